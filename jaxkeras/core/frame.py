@@ -1,0 +1,103 @@
+"""The frame: what an apply in progress reads and what it wrote. The only thread-local of the library.
+
+At rest there is no frame and a `Variable` reads its own cell. In flight (inside `apply`, hence inside every compiled
+program) a frame is bound, and a `Variable` is only an address into it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+class Frame:
+    """The values of one apply, keyed by `id(variable)`, and everything it wrote.
+
+    Attributes:
+        values: arrays that variables read.
+        updates: arrays that variables were assigned.
+        losses: scalars recorded by `add_loss`.
+        rng: a PRNG key that replaces the seeds of the layers, or None.
+        abstract: True while shapes are being inferred: a variable without a value then reads as zeros, and
+            layers may still be built.
+    """
+
+    __slots__ = ("values", "updates", "losses", "rng", "draws", "abstract")
+
+    def __init__(self, values: Mapping[int, Any], rng: Any = None, abstract: bool = False):
+        self.values = values
+        self.updates: dict[int, Any] = {}
+        self.losses: list[Any] = []
+        self.rng = rng
+        self.draws = 0
+        self.abstract = abstract
+
+    def read(self, variable: Any) -> Any:
+        key = id(variable)
+        if key in self.updates:
+            return self.updates[key]
+        if key in self.values:
+            return self.values[key]
+        if self.abstract:
+            return jnp.zeros(variable.shape, variable.dtype)
+        return variable.cell()
+
+    def next_key(self) -> Any:
+        """A fresh key of this apply: the frame's key folded with a counter of draws."""
+        key = jax.random.fold_in(self.rng, self.draws)
+        self.draws += 1
+        return key
+
+
+class _Local(threading.local):
+    frame: Frame | None = None
+    autocast: str | None = None  # compute dtype of the layer being called, when it differs from its variables'
+    training: bool | None = None  # `training` of the outermost layer call in progress
+    depth: int = 0  # nesting of layer calls
+    names: tuple[str, ...] = ()  # name scopes, outermost first
+    context: dict[str, Any] | None = None  # further call-context arguments, shared by nested layer calls
+
+
+local = _Local()
+
+
+def frame() -> Frame | None:
+    """The frame bound in this thread, or None at rest."""
+    return local.frame
+
+
+@contextlib.contextmanager
+def bind(values: Mapping[int, Any], rng: Any = None, abstract: bool = False) -> Iterator[Frame]:
+    """Bind a frame for the duration of a `with` block.
+
+    Args:
+        values: `{id(variable): array}`.
+        rng: a PRNG key; when given, random layers draw from it and their seed state stays as it is.
+        abstract: see `Frame`.
+
+    Yields:
+        The frame, whose `updates` and `losses` the caller reads afterwards.
+    """
+    outer, local.frame = local.frame, Frame(values, rng, abstract)
+    try:
+        yield local.frame
+    finally:
+        local.frame = outer
+
+
+@contextlib.contextmanager
+def setting(**attributes: Any) -> Iterator[None]:
+    """Set attributes of the thread-local for a `with` block."""
+    outer = {name: getattr(local, name) for name in attributes}
+    for name, value in attributes.items():
+        setattr(local, name, value)
+    try:
+        yield
+    finally:
+        for name, value in outer.items():
+            setattr(local, name, value)

@@ -1,0 +1,65 @@
+"""Automatic names, and the scopes that make paths."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from jaxkeras.core.frame import local, setting
+
+_counts: defaultdict[str, int] = defaultdict(int)
+
+
+def to_snake_case(name: str) -> str:
+    """`MyLayer2D` -> `my_layer2d`, the form in which Keras names objects after their class."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def get_uid(prefix: str = "") -> int:
+    """The next integer for a prefix, counting from 1."""
+    _counts[prefix] += 1
+    return _counts[prefix]
+
+
+def auto_name(prefix: str) -> str:
+    """A name unique in this process: `dense`, `dense_1`, `dense_2`, ..."""
+    prefix = to_snake_case(prefix)
+    uid = get_uid(prefix) - 1
+    return prefix if uid == 0 else f"{prefix}_{uid}"
+
+
+def reset_uids() -> None:
+    """Start all automatic names again from the beginning."""
+    _counts.clear()
+
+
+def unique(name: str, used: dict[str, int]) -> str:
+    """`name`, or `name_1`, `name_2`, ... when `used` already has it; records it."""
+    if name in used:
+        used[name] += 1
+        return f"{name}_{used[name]}"
+    used[name] = 0
+    return name
+
+
+@contextlib.contextmanager
+def name_scope(name: str, **kwargs: object) -> Iterator[None]:
+    """Prefix the paths of variables created in a `with` block.
+
+    Args:
+        name: one path element, without `/`.
+        **kwargs: accepted for compatibility with Keras; unused.
+    """
+    if not name or "/" in name:
+        raise ValueError(f"A scope name must be a non-empty string without '/'; got {name!r}.")
+    with setting(names=(*local.names, name)):
+        yield
+
+
+def current_path() -> str:
+    """The scopes in force, joined by `/`."""
+    return "/".join(local.names)

@@ -1,0 +1,116 @@
+"""DType policies: the type of a layer's weights and the type it computes in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkeras.core import config
+from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype
+
+
+class DTypePolicy:
+    """A pair of types: weights are stored in one, computations run in the other.
+
+    Args:
+        name: a dtype (`"float32"`, `"bfloat16"`, ...) for both, or `"mixed_bfloat16"` or `"mixed_float16"` for
+            float32 weights and 16-bit computations. Defaults to the global policy.
+
+    Attributes:
+        variable_dtype: the type of the weights.
+        compute_dtype: the type inputs and weights are cast to inside `call`.
+
+    Reference: [Micikevicius et al., 2018, Mixed Precision Training](https://arxiv.org/abs/1710.03740).
+
+    Example:
+
+    >>> DTypePolicy("mixed_bfloat16").compute_dtype
+    'bfloat16'
+    """
+
+    def __init__(self, name: str | None = None):
+        if name is None:
+            name = dtype_policy().name
+        if not isinstance(name, str):
+            raise TypeError(f"The name of a dtype policy must be a string; got {name!r} of type {type(name).__name__}.")
+        self._name = name
+        if name in ("mixed_bfloat16", "mixed_float16"):
+            self._variable_dtype, self._compute_dtype = "float32", name.removeprefix("mixed_")
+        else:
+            try:
+                self._variable_dtype = self._compute_dtype = standardize_dtype(name)
+            except ValueError:
+                raise ValueError(
+                    f"Unknown dtype policy {name!r}. Give a dtype such as 'float32', or 'mixed_bfloat16' or "
+                    "'mixed_float16'."
+                ) from None
+
+    name = property(lambda self: self._name)
+    variable_dtype = property(lambda self: self._variable_dtype)
+    compute_dtype = property(lambda self: self._compute_dtype)
+    quantization_mode: str | None = None
+
+    def convert_input(self, x: Any, autocast: bool, dtype: str) -> Any:
+        """Make an array of an input, in `dtype` if it is floating and `autocast` holds."""
+        cast = autocast and is_float_dtype(dtype)
+        if isinstance(x, (jax.Array, np.ndarray)) and x.dtype.kind not in "OSU":
+            if cast and x.dtype != dtype and is_float_dtype(x.dtype):
+                return jnp.asarray(x, dtype=dtype)
+            return x if isinstance(x, jax.Array) else jnp.asarray(x)
+        if hasattr(x, "__jax_array__"):
+            return self.convert_input(x.__jax_array__(), autocast, dtype)
+        return x
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> DTypePolicy:
+        return cls(**config)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DTypePolicy) and type(self) is type(other) and self.get_config() == other.get_config()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.name))
+
+    def __repr__(self) -> str:
+        return f'<{type(self).__name__} "{self.name}">'
+
+
+class FloatDTypePolicy(DTypePolicy):
+    """The name Keras gives a policy that is not quantized; the same as `DTypePolicy`."""
+
+
+_global: DTypePolicy | None = None
+
+
+def dtype_policy() -> DTypePolicy:
+    """The policy of layers that are given none: `floatx()` unless `set_dtype_policy` was called."""
+    return _global if _global is not None else DTypePolicy(config.floatx())
+
+
+def set_dtype_policy(policy: Any) -> None:
+    """Set the policy of layers created from here on.
+
+    Args:
+        policy: a name or a `DTypePolicy`; None goes back to `floatx()`.
+    """
+    global _global
+    _global = None if policy is None else get_policy(policy)
+
+
+def get_policy(identifier: Any) -> DTypePolicy:
+    """A policy from None (the global one), a policy, a name, a dtype or a config."""
+    if identifier is None:
+        return dtype_policy()
+    if hasattr(identifier, "compute_dtype") and hasattr(identifier, "variable_dtype"):
+        return identifier
+    if isinstance(identifier, dict):
+        return DTypePolicy(**identifier.get("config", identifier))
+    if isinstance(identifier, str):
+        return DTypePolicy(identifier)
+    return DTypePolicy(standardize_dtype(identifier))

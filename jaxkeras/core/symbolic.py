@@ -1,0 +1,423 @@
+"""Symbolic tensors, the graph they record, and the `@op` decorator.
+
+Shapes are never written down as rules: a function is traced by `jax.eval_shape` with stand-ins for its symbolic inputs.
+Unknown sizes are probed twice with different numbers; what comes out different is unknown too.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkeras.core.dtypes import standardize_dtype
+from jaxkeras.core.frame import bind, local, setting
+from jaxkeras.core.masks import get_mask, set_mask
+from jaxkeras.core.names import auto_name
+from jaxkeras.core.variable import Variable, standardize_shape
+
+# Sizes that stand in for an unknown batch size and for any other unknown size, in the two probes. Even and large
+# enough for strides, pooling and dilation; unequal, so that a product or quotient of them changes too.
+PROBES = ((64, 96), (128, 160))
+
+
+class History(NamedTuple):
+    """Which call of which operation made a KerasTensor."""
+
+    operation: Any
+    node_index: int
+    tensor_index: int
+
+
+class KerasTensor:
+    """A tensor without values: what `Input` returns and what layers and ops return when called on one.
+
+    Args:
+        shape: sizes; None where unknown.
+        dtype: the name of the type.
+        sparse: kept for compatibility; must be False.
+        ragged: kept for compatibility; must be False.
+        record_history: whether operations on it become part of a graph.
+        name: shown in messages.
+
+    Example:
+
+    >>> x = KerasTensor((None, 3))
+    >>> (x + 1).shape
+    (None, 3)
+    """
+
+    def __init__(
+        self,
+        shape: Any,
+        dtype: Any = "float32",
+        sparse: bool = False,
+        ragged: bool = False,
+        record_history: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        if sparse or ragged:
+            raise ValueError("Sparse and ragged tensors are not supported; pass dense arrays with a mask.")
+        self._shape = standardize_shape(shape)
+        self._dtype = standardize_dtype(dtype)
+        self.sparse, self.ragged = False, False
+        self.record_history = record_history
+        self.name = name or auto_name(type(self).__name__)
+        self._keras_history: History | None = None
+
+    shape = property(lambda self: self._shape)
+    dtype = property(lambda self: self._dtype)
+    ndim = property(lambda self: len(self._shape))
+
+    @property
+    def T(self) -> Any:
+        return op(jnp.transpose, name="transpose")(self)
+
+    def reshape(self, *newshape: Any) -> Any:
+        shape = newshape[0] if len(newshape) == 1 and isinstance(newshape[0], (list, tuple)) else newshape
+        return _reshape(self, tuple(shape))
+
+    def squeeze(self, axis: Any = None) -> Any:
+        return _squeeze(self, axis)
+
+    def __getitem__(self, key: Any) -> Any:
+        return _get_item(self, key)
+
+    def __len__(self) -> int:
+        raise TypeError("The length of a KerasTensor is unknown while a graph is built.")
+
+    def __iter__(self):
+        raise TypeError("A KerasTensor cannot be iterated over; use `jaxkeras.ops.unstack`.")
+
+    def __bool__(self) -> bool:
+        raise TypeError("A KerasTensor has no values, so it is neither true nor false; use `jaxkeras.ops.where`.")
+
+    def __float__(self) -> float:
+        raise TypeError("A KerasTensor has no values while a graph is built.")
+
+    __int__ = __float__
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        raise ValueError(_NOT_AN_ARRAY.format(self))
+
+    def __jax_array__(self) -> jax.Array:
+        raise ValueError(_NOT_AN_ARRAY.format(self))
+
+    def __repr__(self) -> str:
+        return f"<KerasTensor shape={self._shape}, dtype={self._dtype}, sparse=False, ragged=False, name={self.name}>"
+
+
+_NOT_AN_ARRAY = (
+    "{} stands for a value that does not exist yet, so a JAX or NumPy function cannot take it. While a functional "
+    "model is built, call `jaxkeras.ops.*` or a layer on it, or put your code into the `call` method of a layer of your own "
+    "(or into `layers.Lambda`):\n"
+    "    class MyLayer(jaxkeras.layers.Layer):\n"
+    "        def call(self, x):\n"
+    "            return jnp.tanh(x)"
+)
+
+
+def is_keras_tensor(x: Any) -> bool:
+    """Whether `x` is a KerasTensor."""
+    return isinstance(x, KerasTensor)
+
+
+def any_symbolic(*trees: Any) -> bool:
+    """Whether a KerasTensor is anywhere in nested lists, tuples and dicts."""
+    return any(isinstance(leaf, KerasTensor) for leaf in jax.tree.leaves(trees))
+
+
+class Node:
+    """One call of an operation in a graph.
+
+    Attributes:
+        operation: what was called.
+        args, kwargs: the arguments, KerasTensors included.
+        inputs: the KerasTensors among the arguments, flat.
+        outputs: the KerasTensors returned, flat.
+    """
+
+    def __init__(self, operation: Any, args: tuple, kwargs: dict, outputs: Any):
+        self.operation, self.args, self.kwargs = operation, args, kwargs
+        self.inputs = [x for x in jax.tree.leaves((args, kwargs)) if isinstance(x, KerasTensor)]
+        self.outputs = jax.tree.leaves(outputs)
+        for x in self.outputs:
+            if not isinstance(x, KerasTensor):
+                raise ValueError(
+                    f"Operation '{operation.name}' returned {x!r} when called on a KerasTensor; it must return tensors."
+                )
+        operation._inbound_nodes.append(self)
+        if all(x.record_history for x in self.inputs):
+            for i, x in enumerate(self.outputs):
+                x._keras_history = History(operation, len(operation._inbound_nodes) - 1, i)
+        for x in self.inputs:
+            if x._keras_history is not None:
+                x._keras_history.operation._outbound_nodes.append(self)
+
+    @property
+    def is_input(self) -> bool:
+        return not self.inputs
+
+    @property
+    def parents(self) -> list[Node]:
+        """The nodes that made the inputs."""
+        return [
+            x._keras_history.operation._inbound_nodes[x._keras_history.node_index]
+            for x in self.inputs
+            if x._keras_history is not None
+        ]
+
+
+class Operation:
+    """Something that can be called on tensors and, on symbolic ones, becomes a node of a graph.
+
+    Args:
+        name: unique within a graph; made up from the class name when not given.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any):
+        instance = object.__new__(cls)
+        # Remembered for classes without a get_config of their own.
+        object.__setattr__(instance, "_init_arguments", (args, kwargs))
+        return instance
+
+    def __init__(self, name: str | None = None):
+        if name is None:
+            name = auto_name(type(self).__name__)
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(
+                f"The `name` of a {type(self).__name__} must be a string without '/'; got {name!r} "
+                f"(of type {type(name).__name__})."
+            )
+        self.name = name
+        self._inbound_nodes: list[Node] = []
+        self._outbound_nodes: list[Node] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if any_symbolic(args, kwargs):
+            return self.symbolic_call(*args, **kwargs)
+        return self.call(*args, **kwargs)
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Infer the outputs for symbolic inputs and record the call."""
+        outputs = self.compute_output_spec(*args, **kwargs)
+        Node(self, args, kwargs, outputs)
+        return outputs
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no `call` method.")
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs as KerasTensors, by tracing `call` abstractly."""
+        return infer(self.call, args, kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor, when they were plain data."""
+        args, kwargs = self._init_arguments
+        bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs).arguments
+        bound.pop("self", None)
+        bound.update(bound.pop("kwargs", {}))
+        return {"name": self.name, **bound}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**config)
+
+    def _only_node(self, what: str) -> Node:
+        if not self._inbound_nodes:
+            raise AttributeError(f"'{self.name}' was never called on a symbolic tensor, so it has no `{what}`.")
+        return self._inbound_nodes[0]
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input of the first call."""
+        node = self._only_node("input")
+        return node.inputs[0] if len(node.inputs) == 1 else node.inputs
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of the first call."""
+        node = self._only_node("output")
+        return node.outputs[0] if len(node.outputs) == 1 else node.outputs
+
+
+def _stand_in(x: Any, probe: tuple[int, int]) -> Any:
+    if not isinstance(x, KerasTensor):
+        return x
+    shape = tuple(size if size is not None else probe[axis > 0] for axis, size in enumerate(x.shape))
+    return jax.ShapeDtypeStruct(shape, jnp.dtype(x.dtype))
+
+
+def probe_shape(shape: tuple[int, ...]) -> tuple[int | None, ...]:
+    """A shape seen while probing, with the stand-in for the batch size turned back to None."""
+    current = local.frame
+    if current is not None and current.abstract and shape and shape[0] in (PROBES[0][0], PROBES[1][0]):
+        return (None, *shape[1:])
+    return tuple(shape)
+
+
+def infer(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
+    """What `function(*args, **kwargs)` returns, as KerasTensors, without computing anything.
+
+    Args:
+        function: a function over arrays.
+        args, kwargs: its arguments; KerasTensors anywhere inside stand for arrays.
+
+    Returns:
+        The structure that `function` returns, with a KerasTensor for every array.
+    """
+    leaves, treedef = jax.tree.flatten((args, kwargs), is_leaf=lambda x: isinstance(x, Variable))
+    symbolic = [i for i, x in enumerate(leaves) if isinstance(x, KerasTensor)]
+    masks = [get_mask(leaves[i]) for i in symbolic]
+
+    def run(probe: tuple[int, int]) -> tuple[list[jax.ShapeDtypeStruct], list[bool], Any]:
+        structure: list[Any] = []
+
+        def traced(arrays: list[Any], mask_arrays: list[Any]) -> Any:
+            filled = list(leaves)
+            for i, array, mask in zip(symbolic, arrays, mask_arrays):
+                filled[i] = array
+                if mask is not None:
+                    set_mask(array, mask)
+            a, k = jax.tree.unflatten(treedef, filled)
+            out_leaves, out_tree = jax.tree.flatten(function(*a, **k))
+            structure.append((out_tree, [get_mask(y) is not None for y in out_leaves]))
+            return [jnp.asarray(y) for y in out_leaves]
+
+        stand_ins = [_stand_in(leaves[i], probe) for i in symbolic]
+        mask_stand_ins = [None if m is None else _stand_in(m, probe) for m in masks]
+        outer = local.frame
+        with bind({} if outer is None else outer.values, abstract=True), setting(training=local.training):
+            shapes = jax.eval_shape(traced, stand_ins, mask_stand_ins)
+        return shapes, structure[0][1], structure[0][0]
+
+    first, masked, out_tree = run(PROBES[0])
+    unknown = any(None in leaves[i].shape for i in symbolic)
+    second = run(PROBES[1])[0] if unknown else first
+    outputs = []
+    for a, b, has_mask in zip(first, second, masked):
+        shape = tuple(m if m == n else None for m, n in zip(a.shape, b.shape))
+        y = KerasTensor(shape, a.dtype.name)
+        if has_mask:
+            set_mask(y, KerasTensor(shape[:-1] if len(shape) > 1 else shape, "bool", record_history=False))
+        outputs.append(y)
+    return jax.tree.unflatten(out_tree, outputs)
+
+
+# Parameters that carry data; all others of an op are settings and belong in its config (as in Keras's own files).
+_DATA_PARAMETERS = frozenset(
+    "x x1 x2 x3 xs y a b v inputs indices condition operands tensor tensors values arrays target output logits "
+    "query key value bias mask kernel data segment_ids updates start_indices matrix images labels".split()
+)
+
+
+class OpNode(Operation):
+    """An `@op` function as a node of a graph, with the arguments that are not data as its settings."""
+
+    def __init__(self, function: Callable[..., Any], settings: dict[str, Any], name: str | None = None):
+        super().__init__(name=name or auto_name(function.__name__))
+        self.function, self.settings = function, settings
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs, **self.settings)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, **self.settings}
+
+
+def op(function: Callable[..., Any] | None = None, *, name: str | None = None) -> Any:
+    """Let a function over arrays also take KerasTensors and variables.
+
+    Args:
+        function: takes and returns (nested structures of) arrays.
+        name: the name of the operation; defaults to the function's.
+
+    Returns:
+        The wrapped function. Called on a KerasTensor it records a node and returns KerasTensors.
+
+    Example:
+
+    >>> @op
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(KerasTensor((None, 3))).shape
+    (None, 3)
+    """
+    if function is None:
+        return functools.partial(op, name=name)
+    name = name or function.__name__
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if not any_symbolic(args, kwargs):
+            return function(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        data, settings, variadic = [], {}, False
+        for key, value in bound.arguments.items():
+            kind = signature.parameters[key].kind
+            if kind is inspect.Parameter.VAR_POSITIONAL:
+                variadic = True
+                data.extend((None, item) for item in value)
+            elif kind is inspect.Parameter.VAR_KEYWORD:
+                settings.update(value)
+            elif key in _DATA_PARAMETERS or any_symbolic(value):
+                data.append((key, value))
+            else:
+                settings[key] = value
+        node = OpNode(wrapper, settings, auto_name(name))
+        if variadic:  # e.g. einsum(subscripts, *operands): settings come first, by position
+            leading = list(settings.values())
+            node.function = lambda *a, **_: wrapper(*leading, *a)
+            functools.update_wrapper(node.function, wrapper)
+            return node(*(value for _, value in data))
+        # Data arguments go by position as long as they are the leading ones, else by keyword.
+        order = list(signature.parameters)
+        positional = []
+        while data and data[0][0] == order[len(positional)] and signature.parameters[data[0][0]].kind != 3:
+            positional.append(data.pop(0)[1])
+        return node(*positional, **dict(data))
+
+    wrapper.op_name = name
+    return wrapper
+
+
+def _getitem(x: Any, key: Any) -> Any:
+    return x[key]
+
+
+_get_item = op(_getitem, name="get_item")
+_reshape = op(lambda x, newshape: jnp.reshape(x, newshape), name="reshape")
+_squeeze = op(lambda x, axis=None: jnp.squeeze(x, axis), name="squeeze")
+
+
+def _operators() -> None:
+    def binary(symbol: str, function: Callable[..., Any], name: str) -> None:
+        # jnp's ufuncs hide their signature; Keras names the two operands x1 and x2.
+        wrapped = op(lambda x1, x2: function(x1, x2), name=name)
+        setattr(KerasTensor, f"__{symbol}__", lambda self, other: wrapped(self, other))
+        setattr(KerasTensor, f"__r{symbol}__", lambda self, other: wrapped(other, self))
+
+    def unary(symbol: str, function: Callable[..., Any], name: str) -> None:
+        wrapped = op(lambda x: function(x), name=name)
+        setattr(KerasTensor, f"__{symbol}__", lambda self: wrapped(self))
+
+    for symbol, name in (
+        ("add", "add"), ("sub", "subtract"), ("mul", "multiply"), ("truediv", "true_divide"), ("matmul", "matmul"),
+        ("floordiv", "floor_divide"), ("mod", "mod"), ("pow", "power"), ("and", "logical_and"), ("or", "logical_or"),
+        ("xor", "logical_xor"), ("eq", "equal"), ("ne", "not_equal"), ("lt", "less"), ("le", "less_equal"),
+        ("gt", "greater"), ("ge", "greater_equal"),
+    ):  # fmt: skip
+        binary(symbol, getattr(jnp, name), name)
+    for symbol, name in (("neg", "negative"), ("abs", "absolute"), ("invert", "logical_not")):
+        unary(symbol, getattr(jnp, name), name)
+
+
+_operators()
+KerasTensor.__hash__ = object.__hash__

@@ -1,0 +1,409 @@
+"""`Variable`: a cell at rest, an address in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype
+from jaxkeras.core.frame import local
+from jaxkeras.core.names import auto_name, current_path
+
+_AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
+
+
+class Deferred(Protocol):
+    """What a cell holds when its array is elsewhere or not made yet."""
+
+    def resolve(self, variable: Variable) -> None:
+        """Put an array into the cell of `variable` (and perhaps of others)."""
+
+
+class _Pending:
+    """A weight whose initializer has not run: it runs when somebody first reads the value.
+
+    Layers are built while shapes are inferred, so most weights are overwritten by `load_weights`, drawn again by
+    `init` or read all together when training starts; only then is the work worth doing.
+    """
+
+    def __init__(self, initializer: Callable[..., Any]):
+        self.initializer = initializer
+
+    def resolve(self, variable: Variable) -> None:
+        with jax.ensure_compile_time_eval():
+            variable.set_cell(_as_array(self.initializer(variable.shape, dtype=variable.dtype), variable.dtype))
+
+
+def _as_array(value: Any, dtype: str | None) -> jax.Array:
+    if isinstance(value, Variable):
+        value = value.value
+    return jnp.asarray(value, dtype=dtype)
+
+
+def standardize_shape(shape: Any) -> tuple[int | None, ...]:
+    """A shape as a tuple of ints (or None where unknown).
+
+    Raises:
+        ValueError: for negative or non-integer sizes.
+    """
+    if isinstance(shape, (int, np.integer)):
+        shape = (shape,)
+    if not isinstance(shape, Sequence):
+        try:
+            shape = tuple(shape)
+        except TypeError:
+            raise ValueError(f"A shape must be a tuple of integers; got {shape!r}.") from None
+    sizes = []
+    for size in shape:
+        if size is not None:
+            try:
+                whole = int(size)
+            except (TypeError, ValueError):
+                raise ValueError(f"A shape must hold integers or None; got {tuple(shape)!r}.") from None
+            if isinstance(size, float) or whole < 0 or whole != size:
+                raise ValueError(f"A shape must hold non-negative integers or None; got {tuple(shape)!r}.")
+            size = whole
+        sizes.append(size)
+    return tuple(sizes)
+
+
+@jax.tree_util.register_pytree_node_class
+class Variable:
+    """A named cell that holds one array: a weight, a statistic, a counter.
+
+    At rest it reads and writes its own cell. Inside `Layer.apply` (so inside every compiled step) it reads and writes
+    the frame of that apply, and its own cell does not change. It can be used wherever `jax.numpy` and `jax.nn`
+    take an array; raw `jax.lax` functions need `variable.value`.
+
+    Args:
+        initializer: an array-like value, or a callable `(shape, dtype=...) -> array`.
+        shape: the shape; required when `initializer` is callable.
+        dtype: name of the type; defaults to the value's, or to `floatx()`.
+        trainable: whether an optimizer updates it.
+        autocast: whether a layer with a lower-precision compute dtype reads it in that dtype.
+        aggregation: how copies of it on several devices combine: `"none"`, `"mean"`, `"sum"` or
+            `"only_first_replica"`.
+        synchronization: kept for compatibility with Keras.
+        name: the last element of its path; made up when not given.
+        layout: a `jax.sharding.Sharding` for the value, or None.
+
+    Raises:
+        ValueError: for a missing shape or a shape that disagrees with the value.
+
+    Example:
+
+    >>> v = Variable(np.ones((2, 3)), dtype="float32", name="kernel")
+    >>> v.assign_add(v)
+    >>> float(jnp.sum(v))
+    12.0
+    """
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str | None = "none",
+        synchronization: str | None = "auto",
+        name: str | None = None,
+        layout: Any = None,
+    ):
+        self.explicit_name = name is not None
+        name = name or auto_name(type(self).__name__)
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(f"The name of a variable must be a string without '/'; got {name!r}.")
+        if aggregation not in (None, *_AGGREGATIONS):
+            raise ValueError(f"Unknown aggregation {aggregation!r}; expected one of {', '.join(_AGGREGATIONS)}.")
+        self.name = name
+        scope = current_path()
+        self.path = f"{scope}/{name}" if scope else name
+        self.trainable = bool(trainable)
+        self.autocast = bool(autocast)
+        self.aggregation = aggregation or "none"
+        self.synchronization = synchronization
+        self.layout = layout
+        self.regularizer: Callable[..., Any] | None = None
+        self.constraint: Callable[..., Any] | None = None
+        self.overwrite_with_gradient = False
+        if callable(initializer) and not hasattr(initializer, "__jax_array__"):
+            if shape is None:
+                raise ValueError(
+                    f"Variable '{self.path}' has a callable initializer, so its shape must be given: "
+                    "Variable(initializer, shape=(...))."
+                )
+            self._shape = standardize_shape(shape)
+            if None in self._shape:
+                raise ValueError(f"Variable '{self.path}' needs a fully known shape; got {self._shape}.")
+            self._dtype = standardize_dtype(dtype)
+            self.initializer: Any = initializer
+            self._cell: Any = _Pending(initializer)
+        else:
+            with jax.ensure_compile_time_eval():
+                if dtype is None and not hasattr(initializer, "dtype"):
+                    kind = np.asarray(initializer).dtype.kind
+                    dtype = standardize_dtype(None) if kind == "f" else None
+                value = _as_array(initializer, None if dtype is None else standardize_dtype(dtype))
+            if shape is not None and standardize_shape(shape) != value.shape:
+                raise ValueError(
+                    f"Variable '{self.path}' is declared with shape {tuple(shape)}, "
+                    f"but its value has shape {value.shape}."
+                )
+            self._shape, self._dtype, self._cell = value.shape, value.dtype.name, value
+            self.initializer = None
+
+    # -- the cell, used by the parts of the library that own state ------------------------------------------------
+    def cell(self) -> jax.Array:
+        """The array at rest, whatever frame is bound."""
+        if not isinstance(self._cell, jax.Array):
+            self._cell.resolve(self)
+        return self._cell
+
+    def set_cell(self, value: Any) -> None:
+        """Replace what the cell holds: an array, or a `Deferred`."""
+        self._cell = value
+
+    @property
+    def materialized(self) -> bool:
+        """Whether the cell holds an array (rather than an initializer that has not run)."""
+        return not isinstance(self._cell, _Pending)
+
+    # -- the face ------------------------------------------------------------------------------------------------
+    @property
+    def value(self) -> jax.Array:
+        """The current array, cast to the compute dtype of the layer being called if that differs."""
+        current = local.frame
+        if current is not None:
+            array = current.read(self)
+        else:
+            array = self._cell if isinstance(self._cell, jax.Array) else self.cell()
+        target = local.autocast
+        if target is not None and self.autocast and array.dtype != target and is_float_dtype(array.dtype):
+            return array.astype(target)
+        return array
+
+    def assign(self, value: Any) -> Any:
+        """Replace the value.
+
+        Args:
+            value: array-like of the variable's shape; cast to its dtype.
+
+        Returns:
+            The assigned array.
+
+        Raises:
+            ValueError: for another shape.
+            RuntimeError: for a traced value while no frame is bound (a `jax.jit` of your own around a layer).
+        """
+        array = _as_array(value, self._dtype)
+        if array.shape != self._shape:
+            raise ValueError(
+                f"Cannot assign to variable {self.path} due to variable shape {self._shape} and value shape "
+                f"{array.shape} are incompatible."
+            )
+        current = local.frame
+        if current is not None:
+            current.updates[id(self)] = array
+        elif isinstance(array, jax.core.Tracer):
+            raise RuntimeError(
+                f"Variable '{self.path}' was assigned a traced value outside `apply`: the value would leak out of the "
+                "transformation. Write the function over explicit state:\n"
+                "    y, state = layer.apply(params, state, x, training=True)\n"
+                "instead of calling `layer(x, training=True)` under jax.jit, grad or vmap."
+            )
+        else:
+            self._cell = array
+        return array
+
+    def assign_add(self, value: Any) -> Any:
+        """Add to the value; see `assign`."""
+        return self.assign(self._raw() + _as_array(value, self._dtype))
+
+    def assign_sub(self, value: Any) -> Any:
+        """Subtract from the value; see `assign`."""
+        return self.assign(self._raw() - _as_array(value, self._dtype))
+
+    def _raw(self) -> jax.Array:
+        current = local.frame
+        return self.cell() if current is None else current.read(self)
+
+    @property
+    def dtype(self) -> str:
+        target = local.autocast
+        if target is not None and self.autocast and is_float_dtype(self._dtype):
+            return target
+        return self._dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self._shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self._shape, dtype=np.int64))
+
+    def numpy(self) -> np.ndarray:
+        """The value as a NumPy array."""
+        return np.asarray(self.value)
+
+    def __jax_array__(self) -> jax.Array:
+        return self.value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.value, dtype=dtype)
+
+    def __repr__(self) -> str:
+        head = f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}"
+        if local.frame is not None or not isinstance(self._cell, jax.Array):
+            return head + ">"
+        return f"{head}, value={np.asarray(self._cell)}>"
+
+    def __getitem__(self, index: Any) -> Any:
+        value = self.value[index]
+        return value if isinstance(value, jax.core.Tracer) or local.frame is not None else VariableItem(self, index)
+
+    def __iter__(self):
+        return iter(self.value)
+
+    def __len__(self) -> int:
+        return self._shape[0]
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __index__(self) -> int:
+        return self.value.__index__()
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __round__(self, ndigits: int | None = None) -> jax.Array:
+        return self.value.__round__(ndigits or 0)
+
+    # -- pytree --------------------------------------------------------------------------------------------------
+    def tree_flatten(self):
+        return (self.value,), _Spec(self)
+
+    @classmethod
+    def tree_unflatten(cls, spec: _Spec, children: Sequence[Any]) -> Variable:
+        copy = object.__new__(cls)
+        copy.__dict__.update(spec.attributes)
+        copy._cell = children[0]
+        return copy
+
+
+class _Spec:
+    """The static part of a variable as a pytree node; equal for variables that trace alike."""
+
+    def __init__(self, variable: Variable):
+        attributes = dict(vars(variable))
+        attributes.pop("_cell")
+        self.attributes = attributes
+        self._key = (variable.path, variable._shape, variable._dtype, variable.trainable)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Spec) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+@jax.tree_util.register_pytree_node_class
+class VariableItem:
+    """Part of a variable at rest, so that `v[0, 0].assign(3.0)` changes that part; otherwise it acts as its array."""
+
+    def __init__(self, variable: Variable, index: Any):
+        self._variable, self._index = variable, index
+
+    @property
+    def value(self) -> jax.Array:
+        return self._variable.value[self._index]
+
+    def assign(self, value: Any) -> jax.Array:
+        """Replace this part of the variable; returns the variable's whole new value."""
+        return self._variable.assign(self._variable.cell().at[self._index].set(value))
+
+    def assign_add(self, value: Any) -> jax.Array:
+        """Add to this part of the variable; returns the variable's whole new value."""
+        return self._variable.assign(self._variable.cell().at[self._index].add(value))
+
+    def assign_sub(self, value: Any) -> jax.Array:
+        """Subtract from this part of the variable; returns the variable's whole new value."""
+        return self._variable.assign(self._variable.cell().at[self._index].add(-jnp.asarray(value)))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.value, name)
+
+    def __jax_array__(self) -> jax.Array:
+        return self.value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.value, dtype=dtype)
+
+    def __getitem__(self, index: Any) -> jax.Array:
+        return self.value[index]
+
+    def __iter__(self):
+        return iter(self.value)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value, spec)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __index__(self) -> int:
+        return self.value.__index__()
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def tree_flatten(self):
+        return (self.value,), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, children: Sequence[Any]) -> Any:
+        return children[0]
+
+
+def _operator(name: str) -> Callable[..., Any]:
+    def method(self, *others):
+        return getattr(self.value, name)(*(o.value if isinstance(o, _CELLS) else o for o in others))
+
+    method.__name__ = name
+    return method
+
+
+_CELLS = (Variable, VariableItem)
+for _name in (
+    "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul "
+    "and rand or ror xor rxor neg pos abs invert eq ne lt le gt ge"
+).split():
+    for _class in _CELLS:
+        setattr(_class, f"__{_name}__", _operator(f"__{_name}__"))
+for _class in _CELLS:
+    _class.__hash__ = object.__hash__  # `==` is elementwise, identity is what containers need
+del _name, _class
