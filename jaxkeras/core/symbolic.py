@@ -115,8 +115,8 @@ class KerasTensor:
 
 _NOT_AN_ARRAY = (
     "{} stands for a value that does not exist yet, so a JAX or NumPy function cannot take it. While a functional "
-    "model is built, call `jaxkeras.ops.*` or a layer on it, or put your code into the `call` method of a layer of your own "
-    "(or into `layers.Lambda`):\n"
+    "model is built, call `jaxkeras.ops.*` or a layer on it, or put your code into the `call` method of a layer of "
+    "your own (or into `layers.Lambda`):\n"
     "    class MyLayer(jaxkeras.layers.Layer):\n"
     "        def call(self, x):\n"
     "            return jnp.tanh(x)"
