@@ -1,0 +1,17 @@
+"""Heavy operations, expressed the way XLA runs them fastest on this device. Pure functions of arrays."""
+
+from jaxkeras.lowering.attention import dot_product_attention as dot_product_attention
+from jaxkeras.lowering.attention import softmax as softmax
+from jaxkeras.lowering.bits import dropout_mask as dropout_mask
+from jaxkeras.lowering.convolution import conv as conv
+from jaxkeras.lowering.convolution import conv_transpose as conv_transpose
+from jaxkeras.lowering.convolution import depthwise_conv as depthwise_conv
+from jaxkeras.lowering.convolution import separable_conv as separable_conv
+from jaxkeras.lowering.matmul import dense as dense
+from jaxkeras.lowering.normalization import batch_moments as batch_moments
+from jaxkeras.lowering.normalization import layer_norm as layer_norm
+from jaxkeras.lowering.pooling import average_pool as average_pool
+from jaxkeras.lowering.pooling import max_pool as max_pool
+from jaxkeras.lowering.recurrent import gru_sequence as gru_sequence
+from jaxkeras.lowering.recurrent import lstm_sequence as lstm_sequence
+from jaxkeras.lowering.recurrent import simple_rnn_sequence as simple_rnn_sequence

@@ -1,0 +1,90 @@
+"""Dot-product attention and softmax."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras.lowering import table
+from jaxkeras.lowering.bits import dropout_mask
+
+Array = jax.Array
+
+
+def softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
+    """exp(x) / sum(exp(x)) over `axis`; its tangent needs the result only.
+
+    Args:
+        x: Any float array.
+        axis: One axis or several that are normalised together.
+
+    Returns:
+        An array of the shape of x.
+    """
+    return jax.nn.softmax(x, axis=axis)
+
+
+def _rank4(x: Array | None) -> Array | None:
+    return x if x is None else x.reshape((1,) * (4 - x.ndim) + x.shape)
+
+
+def dot_product_attention(
+    query: Array,
+    key: Array,
+    value: Array,
+    bias: Array | None = None,
+    mask: Array | None = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+    dropout_rate: float = 0.0,
+    dropout_key: Array | None = None,
+    return_scores: bool = False,
+) -> Array | tuple[Array, Array]:
+    """softmax(scale * query key^T + bias) value (Vaswani et al., 2017). The softmax runs in at least float32.
+
+    Args:
+        query: (batch, targets, heads, size).
+        key: (batch, sources, key_heads, size); key_heads divides heads.
+        value: (batch, sources, key_heads, value_size).
+        bias: Added to the logits; broadcastable to (batch, heads, targets, sources).
+        mask: True where a target may look at a source; broadcastable likewise. A row with nothing allowed looks at
+            everything equally.
+        scale: Factor of the logits; 1 / sqrt(size) where None.
+        is_causal: Also forbid looking at later sources.
+        dropout_rate: Share of the attention weights to drop.
+        dropout_key: A key; without one nothing is dropped.
+        return_scores: Also return the weights before dropout, (batch, heads, targets, sources).
+
+    Returns:
+        (batch, targets, heads, value_size), or that and the weights.
+
+    Raises:
+        ValueError: if the arrays are not of rank 4 or heads do not fit.
+    """
+    if query.ndim != 4 or key.ndim != 4 or value.ndim != 4 or query.shape[2] % key.shape[2]:
+        raise ValueError(
+            "Attention takes query, key and value of (batch, time, heads, size), key heads dividing query heads; got "
+            f"{query.shape}, {key.shape} and {value.shape}."
+        )
+    dtype = jnp.result_type(query.dtype, key.dtype, value.dtype)
+    query, key, value = query.astype(dtype), key.astype(dtype), value.astype(dtype)
+    repeats = query.shape[2] // key.shape[2]
+    if repeats > 1:
+        key, value = jnp.repeat(key, repeats, axis=2), jnp.repeat(value, repeats, axis=2)
+    bias, mask = _rank4(bias), _rank4(mask)
+    if is_causal:
+        causal = jnp.tril(jnp.ones((query.shape[1], key.shape[1]), bool))[None, None]
+        mask = causal if mask is None else jnp.logical_and(mask.astype(bool), causal)
+    elif mask is not None:
+        mask = mask.astype(bool)
+    scale = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
+
+    def dropout(scores: Array) -> Array:
+        keep = dropout_mask(dropout_key, scores.shape, dropout_rate)
+        return jnp.where(keep, scores / (1.0 - dropout_rate), 0)
+
+    drops = dropout if dropout_rate and dropout_key is not None else None
+    output, scores = table.lower("attention", query, key, value, bias, mask, scale, drops)
+    return (output, scores) if return_scores else output

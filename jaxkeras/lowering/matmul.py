@@ -1,0 +1,29 @@
+"""The matrix product of a dense layer."""
+
+from __future__ import annotations
+
+import jax
+
+from jaxkeras.lowering import table
+
+Array = jax.Array
+
+
+def dense(x: Array, kernel: Array) -> Array:
+    """x @ kernel over the last axis of x.
+
+    Args:
+        x: (..., inputs).
+        kernel: (inputs, units).
+
+    Returns:
+        (..., units).
+
+    Raises:
+        ValueError: if the inner sizes differ.
+    """
+    if x.ndim < 1 or kernel.ndim != 2 or x.shape[-1] != kernel.shape[0]:
+        raise ValueError(
+            f"dense takes x of (..., inputs) and a kernel of (inputs, units), got {x.shape} and {kernel.shape}."
+        )
+    return table.lower("dense", x, kernel)

@@ -1,0 +1,85 @@
+"""Moments over a batch and layer normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras.lowering import table
+
+Array = jax.Array
+
+
+def _axes(axes: int | Sequence[int], ndim: int) -> tuple[int, ...]:
+    return tuple(sorted(a % ndim for a in ((axes,) if isinstance(axes, int) else axes)))
+
+
+def batch_moments(
+    x: Array,
+    axes: int | Sequence[int],
+    keepdims: bool = False,
+    mask: Array | None = None,
+    epsilon: float = 1e-7,
+) -> tuple[Array, Array]:
+    """Mean and (biased) variance over `axes`. Half precision is reduced in float32.
+
+    Args:
+        x: Any float array.
+        axes: Axes to reduce.
+        keepdims: Keep the reduced axes with size 1.
+        mask: True where a value counts; its axes are the first ones of x (such as (batch, time)).
+        epsilon: Added to the number of unmasked values, so that an empty mask gives 0 and not NaN.
+
+    Returns:
+        mean, variance.
+
+    Raises:
+        ValueError: if the mask does not fit x.
+    """
+    axes = _axes(axes, x.ndim)
+    weights = None
+    if mask is not None:
+        weights = mask.astype(bool).reshape(mask.shape + (1,) * (x.ndim - mask.ndim))
+        if any(m not in (1, n) for m, n in zip(weights.shape, x.shape)):
+            raise ValueError(f"The mask of shape {mask.shape} does not fit an array of shape {x.shape}.")
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    mean, variance = table.lower("batch_moments", wide, axes, weights, epsilon)
+    if not keepdims:
+        mean, variance = jnp.squeeze(mean, axes), jnp.squeeze(variance, axes)
+    if wide.dtype != x.dtype:
+        limit = jnp.finfo(x.dtype)
+        mean, variance = (jnp.clip(m, float(limit.min), float(limit.max)).astype(x.dtype) for m in (mean, variance))
+    return mean, variance
+
+
+def layer_norm(
+    x: Array,
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    axis: int | Sequence[int] = -1,
+    epsilon: float = 1e-3,
+) -> Array:
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta over `axis` (Ba et al., 2016), in at least float32.
+
+    Args:
+        x: Any float array.
+        gamma, beta: Shaped like `axis` of x, or broadcastable to x.
+        axis: Axes that are normalised together.
+        epsilon: Added to the variance.
+
+    Returns:
+        An array like x.
+    """
+    axes = _axes(axis, x.ndim)
+    dtype = jnp.promote_types(x.dtype, jnp.float32)
+    shape = [n if a in axes else 1 for a, n in enumerate(x.shape)]
+
+    def fit(v: Array) -> Array:
+        return (v if v.ndim == x.ndim else v.reshape(shape)).astype(dtype)
+
+    y = table.lower("layer_norm", x.astype(dtype), axes, epsilon)
+    y = y if gamma is None else y * fit(gamma)
+    y = y if beta is None else y + fit(beta)
+    return y.astype(x.dtype)

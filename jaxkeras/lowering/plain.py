@@ -1,0 +1,203 @@
+"""Every operation as `jax.lax` and `jax.nn` state it: right on every platform, at every derivative order.
+
+These are the reference that the tuned forms are tested against, and what `table.py` falls back to.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, spatial_shape
+
+Array = jax.Array
+
+
+def conv(x: Array, kernel: Array, spec: ConvSpec) -> Array:
+    """Convolution of any rank. kernel: (*window, channels / groups, filters)."""
+    letters = "DHW"[3 - spec.rank :]
+    image = f"NC{letters}" if spec.channels_first else f"N{letters}C"
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        spec.strides,
+        spec.pads,
+        lhs_dilation=spec.input_dilation,
+        rhs_dilation=spec.dilation,
+        dimension_numbers=(image, f"{letters}IO", image),
+        feature_group_count=spec.groups,
+    )
+
+
+def _window(spec: PoolSpec) -> tuple[tuple[int, ...], tuple[int, ...], tuple[tuple[int, int], ...]]:
+    if spec.channels_first:
+        return (1, 1, *spec.window), (1, 1, *spec.strides), ((0, 0), (0, 0), *spec.pads)
+    return (1, *spec.window, 1), (1, *spec.strides, 1), ((0, 0), *spec.pads, (0, 0))
+
+
+def lowest(dtype: jnp.dtype) -> np.ndarray:
+    """The identity of `max` for `dtype`."""
+    return np.array(-np.inf if jnp.issubdtype(dtype, jnp.floating) else jnp.iinfo(dtype).min, dtype)
+
+
+def max_pool(x: Array, spec: PoolSpec) -> Array:
+    return lax.reduce_window(x, lowest(x.dtype), lax.max, *_window(spec))
+
+
+def window_counts(shape: tuple[int, ...], spec: PoolSpec) -> np.ndarray:
+    """How many real cells each window of an average covers, broadcastable to the output."""
+    counts = np.ones((1,) if not spec.channels_first else (1, 1), np.int64)
+    for size, window, stride, (low, high) in zip(
+        spatial_shape(shape, spec.channels_first), spec.window, spec.strides, spec.pads
+    ):
+        starts = np.arange(0, size + low + high - window + 1, stride) - low
+        inside = np.minimum(starts + window, size) - np.maximum(starts, 0)
+        counts = counts[..., None] * inside
+    return counts if spec.channels_first else counts[..., None]
+
+
+def average_pool(x: Array, spec: PoolSpec) -> Array:
+    total = lax.reduce_window(x, np.zeros((), x.dtype), lax.add, *_window(spec))
+    return total / window_counts(x.shape, spec).astype(x.dtype)
+
+
+def batch_moments(x: Array, axes: tuple[int, ...], weights: Array | None, epsilon: float) -> tuple[Array, Array]:
+    """Two passes, dimensions kept. weights: 0 or 1, broadcast to x."""
+    if weights is None:
+        return jnp.mean(x, axes, keepdims=True), jnp.var(x, axes, keepdims=True)
+    count = jnp.sum(jnp.broadcast_to(weights, x.shape).astype(x.dtype), axes, keepdims=True) + epsilon
+    mean = jnp.sum(jnp.where(weights, x, 0), axes, keepdims=True) / count
+    distance = jnp.where(weights, x - mean, 0)
+    return mean, jnp.sum(jnp.square(distance), axes, keepdims=True) / count
+
+
+def layer_norm(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
+    mean, variance = batch_moments(x, axes, None, 0.0)
+    return (x - mean) * lax.rsqrt(variance + epsilon)
+
+
+def dense(x: Array, kernel: Array) -> Array:
+    return jnp.matmul(x, kernel)
+
+
+def attention_weights(query: Array, key: Array, bias: Array | None, mask: Array | None, scale: float) -> Array:
+    """softmax(scale q k + bias) over the sources, (batch, heads, targets, sources), in at least float32."""
+    dtype = jnp.promote_types(query.dtype, jnp.float32)
+    logits = jnp.einsum("btnh,bsnh->bnts", query, key, preferred_element_type=dtype) * jnp.asarray(scale, dtype)
+    return jax.nn.softmax(masked_logits(logits, bias, mask), axis=-1)
+
+
+def masked_logits(logits: Array, bias: Array | None, mask: Array | None) -> Array:
+    """Add the bias and push forbidden places to a finite, very low number (no NaN where a row is all masked)."""
+    if bias is not None:
+        logits = logits + bias.astype(logits.dtype)
+    if mask is not None:
+        logits = jnp.where(mask, logits, np.array(-0.7 * float(jnp.finfo(logits.dtype).max), logits.dtype))
+    return logits
+
+
+def attention(
+    query: Array,
+    key: Array,
+    value: Array,
+    bias: Array | None,
+    mask: Array | None,
+    scale: float,
+    dropout: Callable[[Array], Array] | None,
+) -> tuple[Array, Array]:
+    scores = attention_weights(query, key, bias, mask, scale).astype(value.dtype)
+    applied = scores if dropout is None else dropout(scores)
+    return jnp.einsum("bnts,bsnh->btnh", applied, value), scores
+
+
+def recurrence(
+    step: Callable, x_gates: Array, states: tuple[Array, ...], mask: Array | None, *constants: Array
+) -> tuple[Array, tuple[Array, ...]]:
+    """Scan `step(x_t, states, *constants) -> states`; a masked row keeps its states. First state is the output."""
+
+    def body(states: tuple[Array, ...], inputs: tuple[Array, Array | None]) -> tuple[tuple[Array, ...], Array]:
+        x_t, mask_t = inputs
+        new = step(x_t, states, *constants)
+        if mask_t is not None:
+            new = tuple(jnp.where(mask_t[:, None], n, s) for n, s in zip(new, states))
+        return new, new[0]
+
+    states, sequence = lax.scan(body, states, (x_gates, mask))
+    return sequence, states
+
+
+def lstm_step(activation: Callable, recurrent_activation: Callable) -> Callable:
+    def step(x_t: Array, states: tuple[Array, ...], kernel: Array) -> tuple[Array, ...]:
+        h, c = states
+        i, f, g, o = jnp.split(x_t + h @ kernel, 4, axis=-1)
+        c = recurrent_activation(f) * c + recurrent_activation(i) * activation(g)
+        return recurrent_activation(o) * activation(c), c
+
+    return step
+
+
+def gru_step(activation: Callable, recurrent_activation: Callable, reset_after: bool) -> Callable:
+    def step(x_t: Array, states: tuple[Array, ...], kernel: Array, bias: Array | None) -> tuple[Array, ...]:
+        (h,) = states
+        units = h.shape[-1]
+        x_z, x_r, x_h = jnp.split(x_t, 3, axis=-1)
+        if reset_after:
+            inner = h @ kernel
+            inner = inner if bias is None else inner + bias[None, :]
+            h_z, h_r, h_h = jnp.split(inner, 3, axis=-1)
+            z, r = recurrent_activation(x_z + h_z), recurrent_activation(x_r + h_r)
+            candidate = activation(x_h + r * h_h)
+        else:
+            h_z, h_r = jnp.split(h @ kernel[:, : 2 * units], 2, axis=-1)
+            z, r = recurrent_activation(x_z + h_z), recurrent_activation(x_r + h_r)
+            candidate = activation(x_h + (r * h) @ kernel[:, 2 * units :])
+        return (z * h + (1 - z) * candidate,)
+
+    return step
+
+
+def simple_rnn_step(activation: Callable) -> Callable:
+    def step(x_t: Array, states: tuple[Array, ...], kernel: Array) -> tuple[Array, ...]:
+        return (activation(x_t + states[0] @ kernel),)
+
+    return step
+
+
+def lstm(
+    x_gates: Array,
+    states: tuple[Array, Array],
+    kernel: Array,
+    mask: Array | None,
+    activation: Callable,
+    recurrent_activation: Callable,
+) -> tuple[Array, tuple[Array, ...]]:
+    return recurrence(lstm_step(activation, recurrent_activation), x_gates, states, mask, kernel)
+
+
+def gru(
+    x_gates: Array,
+    states: tuple[Array],
+    kernel: Array,
+    bias: Array | None,
+    mask: Array | None,
+    activation: Callable,
+    recurrent_activation: Callable,
+    reset_after: bool,
+) -> tuple[Array, tuple[Array, ...]]:
+    step = functools.partial(gru_step(activation, recurrent_activation, reset_after), bias=bias)
+    return recurrence(step, x_gates, states, mask, kernel)
+
+
+def simple_rnn(
+    x_gates: Array, states: tuple[Array], kernel: Array, mask: Array | None, activation: Callable
+) -> tuple[Array, tuple[Array, ...]]:
+    return recurrence(simple_rnn_step(activation), x_gates, states, mask, kernel)
+
+
+def dropout_mask(key: Array, shape: tuple[int, ...], rate: float) -> Array:
+    return jax.random.bernoulli(key, 1.0 - rate, shape)
