@@ -96,7 +96,8 @@ def get(kind: str, identifier: Any, custom_objects: Mapping[str, Any] | None = N
             found = _NAMES.get(kind, {}).get(identifier)
         if found is None:
             what = kind.removeprefix("keras.").replace("_", " ")
-            what = {"losses": "loss", "optimizers.schedules": "learning-rate schedule"}.get(what, what.removesuffix("s"))
+            singular = {"losses": "loss", "optimizers.schedules": "learning-rate schedule"}
+            what = singular.get(what, what.removesuffix("s"))
             raise unknown(what, identifier, _NAMES.get(kind, {}))
         return found() if inspect.isclass(found) else found
     if inspect.isclass(identifier):
@@ -268,6 +269,21 @@ def serialize(obj: Any) -> Any:
         if compile_config is not None:
             result["compile_config"] = compile_config
     return result
+
+
+def is_builtin(thing: Any) -> bool:
+    """Whether a class or function is one of the library's own, put into the table by `register`."""
+    try:
+        return thing in _MODULES
+    except TypeError:
+        return False
+
+
+def serialize_argument(value: Any) -> Any:
+    """The config of a constructor's argument: tuples become lists, a built-in function its bare name."""
+    if callable(value) and is_builtin(value) and not inspect.isclass(value):
+        return value.__name__
+    return _untuple(value)
 
 
 def serialize_dict(config: Mapping[str, Any], tuples: bool = False) -> dict[str, Any]:

@@ -27,10 +27,13 @@ class Frame:
             layers may still be built.
     """
 
-    __slots__ = ("values", "updates", "losses", "rng", "draws", "abstract")
+    __slots__ = ("values", "updates", "losses", "rng", "draws", "abstract", "outer")
 
-    def __init__(self, values: Mapping[int, Any], rng: Any = None, abstract: bool = False):
+    def __init__(
+        self, values: Mapping[int, Any], rng: Any = None, abstract: bool = False, outer: Frame | None = None
+    ):
         self.values = values
+        self.outer = outer  # an apply inside an apply: what it does not know belongs to the one around it
         self.updates: dict[int, Any] = {}
         self.losses: list[Any] = []
         self.rng = rng
@@ -43,9 +46,18 @@ class Frame:
             return self.updates[key]
         if key in self.values:
             return self.values[key]
+        if self.outer is not None:
+            return self.outer.read(variable)
         if self.abstract:
             return jnp.zeros(variable.shape, variable.dtype)
         return variable.cell()
+
+    def write(self, variable: Any, value: Any) -> None:
+        key = id(variable)
+        if self.outer is not None and key not in self.values:
+            self.outer.write(variable, value)
+        else:
+            self.updates[key] = value
 
     def next_key(self) -> Any:
         """A fresh key of this apply: the frame's key folded with a counter of draws."""
@@ -58,9 +70,8 @@ class _Local(threading.local):
     frame: Frame | None = None
     autocast: str | None = None  # compute dtype of the layer being called, when it differs from its variables'
     training: bool | None = None  # `training` of the outermost layer call in progress
-    depth: int = 0  # nesting of layer calls
+    stage: str | None = None  # "build" or "call", of the innermost layer
     names: tuple[str, ...] = ()  # name scopes, outermost first
-    context: dict[str, Any] | None = None  # further call-context arguments, shared by nested layer calls
 
 
 local = _Local()
@@ -83,7 +94,7 @@ def bind(values: Mapping[int, Any], rng: Any = None, abstract: bool = False) -> 
     Yields:
         The frame, whose `updates` and `losses` the caller reads afterwards.
     """
-    outer, local.frame = local.frame, Frame(values, rng, abstract)
+    outer, local.frame = local.frame, Frame(values, rng, abstract, local.frame)
     try:
         yield local.frame
     finally:

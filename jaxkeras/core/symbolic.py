@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core.dtypes import standardize_dtype
-from jaxkeras.core.frame import bind, local, setting
+from jaxkeras.core.frame import bind, local
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.names import auto_name
 from jaxkeras.core.variable import Variable, standardize_shape
@@ -292,8 +292,7 @@ def infer(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
 
         stand_ins = [_stand_in(leaves[i], probe) for i in symbolic]
         mask_stand_ins = [None if m is None else _stand_in(m, probe) for m in masks]
-        outer = local.frame
-        with bind({} if outer is None else outer.values, abstract=True), setting(training=local.training):
+        with bind({}, abstract=True):
             shapes = jax.eval_shape(traced, stand_ins, mask_stand_ins)
         return shapes, structure[0][1], structure[0][0]
 

@@ -208,7 +208,7 @@ class Variable:
             )
         current = local.frame
         if current is not None:
-            current.updates[id(self)] = array
+            current.write(self, array)
         elif isinstance(array, jax.core.Tracer):
             raise RuntimeError(
                 f"Variable '{self.path}' was assigned a traced value outside `apply`: the value would leak out of the "

@@ -1,0 +1,153 @@
+"""Who owns which variables, and under which path.
+
+Nothing is recorded when an attribute is set: the attributes themselves are the record, read when somebody asks. Paths
+are those of Keras's `.weights.h5` files, so that a path names the same weight in a params tree and in a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from jaxkeras.core.names import to_snake_case, unique
+from jaxkeras.core.seeds import SeedGenerator
+from jaxkeras.core.variable import Variable
+
+Path = tuple[str, ...]
+
+
+class Trackable:
+    """Something that owns variables and perhaps other trackables.
+
+    Attributes:
+        _kind: `"layer"`, `"metric"`, ...: a walk over layers does not enter metrics.
+        _untracked: names of attributes that hold references, not parts.
+        _own: variables in order of creation, whether or not they are attributes.
+    """
+
+    _kind = "layer"
+    _untracked: frozenset[str] = frozenset({"_own", "_init_arguments", "_inbound_nodes", "_outbound_nodes"})
+    _own: list[Variable]
+
+    def _parts(self) -> Iterator[tuple[str, Any]]:
+        """Attributes that may hold parts, in the order they were set."""
+        for name, value in list(vars(self).items()):
+            if name not in self._untracked and isinstance(value, _HOLDERS):
+                yield name, value
+
+    def own_variables(self) -> list[Variable]:
+        """Its own weights: trainable ones first, each kind in order of creation."""
+        found = {id(v): v for v in self._own}
+        for _, value in self._parts():
+            for v in _variables_in(value):
+                found.setdefault(id(v), v)
+        weights = list(found.values())
+        # What was created trainable stays in front when a layer is frozen, so that files keep their order.
+        return [v for v in weights if getattr(v, "born_trainable", v.trainable)] + [
+            v for v in weights if not getattr(v, "born_trainable", v.trainable)
+        ]
+
+    def own_seeds(self) -> list[tuple[str, SeedGenerator]]:
+        """Its seed generators by attribute."""
+        return [(name, g) for name, value in self._parts() for g in _instances(value, SeedGenerator)]
+
+    def parts(self, kind: str = "layer") -> list[Any]:
+        """Direct parts of a kind, each once, in the order their attributes were set."""
+        found = {}
+        for _, value in self._parts():
+            for part in _instances(value, Trackable):
+                if part._kind == kind and part is not self:
+                    found.setdefault(id(part), part)
+        return list(found.values())
+
+    def file_children(self) -> Iterator[tuple[str, Any]]:
+        """Attributes in the order in which Keras writes them to a file: sorted, private ones last."""
+        yield from sorted(self._parts(), key=lambda item: "~" + item[0] if item[0].startswith("_") else item[0])
+
+
+_HOLDERS = (Variable, Trackable, SeedGenerator, list, tuple, dict)
+
+
+def _instances(value: Any, cls: Any) -> Iterator[Any]:
+    if isinstance(value, cls):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _instances(item, cls)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            if isinstance(item, _HOLDERS):
+                yield from _instances(item, cls)
+
+
+def _variables_in(value: Any) -> Iterator[Variable]:
+    return _instances(value, Variable)
+
+
+def walk(owner: Trackable, kind: str = "layer") -> list[tuple[Path, Any]]:
+    """Every part of an owner with its file path, the owner first; a shared part keeps its first path."""
+    found: list[tuple[Path, Any]] = []
+    seen: set[int] = set()
+
+    def visit(part: Any, path: Path) -> None:
+        if id(part) in seen:
+            return
+        seen.add(id(part))
+        if isinstance(part, Trackable):
+            found.append((path, part))
+            for name, value in part.file_children():
+                enter(value, (*path, name))
+
+    def enter(value: Any, path: Path) -> None:
+        if isinstance(value, Trackable):
+            if value._kind == kind:
+                visit(value, path)
+        elif isinstance(value, (list, tuple, dict)):
+            if id(value) in seen:
+                return
+            seen.add(id(value))
+            used: dict[str, int] = {}
+            for item in value.values() if isinstance(value, dict) else value:
+                if isinstance(item, Trackable):
+                    if item._kind == kind:
+                        visit(item, (*path, unique(to_snake_case(type(item).__name__), used)))
+                elif isinstance(item, (list, tuple, dict)):
+                    enter(item, (*path, unique("container", used)))
+
+    visit(owner, ())
+    return found
+
+
+def variable_paths(owner: Trackable, kind: str = "layer") -> dict[int, Path]:
+    """`{id(variable): path}` of every variable under an owner, seed states included."""
+    paths: dict[int, Path] = {}
+    for prefix, part in walk(owner, kind):
+        used: dict[str, int] = {}
+        attributes = {id(v): name for name, v in vars(part).items() if isinstance(v, Variable)}
+        for v in part.own_variables():
+            name = v.name if v.explicit_name else attributes.get(id(v), v.name).lstrip("_")
+            paths.setdefault(id(v), (*prefix, unique(name, used)))
+        for name, generator in part.own_seeds():
+            paths.setdefault(id(generator.state), (*prefix, unique(name, used), generator.state.name))
+    return paths
+
+
+def nest(flat: dict[Path, Any]) -> dict[str, Any]:
+    """`{("a", "b"): x}` -> `{"a": {"b": x}}`."""
+    tree: dict[str, Any] = {}
+    for path, leaf in flat.items():
+        node = tree
+        for key in path[:-1]:
+            node = node.setdefault(key, {})
+        node[path[-1]] = leaf
+    return tree
+
+
+def flatten(tree: Any, prefix: Path = ()) -> dict[Path, Any]:
+    """`{"a": {"b": x}}` -> `{("a", "b"): x}`, in the order of the dicts."""
+    if not isinstance(tree, dict):
+        return {prefix: tree}
+    flat: dict[Path, Any] = {}
+    for key, value in tree.items():
+        flat.update(flatten(value, (*prefix, key)))
+    return flat
