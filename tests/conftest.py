@@ -1,0 +1,19 @@
+"""Settings for the whole suite: the oracle runs on NumPy, and no test reaches the network."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "numpy")  # forward passes of the oracle, far cheaper than its jax backend
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def fresh_names():
+    """Automatic names start from the beginning in every test, and seeds are fixed."""
+    from jaxkeras.core import names, seeds
+
+    names.reset_uids()
+    seeds.set_random_seed(0)
+    yield
