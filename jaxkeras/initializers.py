@@ -1,0 +1,672 @@
+"""Initializers: what a weight holds before training.
+
+An initializer is called with a shape and a dtype. A random one is a pure function `draw(key, shape, dtype)` with a
+seed of its own, so that the same weights can also be drawn from another key.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkeras import random, registry
+from jaxkeras.core.dtypes import standardize_dtype
+from jaxkeras.core.seeds import SeedGenerator, draw_key, make_default_seed
+from jaxkeras.core.variable import Variable
+
+_KIND = "keras.initializers"
+
+
+@registry.register(_KIND)
+class Initializer:
+    """Base class: override `__call__`, and `get_config` if the constructor takes arguments.
+
+    Example:
+
+    >>> class Sevens(Initializer):
+    ...     def __call__(self, shape, dtype=None):
+    ...         return jnp.full(shape, 7, dtype)
+    """
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        """Make the array.
+
+        Args:
+            shape: its shape.
+            dtype: its dtype; `floatx()` by default.
+
+        Returns:
+            Array of `shape`.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `__call__(self, shape, dtype=None)` and return an array of that shape."
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor, as plain data."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """An initializer from what `get_config` returned."""
+        return cls(**config)
+
+    def clone(self) -> Any:
+        """Another one of the same configuration; without a seed it gets a new one."""
+        return type(self).from_config(self.get_config())
+
+
+# -- constants ------------------------------------------------------------------------------------------------------
+def _filled(shape: Sequence[int], value: Any, dtype: Any) -> jax.Array:
+    """An array of one value. Eagerly NumPy makes it: `jnp.full`, like `jnp.asarray`, compiles for each shape."""
+    dtype = standardize_dtype(dtype)
+    if random.is_eager(value):
+        return jax.device_put(np.full(tuple(shape), np.asarray(value).astype(dtype)))
+    return jnp.full(tuple(shape), value, dtype)
+
+
+@registry.register(_KIND, "zero")
+class Zeros(Initializer):
+    """All zeros.
+
+    Example:
+
+    >>> Zeros()((2,)).tolist()
+    [0.0, 0.0]
+    """
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        return _filled(shape, 0, dtype)
+
+
+@registry.register(_KIND, "one")
+class Ones(Initializer):
+    """All ones.
+
+    Example:
+
+    >>> Ones()((2,)).tolist()
+    [1.0, 1.0]
+    """
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        return _filled(shape, 1, dtype)
+
+
+@registry.register(_KIND)
+class Constant(Initializer):
+    """One value everywhere.
+
+    Args:
+        value: a scalar, or an array that broadcasts to the shape.
+
+    Example:
+
+    >>> Constant(3.0)((2,)).tolist()
+    [3.0, 3.0]
+    """
+
+    def __init__(self, value: Any = 0.0):
+        self.value = value
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        return _filled(shape, self.value, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"value": registry.serialize(self.value)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(registry.deserialize(config["value"]))
+
+
+@registry.register(_KIND, "IdentityInitializer")
+class Identity(Initializer):
+    """The identity matrix times a factor; for two-dimensional weights.
+
+    Args:
+        gain: the factor.
+
+    Raises:
+        ValueError: when called with a shape that is not two-dimensional.
+
+    Example:
+
+    >>> Identity()((2, 2)).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+
+    def __init__(self, gain: float = 1.0):
+        self.gain = gain
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        if len(shape) != 2:
+            raise ValueError(f"Identity makes matrices: expected a shape (rows, columns), got {tuple(shape)}.")
+        dtype = jnp.dtype(standardize_dtype(dtype))
+        return jax.device_put(np.eye(*shape, dtype=dtype) * dtype.type(self.gain))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"gain": self.gain}
+
+
+@registry.register(_KIND, "STFTInitializer")
+class STFT(Initializer):
+    """Convolution kernel that computes one side of a short-time Fourier transform.
+
+    It makes kernels of shape `(frame_length, 1, fft_length // 2 + 1)`: frequency bands as output channels, only half of
+    them since the other half are their conjugates. Used by `layers.STFTSpectrogram`.
+
+    Args:
+        side: `"real"` (cosines) or `"imag"` (sines).
+        window: name of a window of `scipy.signal.windows`, an array of `frame_length` weights, or None.
+        scaling: `"density"` divides by the window's L2 norm, `"spectrum"` by its L1 norm, None by nothing.
+        periodic: whether a named window is periodic.
+
+    Raises:
+        ValueError: for an unknown side, window or scaling, or a window of another length.
+
+    Example:
+
+    >>> STFT("imag")((16, 1, 9)).shape
+    (16, 1, 9)
+    """
+
+    def __init__(
+        self, side: str = "real", window: Any = "hann", scaling: str | None = "density", periodic: bool = False
+    ):
+        if side not in ("real", "imag"):
+            raise ValueError(f"`side` must be 'real' or 'imag', got {side!r}.")
+        if scaling not in (None, "density", "spectrum"):
+            raise ValueError(f"`scaling` must be 'density', 'spectrum' or None, got {scaling!r}.")
+        if isinstance(window, str):
+            _named_window(window, 1, periodic)
+        self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        frame_length, _, bands = shape
+        number = jnp.dtype(standardize_dtype(dtype)).type
+        time = np.arange(frame_length).astype(number).reshape(-1, 1, 1)
+        frequency = np.arange(bands).astype(number).reshape(1, 1, -1) / number((bands - 1) * 2)
+        angle = (number(-2) * time) * frequency * number(np.pi)
+        kernel = np.cos(angle) if self.side == "real" else np.sin(angle)
+        if self.window is not None:
+            window = self.window
+            if isinstance(window, str):
+                window = _named_window(window, frame_length, self.periodic)
+            window = np.asarray(window).astype(number)
+            if window.shape != (frame_length,):
+                raise ValueError(f"`window` must have shape ({frame_length},), got {window.shape}.")
+            scale = {
+                None: number(1),
+                "density": np.sqrt(np.sum(np.square(window))),
+                "spectrum": np.sum(np.abs(window)),
+            }[self.scaling]
+            kernel = kernel * window.reshape(-1, 1, 1) / scale
+        return jax.device_put(kernel.astype(number))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"side": self.side, "window": self.window, "periodic": self.periodic, "scaling": self.scaling}
+
+
+def _named_window(name: str, length: int, periodic: bool) -> np.ndarray:
+    from scipy.signal import get_window
+
+    return get_window(name, length, periodic)
+
+
+# -- random ---------------------------------------------------------------------------------------------------------
+class RandomInitializer(Initializer):
+    """Base class of the random ones: override `draw`.
+
+    Called twice, one with an integer seed or none makes the same numbers twice; with a `SeedGenerator` as seed it makes
+    new ones at each call.
+
+    Args:
+        seed: integer, `SeedGenerator`, or None for a seed from Python's generator.
+
+    Attributes:
+        seed: the seed in use.
+        user_seed: the seed that was given, None included.
+
+    Raises:
+        ValueError: for any other seed.
+    """
+
+    def __init__(self, seed: Any = None):
+        self.user_seed = seed
+        if seed is None:
+            seed = make_default_seed()
+        elif isinstance(seed, dict):
+            seed = registry.deserialize(seed, kind="keras.random")
+        elif not isinstance(seed, (int, np.integer, SeedGenerator)):
+            raise ValueError(f"`seed` must be an integer, a SeedGenerator or None, got {seed!r}.")
+        self.seed = seed
+
+    def draw(self, key: jax.Array, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        """The array as a pure function of a key, so that it can be traced by `jit` and `vmap`.
+
+        Args:
+            key: JAX key.
+            shape: of the result.
+            dtype: of the result; `floatx()` by default.
+
+        Returns:
+            Array of `shape`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define `draw(self, key, shape, dtype=None)`.")
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        return self.draw(draw_key(self.seed), shape, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": registry.serialize(self.user_seed)}
+
+
+@registry.register(_KIND, "normal")
+class RandomNormal(RandomInitializer):
+    """Normally distributed.
+
+    Args:
+        mean: of the distribution.
+        stddev: its standard deviation.
+        seed: integer, `SeedGenerator` or None.
+
+    Example:
+
+    >>> RandomNormal(stddev=0.1, seed=0)((2, 3)).shape
+    (2, 3)
+    """
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+        super().__init__(seed)
+        self.mean, self.stddev = mean, stddev
+
+    def draw(self, key: jax.Array, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        return random.normal(shape, self.mean, self.stddev, dtype, key)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
+
+
+@registry.register(_KIND)
+class TruncatedNormal(RandomNormal):
+    """Normally distributed, without values further than two standard deviations from the mean.
+
+    Args:
+        mean: of the distribution before the cut.
+        stddev: its standard deviation before the cut.
+        seed: integer, `SeedGenerator` or None.
+
+    Example:
+
+    >>> TruncatedNormal(stddev=0.1, seed=0)((2, 3)).shape
+    (2, 3)
+    """
+
+    def draw(self, key: jax.Array, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        return random.truncated_normal(shape, self.mean, self.stddev, dtype, key)
+
+
+@registry.register(_KIND, "uniform")
+class RandomUniform(RandomInitializer):
+    """Uniformly distributed.
+
+    Args:
+        minval: lower bound, included.
+        maxval: upper bound, excluded.
+        seed: integer, `SeedGenerator` or None.
+
+    Example:
+
+    >>> RandomUniform(0.0, 1.0, seed=0)((2, 3)).shape
+    (2, 3)
+    """
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
+        super().__init__(seed)
+        self.minval, self.maxval = minval, maxval
+
+    def draw(self, key: jax.Array, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        return random.uniform(shape, self.minval, self.maxval, dtype, key)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "minval": self.minval, "maxval": self.maxval}
+
+
+_MODES = ("fan_in", "fan_out", "fan_avg")
+_DISTRIBUTIONS = ("uniform", "truncated_normal", "untruncated_normal")
+# Standard deviation of a standard normal distribution cut at two: what a truncated draw is divided by to have unit
+# variance.
+_TRUNCATED_STDDEV = 0.87962566103423978
+
+
+def compute_fans(
+    shape: Sequence[int], input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
+) -> tuple[int, int]:
+    """How many inputs each output of a weight sums, and how many outputs each input reaches.
+
+    Args:
+        shape: of the weight. Without axes: `(..., inputs, outputs)`, leading axes being a receptive field.
+        input_axes: axes that count as inputs.
+        output_axes: axes that count as outputs.
+
+    Returns:
+        `(fan_in, fan_out)`.
+
+    Example:
+
+    >>> compute_fans((3, 3, 8, 16))
+    (72, 144)
+    """
+    shape = tuple(shape)
+    if input_axes is not None and output_axes is not None:
+        return math.prod(shape[a] for a in input_axes), math.prod(shape[a] for a in output_axes)
+    if len(shape) < 2:
+        size = shape[0] if shape else 1
+        return int(size), int(size)
+    field = math.prod(shape[:-2])
+    return int(shape[-2] * field), int(shape[-1] * field)
+
+
+@registry.register(_KIND)
+class VarianceScaling(RandomInitializer):
+    """Random with a variance of `scale / fan`, so that signals keep their size through a layer.
+
+    Args:
+        scale: positive factor of the variance.
+        mode: which fan: `"fan_in"`, `"fan_out"` or `"fan_avg"`, their mean.
+        distribution: `"truncated_normal"`, `"untruncated_normal"` or `"uniform"`.
+        seed: integer, `SeedGenerator` or None.
+        input_axes: axes of the weight that count as inputs, together with `output_axes`.
+        output_axes: axes of the weight that count as outputs; by default the last axis.
+
+    Raises:
+        ValueError: for a scale that is not positive, or an unknown mode or distribution.
+
+    Reference:
+        [Glorot and Bengio, 2010](https://proceedings.mlr.press/v9/glorot10a.html)
+
+    Example:
+
+    >>> VarianceScaling(scale=2.0, mode="fan_out", seed=0)((3, 4)).shape
+    (3, 4)
+    """
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: Any = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ):
+        super().__init__(seed)
+        if scale <= 0.0:
+            raise ValueError(f"`scale` must be positive, got {scale!r}.")
+        if mode not in _MODES:
+            raise registry.unknown("mode of VarianceScaling", mode, _MODES)
+        distribution = distribution.lower()
+        if distribution == "normal":
+            distribution = "truncated_normal"
+        if distribution not in _DISTRIBUTIONS:
+            raise registry.unknown("distribution of VarianceScaling", distribution, _DISTRIBUTIONS)
+        self.scale, self.mode, self.distribution = scale, mode, distribution
+        self.input_axes, self.output_axes = input_axes, output_axes
+
+    def draw(self, key: jax.Array, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2.0}[self.mode]
+        variance = self.scale / max(1.0, fan)
+        if self.distribution == "uniform":
+            limit = math.sqrt(3.0 * variance)
+            return random.uniform(shape, -limit, limit, dtype, key)
+        if self.distribution == "untruncated_normal":
+            return random.normal(shape, 0.0, math.sqrt(variance), dtype, key)
+        return random.truncated_normal(shape, 0.0, math.sqrt(variance) / _TRUNCATED_STDDEV, dtype, key)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "scale": self.scale,
+            "mode": self.mode,
+            "distribution": self.distribution,
+            "input_axes": self.input_axes,
+            "output_axes": self.output_axes,
+        }
+
+
+class _Preset(VarianceScaling):
+    """A `VarianceScaling` whose scale, mode and distribution are fixed."""
+
+    preset: tuple[float, str, str]
+
+    def __init__(
+        self,
+        seed: Any = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ):
+        super().__init__(*self.preset, seed=seed, input_axes=input_axes, output_axes=output_axes)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "seed": registry.serialize(self.user_seed),
+            "input_axes": self.input_axes,
+            "output_axes": self.output_axes,
+        }
+
+
+@registry.register(_KIND)
+class GlorotUniform(_Preset):
+    """Uniform within `sqrt(6 / (fan_in + fan_out))` of zero; also called Xavier.
+
+    Args:
+        seed: integer, `SeedGenerator` or None.
+        input_axes: axes of the weight that count as inputs, together with `output_axes`.
+        output_axes: axes of the weight that count as outputs; by default the last axis.
+
+    Reference:
+        [Glorot and Bengio, 2010](https://proceedings.mlr.press/v9/glorot10a.html)
+
+    Example:
+
+    >>> GlorotUniform(seed=0)((3, 4)).shape
+    (3, 4)
+    """
+
+    preset = (1.0, "fan_avg", "uniform")
+
+
+@registry.register(_KIND)
+class GlorotNormal(_Preset):
+    """Truncated normal with standard deviation `sqrt(2 / (fan_in + fan_out))`; also called Xavier.
+
+    Args:
+        seed: integer, `SeedGenerator` or None.
+        input_axes: axes of the weight that count as inputs, together with `output_axes`.
+        output_axes: axes of the weight that count as outputs; by default the last axis.
+
+    Reference:
+        [Glorot and Bengio, 2010](https://proceedings.mlr.press/v9/glorot10a.html)
+    """
+
+    preset = (1.0, "fan_avg", "truncated_normal")
+
+
+@registry.register(_KIND)
+class LecunUniform(_Preset):
+    """Uniform within `sqrt(3 / fan_in)` of zero.
+
+    Args:
+        seed: integer, `SeedGenerator` or None.
+        input_axes: axes of the weight that count as inputs, together with `output_axes`.
+        output_axes: axes of the weight that count as outputs; by default the last axis.
+
+    Reference:
+        [Klambauer et al., 2017](https://arxiv.org/abs/1706.02515)
+    """
+
+    preset = (1.0, "fan_in", "uniform")
+
+
+@registry.register(_KIND)
+class LecunNormal(_Preset):
+    """Truncated normal with standard deviation `sqrt(1 / fan_in)`.
+
+    Args:
+        seed: integer, `SeedGenerator` or None.
+        input_axes: axes of the weight that count as inputs, together with `output_axes`.
+        output_axes: axes of the weight that count as outputs; by default the last axis.
+
+    Reference:
+        [Klambauer et al., 2017](https://arxiv.org/abs/1706.02515)
+    """
+
+    preset = (1.0, "fan_in", "truncated_normal")
+
+
+@registry.register(_KIND)
+class HeUniform(_Preset):
+    """Uniform within `sqrt(6 / fan_in)` of zero; for layers followed by a ReLU.
+
+    Args:
+        seed: integer, `SeedGenerator` or None.
+        input_axes: axes of the weight that count as inputs, together with `output_axes`.
+        output_axes: axes of the weight that count as outputs; by default the last axis.
+
+    Reference:
+        [He et al., 2015](https://arxiv.org/abs/1502.01852)
+    """
+
+    preset = (2.0, "fan_in", "uniform")
+
+
+@registry.register(_KIND)
+class HeNormal(_Preset):
+    """Truncated normal with standard deviation `sqrt(2 / fan_in)`; for layers followed by a ReLU.
+
+    Args:
+        seed: integer, `SeedGenerator` or None.
+        input_axes: axes of the weight that count as inputs, together with `output_axes`.
+        output_axes: axes of the weight that count as outputs; by default the last axis.
+
+    Reference:
+        [He et al., 2015](https://arxiv.org/abs/1502.01852)
+    """
+
+    preset = (2.0, "fan_in", "truncated_normal")
+
+
+@registry.register(_KIND, "OrthogonalInitializer")
+class Orthogonal(RandomInitializer):
+    """A random matrix with orthonormal columns (or rows, if there are fewer of them), times a factor.
+
+    A weight of more than two dimensions is one matrix of `prod(shape[:-1])` rows.
+
+    Args:
+        gain: the factor.
+        seed: integer, `SeedGenerator` or None.
+
+    Raises:
+        ValueError: when called with a shape of fewer than two dimensions.
+
+    Reference:
+        [Saxe et al., 2014](https://arxiv.org/abs/1312.6120)
+
+    Example:
+
+    >>> q = Orthogonal(seed=0)((4, 2))
+    >>> bool(jnp.allclose(q.T @ q, jnp.eye(2), atol=1e-5))
+    True
+    """
+
+    def __init__(self, gain: float = 1.0, seed: Any = None):
+        super().__init__(seed)
+        self.gain = gain
+
+    def draw(self, key: jax.Array, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        if len(shape) < 2:
+            raise ValueError(f"Orthogonal needs a shape of at least two dimensions, got {tuple(shape)}.")
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        q, r = jnp.linalg.qr(random.normal((max(rows, columns), min(rows, columns)), dtype=dtype, seed=key))
+        q = q * jnp.sign(jnp.diag(r))  # else the signs, and so the distribution, would depend on the QR algorithm
+        return self.gain * jnp.reshape(q if rows >= columns else q.T, tuple(shape))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "gain": self.gain}
+
+
+# -- names ----------------------------------------------------------------------------------------------------------
+IdentityInitializer = identity = Identity
+OrthogonalInitializer = orthogonal = Orthogonal
+STFTInitializer = stft = STFT
+constant, zeros, ones = Constant, Zeros, Ones
+random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
+variance_scaling = VarianceScaling
+glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
+lecun_uniform, lecun_normal = LecunUniform, LecunNormal
+he_uniform, he_normal = HeUniform, HeNormal
+
+
+def get(identifier: Any) -> Callable[..., Any] | None:
+    """An initializer from what a user wrote.
+
+    Args:
+        identifier: a name, a config, an initializer, its class, a function `(shape, dtype=None) -> array`, an array
+            (used as the value itself), or None.
+
+    Returns:
+        Something to call with `(shape, dtype=...)`, or None for None.
+
+    Raises:
+        ValueError: for an unknown name, or something that cannot be called.
+
+    Example:
+
+    >>> get("he_normal").scale
+    2.0
+    """
+    if isinstance(identifier, (np.ndarray, np.generic, jax.Array, Variable)):
+        return _given(identifier)
+    found = registry.get(_KIND, identifier)
+    if found is not None and not callable(found):
+        raise ValueError(
+            f"Cannot use {identifier!r} as an initializer: expected a name such as 'glorot_uniform', an Initializer, "
+            "an array, or a function of (shape, dtype)."
+        )
+    return found
+
+
+def _given(array: Any) -> Callable[..., jax.Array]:
+    def initialize(shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        if tuple(shape) != tuple(array.shape):
+            raise ValueError(
+                f"The array given as initializer has shape {tuple(array.shape)}, the weight has shape {tuple(shape)}."
+            )
+        return jnp.asarray(array, standardize_dtype(dtype))
+
+    return initialize
+
+
+def serialize(initializer: Any) -> Any:
+    """The config of an initializer, in Keras's format."""
+    return registry.serialize(initializer)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """An initializer from its config.
+
+    Args:
+        config: what `serialize` returned, or a name.
+        custom_objects: `{name: class or function}` that the config may name besides what is registered.
+
+    Returns:
+        The initializer.
+    """
+    return registry.deserialize(config, custom_objects, kind=_KIND)

@@ -1,0 +1,142 @@
+"""Random draws: the same bits as Keras on JAX, by few compilations."""
+
+import os
+import pickle
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxkeras as k
+from jaxkeras import initializers, random
+from jaxkeras.core.symbolic import KerasTensor
+from jaxkeras.random import SeedGenerator
+
+EXPRESSIONS = [
+    "k.random.normal((3, 4), seed=1)",
+    "k.random.normal((7,), 2.0, 0.3, seed=2**31 + 5)",
+    "k.random.normal((2, 3), 1, 2, 'bfloat16', seed=3)",
+    "k.random.normal((2, 3), np.float32([1, 2, 3]), 2.0, seed=3)",
+    "k.random.uniform((3, 1, 5), seed=4)",
+    "k.random.uniform((), -1.0, 3.0, seed=4)",
+    "k.random.truncated_normal((11, 3), 0.1, 0.7, seed=5)",
+    "k.random.randint((4, 2), 3, 90, seed=6)",
+    "k.random.randint((4,), 0, 9, 'uint8', seed=6)",
+    "k.random.categorical(np.log(np.float32([[0.2, 0.8], [0.5, 0.5]])), 6, seed=7)",
+    "k.random.binomial((5,), 10.0, 0.3, seed=8)",
+    "k.random.gamma((3,), 2.0, seed=10)",
+    "k.random.dropout(np.ones((4, 5), 'float32'), 0.4, seed=11)",
+    "k.random.dropout(np.ones((4, 5), 'float32'), 0.4, (None, 1), seed=11)",
+    "k.random.shuffle(np.arange(12).reshape(4, 3), 0, seed=12)",
+    "k.random.shuffle(np.arange(12).reshape(4, 3), axis=1, seed=12)",
+    "[[k.random.uniform((2,), seed=g) for _ in range(3)] for g in [k.random.SeedGenerator(13)]]",
+    "k.initializers.RandomNormal(1.0, 0.2, seed=1)((3, 2))",
+    "k.initializers.RandomUniform(seed=3)((3, 2), 'bfloat16')",
+    "k.initializers.GlorotUniform(seed=4)((3, 3, 2, 5))",
+    "k.initializers.GlorotNormal(seed=5)((6,))",
+    "k.initializers.HeNormal(seed=6)((4, 2))",
+    "k.initializers.HeUniform(seed=7)((4, 2))",
+    "k.initializers.LecunUniform(8, [0, 1], [2])((4, 2, 3))",
+    "k.initializers.VarianceScaling(2.0, 'fan_out', 'untruncated_normal', seed=9)((4, 2))",
+    "k.initializers.Orthogonal(seed=10)((4, 2))",
+    "k.initializers.Orthogonal(2.0, seed=11)((2, 2, 5))",
+    "[[i((2,)) for _ in range(2)] for i in [k.initializers.HeNormal(k.random.SeedGenerator(3))]]",
+]
+
+ORACLE = """
+import pickle, sys
+import jax, numpy as np, keras
+expressions = pickle.loads(sys.stdin.buffer.read())
+results = {e: jax.tree.map(np.asarray, eval(e, {"k": keras, "np": np})) for e in expressions}
+sys.stdout.buffer.write(b"RESULTS" + pickle.dumps(results))
+"""
+
+
+@pytest.fixture(scope="module")
+def keras_results():
+    """What the installed Keras gives on its JAX backend, which needs a process of its own."""
+    pytest.importorskip("keras")
+    done = subprocess.run(
+        [sys.executable, "-c", ORACLE],
+        input=pickle.dumps(EXPRESSIONS),
+        capture_output=True,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return pickle.loads(done.stdout.split(b"RESULTS", 1)[1])
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_same_bits_as_keras(expression, keras_results):
+    ours = jax.tree.map(np.asarray, eval(expression, {"k": k, "np": np}))
+    jax.tree.map(_assert_same, ours, keras_results[expression])
+
+
+def _assert_same(a, b):
+    assert a.dtype == b.dtype and a.shape == b.shape
+    np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("draw", [random.normal, random.uniform, random.truncated_normal])
+def test_eager_draws_equal_traced_ones(draw, dtype):
+    for shape in [(), (33, 7)]:
+        # Scaling by one half is exact, so that a fused multiply-add cannot differ.
+        eager = draw(shape, 0.0, 0.5, dtype, seed=3)
+        traced = jax.jit(lambda shape=shape: draw(shape, 0.0, 0.5, dtype, seed=3))()
+        assert eager.dtype == traced.dtype == dtype
+        np.testing.assert_array_equal(np.asarray(eager), np.asarray(traced))
+
+
+def test_one_compilation_serves_many_shapes():
+    random._flat.clear_cache()
+    for size in range(3, 40, 6):
+        for draw in (random.normal, random.uniform, random.truncated_normal):
+            draw((size, 2), seed=size)
+    random.uniform((2**14 + 1,), seed=0)
+    assert random._flat._cache_size() == 4
+
+
+def test_large_and_shaped_draws_are_direct(monkeypatch):
+    monkeypatch.setattr(random, "_LARGEST_BUCKET", 4)
+    np.testing.assert_array_equal(random.uniform((5,), seed=1), jax.random.uniform(jnp.array([1, 0], jnp.uint32), (5,)))
+
+
+def test_seeds():
+    assert (random.normal((3,), seed=1) == random.normal((3,), seed=1)).all()
+    assert (random.normal((3,)) != random.normal((3,))).all()
+    draws = SeedGenerator(1)
+    assert (random.normal((3,), seed=draws) != random.normal((3,), seed=draws)).all()
+    key = jax.random.key(1)
+    np.testing.assert_array_equal(random.uniform((3,), seed=key), jax.random.uniform(key, (3,)))
+    with pytest.raises(ValueError, match="seed"):
+        random.normal((3,), seed="one")
+
+
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match="randint"):
+        random.uniform((3,), dtype="int32")
+    with pytest.raises(ValueError, match="uniform"):
+        random.randint((3,), 0, 2, dtype="float32")
+    with pytest.raises(ValueError, match="batch, classes"):
+        random.categorical(np.zeros(3), 2)
+
+
+def test_symbolic_draws():
+    x = KerasTensor((None, 4))
+    assert random.dropout(x, 0.5, seed=1).shape == (None, 4)
+    assert random.categorical(x, 3, seed=1).shape == (None, 3)
+
+
+def test_initializers_draw_from_another_key_under_transformations():
+    key = jax.random.key(0)
+    for name in ["glorot_uniform", "random_normal", "orthogonal"]:
+        initializer = initializers.get(name)
+        keys = jax.random.split(key, 3)
+        many = jax.jit(jax.vmap(lambda k, i=initializer: i.draw(k, (4, 2), "float32")))(keys)
+        one = initializer.draw(keys[1], (4, 2), "float32")
+        np.testing.assert_allclose(many[1], one, rtol=1e-5, atol=1e-6)
