@@ -1,0 +1,220 @@
+"""Intersection over union of classes, from a confusion matrix."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkeras.core import config
+from jaxkeras.core.dtypes import is_float_dtype, is_int_dtype
+from jaxkeras.metrics.metric import Metric
+from jaxkeras.registry import register
+
+
+@register("keras.metrics")
+class IoU(Metric):
+    """The average over some classes of `intersection / union` of target and predicted positions.
+
+    Args:
+        num_classes: how many classes there are.
+        target_class_ids: the classes averaged over.
+        name: see `Metric`.
+        dtype: the type of the counts; defaults to int32.
+        ignore_class: positions whose target is this class do not count.
+        sparse_y_true: whether targets are class numbers, rather than one-hot.
+        sparse_y_pred: whether predictions are class numbers, rather than scores.
+        axis: the axis of the classes where they are not sparse.
+
+    Raises:
+        ValueError: for a class out of range.
+
+    Reference: [Jaccard index](https://en.wikipedia.org/wiki/Jaccard_index).
+
+    Example:
+
+    >>> round(float(IoU(num_classes=2, target_class_ids=[0])([0, 0, 1, 1], [0, 1, 0, 1])), 4)
+    0.3333
+    """
+
+    _direction = "up"
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ):
+        super().__init__(name=name, dtype=dtype or "int")
+        if max(target_class_ids) >= num_classes:
+            raise ValueError(f"`target_class_ids` must lie below {num_classes}; got {max(target_class_ids)}.")
+        self.num_classes = num_classes
+        self.target_class_ids = list(target_class_ids)
+        self.ignore_class = ignore_class
+        self.sparse_y_true = sparse_y_true
+        self.sparse_y_pred = sparse_y_pred
+        self.axis = axis
+        shape = (num_classes, num_classes)
+        self.total_cm = self.add_variable(shape, "zeros", dtype=self.dtype, name="total_confusion_matrix")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            y_true: targets, shape `(batch, ...)`, with an axis of classes unless sparse.
+            y_pred: predictions, likewise.
+            sample_weight: a scalar, or one weight for each position, cast to the type of the counts.
+        """
+        y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
+        if not self.sparse_y_true:
+            y_true = jnp.argmax(y_true, axis=self.axis)
+        if not self.sparse_y_pred:
+            y_pred = jnp.argmax(y_pred, axis=self.axis)
+        y_true, y_pred = (y.astype(self.dtype).astype(jnp.int32).reshape(-1) for y in (y_true, y_pred))
+        n = self.num_classes
+        counted = (y_true >= 0) & (y_true < n) & (y_pred >= 0) & (y_pred < n)
+        if self.ignore_class is not None:
+            counted &= y_true != self.ignore_class
+        weights = jnp.broadcast_to(self._weights(sample_weight), y_true.shape)
+        # Positions that do not count go to a cell after the last, which is dropped.
+        cell = jnp.where(counted, y_true * n + y_pred, n * n)
+        self.total_cm.assign_add(jax.ops.segment_sum(weights, cell, num_segments=n * n).reshape(n, n))
+
+    def _weights(self, sample_weight: Any) -> jax.Array:
+        if sample_weight is None:
+            return jnp.ones((1,), self.dtype)
+        given = getattr(sample_weight, "dtype", None)
+        if given is not None and is_float_dtype(given) and is_int_dtype(self.dtype):
+            warnings.warn(
+                f"The fractions of float sample weights are lost, as this metric counts in {self.dtype}. Give integer "
+                "weights, or the metric dtype='float32'.",
+                stacklevel=3,
+            )
+        return jnp.asarray(sample_weight).astype(self.dtype).reshape(-1)
+
+    def result(self) -> jax.Array:
+        matrix, classes = self.total_cm.value, np.asarray(self.target_class_ids)
+        intersection = jnp.diag(matrix)
+        union = jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1) - intersection
+        intersection, union = (x[classes].astype(jnp.float32) for x in (intersection, union))
+        occurs = union > 1e-9
+        shares = jnp.where(occurs, intersection / (union + config.epsilon()), 0.0)
+        return jnp.sum(shares) / (jnp.sum(occurs.astype(jnp.float32)) + config.epsilon())
+
+    _settings: tuple[str, ...] = (
+        "num_classes",
+        "target_class_ids",
+        "ignore_class",
+        "sparse_y_true",
+        "sparse_y_pred",
+        "axis",
+    )
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **{key: getattr(self, key) for key in self._settings}}
+
+
+@register("keras.metrics")
+class BinaryIoU(IoU):
+    """`IoU` of two classes, for predictions that are probabilities.
+
+    Args:
+        target_class_ids: the classes averaged over.
+        threshold: from here on a prediction is a 1.
+        name, dtype: see `IoU`.
+    """
+
+    _settings = ("target_class_ids", "threshold")
+
+    def __init__(
+        self,
+        target_class_ids: Sequence[int] = (0, 1),
+        threshold: float = 0.5,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(2, target_class_ids, name=name, dtype=dtype)
+        self.threshold = threshold
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch of targets 0 or 1 and probabilities of the same shape."""
+        super().update_state(y_true, jnp.asarray(y_pred, jnp.float32) >= self.threshold, sample_weight)
+
+
+@register("keras.metrics")
+class MeanIoU(IoU):
+    """`IoU` averaged over all classes.
+
+    Args:
+        num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis: see `IoU`.
+    """
+
+    _settings = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ):
+        super().__init__(
+            num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis
+        )
+
+
+@register("keras.metrics")
+class OneHotIoU(IoU):
+    """`IoU` for one-hot targets.
+
+    Args:
+        num_classes, target_class_ids, name, dtype, ignore_class, sparse_y_pred, axis: see `IoU`.
+    """
+
+    _settings = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_pred", "axis")
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ):
+        super().__init__(num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis)
+
+
+@register("keras.metrics")
+class OneHotMeanIoU(MeanIoU):
+    """`IoU` averaged over all classes, for one-hot targets.
+
+    Args:
+        num_classes, name, dtype, ignore_class, sparse_y_pred, axis: see `IoU`.
+    """
+
+    _settings = ("num_classes", "ignore_class", "sparse_y_pred", "axis")
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ):
+        super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)

@@ -1,0 +1,68 @@
+"""What `compile(metrics=[...])` means, given the shapes of targets and predictions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from jaxkeras.core.dtypes import standardize_dtype
+from jaxkeras.core.frame import bind
+from jaxkeras.losses.resolve import by_shape, object_name
+from jaxkeras.metrics.accuracy import BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy
+from jaxkeras.metrics.lookup import get
+from jaxkeras.metrics.metric import Metric
+from jaxkeras.metrics.reduction import MeanMetricWrapper
+
+
+def create_variables(metric: Metric, y_true: Any, y_pred: Any) -> None:
+    """Let a metric create the variables whose shape depends on the data, without computing anything.
+
+    Args:
+        metric: a metric; one that has its variables already is left alone.
+        y_true, y_pred: arrays, or specs with a `shape` and a `dtype` (unknown sizes may be None).
+    """
+    if metric._built and metric.variables:
+        return
+
+    def spec(x: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct([1 if n is None else n for n in x.shape], standardize_dtype(x.dtype))
+
+    def update(t: Any, p: Any) -> None:
+        with bind({}, abstract=True):
+            metric.update_state(t, p)
+
+    jax.eval_shape(update, spec(y_true), spec(y_pred))
+
+
+def resolve_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
+    """The metric of one output, with all its variables; the same for `metrics` and `weighted_metrics`.
+
+    Args:
+        identifier: a name, where `"accuracy"` and `"acc"` choose the kind of accuracy by shape; a `Metric`; a config;
+            or a function `f(y_true, y_pred)`, which is averaged.
+        y_true, y_pred: arrays, or specs with a `shape` and a `dtype`, of targets and predictions.
+
+    Returns:
+        A metric that is named as the user wrote it, or after the function.
+
+    Raises:
+        ValueError: for None and for an unknown name.
+    """
+    if identifier is None:
+        raise ValueError("A metric is None; give a name such as 'accuracy', a Metric, or a function f(y_true, y_pred).")
+    if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
+        found = by_shape(
+            y_true,
+            y_pred,
+            binary=BinaryAccuracy,
+            sparse=SparseCategoricalAccuracy,
+            categorical=CategoricalAccuracy,
+        )(name=identifier)
+    else:
+        found = get(identifier)
+    name = identifier if isinstance(identifier, str) else object_name(found)
+    metric = found if isinstance(found, Metric) else MeanMetricWrapper(found)
+    metric.name = name
+    create_variables(metric, y_true, y_pred)
+    return metric

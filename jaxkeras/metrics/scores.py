@@ -1,0 +1,324 @@
+"""F-scores, the coefficient of determination, and correlations."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras.core import config
+from jaxkeras.core.symbolic import op
+from jaxkeras.losses.loss import prepare_same_rank, squeeze_or_expand_to_same_rank
+from jaxkeras.metrics.metric import Metric
+from jaxkeras.metrics.reduction import FunctionMetric
+from jaxkeras.registry import register
+
+_function = register("keras.metrics.functions", module="keras.metrics")
+
+
+def _check_2d(metric: Metric, y_true: jax.Array, y_pred: jax.Array) -> None:
+    if y_true.ndim != 2 or y_pred.ndim != 2:
+        raise ValueError(
+            f"{type(metric).__name__} needs targets and predictions of shape (batch, outputs); got y_true of shape "
+            f"{y_true.shape} and y_pred of shape {y_pred.shape}."
+        )
+
+
+@register("keras.metrics")
+class FBetaScore(Metric):
+    """`(1 + beta**2) * precision * recall / (beta**2 * precision + recall)` for each class, or averaged.
+
+    Args:
+        average: None for a score of each class; `"micro"` to count over all classes together; `"macro"` for the
+            average of the scores; `"weighted"` to weigh them by how often the classes occur.
+        beta: a positive float, the weight of recall.
+        threshold: a float; above it a prediction is positive. None to take the largest of each sample.
+        name, dtype: see `Metric`.
+
+    Raises:
+        ValueError: for values out of range.
+    """
+
+    _direction = "up"
+    _built = False
+
+    def __init__(
+        self,
+        average: str | None = None,
+        beta: float = 1.0,
+        threshold: float | None = None,
+        name: str | None = "fbeta_score",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        if average not in (None, "micro", "macro", "weighted"):
+            raise ValueError(f"Unknown `average` {average!r}; expected None, 'micro', 'macro' or 'weighted'.")
+        if not isinstance(beta, float) or beta <= 0.0:
+            raise ValueError(f"`beta` must be a positive float; got {beta!r}.")
+        if threshold is not None and (not isinstance(threshold, float) or not 0.0 < threshold <= 1.0):
+            raise ValueError(f"`threshold` must be a float above 0 and at most 1, or None; got {threshold!r}.")
+        self.average = average
+        self.beta = beta
+        self.threshold = threshold
+        self.axis = None if average == "micro" else 0
+
+    def _build(self, classes: int) -> None:
+        shape = () if self.average == "micro" else (classes,)
+        for name in ("true_positives", "false_positives", "false_negatives", "intermediate_weights"):
+            setattr(self, name, self.add_variable(shape, "zeros", dtype=self.dtype, name=name))
+        self._built = True
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            y_true: targets 0 or 1, shape `(batch, classes)`.
+            y_pred: probabilities, same shape.
+            sample_weight: shape `(batch,)`, or None.
+        """
+        y_true, y_pred = jnp.asarray(y_true, self.dtype), jnp.asarray(y_pred, self.dtype)
+        _check_2d(self, y_true, y_pred)
+        if not self._built:
+            self._build(y_pred.shape[-1])
+        if self.threshold is None:
+            chosen = (y_pred >= jnp.max(y_pred, axis=-1, keepdims=True)) & (jnp.abs(y_pred) > 1e-9)
+        else:
+            chosen = y_pred > self.threshold
+        chosen = chosen.astype(self.dtype)
+        weights = jnp.ones((), self.dtype)
+        if sample_weight is not None:
+            weights = jnp.asarray(sample_weight, self.dtype)[:, None]
+        for variable, values in (
+            (self.true_positives, chosen * y_true),
+            (self.false_positives, chosen * (1 - y_true)),
+            (self.false_negatives, (1 - chosen) * y_true),
+            (self.intermediate_weights, y_true),
+        ):
+            variable.assign_add(jnp.sum(values * weights, axis=self.axis))
+
+    def result(self) -> jax.Array:
+        tiny = config.epsilon()
+        tp, occurrences = self.true_positives.value, self.intermediate_weights.value
+        precision = tp / (tp + self.false_positives.value + tiny)
+        recall = tp / (tp + self.false_negatives.value + tiny)
+        scores = precision * recall / (self.beta**2 * precision + recall + tiny) * (1 + self.beta**2)
+        if self.average == "weighted":
+            return jnp.sum(scores * occurrences / (jnp.sum(occurrences) + tiny))
+        return scores if self.average is None else jnp.mean(scores)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "average": self.average, "beta": self.beta, "threshold": self.threshold}
+
+
+@register("keras.metrics")
+class F1Score(FBetaScore):
+    """The harmonic mean of precision and recall: `FBetaScore` with `beta=1`.
+
+    Args:
+        average, threshold: see `FBetaScore`.
+        name, dtype: see `Metric`.
+
+    Example:
+
+    >>> y_true = [[1, 0], [0, 1], [0, 1]]
+    >>> y_pred = [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]
+    >>> F1Score()(y_true, y_pred).round(3)
+    Array([0.667, 0.667], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str | None = "f1_score",
+        dtype: Any = None,
+    ):
+        super().__init__(average=average, beta=1.0, threshold=threshold, name=name, dtype=dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["beta"]
+        return config
+
+
+@register("keras.metrics")
+class R2Score(Metric):
+    """The coefficient of determination: 1 is perfect, 0 is as good as predicting the mean.
+
+    Args:
+        class_aggregation: how the scores of the outputs combine: `"uniform_average"`, `"variance_weighted_average"`,
+            or None for one score each.
+        num_regressors: when not 0, the score adjusted for that many independent variables.
+        name, dtype: see `Metric`.
+
+    Raises:
+        ValueError: for values out of range.
+
+    Example:
+
+    >>> round(float(R2Score()([[1.0], [4.0], [3.0]], [[2.0], [4.0], [4.0]])), 4)
+    0.5714
+    """
+
+    _direction = "up"
+    _built = False
+
+    def __init__(
+        self,
+        class_aggregation: str | None = "uniform_average",
+        num_regressors: int = 0,
+        name: str | None = "r2_score",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        if class_aggregation not in (None, "uniform_average", "variance_weighted_average"):
+            raise ValueError(
+                f"Unknown `class_aggregation` {class_aggregation!r}; expected None, 'uniform_average' or "
+                "'variance_weighted_average'."
+            )
+        if num_regressors < 0:
+            raise ValueError(f"`num_regressors` must not be negative; got {num_regressors}.")
+        self.class_aggregation = class_aggregation
+        self.num_regressors = num_regressors
+        self.num_samples = self.add_variable((), "zeros", name="num_samples")
+
+    def _build(self, outputs: int) -> None:
+        self.squared_sum = self.add_variable((outputs,), "zeros", name="squared_sum")
+        self.sum = self.add_variable((outputs,), "zeros", name="sum")
+        self.total_mse = self.add_variable((outputs,), "zeros", name="residual")
+        self.count = self.add_variable((outputs,), "zeros", name="count")
+        self._built = True
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            y_true: targets, shape `(batch, outputs)`.
+            y_pred: predictions, same shape.
+            sample_weight: shape `(batch,)` or that of `y_true`, or None.
+        """
+        y_true, y_pred = squeeze_or_expand_to_same_rank(
+            jnp.asarray(y_true, self.dtype), jnp.asarray(y_pred, self.dtype)
+        )
+        _check_2d(self, y_true, y_pred)
+        if not self._built:
+            self._build(y_pred.shape[-1])
+        weights = jnp.asarray(1 if sample_weight is None else sample_weight, self.dtype)
+        weights = jnp.broadcast_to(weights[:, None] if weights.ndim == 1 else weights, y_true.shape)
+        for variable, values in (
+            (self.sum, y_true),
+            (self.squared_sum, jnp.square(y_true)),
+            (self.total_mse, jnp.square(y_true - y_pred)),
+            (self.count, jnp.ones_like(y_true)),
+        ):
+            variable.assign_add(jnp.sum(values * weights, axis=0))
+        self.num_samples.assign_add(y_true.size)
+
+    def result(self) -> jax.Array:
+        total_sum = self.sum.value
+        variance = self.squared_sum.value - total_sum * (total_sum / self.count.value)
+        scores = 1.0 - self.total_mse.value / variance
+        scores = jnp.where(jnp.isinf(scores), 0.0, scores)
+        if self.class_aggregation == "uniform_average":
+            scores = jnp.mean(scores)
+        elif self.class_aggregation == "variance_weighted_average":
+            scores = jnp.sum(variance * scores) / jnp.sum(variance)
+        return self._adjusted(scores) if self.num_regressors else scores
+
+    def _adjusted(self, scores: jax.Array) -> jax.Array:
+        n, p = self.num_samples.value, self.num_regressors
+        enough = p < n - 1
+        if not isinstance(n, jax.core.Tracer) and not enough:
+            warnings.warn(
+                f"R2Score is not adjusted: it needs more than {p + 1} values for {p} independent variables, and has "
+                f"seen {int(n)}.",
+                stacklevel=3,
+            )
+        return jnp.where(enough, 1.0 - (1.0 - scores) * (n - 1.0) / jnp.where(enough, n - p - 1.0, 1.0), scores)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "class_aggregation": self.class_aggregation,
+            "num_regressors": self.num_regressors,
+        }
+
+
+@_function
+@op
+def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
+    """Pearson's correlation coefficient along `axis`: covariance over the product of standard deviations.
+
+    Args:
+        y_true: targets, shape `(batch, ..., n)`.
+        y_pred: predictions, same shape.
+        axis: the axis of the values that correlate.
+
+    Returns:
+        Coefficients in [-1, 1], of the shape of `y_pred` without `axis`.
+    """
+    y_true, y_pred = prepare_same_rank(y_true, y_pred)
+
+    def standardized(x: jax.Array) -> jax.Array:
+        x = x - jnp.mean(x, axis=axis, keepdims=True)
+        return x / jnp.std(x, axis=axis, keepdims=True)
+
+    return jnp.mean(standardized(y_true) * standardized(y_pred), axis=axis)
+
+
+@_function
+@op
+def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
+    """Lin's concordance coefficient along `axis`: correlation that also falls with a difference in mean or scale.
+
+    Args:
+        y_true: targets, shape `(batch, ..., n)`.
+        y_pred: predictions, same shape.
+        axis: the axis of the values that correlate.
+
+    Returns:
+        Coefficients in [-1, 1], of the shape of `y_pred` without `axis`.
+
+    Reference: Lin, 1989, A Concordance Correlation Coefficient to Evaluate Reproducibility.
+    """
+    y_true, y_pred = prepare_same_rank(y_true, y_pred)
+    mean_true, mean_pred = (jnp.mean(y, axis=axis, keepdims=True) for y in (y_true, y_pred))
+    covariance = (y_true - mean_pred) * (y_pred - mean_pred)
+    norm = (
+        jnp.var(y_true, axis=axis, keepdims=True)
+        + jnp.var(y_pred, axis=axis, keepdims=True)
+        + jnp.square(mean_true - mean_pred)
+    )
+    return jnp.mean(2 * covariance / (norm + config.epsilon()), axis=axis)
+
+
+class _Correlation(FunctionMetric):
+    _direction = "up"
+
+
+@register("keras.metrics")
+class PearsonCorrelation(_Correlation):
+    """The average of `pearson_correlation`.
+
+    Args:
+        name, dtype: see `Metric`.
+        axis: the axis of the values that correlate.
+    """
+
+    def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: int = -1):
+        super().__init__(pearson_correlation, name, dtype, axis=axis)
+
+
+@register("keras.metrics")
+class ConcordanceCorrelation(_Correlation):
+    """The average of `concordance_correlation`.
+
+    Args:
+        name, dtype: see `Metric`.
+        axis: the axis of the values that correlate.
+    """
+
+    def __init__(self, name: str | None = "concordance_correlation", dtype: Any = None, axis: int = -1):
+        super().__init__(concordance_correlation, name, dtype, axis=axis)
