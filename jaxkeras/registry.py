@@ -22,29 +22,33 @@ T = TypeVar("T")
 
 _NAMES: dict[str, dict[str, Any]] = {}  # kind -> {name or alias: class or function}
 _MODULES: dict[Any, str] = {}  # class or function -> the module that configs name it by
+_PUBLIC: dict[Any, str] = {}  # class -> its name in configs, where that is not its own
 _CUSTOM: dict[str, Any] = {}  # registered name -> the user's class or function
 _CUSTOM_NAMES: dict[Any, str] = {}
 _scopes: list[dict[str, Any]] = []
 
 
-def register(kind: str, *aliases: str, module: str | None = None) -> Callable[[T], T]:
+def register(kind: str, *aliases: str, module: str | None = None, name: str | None = None) -> Callable[[T], T]:
     """Put a built-in class or function into the table.
 
     Args:
         kind: the namespace it is looked up in, such as `"keras.layers"`.
         *aliases: further strings it is known by.
         module: what configs name as its module, when that differs from `kind`.
+        name: what configs name it, when that differs from its own name.
     """
 
     def decorate(thing: T) -> T:
         names = _NAMES.setdefault(kind, {})
-        name = thing.__name__  # type: ignore[attr-defined]
-        own = [name, *aliases]
+        public = name or thing.__name__  # type: ignore[attr-defined]
+        own = [public, *aliases]
         if inspect.isclass(thing):
-            own += [to_snake_case(name), name.lower()]
+            own += [to_snake_case(public), public.lower()]
+            if name:
+                _PUBLIC[thing] = name
         for key in own:
             names.setdefault(key, thing)
-        names[name] = thing
+        names[public] = thing
         _MODULES.setdefault(thing, module or kind)
         return thing
 
@@ -247,7 +251,8 @@ def serialize(obj: Any) -> Any:
     if inspect.isfunction(obj) or inspect.isbuiltin(obj) or (callable(obj) and not hasattr(obj, "get_config")):
         return _serialize_function(obj)
     if inspect.isclass(obj):
-        return {"module": _module(obj), "class_name": obj.__name__, "config": {}, "registered_name": _reg_name(obj)}
+        name = _PUBLIC.get(obj, obj.__name__)
+        return {"module": _module(obj), "class_name": name, "config": {}, "registered_name": _reg_name(obj)}
     if not hasattr(obj, "get_config"):
         raise ValueError(
             f"Cannot make a config of {obj!r} (of type {type(obj).__name__}): it has no `get_config` method. Give its "
@@ -256,7 +261,7 @@ def serialize(obj: Any) -> Any:
     cls = type(obj)
     result = {
         "module": _module(cls),
-        "class_name": cls.__name__,
+        "class_name": _PUBLIC.get(cls, cls.__name__),
         "config": serialize_dict(obj.get_config()),
         "registered_name": _reg_name(cls),
     }
@@ -280,9 +285,11 @@ def is_builtin(thing: Any) -> bool:
 
 
 def serialize_argument(value: Any) -> Any:
-    """The config of a constructor's argument: tuples become lists, a built-in function its bare name."""
+    """The config of a constructor's argument: tuples stay, a built-in function becomes its bare name."""
     if callable(value) and is_builtin(value) and not inspect.isclass(value):
         return value.__name__
+    if isinstance(value, tuple):
+        return tuple(serialize_argument(item) for item in value)
     return _untuple(value)
 
 

@@ -23,10 +23,12 @@ class Trackable:
         _kind: `"layer"`, `"metric"`, ...: a walk over layers does not enter metrics.
         _untracked: names of attributes that hold references, not parts.
         _own: variables in order of creation, whether or not they are attributes.
+        _transient: names of attributes whose variables are state, but neither weights nor written to files.
     """
 
     _kind = "layer"
     _untracked: frozenset[str] = frozenset({"_own", "_init_arguments", "_inbound_nodes", "_outbound_nodes"})
+    _transient: frozenset[str] = frozenset()
     _own: list[Variable]
 
     def _parts(self) -> Iterator[tuple[str, Any]]:
@@ -38,9 +40,10 @@ class Trackable:
     def own_variables(self) -> list[Variable]:
         """Its own weights: trainable ones first, each kind in order of creation."""
         found = {id(v): v for v in self._own}
-        for _, value in self._parts():
-            for v in _variables_in(value):
-                found.setdefault(id(v), v)
+        for name, value in self._parts():
+            if name not in self._transient:
+                for v in _variables_in(value):
+                    found.setdefault(id(v), v)
         weights = list(found.values())
         # What was created trainable stays in front when a layer is frozen, so that files keep their order.
         return [v for v in weights if getattr(v, "born_trainable", v.trainable)] + [
@@ -50,6 +53,12 @@ class Trackable:
     def own_seeds(self) -> list[tuple[str, SeedGenerator]]:
         """Its seed generators by attribute."""
         return [(name, g) for name, value in self._parts() for g in _instances(value, SeedGenerator)]
+
+    def own_states(self) -> list[tuple[Path, Variable]]:
+        """Its state that is not among its weights, by path: seeds, and the variables of transient attributes."""
+        seeds = [((name, generator.state.name), generator.state) for name, generator in self.own_seeds()]
+        carried = [((v.name,), v) for name in sorted(self._transient) for v in _variables_in(vars(self).get(name))]
+        return [*seeds, *carried]
 
     def parts(self, kind: str = "layer") -> list[Any]:
         """Direct parts of a kind, each once, in the order their attributes were set."""
@@ -127,8 +136,8 @@ def variable_paths(owner: Trackable, kind: str = "layer") -> dict[int, Path]:
         for v in part.own_variables():
             name = v.name if v.explicit_name else attributes.get(id(v), v.name).lstrip("_")
             paths.setdefault(id(v), (*prefix, unique(name, used)))
-        for name, generator in part.own_seeds():
-            paths.setdefault(id(generator.state), (*prefix, unique(name, used), generator.state.name))
+        for (name, *rest), v in part.own_states():
+            paths.setdefault(id(v), (*prefix, unique(name, used), *rest))
     return paths
 
 

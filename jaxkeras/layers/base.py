@@ -22,7 +22,7 @@ from jaxkeras.core.tracking import Trackable
 from jaxkeras.core.variable import Variable, standardize_shape
 from jaxkeras.layers.input_spec import check_inputs
 
-_BASE_ARGUMENTS = ("self", "args", "kwargs", "name", "trainable", "dtype", "activity_regularizer")
+_BASE_ARGUMENTS = ("self", "args", "kwargs", "name", "trainable", "dtype")
 
 
 def _is_leaf(x: Any) -> bool:
@@ -286,8 +286,8 @@ class Layer(Operation, Trackable):
         for layer in self._flatten_layers():
             for v in layer.own_variables():
                 found.setdefault(id(v), v)
-            for _, generator in layer.own_seeds():
-                found.setdefault(id(generator.state), generator.state)
+            for _, v in layer.own_states():
+                found.setdefault(id(v), v)
         return list(found.values())
 
     @property
@@ -797,7 +797,7 @@ class Layer(Operation, Trackable):
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = registry.serialize(self.activity_regularizer)
         for cls in reversed(type(self).__mro__):
-            if registry.is_builtin(cls) and "__init__" in vars(cls):
+            if registry.is_builtin(cls):
                 for name in inspect.signature(cls.__init__).parameters:
                     if name not in _BASE_ARGUMENTS and hasattr(self, name):
                         config[name] = registry.serialize_argument(getattr(self, name))
