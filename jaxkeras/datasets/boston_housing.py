@@ -1,0 +1,31 @@
+"""Boston housing: prices by census tract, from the census of 1970."""
+
+from __future__ import annotations
+
+from jaxkeras.datasets.catalog import fetch
+from jaxkeras.datasets.readers import read_npz
+from jaxkeras.datasets.split import Split, shuffle, split
+
+
+def load_data(path: str = "boston_housing.npz", test_split: float = 0.2, seed: int = 113) -> Split:
+    """Load the Boston housing data: 13 features of a census tract, and the median value of its houses.
+
+    Not for new work: one feature, "B", rests on the assumption that racial segregation sets house prices.
+    `california_housing` with `version="small"` is of the same size.
+
+    Args:
+        path: name of the file in the cache folder.
+        test_split: fraction of the 506 rows that are test data: the last ones after shuffling.
+        seed: of the shuffling.
+
+    Returns:
+        `(x_train, y_train), (x_test, y_test)`: features `(n, 13)` and prices in thousands of dollars `(n,)`.
+
+    Raises:
+        ValueError: for a `test_split` not in [0, 1).
+        DatasetNotFoundError: if the file is neither on this machine nor can be downloaded; says where to put it.
+
+    Source: Harrison and Rubinfeld, "Hedonic prices and the demand for clean air", 1978.
+    """
+    data = read_npz(*fetch("boston_housing", name=path))
+    return split(*shuffle(data["x"], data["y"], seed), test_split)

@@ -1,0 +1,40 @@
+"""CIFAR-100: 60,000 small photographs of a hundred kinds of things."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jaxkeras.datasets.catalog import fetch
+from jaxkeras.datasets.readers import as_image_batch, read_cifar
+from jaxkeras.datasets.split import Split
+
+
+def load_data(label_mode: str = "fine") -> Split:
+    """Load CIFAR-100: colour images of 32 x 32 pixels, in 100 classes that form 20 groups.
+
+    The images come as pickles, which are read without running anything that they name.
+
+    Args:
+        label_mode: `"fine"` for the classes, `"coarse"` for the groups.
+
+    Returns:
+        `(x_train, y_train), (x_test, y_test)`: images uint8 `(50000, 32, 32, 3)` and `(10000, 32, 32, 3)`, or with the
+        channels first if `image_data_format()` is `"channels_first"`, values 0 to 255; labels int64 `(50000, 1)` and
+        `(10000, 1)`.
+
+    Raises:
+        ValueError: for another `label_mode`.
+        DatasetNotFoundError: if the file is neither on this machine nor can be downloaded; says where to put it.
+
+    Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009,
+    https://www.cs.toronto.edu/~kriz/cifar.html.
+    """
+    if label_mode not in ("fine", "coarse"):
+        raise ValueError(f"Unknown label_mode={label_mode!r}; expected 'fine' or 'coarse'.")
+    (path,) = fetch("cifar100")
+    members = ["cifar-100-python/train", "cifar-100-python/test"]
+    (x_train, y_train), (x_test, y_test) = (
+        (as_image_batch(x), np.array(y, np.int64).reshape(-1, 1))
+        for x, y in read_cifar(path, members, f"{label_mode}_labels")
+    )
+    return (x_train, y_train), (x_test, y_test)

@@ -1,0 +1,27 @@
+"""Fashion-MNIST: 70,000 images of clothes."""
+
+from __future__ import annotations
+
+from jaxkeras.datasets.catalog import fetch
+from jaxkeras.datasets.readers import read_idx
+from jaxkeras.datasets.split import Split
+
+
+def load_data() -> Split:
+    """Load Fashion-MNIST: grayscale images of ten kinds of clothes, in MNIST's format.
+
+    The labels are 0 T-shirt/top, 1 trouser, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7 sneaker, 8 bag,
+    9 ankle boot. The files of Debian's package `dataset-fashion-mnist` are used if it is installed.
+
+    Returns:
+        `(x_train, y_train), (x_test, y_test)`: images uint8 `(60000, 28, 28)` and `(10000, 28, 28)` with values 0 to
+        255, labels uint8 `(60000,)` and `(10000,)`.
+
+    Raises:
+        DatasetNotFoundError: if the files are neither on this machine nor can be downloaded; says where to put them.
+
+    Source: Xiao, Rasul and Vollgraf, 2017, https://arxiv.org/abs/1708.07747. Licence: MIT, copyright Zalando SE.
+    """
+    keys = ("x_train", "y_train", "x_test", "y_test")
+    x_train, y_train, x_test, y_test = map(read_idx, fetch(*(f"fashion_mnist/{key}" for key in keys)))
+    return (x_train, y_train), (x_test, y_test)

@@ -1,0 +1,26 @@
+"""MNIST: 70,000 handwritten digits."""
+
+from __future__ import annotations
+
+from jaxkeras.datasets.catalog import fetch
+from jaxkeras.datasets.readers import read_npz
+from jaxkeras.datasets.split import Split
+
+
+def load_data(path: str = "mnist.npz") -> Split:
+    """Load MNIST: grayscale images of the ten digits.
+
+    Args:
+        path: name of the file in the cache folder.
+
+    Returns:
+        `(x_train, y_train), (x_test, y_test)`: images uint8 `(60000, 28, 28)` and `(10000, 28, 28)` with values 0 to
+        255, labels uint8 `(60000,)` and `(10000,)`.
+
+    Raises:
+        DatasetNotFoundError: if the file is neither on this machine nor can be downloaded; says where to put it.
+
+    Source: LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/. Licence: CC BY-SA 3.0.
+    """
+    data = read_npz(*fetch("mnist", name=path))
+    return (data["x_train"], data["y_train"]), (data["x_test"], data["y_test"])
