@@ -14,9 +14,7 @@ import jax.numpy as jnp
 
 from jaxkeras.core import config
 from jaxkeras.core.masks import set_mask
-from jaxkeras.core.symbolic import op
-from jaxkeras.losses.loss import prepare
-from jaxkeras.registry import register
+from jaxkeras.losses.loss import loss_function, prepare
 
 
 def _clipped(probabilities: jax.Array) -> jax.Array:
@@ -79,8 +77,7 @@ def _binary_terms(y_true: jax.Array, y_pred: jax.Array, from_logits: bool) -> ja
     return -(y_true * jnp.log(y_pred) + (1.0 - y_true) * jnp.log(1.0 - y_pred))
 
 
-@register("keras.losses", "bce", "BCE")
-@op
+@loss_function("bce", "BCE")
 def binary_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> jax.Array:
@@ -103,8 +100,7 @@ def binary_crossentropy(
     return jnp.mean(_binary_terms(y_true, y_pred, from_logits), axis=axis)
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def binary_focal_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -142,8 +138,7 @@ def binary_focal_crossentropy(
     return jnp.mean(values, axis=axis)
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> jax.Array:
@@ -173,8 +168,7 @@ def categorical_crossentropy(
     return -jnp.sum(y_true * _log_probabilities(y_pred, from_logits, axis), axis=axis)
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def categorical_focal_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -208,8 +202,7 @@ def categorical_focal_crossentropy(
     return jnp.sum(factor * -y_true * jnp.log(y_pred), axis=axis)
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
 ) -> jax.Array:
@@ -252,7 +245,7 @@ def sparse_categorical_crossentropy(
     if ignore_class is not None:
         valid = labels != ignore_class
         labels = jnp.where(valid, labels, 0)
-        y_pred = jnp.where(jnp.expand_dims(valid, class_axis), y_pred, 0.0)
+        y_pred = jnp.where(jnp.expand_dims(valid, class_axis), y_pred, 1.0)  # not 0: 0 / 0 has no gradient
     log_probabilities = _log_probabilities(y_pred, from_logits, axis)
     # Selecting by comparison fuses into one pass both ways; a gather has a scatter as its gradient.
     classes = jax.lax.broadcasted_iota(jnp.int32, y_pred.shape, class_axis)
@@ -264,8 +257,7 @@ def sparse_categorical_crossentropy(
     return losses
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> jax.Array:
     """`(1 - p**q) / q`, where `p` is the probability given to the target class; robust to wrong labels.
 
@@ -284,8 +276,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
     return (1.0 - jnp.power(jnp.sum(y_pred * one_hot, axis=-1), q)) / q
 
 
-@register("keras.losses", "kld", "KLD")
-@op
+@loss_function("kld", "KLD")
 def kl_divergence(y_true: Any, y_pred: Any) -> jax.Array:
     """`sum(y_true * log(y_true / y_pred), axis=-1)`, both clipped to `[epsilon(), 1]`.
 
@@ -300,8 +291,7 @@ def kl_divergence(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.sum(y_true * jnp.log(y_true / y_pred), axis=-1)
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def poisson(y_true: Any, y_pred: Any) -> jax.Array:
     """`mean(y_pred - y_true * log(y_pred + epsilon()), axis=-1)`: the negative log-likelihood of Poisson counts.
 

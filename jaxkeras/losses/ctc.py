@@ -7,8 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.core.symbolic import op
-from jaxkeras.registry import register
+from jaxkeras.losses.loss import loss_function
 
 # Stands for log 0; finite, so that an impossible alignment gives a large loss and gradients without NaN.
 _LOG_ZERO = -1e5
@@ -19,8 +18,7 @@ def _shifted(log_alpha: jax.Array, by: int) -> jax.Array:
     return jnp.pad(log_alpha[:, :-by], ((0, 0), (by, 0)), constant_values=_LOG_ZERO)
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def ctc(y_true: Any, y_pred: Any) -> jax.Array:
     """Minus the log-probability of a label sequence, summed over all its alignments with the predictions.
 
@@ -41,10 +39,14 @@ def ctc(y_true: Any, y_pred: Any) -> jax.Array:
         raise ValueError(f"CTC needs targets `y_true` of shape (batch, max_labels); got {y_true.shape}.")
     if y_pred.ndim != 3:
         raise ValueError(f"CTC needs logits `y_pred` of shape (batch, time, classes); got {y_pred.shape}.")
-    labels = y_true.astype(jnp.int32)
+    return _forward(y_true.astype(jnp.int32), y_pred.astype(jnp.promote_types(y_pred.dtype, jnp.float32)))
+
+
+@jax.jit
+def _forward(labels: jax.Array, logits: jax.Array) -> jax.Array:
     batch, length = labels.shape
     label_count = jnp.sum(labels != _BLANK, axis=-1)
-    log_probs = jax.nn.log_softmax(y_pred.astype(jnp.promote_types(y_pred.dtype, jnp.float32)), axis=-1)
+    log_probs = jax.nn.log_softmax(logits, axis=-1)
 
     # States: blank, label 1, blank, label 2, ..., blank. A label may be entered from the one before it, skipping the
     # blank between, only if the two differ.

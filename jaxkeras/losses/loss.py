@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +13,21 @@ from jaxkeras.core import config
 from jaxkeras.core.masks import get_mask
 from jaxkeras.core.names import auto_name
 from jaxkeras.core.policy import get_policy
+from jaxkeras.core.symbolic import op
 from jaxkeras.core.variable import Variable
 from jaxkeras.registry import register
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
+
+
+def loss_function(*aliases: str) -> Callable[[F], F]:
+    """Make a public loss of a function over arrays: symbolic-aware, and known by its name and `aliases`.
+
+    Configs name functions without their module, as Keras's do.
+    """
+    return lambda function: register("keras.losses", *aliases, module="builtins")(op(function))
 
 
 def standardize_reduction(reduction: str | None) -> str | None:

@@ -7,9 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.core.symbolic import op
-from jaxkeras.losses.loss import prepare
-from jaxkeras.registry import register
+from jaxkeras.losses.loss import loss_function, prepare
 
 
 def _shortfall(y_true: Any, y_pred: Any) -> jax.Array:
@@ -20,8 +18,7 @@ def _shortfall(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.maximum(1.0 - y_true * y_pred, 0.0)
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def hinge(y_true: Any, y_pred: Any) -> jax.Array:
     """`mean(max(1 - y_true * y_pred, 0), axis=-1)`.
 
@@ -35,8 +32,7 @@ def hinge(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.mean(_shortfall(y_true, y_pred), axis=-1)
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def squared_hinge(y_true: Any, y_pred: Any) -> jax.Array:
     """`mean(max(1 - y_true * y_pred, 0)**2, axis=-1)`.
 
@@ -50,8 +46,7 @@ def squared_hinge(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.mean(jnp.square(_shortfall(y_true, y_pred)), axis=-1)
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def categorical_hinge(y_true: Any, y_pred: Any) -> jax.Array:
     """`max(neg - pos + 1, 0)`, with `pos = sum(y_true * y_pred)` and `neg = max((1 - y_true) * y_pred)`.
 

@@ -9,13 +9,10 @@ import jax.numpy as jnp
 
 from jaxkeras.core import config
 from jaxkeras.core.masks import set_mask
-from jaxkeras.core.symbolic import op
-from jaxkeras.losses.loss import prepare
-from jaxkeras.registry import register
+from jaxkeras.losses.loss import loss_function, prepare
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> jax.Array:
     """`1 - 2 * sum(y_true * y_pred) / (sum(y_true) + sum(y_pred) + epsilon())`.
 
@@ -32,8 +29,7 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> jax.Array:
     return 1.0 - 2.0 * overlap / (jnp.sum(y_true, axis=axis) + jnp.sum(y_pred, axis=axis) + config.epsilon())
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> jax.Array:
     """`1 - overlap / (overlap + alpha * missed + beta * surplus + epsilon())`; `dice` for `alpha = beta = 0.5`.
 
@@ -56,8 +52,7 @@ def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axi
     return 1.0 - overlap / (overlap + missed * alpha + surplus * beta + config.epsilon())
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def circle(
     y_true: Any,
     y_pred: Any,

@@ -9,13 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core import config
-from jaxkeras.core.symbolic import op
-from jaxkeras.losses.loss import prepare_same_rank
-from jaxkeras.registry import register
+from jaxkeras.losses.loss import loss_function, prepare_same_rank
 
 
-@register("keras.losses", "mse", "MSE")
-@op
+@loss_function("mse", "MSE")
 def mean_squared_error(y_true: Any, y_pred: Any) -> jax.Array:
     """`mean((y_true - y_pred)**2, axis=-1)`.
 
@@ -35,8 +32,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.mean(jnp.square(y_true - y_pred), axis=-1)
 
 
-@register("keras.losses", "mae", "MAE")
-@op
+@loss_function("mae", "MAE")
 def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
     """`mean(abs(y_true - y_pred), axis=-1)`.
 
@@ -51,8 +47,7 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.mean(jnp.abs(y_true - y_pred), axis=-1)
 
 
-@register("keras.losses", "mape", "MAPE")
-@op
+@loss_function("mape", "MAPE")
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
     """`100 * mean(abs((y_true - y_pred) / max(abs(y_true), epsilon())), axis=-1)`.
 
@@ -68,8 +63,7 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
     return 100.0 * jnp.mean(relative, axis=-1)
 
 
-@register("keras.losses", "msle", "MSLE")
-@op
+@loss_function("msle", "MSLE")
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
     """`mean((log(1 + y_true) - log(1 + y_pred))**2, axis=-1)`, values below `epsilon()` counting as `epsilon()`.
 
@@ -96,8 +90,7 @@ def normalized_dot(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
     return jnp.sum(unit(y_true) * unit(y_pred), axis=axis)
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
     """Minus the cosine of the angle between targets and predictions: -1 for the same direction, 1 for the opposite.
 
@@ -112,8 +105,7 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
     return -normalized_dot(y_true, y_pred, axis)
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
     """Quadratic for errors up to `delta`, linear beyond.
 
@@ -136,8 +128,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
     return jnp.mean(jnp.where(size <= delta, 0.5 * jnp.square(error), delta * size - 0.5 * jnp.square(delta)), axis=-1)
 
 
-@register("keras.losses")
-@op
+@loss_function()
 def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
     """`mean(log(cosh(y_pred - y_true)), axis=-1)`, computed without overflow.
 

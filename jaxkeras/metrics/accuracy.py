@@ -8,13 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core import config
-from jaxkeras.core.symbolic import op
 from jaxkeras.losses.loss import prepare_same_rank, squeeze_or_expand_to_same_rank
-from jaxkeras.metrics.reduction import FunctionMetric
+from jaxkeras.metrics.reduction import FunctionMetric, metric_function
 from jaxkeras.registry import register
-
-# Not "keras.metrics": there these names stand for the classes.
-_function = register("keras.metrics.functions", module="keras.metrics")
 
 
 def _matches(matches: jax.Array) -> jax.Array:
@@ -28,16 +24,14 @@ def _equals_class(y_true: jax.Array, classes: jax.Array) -> jax.Array:
     return y_true.astype(jnp.int32) == classes.astype(jnp.int32)
 
 
-@_function
-@op
+@metric_function
 def accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     """1 where `y_true == y_pred`, else 0; shape `(batch, ...)`."""
     y_true, y_pred = prepare_same_rank(y_true, y_pred)
     return _matches(y_true == y_pred)
 
 
-@_function
-@op
+@metric_function
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Array:
     """1 where `y_true` equals `y_pred > threshold`, else 0.
 
@@ -53,8 +47,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Arr
     return _matches(y_true == (y_pred > threshold).astype(y_true.dtype))
 
 
-@_function
-@op
+@metric_function
 def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     """1 where the largest of `y_pred` is at the place of the largest of `y_true`, else 0.
 
@@ -69,8 +62,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     return _matches(jnp.argmax(y_true, axis=-1) == jnp.argmax(y_pred, axis=-1))
 
 
-@_function
-@op
+@metric_function
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     """1 where the largest of `y_pred` is at the place that `y_true` names, else 0.
 
@@ -95,8 +87,7 @@ def _in_top_k(targets: jax.Array, scores: jax.Array, k: int) -> jax.Array:
     return jnp.sum(scores > own, axis=-1) < k
 
 
-@_function
-@op
+@metric_function
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Array:
     """1 where the target class is among the `k` best, else 0.
 
@@ -112,8 +103,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Arra
     return _matches(_in_top_k(jnp.argmax(y_true, axis=-1), y_pred, k))
 
 
-@_function
-@op
+@metric_function
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> jax.Array:
     """1 where the class that `y_true` names is among the `k` best, else 0.
 

@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.core.symbolic import op
 from jaxkeras.losses.crossentropy import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -27,13 +26,6 @@ from jaxkeras.losses.regression import (
 )
 from jaxkeras.metrics.reduction import FunctionMetric, Mean
 from jaxkeras.registry import register
-
-
-@register("keras.metrics.functions", module="keras.metrics")
-@op
-def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
-    """The cosine of the angle between targets and predictions: 1 for the same direction (the loss has -1)."""
-    return normalized_dot(y_true, y_pred, axis)
 
 
 class _Down(FunctionMetric):
@@ -120,7 +112,7 @@ class CosineSimilarity(FunctionMetric):
     _left_out = {"axis": -1}
 
     def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1):
-        super().__init__(cosine_similarity, name, dtype, axis=axis)
+        super().__init__(normalized_dot, name, dtype, axis=axis)
 
 
 @register("keras.metrics")

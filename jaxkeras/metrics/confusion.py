@@ -76,9 +76,7 @@ def _by_comparison(positive: jax.Array, scores: jax.Array, weights: jax.Array, t
     )
 
 
-def _by_bucket(
-    positive: jax.Array, scores: jax.Array, weights: jax.Array, count: int, open_ended: bool
-) -> Counts:
+def _by_bucket(positive: jax.Array, scores: jax.Array, weights: jax.Array, count: int, open_ended: bool) -> Counts:
     """As `_by_comparison` for even thresholds, at a cost that does not grow with their number.
 
     A score is above as many thresholds as its place among them; so a histogram, summed from above, has the counts.
@@ -148,9 +146,7 @@ def count_decisions(
         y_pred = keep_top_k(y_pred, top_k)
     if class_id is not None:
         if y_pred.ndim == 1:
-            raise ValueError(
-                f"With `class_id` predictions must have shape (batch, classes); got {y_pred.shape}."
-            )
+            raise ValueError(f"With `class_id` predictions must have shape (batch, classes); got {y_pred.shape}.")
         y_true, y_pred = y_true[..., class_id, None], y_pred[..., class_id, None]
 
     weights = jnp.ones((), dtype) if sample_weight is None else sample_weight
@@ -369,9 +365,7 @@ class _Constrained(CountingMetric):
     _constraint: str
     _maximized: str
 
-    def __init__(
-        self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any
-    ):
+    def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any):
         if not 0 <= value <= 1:
             raise ValueError(f"`{self._constraint}` must lie in [0, 1]; got {value}.")
         if num_thresholds <= 0:

@@ -13,6 +13,7 @@ from jaxkeras.core import config
 from jaxkeras.core.frame import Frame, bind, frame
 from jaxkeras.core.names import auto_name, name_scope
 from jaxkeras.core.policy import get_policy
+from jaxkeras.core.tracking import Trackable
 from jaxkeras.core.variable import Variable
 from jaxkeras.registry import register
 
@@ -30,7 +31,7 @@ def _members(value: Any) -> Iterator[Any]:
 
 
 @register("keras.metrics")
-class Metric:
+class Metric(Trackable):
     """Base class of metrics.
 
     A subclass creates its variables in `__init__` by `add_variable`, accumulates into them in `update_state` (by
@@ -57,11 +58,13 @@ class Metric:
 
     # False while a metric whose variables take their shape from the data has not seen any.
     _built = True
+    _kind = "metric"
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or auto_name(type(self).__name__)
         self._dtype = get_policy(dtype or config.floatx()).compute_dtype
         self._variables: list[Variable] = []
+        self._own = self._variables
 
     @property
     def dtype(self) -> str:

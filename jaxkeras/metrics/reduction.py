@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 
 from jaxkeras.core.masks import get_mask
+from jaxkeras.core.symbolic import op
 from jaxkeras.losses.classes import settings_config
 from jaxkeras.losses.loss import Loss, apply_mask, divide_no_nan, squeeze_or_expand_to_same_rank
 from jaxkeras.metrics.metric import Metric
 from jaxkeras.registry import deserialize, register, registered, serialize, serialize_dict
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def reduce_to_samplewise_values(
@@ -111,9 +114,18 @@ class Mean(Metric):
         return divide_no_nan(self.total.value, self.count.value)
 
 
+# Not "keras.metrics": there the names of functions stand for the classes.
+_FUNCTIONS = "keras.metrics.functions"
+
+
+def metric_function(function: F) -> F:
+    """Make a public metric of a function over arrays: symbolic-aware, and known to configs by its name."""
+    return register(_FUNCTIONS, module="builtins")(op(function))
+
+
 def metric_functions() -> dict[str, Callable[..., Any]]:
-    """The functions that exist only as metrics; `get` finds the classes of the same names instead."""
-    return registered("keras.metrics.functions")
+    """The functions that are metrics but not losses, by name."""
+    return registered(_FUNCTIONS)
 
 
 @register("keras.metrics")

@@ -9,13 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core import config
-from jaxkeras.core.symbolic import op
 from jaxkeras.losses.loss import prepare_same_rank, squeeze_or_expand_to_same_rank
 from jaxkeras.metrics.metric import Metric
-from jaxkeras.metrics.reduction import FunctionMetric
+from jaxkeras.metrics.reduction import FunctionMetric, metric_function
 from jaxkeras.registry import register
-
-_function = register("keras.metrics.functions", module="keras.metrics")
 
 
 def _check_2d(metric: Metric, y_true: jax.Array, y_pred: jax.Array) -> None:
@@ -246,8 +243,7 @@ class R2Score(Metric):
         }
 
 
-@_function
-@op
+@metric_function
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
     """Pearson's correlation coefficient along `axis`: covariance over the product of standard deviations.
 
@@ -268,8 +264,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
     return jnp.mean(standardized(y_true) * standardized(y_pred), axis=axis)
 
 
-@_function
-@op
+@metric_function
 def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
     """Lin's concordance coefficient along `axis`: correlation that also falls with a difference in mean or scale.
 

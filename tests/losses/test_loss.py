@@ -1,0 +1,144 @@
+"""The `Loss` base class, gradients, types and messages."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxkeras import losses
+from jaxkeras.core.symbolic import KerasTensor
+from jaxkeras.core.variable import Variable
+from jaxkeras.losses.loss import squeeze_or_expand_to_same_rank
+from jaxkeras.registry import register_keras_serializable
+
+
+class Quartic(losses.Loss):
+    def call(self, y_true, y_pred):
+        return jnp.mean((y_true - y_pred) ** 4, axis=-1)
+
+
+def test_a_loss_of_ones_own():
+    loss = Quartic()
+    assert loss.name == "quartic" and loss.dtype == "float32"
+    assert float(loss([[0, 0], [0, 0]], [[1.0, 1.0], [0.0, 0.0]])) == 0.5
+    assert float(loss(jnp.zeros((2, 2)), Variable(np.ones((2, 2), "float32")), sample_weight=[1, 0])) == 0.5
+    assert Quartic.from_config(loss.get_config()).get_config() == {
+        "name": "quartic",
+        "reduction": "sum_over_batch_size",
+    }
+
+
+def test_a_function_of_ones_own():
+    @register_keras_serializable("tests")
+    def cubic(y_true, y_pred, scale=1.0):
+        return scale * jnp.mean(jnp.abs(y_true - y_pred) ** 3, axis=-1)
+
+    loss = losses.LossFunctionWrapper(cubic, name="cubic", scale=2.0)
+    back = losses.deserialize(losses.serialize(loss))
+    assert back.fn is cubic and back.get_config() == loss.get_config()
+    assert float(back(jnp.zeros((2, 1)), jnp.ones((2, 1)))) == 2.0
+
+
+def test_computes_in_its_dtype():
+    y_true, y_pred = jnp.zeros((2, 2), "int32"), jnp.ones((2, 2), "bfloat16")
+    assert losses.MeanSquaredError()(y_true, y_pred).dtype == jnp.float32
+    assert losses.MeanSquaredError(dtype="mixed_bfloat16")(y_true, y_pred).dtype == jnp.bfloat16
+    assert losses.mean_squared_error(y_true, y_pred).dtype == jnp.bfloat16
+
+
+def test_strict_promotion():
+    """Nothing relies on types or ranks being promoted silently."""
+    y, p = jnp.array([[0.0, 1.0], [1.0, 0.0]]), jnp.array([[0.25, 0.75], [0.5, 0.5]])
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        for name in ("MeanSquaredError", "Huber", "LogCosh", "Hinge", "BinaryCrossentropy", "CategoricalCrossentropy",
+                     "BinaryFocalCrossentropy", "CategoricalFocalCrossentropy", "KLDivergence", "Tversky"):  # fmt: skip
+            jax.eval_shape(losses.get(name), y, p)
+        jax.eval_shape(losses.SparseCategoricalCrossentropy(ignore_class=0), jnp.array([0, 1]), p)
+        jax.eval_shape(losses.Circle(), jnp.array([0, 1]), p)
+        jax.eval_shape(losses.CTC(), jnp.array([[1], [1]]), jnp.stack([p, p], 1))
+
+
+def test_on_symbolic_tensors():
+    y = losses.mean_squared_error(KerasTensor((None, 3)), KerasTensor((None, 3)))
+    assert y.shape == (None,)
+
+
+def test_gradients_that_could_be_nan():
+    def grad(loss, y, p):
+        return np.asarray(jax.jit(jax.grad(loss, argnums=1))(y, p))
+
+    alone = grad(losses.Circle(), jnp.array([0, 1, 1]), jnp.eye(3))
+    ignored = grad(losses.SparseCategoricalCrossentropy(ignore_class=0), jnp.array([0, 1]), jnp.full((2, 2), 0.5))
+    impossible = grad(losses.CTC(), jnp.array([[1, 1, 1]]), jnp.zeros((1, 2, 3)))
+    nothing_valid = grad(losses.SparseCategoricalCrossentropy(ignore_class=0), jnp.array([0]), jnp.full((1, 2), 0.5))
+    for gradient in (alone, ignored, impossible, nothing_valid):
+        assert np.isfinite(gradient).all()
+    assert not ignored[0].any() and ignored[1].any()
+
+
+def test_minus_infinity_forbids_a_class():
+    logits = jnp.array([[0.0, 0.0, -jnp.inf]])
+    loss = losses.sparse_categorical_crossentropy([1], logits, from_logits=True)
+    np.testing.assert_allclose(loss, np.log([2.0]), rtol=1e-6)
+
+
+def test_ctc_sums_over_alignments():
+    """Against the sum over every path of classes that collapses to the labels."""
+    import itertools
+
+    logits = np.random.default_rng(3).normal(size=(1, 4, 3)).astype("float32")
+    probabilities = np.exp(logits[0]) / np.exp(logits[0]).sum(-1, keepdims=True)
+    for labels in ([1], [1, 2], [2, 2], []):
+        total = 0.0
+        for path in itertools.product(range(3), repeat=4):
+            collapsed = [k for k, _ in itertools.groupby(path) if k != 0]
+            total += np.prod(probabilities[range(4), path]) * (collapsed == labels)
+        padded = np.array([labels + [0] * (3 - len(labels))])
+        np.testing.assert_allclose(losses.ctc(padded, logits), [-np.log(total)], rtol=1e-5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(rank=st.integers(0, 3), tail=st.sampled_from([(), (1,), (3,)]), expand=st.booleans())
+def test_same_rank_never_loses_elements(rank, tail, expand):
+    a, b = np.zeros((2,) * rank), np.zeros((2,) * rank + tail)
+    x, y = squeeze_or_expand_to_same_rank(a, b, expand)
+    assert x.size == a.size and y.size == b.size
+    assert x.ndim == y.ndim or tail == (3,)
+    y2, x2 = squeeze_or_expand_to_same_rank(b, a, expand)
+    assert (x.shape, y.shape) == (x2.shape, y2.shape)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: losses.get("mean_sqared_error"), "Did you mean 'mean_squared_error'"),
+        (lambda: losses.get(3), "Cannot use 3 as a loss"),
+        (lambda: losses.deserialize({"class_name": "Hubber", "config": {}}), "Did you mean 'Huber'"),
+        (lambda: losses.MeanSquaredError(reduction="avg"), "Unknown reduction 'avg'.*'mean_with_sample_weight'"),
+        (lambda: losses.categorical_crossentropy([1, 0], [[0.5, 0.5]]), "sparse_categorical_crossentropy"),
+        (lambda: losses.sparse_categorical_crossentropy([[1, 0]], [[0.5, 0.5]]), r"y_true of shape \(1,\).*one-hot"),
+        (lambda: losses.categorical_crossentropy([[1.0]], [[1.0]], axis=True), "boolean"),
+        (lambda: losses.Huber()(jnp.ones((4, 3)), jnp.ones((4, 3)), jnp.ones(3)), r"each sample, shape \(4,\)"),
+        (lambda: losses.ctc(jnp.ones(3), jnp.ones((1, 2, 3))), r"shape \(batch, max_labels\)"),
+        (lambda: losses.ctc(jnp.ones((1, 3)), jnp.ones((1, 2))), r"shape \(batch, time, classes\)"),
+        (lambda: losses.CategoricalGeneralizedCrossEntropy(q=1.0), "strictly between 0 and 1"),
+    ],
+)  # fmt: skip
+def test_messages(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_a_loss_needs_call():
+    with pytest.raises(NotImplementedError, match="define `call"):
+        losses.Loss()(1.0, 1.0)
+
+
+def test_one_class_is_warned_about():
+    with pytest.warns(SyntaxWarning, match="binary_crossentropy") as caught:
+        losses.categorical_crossentropy([[1.0]], [[1.0]])
+    assert caught[0].filename == __file__
