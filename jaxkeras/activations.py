@@ -1,0 +1,186 @@
+"""Activation functions, by name and as functions. They take arrays, variables and KerasTensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras import registry
+from jaxkeras.core.symbolic import op
+from jaxkeras.ops import _activation
+from jaxkeras.ops._activation import celu as celu
+from jaxkeras.ops._activation import elu as elu
+from jaxkeras.ops._activation import glu as glu
+from jaxkeras.ops._activation import hard_shrink as hard_shrink
+from jaxkeras.ops._activation import hard_sigmoid as hard_sigmoid
+from jaxkeras.ops._activation import hard_silu as hard_silu
+from jaxkeras.ops._activation import hard_swish as hard_swish
+from jaxkeras.ops._activation import hard_tanh as hard_tanh
+from jaxkeras.ops._activation import leaky_relu as leaky_relu
+from jaxkeras.ops._activation import log_sigmoid as log_sigmoid
+from jaxkeras.ops._activation import log_softmax as log_softmax
+from jaxkeras.ops._activation import relu6 as relu6
+from jaxkeras.ops._activation import selu as selu
+from jaxkeras.ops._activation import sigmoid as sigmoid
+from jaxkeras.ops._activation import silu as silu
+from jaxkeras.ops._activation import soft_shrink as soft_shrink
+from jaxkeras.ops._activation import softmax as softmax
+from jaxkeras.ops._activation import softplus as softplus
+from jaxkeras.ops._activation import softsign as softsign
+from jaxkeras.ops._activation import sparse_plus as sparse_plus
+from jaxkeras.ops._activation import sparse_sigmoid as sparse_sigmoid
+from jaxkeras.ops._activation import sparsemax as sparsemax
+from jaxkeras.ops._activation import squareplus as squareplus
+from jaxkeras.ops._activation import swish as swish
+from jaxkeras.ops._activation import tanh_shrink as tanh_shrink
+from jaxkeras.ops._activation import threshold as threshold
+from jaxkeras.ops._row import as_array
+from jaxkeras.ops.numpy import tanh as tanh
+
+_KIND = "keras.activations"
+
+
+@op
+def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> jax.Array:
+    """`x` above a threshold and up to a maximum, a line of another slope below.
+
+    Args:
+        x: array.
+        negative_slope: slope below the threshold.
+        max_value: upper limit; None for none.
+        threshold: where the two parts meet; below it, and without a slope, the result is zero.
+
+    Returns:
+        Array like `x`.
+
+    Example:
+
+    >>> relu(jnp.array([-2.0, 3.0, 9.0]), max_value=6.0).tolist()
+    [0.0, 3.0, 6.0]
+    """
+    x = as_array(x)
+    if not threshold and max_value is None:
+        return jax.nn.leaky_relu(x, negative_slope) if negative_slope else jax.nn.relu(x)
+    y = jnp.where(x > threshold, x, 0) if threshold else jax.nn.relu(x)
+    if max_value is not None:
+        y = jnp.clip(y, 0, max_value).astype(x.dtype)
+    return y - negative_slope * jax.nn.relu(threshold - x) if negative_slope else y
+
+
+@op
+def gelu(x: Any, approximate: bool = False) -> jax.Array:
+    """`x` times the normal distribution function of `x`.
+
+    Args:
+        x: array.
+        approximate: use the approximation by tanh.
+
+    Returns:
+        Array like `x`.
+
+    Reference:
+        [Hendrycks and Gimpel, 2016](https://arxiv.org/abs/1606.08415)
+    """
+    return _activation.gelu(x, approximate=approximate)
+
+
+@op
+def exponential(x: Any) -> jax.Array:
+    """`exp(x)`.
+
+    Args:
+        x: array.
+
+    Returns:
+        Array like `x`.
+    """
+    return jnp.exp(as_array(x))
+
+
+@op
+def linear(x: Any) -> Any:
+    """`x` itself: no activation.
+
+    Args:
+        x: array.
+
+    Returns:
+        `x`.
+    """
+    return x
+
+
+@op
+def mish(x: Any) -> jax.Array:
+    """`x tanh(softplus(x))`.
+
+    Args:
+        x: array.
+
+    Returns:
+        Array like `x`.
+
+    Reference:
+        [Misra, 2019](https://arxiv.org/abs/1908.08681)
+    """
+    x = as_array(x)
+    return x * jnp.tanh(jax.nn.softplus(x))
+
+
+_ALIASES = {"silu": ("swish",), "hard_silu": ("hard_swish",)}
+for _function in (
+    celu, elu, exponential, gelu, glu, hard_shrink, hard_sigmoid, hard_silu, hard_tanh, leaky_relu, linear,
+    log_sigmoid, log_softmax, mish, relu, relu6, selu, sigmoid, silu, soft_shrink, softmax, softplus, softsign,
+    sparse_plus, sparse_sigmoid, sparsemax, squareplus, tanh, tanh_shrink, threshold,
+):  # fmt: skip
+    registry.register(_KIND, *_ALIASES.get(_function.__name__, ()))(_function)
+del _function
+
+
+def get(identifier: Any) -> Callable[..., Any]:
+    """An activation from what a user wrote.
+
+    Args:
+        identifier: a name, a config, a function or a layer; None for `linear`.
+
+    Returns:
+        The function.
+
+    Raises:
+        ValueError: for an unknown name, or something that cannot be called.
+
+    Example:
+
+    >>> get("swish") is silu
+    True
+    """
+    found = linear if identifier is None else registry.get(_KIND, identifier)
+    if not callable(found):
+        raise ValueError(
+            f"Cannot use {identifier!r} as an activation: expected a name such as 'relu', or a function of an array."
+        )
+    return found
+
+
+def serialize(activation: Any) -> Any:
+    """The config of an activation: the plain name of a built-in one, else a dict in Keras's format."""
+    config = registry.serialize(activation)
+    name = config.get("config")
+    is_built_in = isinstance(name, str) and registry.registered(_KIND).get(name) is activation
+    return name if is_built_in else config
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """An activation from its config.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: `{name: function or class}` that the config may name besides what is registered.
+
+    Returns:
+        The function.
+    """
+    return registry.deserialize(config, custom_objects, kind=_KIND)

@@ -1,0 +1,236 @@
+"""Regularizers: penalties on weights, added to the loss."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkeras import registry
+from jaxkeras.ops._row import as_array
+
+_KIND = "keras.regularizers"
+
+
+@registry.register(_KIND)
+class Regularizer:
+    """Base class: override `__call__` and `get_config`.
+
+    Example:
+
+    >>> class Mean(Regularizer):
+    ...     def __call__(self, x):
+    ...         return jnp.mean(x) ** 2
+    ...     def get_config(self):
+    ...         return {}
+    """
+
+    def __call__(self, x: Any) -> Any:
+        """The penalty on a weight.
+
+        Args:
+            x: the weight.
+
+        Returns:
+            Scalar.
+        """
+        return 0.0
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor, as plain data."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `get_config` and return its constructor's arguments to be saved."
+        )
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A regularizer from what `get_config` returned."""
+        return cls(**config)
+
+
+def _factor(value: Any, name: str) -> float:
+    if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise ValueError(f"`{name}` must be a finite number that is not negative, got {value!r}.")
+    return float(value)
+
+
+def _in_single_precision(value: float) -> float:
+    """Keras keeps some factors as float32 arrays, and its configs show them so."""
+    return float(np.float32(value))
+
+
+def _penalty(x: Any, l1: float, l2: float) -> jax.Array:
+    x = as_array(x)
+    terms = [factor * jnp.sum(size(x)) for factor, size in ((l1, jnp.abs), (l2, jnp.square)) if factor]
+    return functools.reduce(operator.add, terms) if terms else jnp.zeros((), x.dtype)
+
+
+@registry.register(_KIND, "l1_l2")
+class L1L2(Regularizer):
+    """`l1 sum(|x|) + l2 sum(x^2)`.
+
+    Args:
+        l1: factor of the absolute values.
+        l2: factor of the squares.
+
+    Raises:
+        ValueError: for a negative or infinite factor.
+
+    Example:
+
+    >>> float(L1L2(l1=1.0, l2=1.0)(jnp.array([-2.0])))
+    6.0
+    """
+
+    def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0):
+        self.l1 = _factor(0.0 if l1 is None else l1, "l1")
+        self.l2 = _factor(0.0 if l2 is None else l2, "l2")
+
+    def __call__(self, x: Any) -> jax.Array:
+        return _penalty(x, self.l1, self.l2)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"l1": self.l1, "l2": self.l2}
+
+
+@registry.register(_KIND)
+class L1(Regularizer):
+    """`l1 sum(|x|)`, which makes weights sparse.
+
+    Args:
+        l1: the factor.
+
+    Raises:
+        ValueError: for a negative or infinite factor.
+
+    Example:
+
+    >>> float(L1(0.5)(jnp.array([-2.0, 4.0])))
+    3.0
+    """
+
+    def __init__(self, l1: float | None = 0.01):
+        self.l1 = _in_single_precision(_factor(0.01 if l1 is None else l1, "l1"))
+
+    def __call__(self, x: Any) -> jax.Array:
+        return _penalty(x, self.l1, 0.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"l1": self.l1}
+
+
+@registry.register(_KIND)
+class L2(Regularizer):
+    """`l2 sum(x^2)`, which keeps weights small.
+
+    Args:
+        l2: the factor.
+
+    Raises:
+        ValueError: for a negative or infinite factor.
+
+    Example:
+
+    >>> float(L2(0.5)(jnp.array([-2.0, 4.0])))
+    10.0
+    """
+
+    def __init__(self, l2: float | None = 0.01):
+        self.l2 = _factor(0.01 if l2 is None else l2, "l2")
+
+    def __call__(self, x: Any) -> jax.Array:
+        return _penalty(x, 0.0, self.l2)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"l2": self.l2}
+
+
+@registry.register(_KIND)
+class OrthogonalRegularizer(Regularizer):
+    """The mean absolute cosine between the rows (or columns) of a matrix, which makes them orthogonal.
+
+    Args:
+        factor: of the penalty.
+        mode: `"rows"` or `"columns"`.
+
+    Raises:
+        ValueError: for a negative or infinite factor, another mode, or a weight that is not a matrix.
+
+    Example:
+
+    >>> float(OrthogonalRegularizer(1.0)(jnp.eye(2)))
+    0.0
+    """
+
+    def __init__(self, factor: float = 0.01, mode: str = "rows"):
+        self.factor = _in_single_precision(_factor(factor, "factor"))
+        if mode not in ("rows", "columns"):
+            raise ValueError(f"`mode` must be 'rows' or 'columns', got {mode!r}.")
+        self.mode = mode
+
+    def __call__(self, inputs: Any) -> jax.Array:
+        x = as_array(inputs)
+        if x.ndim != 2:
+            raise ValueError(f"OrthogonalRegularizer is for matrices, got a weight of shape {x.shape}.")
+        if self.mode == "columns":
+            x = x.T
+        x = x / jnp.linalg.norm(x, axis=1, keepdims=True)
+        size = x.shape[0]
+        cosines = (x @ x.T) * (1 - jnp.eye(size, dtype=x.dtype))
+        return self.factor * 0.5 * jnp.sum(jnp.abs(cosines)) / (size * (size - 1) / 2)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"factor": self.factor, "mode": self.mode}
+
+
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
+
+
+def get(identifier: Any) -> Callable[..., Any] | None:
+    """A regularizer from what a user wrote.
+
+    Args:
+        identifier: a name, a config, a regularizer, its class, a function of a weight, or None.
+
+    Returns:
+        A function of a weight, or None for None.
+
+    Raises:
+        ValueError: for an unknown name, or something that cannot be called.
+
+    Example:
+
+    >>> get("l2").l2
+    0.01
+    """
+    found = registry.get(_KIND, identifier)
+    if found is not None and not callable(found):
+        raise ValueError(
+            f"Cannot use {identifier!r} as a regularizer: expected a name such as 'l2', a Regularizer, or a "
+            "function of a weight."
+        )
+    return found
+
+
+def serialize(regularizer: Any) -> Any:
+    """The config of a regularizer, in Keras's format."""
+    return registry.serialize(regularizer)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """A regularizer from its config.
+
+    Args:
+        config: what `serialize` returned, or a name.
+        custom_objects: `{name: class or function}` that the config may name besides what is registered.
+
+    Returns:
+        The regularizer.
+    """
+    return registry.deserialize(config, custom_objects, kind=_KIND)
