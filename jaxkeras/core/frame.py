@@ -22,12 +22,13 @@ class Frame:
         values: arrays that variables read.
         updates: arrays that variables were assigned.
         losses: scalars recorded by `add_loss`.
+        checks: `{message: traced bool}`: conditions on values that make the run stop with the message.
         rng: a PRNG key that replaces the seeds of the layers, or None.
         abstract: True while shapes are being inferred: a variable without a value then reads as zeros, and
             layers may still be built.
     """
 
-    __slots__ = ("values", "updates", "losses", "rng", "draws", "abstract", "outer")
+    __slots__ = ("values", "updates", "losses", "rng", "draws", "abstract", "outer", "checks")
 
     def __init__(
         self, values: Mapping[int, Any], rng: Any = None, abstract: bool = False, outer: Frame | None = None
@@ -36,6 +37,7 @@ class Frame:
         self.outer = outer  # an apply inside an apply: what it does not know belongs to the one around it
         self.updates: dict[int, Any] = {}
         self.losses: list[Any] = []
+        self.checks: dict[str, Any] = {}
         self.rng = rng
         self.draws = 0
         self.abstract = abstract

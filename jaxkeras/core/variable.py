@@ -17,10 +17,15 @@ _AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
 
 
 class Deferred(Protocol):
-    """What a cell holds when its array is elsewhere or not made yet."""
+    """What a cell holds while its array is elsewhere, or not made yet."""
 
-    def resolve(self, variable: Variable) -> None:
-        """Put an array into the cell of `variable` (and perhaps of others)."""
+    def read(self, variable: Variable) -> jax.Array:
+        """The current value of `variable`, safe to keep."""
+        ...
+
+    def write(self, variable: Variable, value: jax.Array) -> None:
+        """Replace the current value of `variable`."""
+        ...
 
 
 class _Pending:
@@ -33,9 +38,23 @@ class _Pending:
     def __init__(self, initializer: Callable[..., Any]):
         self.initializer = initializer
 
-    def resolve(self, variable: Variable) -> None:
-        with jax.ensure_compile_time_eval():
-            variable.set_cell(_as_array(self.initializer(variable.shape, dtype=variable.dtype), variable.dtype))
+    def read(self, variable: Variable) -> jax.Array:
+        outer = local.frame, local.autocast
+        local.frame = local.autocast = None  # an initializer reads no weights of the apply in progress
+        try:
+            with jax.ensure_compile_time_eval():
+                value = _as_array(self.initializer(variable.shape, dtype=variable._dtype), variable._dtype)
+        finally:
+            local.frame, local.autocast = outer
+        if value.shape != variable.shape:
+            raise ValueError(
+                f"The initializer of variable '{variable.path}' returned shape {value.shape}, not {variable.shape}."
+            )
+        variable.set_cell(value)
+        return value
+
+    def write(self, variable: Variable, value: jax.Array) -> None:
+        variable.set_cell(value)
 
 
 def _as_array(value: Any, dtype: str | None) -> jax.Array:
@@ -160,9 +179,8 @@ class Variable:
     # -- the cell, used by the parts of the library that own state ------------------------------------------------
     def cell(self) -> jax.Array:
         """The array at rest, whatever frame is bound."""
-        if not isinstance(self._cell, jax.Array):
-            self._cell.resolve(self)
-        return self._cell
+        held = self._cell
+        return held if isinstance(held, jax.Array) else held.read(self)
 
     def set_cell(self, value: Any) -> None:
         """Replace what the cell holds: an array, or a `Deferred`."""
@@ -216,8 +234,10 @@ class Variable:
                 "    y, state = layer.apply(params, state, x, training=True)\n"
                 "instead of calling `layer(x, training=True)` under jax.jit, grad or vmap."
             )
-        else:
+        elif isinstance(self._cell, jax.Array):
             self._cell = array
+        else:
+            self._cell.write(self, array)
         return array
 
     def assign_add(self, value: Any) -> Any:

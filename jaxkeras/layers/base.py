@@ -160,13 +160,11 @@ class Layer(Operation, Trackable):
 
     def build(self, input_shape: Any) -> None:
         """Create the weights, knowing the shape of the first input. Override it in a layer with weights."""
-        if self._has_unbuilt_parts():
-            self._build_by_tracing(input_shape)
+        if self._has_unbuilt_parts() or not self.built:
+            tensors = jax.tree.map(KerasTensor, input_shape, is_leaf=_is_shape)
+            infer(self.__call__, (tensors,), {})
+        self._build_shapes = {"input_shape": input_shape}
         self.built = True
-
-    def _build_by_tracing(self, input_shape: Any) -> None:
-        tensors = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=_is_shape)
-        infer(self.__call__, (tensors,), {})
 
     def get_build_config(self) -> dict[str, Any] | None:
         """The shapes it was built with, for its config."""
@@ -616,6 +614,7 @@ class Layer(Operation, Trackable):
             if self._input_spec is not None:
                 check_inputs(self._input_spec, next(iter(arguments.values()), None), self.name)
         else:
+            self._build_shapes = shapes
             self.built = True
 
     def _run(self, arguments: dict[str, Any], first: Any) -> Any:

@@ -1,0 +1,8 @@
+"""Three ways to make a model."""
+
+from jaxkeras.models.graph import Function as Function
+from jaxkeras.models.model import Functional as Functional
+from jaxkeras.models.model import Model as Model
+from jaxkeras.models.model import clone_model as clone_model
+from jaxkeras.models.model import model_from_json as model_from_json
+from jaxkeras.models.sequential import Sequential as Sequential

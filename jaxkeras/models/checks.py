@@ -1,0 +1,116 @@
+"""Mistakes that can be seen before the first step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxkeras.data import ArraySource, Source
+
+
+def epochs(count: Any, first: Any) -> None:
+    """`epochs` and `initial_epoch` are whole numbers."""
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 0:
+        raise ValueError(f"`epochs` must be a non-negative integer; got {count!r}.")
+    if isinstance(first, bool) or not isinstance(first, (int, np.integer)) or first < 0:
+        raise ValueError(f"`initial_epoch` must be a non-negative integer; got {first!r}.")
+
+
+def targets(model: Any, batch: Any) -> None:
+    """A loss without targets, or targets without a loss, train nothing."""
+    spec = model._spec
+    own = any(model.overrides(name) for name in ("compute_loss", "train_step", "compute_metrics"))
+    _, y, _ = batch
+    if y is None and spec.loss is not None and not own:
+        raise ValueError(
+            f"compile(loss={_name(spec.loss)}) compares the outputs with targets, but there is no `y`. Give them: "
+            "fit(x, y), or batches (x, y) from a stream."
+        )
+    if y is not None and spec.loss is None and not own and model.built and not model.losses:
+        raise ValueError(
+            "`y` was given, but compile() was called without a loss, so nothing would be trained: write "
+            "compile(optimizer, loss='mse') or another loss."
+        )
+
+
+def _name(loss: Any) -> str:
+    return repr(loss) if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", repr(loss)))
+
+
+def data_fits(model: Any, source: Source, batch: Any) -> None:
+    """Targets have the shape of the outputs, and class numbers are below the number of classes."""
+    objective = model._objective
+    _, y, _ = batch
+    if objective is None or y is None:
+        return
+    whole = source.arrays[1] if isinstance(source, ArraySource) else y
+    try:
+        everything = objective.pair(whole, _outputs(model, batch))
+    except ValueError:
+        raise
+    for term in objective.terms:
+        target, prediction = everything[term.output]
+        if target is not None:
+            _check_pair(term, target, prediction, len(objective.outputs) > 1)
+
+
+def _outputs(model: Any, batch: Any) -> Any:
+    from jaxkeras.training.engine import output_spec
+
+    return output_spec(model, batch[0])
+
+
+def _loss_name(function: Any) -> str:
+    return getattr(function, "name", type(function).__name__)
+
+
+def _check_pair(term: Any, target: Any, prediction: Any, several: bool) -> None:
+    name = _loss_name(term.function)
+    where = f" of output '{term.output}'" if several else ""
+    shape = tuple(prediction.shape)
+    values = target if isinstance(target, (np.ndarray, jax.Array)) else None
+    if "sparse_categorical_crossentropy" in _kind(term.function):
+        classes = shape[-1]
+        if values is None or classes is None or values.size == 0:
+            return
+        array = np.asarray(values)
+        if array.dtype.kind == "f":
+            if not np.all(np.mod(array, 1) == 0):
+                bad = array[np.mod(array, 1) != 0].flat[0]
+                raise ValueError(
+                    f"`y`{where} holds {bad!r}, but {name} needs whole class numbers 0 to {classes - 1}. For "
+                    "probabilities or one-hot rows use loss='categorical_crossentropy'; for a regression 'mse'."
+                )
+        low, high = array.min(), array.max()
+        ignored = getattr(term.function, "ignore_class", None)
+        if ignored is None and (low < 0 or high >= classes):
+            bad = low if low < 0 else high
+            raise ValueError(
+                f"`y`{where} holds class {bad}, but the model has {classes} outputs, so classes are 0 to "
+                f"{classes - 1}. Make the last layer Dense({int(high) + 1}, ...), or number the classes from 0: "
+                "np.unique(y, return_inverse=True)[1]."
+            )
+        return
+    if _elementwise(term.function):
+        a, b = tuple(target.shape), shape
+        if len(a) == len(b) and a[1:] != b[1:] and all(m is not None for m in b[1:]):
+            raise ValueError(
+                f"`y`{where} has shape {('batch', *a[1:])}, but the model returns {('batch', *b[1:])}. {name} compares "
+                f"them element by element, so they must be equal. Make the last layer return {a[1:]}, e.g. "
+                f"Dense({a[-1]}), or reshape `y`."
+            )
+
+
+def _kind(function: Any) -> str:
+    wrapped = getattr(function, "fn", function)
+    return getattr(wrapped, "__name__", "")
+
+
+def _elementwise(function: Any) -> bool:
+    return _kind(function) in (
+        "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
+        "mean_squared_logarithmic_error", "log_cosh", "huber", "binary_crossentropy", "categorical_crossentropy",
+        "kl_divergence", "poisson", "hinge", "squared_hinge", "cosine_similarity",
+    )  # fmt: skip

@@ -1,0 +1,268 @@
+"""Models as graphs: inputs, configs, and back."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras import registry
+from jaxkeras.core.masks import get_mask, set_mask
+from jaxkeras.core.symbolic import KerasTensor, Operation, OpNode
+from jaxkeras.layers.base import Layer
+from jaxkeras.layers.input import InputLayer
+from jaxkeras.models.graph import Graph
+
+
+def check_tensors(tensors: Any, what: str) -> None:
+    """Raise unless every leaf is a KerasTensor."""
+    for x in jax.tree.leaves(tensors):
+        if not isinstance(x, KerasTensor):
+            raise ValueError(
+                f"All `{what}` of a functional model must be symbolic tensors, from `Input` or from calling layers on "
+                f"them; got {x!r} of type {type(x).__name__}."
+            )
+
+
+def standardize_inputs(graph: Graph, inputs: Any, name: str) -> list[Any]:
+    """One array for each input of a graph, however the user passed them: alone, in a list or by name."""
+    expected = graph.inputs_struct
+    names = [x.name for x in graph.inputs]
+    if isinstance(inputs, dict) and not (isinstance(expected, dict) and set(expected) <= set(inputs)):
+        by_name = {x._keras_history.operation.name: x for x in graph.inputs}
+        missing = [key for key in by_name if key not in inputs]
+        if missing:
+            raise ValueError(
+                f"Model '{name}' has inputs {list(by_name)}, but the data has keys {sorted(map(str, inputs))}; "
+                f"{missing[0]!r} is missing."
+            )
+        flat = [inputs[key] for key in by_name]
+    elif isinstance(expected, dict) and isinstance(inputs, dict):
+        flat = [inputs[key] for key in sorted(expected)] if all(
+            not isinstance(v, (dict, list, tuple)) for v in expected.values()
+        ) else jax.tree.leaves({k: inputs[k] for k in expected}, is_leaf=lambda x: x is None)  # fmt: skip
+    else:
+        flat = jax.tree.leaves(inputs, is_leaf=lambda x: x is None)
+    if len(flat) != len(graph.inputs):
+        raise ValueError(f"Model '{name}' expects {len(names)} inputs {names}, but it received {len(flat)} arrays.")
+    return [_fit(x, tensor, name) for x, tensor in zip(flat, graph.inputs)]
+
+
+def _fit(x: Any, tensor: KerasTensor, name: str) -> Any:
+    operation = tensor._keras_history.operation if tensor._keras_history else None
+    if x is None:
+        if isinstance(operation, InputLayer) and not operation.optional:
+            raise ValueError(f"Input '{tensor.name}' of model '{name}' is not optional, but None was passed.")
+        return None
+    mask = get_mask(x) if isinstance(x, jax.Array) else None
+    if tensor.dtype == "string" or isinstance(x, KerasTensor):
+        y = x
+    else:
+        y = jnp.asarray(x)
+        if y.dtype != tensor.dtype:
+            y = y.astype(tensor.dtype)
+    rank, wanted = len(y.shape), len(tensor.shape)
+    if rank == wanted + 1 and y.shape[-1] == 1:
+        y = y.reshape(y.shape[:-1])
+    elif rank == wanted - 1 and tensor.shape[-1] == 1:
+        y = y.reshape((*y.shape, 1))
+    label = operation.name if operation is not None else tensor.name
+    if len(y.shape) != wanted or any(
+        a is not None and b is not None and a != b for a, b in zip(tensor.shape[1:], y.shape[1:])
+    ):
+        raise ValueError(
+            f"Input '{label}' of model '{name}' has shape {tensor.shape}, but the data has shape {tuple(x.shape)}. "
+            + ("A batch axis is missing: use x[None] for one sample." if rank == wanted - 1 else "")
+        )
+    if mask is not None:
+        set_mask(y, mask)
+    return y
+
+
+def run_graph(graph: Graph, inputs: list[Any], training: bool | None, mask: Any = None) -> Any:
+    """Compute a model's outputs, with `training` for every layer that takes it."""
+    if mask is not None:
+        for x, m in zip(inputs, jax.tree.leaves(mask, is_leaf=lambda m: m is None)):
+            if m is not None:
+                set_mask(x, m)
+
+    def call(operation: Operation, args: tuple, kwargs: dict) -> Any:
+        if training is not None and isinstance(operation, Layer) and "training" in operation._signature.parameters:
+            kwargs = {**kwargs, "training": training}
+        return operation(*args, **kwargs)
+
+    return graph.run(inputs, call)
+
+
+# -- configs --------------------------------------------------------------------------------------------------------
+def graph_config(graph: Graph) -> dict[str, Any]:
+    """Layers, their connections, inputs and outputs, in Keras's format."""
+    from jaxkeras.models.model import Model
+
+    positions: dict[int, int] = {}  # a node's index among those of its operation that belong to this graph
+    for operation in graph.operations:
+        # A model starts with a node of its own in Keras's counting.
+        count = 1 if isinstance(operation, Model) and operation._graph is not None else 0
+        for node in operation._inbound_nodes:
+            if node in graph:
+                positions[id(node)] = count
+                count += 1
+
+    def address(tensor: KerasTensor) -> list[Any]:
+        history = tensor._keras_history
+        assert history is not None
+        node = history.operation._inbound_nodes[history.node_index]
+        return [history.operation.name, positions[id(node)], history.tensor_index]
+
+    def symbolic(x: Any) -> Any:
+        if not isinstance(x, KerasTensor):
+            return x
+        return {
+            "class_name": "__keras_tensor__",
+            "config": {"shape": list(x.shape), "dtype": x.dtype, "keras_history": address(x)},
+        }
+
+    def arguments(value: Any) -> Any:
+        if isinstance(value, KerasTensor):
+            return symbolic(value)
+        if isinstance(value, (list, tuple)):
+            return [arguments(v) for v in value]
+        if isinstance(value, dict):
+            return {k: arguments(v) for k, v in value.items()}
+        return registry.serialize_argument(value)
+
+    layers = []
+    for operation in graph.operations:
+        config = serialize_operation(operation)
+        config["name"] = operation.name
+        config["inbound_nodes"] = [
+            {"args": [arguments(a) for a in node.args], "kwargs": arguments(node.kwargs)}
+            for node in operation._inbound_nodes
+            if node in graph and not node.is_input
+        ]
+        layers.append(config)
+
+    def tensors(struct: Any) -> Any:
+        if isinstance(struct, KerasTensor):
+            return address(struct)
+        if isinstance(struct, dict):
+            return {k: tensors(v) for k, v in struct.items()}
+        return [tensors(v) for v in struct]
+
+    return {
+        "layers": layers,
+        "input_layers": tensors(graph.inputs_struct),
+        "output_layers": tensors(graph.outputs_struct),
+    }
+
+
+def _camel(name: str) -> str:
+    return "".join(part.title() for part in name.split("_"))
+
+
+def serialize_operation(operation: Operation) -> dict[str, Any]:
+    """The config of a layer, or of an op as Keras names it (`mean` -> `keras.src.ops.numpy`, `Mean`)."""
+    if not isinstance(operation, OpNode):
+        return registry.serialize(operation)
+    name = getattr(operation.function, "op_name", operation.function.__name__)
+    module = getattr(operation.function, "op_module", "numpy")
+    settings = {k: registry.serialize_argument(v) for k, v in operation.settings.items()}
+    return {
+        "module": f"keras.src.ops.{module}",
+        "class_name": _camel(name),
+        "config": {"name": operation.name, **settings},
+        "registered_name": _camel(name),
+    }
+
+
+def deserialize_operation(data: dict[str, Any]) -> Any:
+    """A layer or an op node from its entry in a graph's config."""
+    module = data.get("module")
+    if isinstance(module, str) and module.startswith("keras.src.ops."):
+        table = registry.registered("keras.ops")
+        wanted = data["class_name"]
+        for name, function in table.items():
+            if _camel(name) == wanted and not inspect.isclass(function):
+                settings = dict(data.get("config") or {})
+                label = settings.pop("name", None)
+                return OpNode(function, {k: registry.deserialize(v) for k, v in settings.items()}, label)
+        raise registry.unknown("operation in a config", wanted, [_camel(name) for name in table])
+    return registry.deserialize(
+        {k: v for k, v in data.items() if k not in ("inbound_nodes", "name")}, kind="keras.layers"
+    )
+
+
+class _NotYet(Exception):
+    """A node whose inputs are not made yet."""
+
+
+def graph_from_config(config: dict[str, Any]) -> tuple[Any, Any]:
+    """Rebuild layers and their connections.
+
+    Returns:
+        `(inputs, outputs)`, structures of KerasTensors.
+    """
+    from jaxkeras.models.model import Model
+
+    layers: dict[str, Any] = {}
+    waiting: list[tuple[Any, list[Any]]] = []
+    for data in config["layers"]:
+        name = data.get("name") or data["config"]["name"]
+        layers[name] = deserialize_operation(data)
+        waiting.append((layers[name], list(data.get("inbound_nodes") or [])))
+
+    def tensor(address: Any) -> KerasTensor:
+        name, node_index, tensor_index = address[:3]
+        if name not in layers:
+            raise ValueError(f"The config of a model refers to a layer '{name}' that it does not hold.")
+        layer = layers[name]
+        if isinstance(layer, Model) and layer._graph is not None:
+            node_index -= 1
+        if node_index >= len(layer._inbound_nodes):
+            raise _NotYet
+        return layer._inbound_nodes[node_index].outputs[tensor_index]
+
+    def revive(value: Any) -> Any:
+        if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+            return tensor(value["config"]["keras_history"])
+        if registry.is_config(value):
+            return registry.deserialize(value)
+        if isinstance(value, dict):
+            return {k: revive(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [revive(v) for v in value]
+        return value
+
+    def call(layer: Any, node: Any) -> None:
+        if isinstance(node, dict):
+            args, kwargs = revive(node["args"]), revive(node["kwargs"])
+        else:  # the form of old files: [[name, node, tensor, kwargs], ...]
+            inputs = [tensor(item) for item in node]
+            kwargs = dict(node[0][3]) if len(node[0]) > 3 else {}
+            args = [inputs[0] if len(inputs) == 1 else inputs]
+        layer(*args, **kwargs)
+
+    while any(nodes for _, nodes in waiting):
+        progress = False
+        for layer, nodes in waiting:
+            while nodes:
+                try:
+                    call(layer, nodes[0])
+                except _NotYet:
+                    break
+                nodes.pop(0)
+                progress = True
+        if not progress:
+            stuck = [layer.name for layer, nodes in waiting if nodes]
+            raise ValueError(f"The config of the model has loops or missing connections at layers {stuck[:5]}.")
+
+    def structure(value: Any) -> Any:
+        if isinstance(value, (list, tuple)) and len(value) == 3 and isinstance(value[0], str):
+            return tensor(value)
+        if isinstance(value, dict):
+            return {k: structure(v) for k, v in value.items()}
+        return [structure(v) for v in value]
+
+    return structure(config["input_layers"]), structure(config["output_layers"])

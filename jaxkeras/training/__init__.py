@@ -1,0 +1,1 @@
+"""The engine: from strings and data to one compiled program."""

@@ -1,0 +1,154 @@
+"""A model made ready for running: variables by path, losses and metrics bound to outputs, executables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from jaxkeras.core import pure
+from jaxkeras.core.dtypes import standardize_dtype
+from jaxkeras.core.frame import bind, local
+from jaxkeras.core.symbolic import KerasTensor, infer
+from jaxkeras.core.tracking import nest
+from jaxkeras.training import step as steps
+from jaxkeras.training.program import PredictPrograms, Programs
+from jaxkeras.training.spec import resolve
+from jaxkeras.training.state import Loan, Tables, TrainState, metric_table
+
+
+def _symbolic(tree: Any) -> Any:
+    return jax.tree.map(lambda a: KerasTensor((None, *a.shape[1:]), standardize_dtype(a.dtype)), tree)
+
+
+def build(model: Any, x: Any, eager: bool = False) -> None:
+    """Create the weights of a model from a batch of its inputs: abstractly, or by a real call when `eager`."""
+    if model.built and model._called:
+        return
+    if eager:
+        steps._call(model, jax.tree.map(jax.numpy.asarray, x), training=False)
+    else:
+        model._ensure_built(x)
+
+
+def output_spec(model: Any, x: Any) -> Any:
+    """What the model returns, as KerasTensors."""
+    graph = getattr(model, "_graph", None)
+    if graph is not None:
+        return graph.outputs_struct
+    return infer(model.__call__, (_symbolic(x),), {})
+
+
+def bind_objective(model: Any, x: Any, y: Any, y_pred: Any = None) -> None:
+    """Resolve the names of losses and metrics by the shapes of targets and outputs, once after `compile`."""
+    if model._objective is not None or model._spec is None:
+        return
+    outer, local.frame = local.frame, None  # metrics create variables, which no frame would keep
+    try:
+        spec = output_spec(model, x) if y_pred is None else y_pred
+        model._objective = resolve(model._spec, y, spec, getattr(model, "output_names", None))
+    finally:
+        local.frame = outer
+
+
+class Engine:
+    """Everything that `fit`, `evaluate` and `predict` run a model with. It is made anew when the set of variables
+    changes (a layer frozen, a metric added), and by `compile`.
+
+    Args:
+        model: built, with its objective bound.
+    """
+
+    def __init__(self, model: Any):
+        self.model = model
+        table = pure.table(model)
+        optimizer = model.optimizer
+        opt: Any = {}
+        if optimizer is not None:
+            optimizer.build(list(table.params.values()), list(table.params))
+            opt = optimizer.cells
+        self.tables = Tables(table.params, table.state, opt, metric_table(model._all_metrics()))
+        self.key = fingerprint(model)
+        self.loan: Loan | None = None
+        eager = model.run_eagerly
+        own_logs = model.overrides("compute_metrics")
+        self.train = Programs(steps.train_step(model, self.tables), eager, own_logs or model.overrides("train_step"))
+        self.test = Programs(steps.test_step(model, self.tables), eager, own_logs or model.overrides("test_step"))
+        self.predict = PredictPrograms(steps.predict_step(model, self.tables), eager)
+        self._results = self._read_metrics if eager else jax.jit(self._read_metrics)
+        self._reset = self._initial_metrics if eager else jax.jit(self._initial_metrics)
+
+    # -- state ---------------------------------------------------------------------------------------------------
+    def borrow(self) -> Loan:
+        """The numbers of the model, to run on."""
+        if self.loan is None or self.loan.settled:
+            self.loan = Loan(self.tables)
+        return self.loan
+
+    def settle(self) -> None:
+        """Give the numbers back to the model."""
+        if self.loan is not None:
+            self.loan.settle()
+            self.loan = None
+
+    # -- metrics -------------------------------------------------------------------------------------------------
+    def _bound(self, metrics: Any) -> Any:
+        return bind(pure.bindings(self.tables.metrics, metrics, "metrics"))
+
+    def _read_metrics(self, metrics: Any) -> dict[str, Any]:
+        with self._bound(metrics):
+            return self.model.get_metrics_result()
+
+    def _initial_metrics(self, metrics: Any) -> Any:
+        with self._bound(metrics) as frame:
+            for metric in self.model._all_metrics():
+                metric.reset_state()
+            return nest({p: frame.updates.get(id(v), frame.values[id(v)]) for p, v in self.tables.metrics.items()})
+
+    def reset_metrics(self, ts: TrainState) -> TrainState:
+        """The state with all metrics at their start."""
+        return ts._replace(metrics=self._reset(ts.metrics))
+
+    def results(self, ts: TrainState, extras: dict[str, Any] | None) -> dict[str, Any]:
+        """Logs as arrays: the metrics, or what an overridden step returned, by Keras's rule."""
+        metrics = self._results(ts.metrics)
+        own = extras["logs"] if extras else {}
+        return own if own and set(own) != set(metrics) else metrics
+
+    def raise_failed_checks(self, extras: dict[str, Any]) -> None:
+        """Stop when a condition on values failed on the device."""
+        bits = int(extras["checks"])
+        if bits:
+            messages = self.model._check_messages
+            failed = [m for i, m in enumerate(messages) if bits & (1 << min(i, 31))]
+            raise ValueError(" ".join(failed))
+
+
+def fingerprint(model: Any) -> Any:
+    """What an engine depends on besides `compile`: the variables, and which of them are trained."""
+    return (
+        tuple((id(v), v.trainable) for v in model.variables),
+        model.trainable,
+        tuple(id(v) for m in model._all_metrics() for v in m.variables),
+        model.run_eagerly,
+        id(model.optimizer),
+    )
+
+
+def engine_for(model: Any, batch: Any) -> Engine:
+    """The engine of a model, made when first needed.
+
+    Args:
+        model: a model.
+        batch: `(x, y, sample_weight)`, arrays of one batch.
+    """
+    x, y, _ = batch
+    build(model, x, model.run_eagerly)
+    if y is not None or model._objective is None:
+        bind_objective(model, x, y)
+    engine = model._engine
+    if engine is None or engine.key != fingerprint(model):
+        if engine is not None:
+            engine.settle()
+        engine = model._engine = Engine(model)
+    return engine

@@ -1,0 +1,237 @@
+"""From sources of data to pieces of work for the compiled programs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxkeras.data import ArraySource, Source, StreamSource, prefetch
+from jaxkeras.training.program import Programs
+
+CHUNK_BYTES = 4 * 2**20  # of stacked batches handed to a program at once: enough to hide the call, little to copy
+CHUNK_SECONDS = 0.1  # a slow source does not wait for a full chunk
+
+
+class Piece(NamedTuple):
+    """Consecutive steps that run as one execution."""
+
+    steps: int
+    batch: Any  # a batch of the shapes it runs on, to learn the names of logs from
+    run: Callable[[Programs, Any, Any], tuple[Any, Any]]
+
+
+Length = Callable[[], int]  # how many steps the next piece should have
+
+
+def _nbytes(tree: Any) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+
+
+def _head(tree: Any, rows: int) -> Any:
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct((rows, *a.shape[1:]), a.dtype), tree)
+
+
+def fits_on_device(arrays: Any) -> bool:
+    """Whether arrays may stay on the device beside a model: at most half of what it has left."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    if "bytes_limit" not in stats:
+        return True  # host memory, where the arrays are already
+    return _nbytes(arrays) <= (stats["bytes_limit"] - stats.get("bytes_in_use", 0)) / 2
+
+
+def feed_for(source: Source, chunk: int | None = None, reuse: bool = True) -> Any:
+    """The best way to bring a source to the device.
+
+    Args:
+        source: the data.
+        chunk: steps in a chunk of a stream; by default as many as fit into `CHUNK_BYTES`.
+        reuse: whether the arrays will be gone through in another order in every epoch.
+    """
+    if isinstance(source, ArraySource) and not source.host_only:
+        if source.shuffle or reuse and source.steps * source.batch_size < source.num_rows:
+            if fits_on_device(source.arrays):
+                return ResidentFeed(source)
+        elif chunk is None or chunk > 1:
+            return SliceFeed(source)
+    return StreamFeed(source, chunk)
+
+
+class ResidentFeed:
+    """Arrays that go to the device once; each step gathers its rows inside the program."""
+
+    def __init__(self, source: ArraySource):
+        self.source = source
+        self.data = jax.device_put(source.arrays)
+
+    def pieces(self, epoch: int, length: Length) -> Iterator[Piece]:
+        source, size = self.source, self.source.batch_size
+        order = source.order(epoch)
+        rows = source.num_rows if order is None else len(order)
+        on_device = None if order is None else jax.device_put(order)
+        whole, tail = divmod(rows, size)
+        done = 0
+        while done < whole:
+            count = min(max(1, length()), whole - done)
+            yield Piece(count, _head(self.data, size), _loop(self.data, on_device, done, count, size))
+            done += count
+        if tail:
+            yield Piece(1, _head(self.data, tail), _tail(self.data, on_device, whole * size, tail))
+
+    def close(self) -> None:
+        self.data = None
+
+
+class SliceFeed:
+    """Arrays in the order in which they lie, in chunks of a fixed number of batches, so that data of any length run
+    through the same program."""
+
+    def __init__(self, source: ArraySource):
+        self.source = source
+        size = source.batch_size
+        row = max(1, _nbytes(source.arrays) // max(1, source.num_rows))
+        limit = max(1, CHUNK_BYTES // (row * size))
+        whole = min(source.num_rows // size, source.steps)
+        chunk = 1
+        while chunk < whole and chunk * 2 <= limit:
+            chunk *= 2
+        self.chunk = chunk
+        self._placed: dict[int, Any] = {}
+
+    def _chunk_at(self, start: int, count: int) -> Any:
+        if start not in self._placed:
+            size = self.source.batch_size
+            first, last = start * size, (start + count) * size
+
+            def cut(a: Any) -> Any:
+                part = a[first:last]
+                if count < self.chunk:
+                    full = np.zeros((self.chunk * size, *a.shape[1:]), a.dtype)
+                    full[: last - first] = part
+                    return full
+                return part
+
+            self._placed[start] = jax.device_put(jax.tree.map(cut, self.source.arrays))
+        return self._placed[start]
+
+    def pieces(self, epoch: int, length: Length) -> Iterator[Piece]:
+        source, size = self.source, self.source.batch_size
+        rows = min(source.num_rows, source.steps * size)
+        whole, tail = divmod(rows, size)
+        for start in range(0, whole, self.chunk):
+            here = min(self.chunk, whole - start)
+            data = self._chunk_at(start, here)
+            done = 0
+            while done < here:
+                count = min(max(1, length()), here - done)
+                yield Piece(count, _head(data, size), _loop(data, None, done, count, size))
+                done += count
+        if tail:
+            first = whole * size
+            batch = jax.tree.map(lambda a: a[first : first + tail], source.arrays)
+            yield Piece(1, batch, _single(batch))
+
+    def close(self) -> None:
+        self._placed.clear()
+
+
+class StreamFeed:
+    """Batches as they come, stacked into chunks and sent ahead by a thread, two chunks deep.
+
+    Args:
+        source: a stream, or arrays that do not fit on the device.
+        chunk: steps in a chunk; None for as many as fit into `CHUNK_BYTES`.
+    """
+
+    def __init__(self, source: Source, chunk: int | None = None):
+        self.source, self.chunk = source, chunk
+        self._decided: dict[Any, int] = {}
+
+    def pieces(self, epoch: int, length: Length) -> Iterator[Piece]:
+        source = self.source
+        batches = source.epoch(epoch) if isinstance(source, StreamSource) else source.batches(epoch)  # type: ignore[attr-defined]
+        ahead = prefetch(self._chunks(iter(batches)), 2)
+        try:
+            for data, count, size in ahead:
+                if count == 0:
+                    yield Piece(1, data, _single(data))
+                    continue
+                done = 0
+                while done < count:
+                    steps = min(max(1, length()), count - done)
+                    yield Piece(steps, _head(data, size), _loop(data, None, done, steps, size))
+                    done += steps
+        finally:
+            close = getattr(ahead, "close", None)
+            if close is not None:
+                close()
+
+    def _chunks(self, batches: Iterator[Any]) -> Iterator[tuple[Any, int, int]]:
+        """`(stacked batches, how many, rows in each)`; how many is 0 for a batch that runs alone."""
+        waiting: list[Any] = []
+        shape: Any = None
+        since = time.perf_counter()
+
+        def flush() -> Iterator[tuple[Any, int, int]]:
+            if waiting:
+                yield self._stack(waiting, shape)
+                waiting.clear()
+
+        for batch in batches:
+            now = _signature(batch)
+            if now != shape:
+                yield from flush()
+                shape = now
+            if not waiting:
+                since = time.perf_counter()
+            waiting.append(batch)
+            if len(waiting) >= self._length(batch, shape) or time.perf_counter() - since > CHUNK_SECONDS:
+                yield from flush()
+        yield from flush()
+
+    def _length(self, batch: Any, shape: Any) -> int:
+        if self.chunk is not None:
+            return self.chunk
+        if shape not in self._decided:
+            fits = max(1, min(32, CHUNK_BYTES // max(1, _nbytes(batch))))
+            # Only the first shape is stacked: later ones (the last, smaller batch) are rare.
+            self._decided[shape] = 1 << (fits.bit_length() - 1) if not self._decided else 1
+        return self._decided[shape]
+
+    def _stack(self, batches: list[Any], shape: Any) -> tuple[Any, int, int]:
+        length, size = self._length(batches[0], shape), shape[1]
+        if length == 1 or size is None:
+            return jax.device_put(batches[0]), 0, 0
+
+        def join(*parts: Any) -> Any:
+            full = np.zeros((length * size, *parts[0].shape[1:]), parts[0].dtype)
+            for i, part in enumerate(parts):
+                full[i * size : (i + 1) * size] = part
+            return full
+
+        return jax.device_put(jax.tree.map(join, *batches)), len(batches), size
+
+    def close(self) -> None:
+        pass
+
+
+def _signature(batch: Any) -> Any:
+    leaves, treedef = jax.tree.flatten(batch)
+    sizes = {leaf.shape[0] if leaf.ndim else None for leaf in leaves}
+    size = sizes.pop() if len(sizes) == 1 else None
+    return treedef, size, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves)
+
+
+def _loop(data: Any, order: Any, start: int, count: int, size: int) -> Callable[..., Any]:
+    return lambda programs, ts, extras: programs.loop(ts, extras, data, order, start, count, size)
+
+
+def _tail(data: Any, order: Any, start: int, size: int) -> Callable[..., Any]:
+    return lambda programs, ts, extras: programs.tail(ts, extras, data, order, start, size)
+
+
+def _single(batch: Any) -> Callable[..., Any]:
+    return lambda programs, ts, extras: programs.single(ts, extras, batch)

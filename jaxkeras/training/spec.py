@@ -1,0 +1,282 @@
+"""From what `compile` was given to losses and metrics bound to outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras import losses, metrics, registry
+from jaxkeras.core.names import unique
+from jaxkeras.losses import resolve as loss_resolve
+from jaxkeras.metrics import resolve as metric_resolve
+from jaxkeras.metrics.reduction import Mean
+
+
+@dataclass(frozen=True)
+class CompileSpec:
+    """The arguments of `compile`, names checked, the optimizer resolved."""
+
+    optimizer: Any
+    loss: Any = None
+    loss_weights: Any = None
+    metrics: Any = None
+    weighted_metrics: Any = None
+    run_eagerly: bool = False
+    steps_per_execution: int = 1
+    jit_compile: Any = "auto"
+    auto_scale_loss: bool = True
+
+
+@dataclass
+class LossTerm:
+    """One loss on one output."""
+
+    output: str
+    function: Callable[..., Any]
+    weight: float | None
+    tracker: Any = None  # Mean of this loss alone, when there are several
+
+
+@dataclass
+class Objective:
+    """Losses and metrics of a model whose outputs are known.
+
+    Attributes:
+        outputs: names of the outputs, flat.
+        terms: the losses.
+        metrics: `(output, metric, log name, weighted)`.
+    """
+
+    outputs: list[str]
+    terms: list[LossTerm] = field(default_factory=list)
+    metrics: list[tuple[str, Any, str, bool]] = field(default_factory=list)
+
+    def trackers(self) -> list[Any]:
+        return [term.tracker for term in self.terms if term.tracker is not None]
+
+    def all_metrics(self) -> list[Any]:
+        return [m for _, m, _, _ in self.metrics]
+
+    # -- inside the step -----------------------------------------------------------------------------------------
+    def loss(self, y: Any, y_pred: Any, sample_weight: Any) -> Any:
+        """The weighted sum of the losses; updates the tracker of each."""
+        pairs = self.pair(y, y_pred)
+        weights = self.spread(sample_weight)
+        total = None
+        for term in self.terms:
+            target, prediction = pairs[term.output]
+            if target is None:
+                continue
+            value = term.function(target, prediction, weights[term.output])
+            value = value.astype(jnp.float32) if value.dtype != jnp.float32 else value
+            if term.tracker is not None:
+                leaf = jax.tree.leaves(prediction)[0]
+                term.tracker.update_state(value, sample_weight=leaf.shape[0] if leaf.ndim else 1)
+            if term.weight is not None:
+                value = value * term.weight
+            total = value if total is None else total + value
+        return total
+
+    def update(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
+        """Update the metrics."""
+        if not self.metrics:
+            return
+        pairs = self.pair(y, y_pred)
+        weights = self.spread(sample_weight)
+        for output, metric, _, weighted in self.metrics:
+            target, prediction = pairs[output]
+            if target is None:
+                continue
+            if weighted and weights[output] is not None:
+                metric.update_state(target, prediction, sample_weight=weights[output])
+            else:
+                metric.update_state(target, prediction)
+
+    def pair(self, y: Any, y_pred: Any) -> dict[str, tuple[Any, Any]]:
+        """Targets and predictions by output name."""
+        predictions = dict(zip(self.outputs, flat_outputs(y_pred)))
+        targets = match(y, self.outputs, "y")
+        return {name: (targets[name], predictions[name]) for name in self.outputs}
+
+    def spread(self, sample_weight: Any) -> dict[str, Any]:
+        """Sample weights by output name; one array serves all outputs."""
+        if isinstance(sample_weight, (dict, list, tuple)):
+            return match(sample_weight, self.outputs, "sample_weight")
+        return dict.fromkeys(self.outputs, sample_weight)
+
+
+def flat_outputs(y_pred: Any) -> list[Any]:
+    return jax.tree.leaves(y_pred)
+
+
+def output_names(y_pred: Any, declared: list[str] | None) -> list[str]:
+    """Names for flat outputs: the keys of a dict, the names of the output layers, else numbers."""
+    leaves = jax.tree_util.tree_flatten_with_path(y_pred)[0]
+    if isinstance(y_pred, dict):
+        return [".".join(str(getattr(k, "key", getattr(k, "idx", k))) for k in path) for path, _ in leaves]
+    if declared and len(declared) == len(leaves):
+        used: dict[str, int] = {}
+        return [unique(name, used) for name in declared]
+    return [f"output_{i}" for i in range(len(leaves))] if len(leaves) > 1 else ["output"]
+
+
+def match(values: Any, names: list[str], what: str) -> dict[str, Any]:
+    """One value for each output.
+
+    Raises:
+        ValueError: when they do not fit, with the names and what came.
+    """
+    if isinstance(values, dict):
+        unknown = [key for key in values if key not in names]
+        if len(names) == 1 and len(values) == 1:
+            return {names[0]: next(iter(values.values()))}
+        if unknown:
+            error = registry.unknown(f"key in `{what}`", unknown[0], names)
+            raise ValueError(f"{error} The outputs of the model are {names}.")
+        return {name: values.get(name) for name in names}
+    if isinstance(values, (list, tuple)):
+        if len(values) != len(names):
+            raise ValueError(
+                f"`{what}` has {len(values)} entries, but the model has {len(names)} outputs: {names}. Give one for "
+                "each, or a dict by output name."
+            )
+        return dict(zip(names, values))
+    if len(names) > 1:
+        if values is None:
+            return dict.fromkeys(names)
+        raise ValueError(
+            f"`{what}` is a single array, but the model has {len(names)} outputs: {names}. Give a list with one array "
+            "for each, or a dict by output name."
+        )
+    return {names[0]: values}
+
+
+def resolve(spec: CompileSpec, y: Any, y_pred: Any, declared: list[str] | None) -> Objective:
+    """Bind the losses and metrics of a spec to a model's outputs.
+
+    Args:
+        spec: what `compile` was given.
+        y: targets (arrays or `jax.ShapeDtypeStruct`s), None without targets.
+        y_pred: what the model returns, likewise.
+        declared: names of the output layers, if the model knows them.
+
+    Raises:
+        ValueError: for keys that are no outputs, wrong numbers of entries, unknown names.
+    """
+    names = output_names(y_pred, declared)
+    predictions = dict(zip(names, flat_outputs(y_pred)))
+    targets = match(_align(y, spec.loss, names), names, "y") if y is not None else dict.fromkeys(names)
+    objective = Objective(names)
+    single = len(names) == 1
+
+    chosen = _per_output(spec.loss, names, "loss")
+    weights = _loss_weights(spec.loss_weights, names)
+    given = [name for name in names if chosen[name] is not None]
+    for name in given:
+        if targets[name] is None:
+            if y is None:
+                continue
+            raise ValueError(f"Output '{name}' has a loss, but `y` holds no target for it.")
+        function = loss_resolve.resolve_loss(chosen[name], targets[name], predictions[name])
+        tracker = Mean(name=f"{name}_loss") if len(given) > 1 else None
+        objective.terms.append(LossTerm(name, function, weights[name], tracker))
+
+    used: dict[str, int] = {}
+    for weighted, kind in ((False, "metrics"), (True, "weighted_metrics")):
+        for name, group in _metric_groups(getattr(spec, kind), names, kind).items():
+            for identifier in group:
+                if identifier is None or targets[name] is None and y is None:
+                    continue
+                metric = metric_resolve.resolve_metric(identifier, targets[name], predictions[name])
+                label = metric.name if single else f"{name}_{metric.name}"
+                if weighted and label in used:
+                    label = f"weighted_{metric.name}" if single else f"{name}_weighted_{metric.name}"
+                if label in used:
+                    used[label] += 1
+                    label = f"{label}_{used[label] - 1}"
+                else:
+                    used[label] = 1
+                objective.metrics.append((name, metric, label, weighted))
+    return objective
+
+
+def _align(y: Any, loss: Any, names: list[str]) -> Any:
+    """Targets given only for the outputs that have a loss are put in their places."""
+    if isinstance(y, (list, tuple)) and len(y) != len(names):
+        chosen = _per_output(loss, names, "loss")
+        wanted = [name for name in names if chosen[name] is not None]
+        if len(wanted) == len(y):
+            return {name: y[wanted.index(name)] if name in wanted else None for name in names}
+    return y
+
+
+def _per_output(value: Any, names: list[str], what: str) -> dict[str, Any]:
+    if isinstance(value, dict) and not registry.is_config(value):
+        unknown = [key for key in value if key not in names]
+        if unknown and not (len(names) == 1 and len(value) == 1):
+            error = registry.unknown(f"key in `{what}`", unknown[0], names)
+            raise ValueError(f"{error} The outputs of the model are {names}.")
+        if unknown:
+            return {names[0]: next(iter(value.values()))}
+        return {name: value.get(name) for name in names}
+    if isinstance(value, (list, tuple)):
+        if len(value) != len(names):
+            raise ValueError(
+                f"`{what}` has {len(value)} entries, but the model has {len(names)} outputs: {names}. Give one for "
+                "each (None for none), or a dict by output name."
+            )
+        return dict(zip(names, value))
+    return dict.fromkeys(names, value)
+
+
+def _loss_weights(weights: Any, names: list[str]) -> dict[str, float | None]:
+    if weights is None or isinstance(weights, (int, float)):
+        return dict.fromkeys(names, None if weights is None else float(weights))
+    if not isinstance(weights, (dict, list, tuple)):
+        raise ValueError(f"`loss_weights` must be a number, a list or a dict by output name; got {weights!r}.")
+    return _per_output(weights, names, "loss_weights")
+
+
+def _metric_groups(metrics: Any, names: list[str], what: str) -> dict[str, list[Any]]:
+    if metrics is None:
+        return {name: [] for name in names}
+    if isinstance(metrics, dict) and not registry.is_config(metrics):
+        groups = _per_output(metrics, names, what)
+    elif len(names) == 1:
+        flat = metrics if isinstance(metrics, (list, tuple)) else [metrics]
+        groups = {names[0]: [m for item in flat for m in (item if isinstance(item, (list, tuple)) else [item])]}
+    elif isinstance(metrics, (list, tuple)):
+        if len(metrics) != len(names):
+            raise ValueError(
+                f"`{what}` is a list of {len(metrics)}, but the model has {len(names)} outputs: {names}. For several "
+                "outputs give one entry (a metric, a list or None) for each output, or a dict by output name."
+            )
+        groups = dict(zip(names, metrics))
+    else:
+        groups = dict.fromkeys(names, metrics)
+    return {
+        name: [] if group is None else list(group) if isinstance(group, (list, tuple)) else [group]
+        for name, group in groups.items()
+    }
+
+
+def check_names(spec: CompileSpec) -> None:
+    """Find misspelt losses and metrics when `compile` is called, not when training starts."""
+    for loss in _identifiers(spec.loss):
+        if isinstance(loss, str) and loss.lower() not in ("crossentropy", "ce"):
+            losses.get(loss)
+    for metric in [*_identifiers(spec.metrics), *_identifiers(spec.weighted_metrics)]:
+        if isinstance(metric, str) and metric.lower() not in ("accuracy", "acc"):
+            metrics.get(metric)
+
+
+def _identifiers(value: Any) -> list[Any]:
+    if isinstance(value, dict) and not registry.is_config(value):
+        return [leaf for v in value.values() for leaf in _identifiers(v)]
+    if isinstance(value, (list, tuple)):
+        return [leaf for v in value for leaf in _identifiers(v)]
+    return [value]
