@@ -1,0 +1,407 @@
+"""What can be wrong with data and is known before the first step; every text says what came and what to write.
+
+Functions named after a mistake return the exception, for `raise`; the others return quietly when all is well.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+_STEPS = "`steps_per_epoch` (`steps` in evaluate and predict)"
+
+
+def describe(value: Any) -> str:
+    """A few words on what a value is, for messages."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{type(value).__name__} of shape {tuple(value.shape)}, {value.dtype}"
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def _root(name: str) -> str:
+    return name.partition("[")[0]
+
+
+# --- arguments ---
+
+
+def batch_size(value: Any) -> int | None:
+    """A positive whole number as an int; None stays."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ValueError(f"`batch_size` must be a whole number such as 32. Received: {describe(value)}.")
+    if value <= 0:
+        raise ValueError(f"`batch_size` must be at least 1. Received: {value}. Leave it out for the default, 32.")
+    return int(value)
+
+
+def steps(value: Any) -> int | None:
+    """A positive whole number as an int; None stays."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ValueError(
+            f"{_STEPS} must be a whole number of batches. Received: {describe(value)}. "
+            "Write rows // batch_size with two slashes."
+        )
+    if value <= 0:
+        raise ValueError(f"{_STEPS} must be at least 1. Received: {value}. Leave it out to use all the data.")
+    return int(value)
+
+
+def enough_steps(wanted: int | None, available: int, batch: int | None = None) -> None:
+    """The data hold as many batches as an epoch is to have."""
+    if wanted is None or wanted <= available:
+        return
+    size = f" of {batch} rows" if batch else ""
+    raise ValueError(
+        f"{_STEPS} is {wanted}, but the data hold only {available} batches{size}. "
+        f"Leave it out to use all {available}, or repeat the data."
+    )
+
+
+def shuffle(value: Any) -> bool | str:
+    """True, False or "batch"."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if value == "batch":
+        return "batch"
+    raise ValueError(f'`shuffle` must be True, False or "batch". Received: {describe(value)}.')
+
+
+def validation_split(value: Any) -> None:
+    """A share strictly between 0 and 1."""
+    if isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 < value < 1:
+        return
+    raise ValueError(
+        "`validation_split` must be a number between 0 and 1 (both excluded), the share of the last rows to validate "
+        f"on, such as 0.2. Received: {value!r}."
+    )
+
+
+def split_rows(rows: int, split_at: int, share: float) -> None:
+    """Both parts of a split have at least one row."""
+    if not 0 < split_at < rows:
+        raise ValueError(
+            f"`validation_split={share}` of {rows} rows leaves {split_at} for training and {rows - split_at} for "
+            "validation, and each needs at least one. Give more data or another share."
+        )
+
+
+def split_of_stream(kind: str) -> ValueError:
+    """`validation_split` with data that cannot be cut."""
+    return ValueError(
+        f"`validation_split` needs arrays, whose last rows can be held back; `x` is a {kind}. "
+        "Pass `validation_data=` with data of their own instead."
+    )
+
+
+# --- structures and leaves ---
+
+
+def no_plain_lists(label: str, tree: Any) -> None:
+    """Rows of numbers come as an array; a Python list would mean one array for each input or output."""
+    if isinstance(tree, dict):
+        for key, part in tree.items():
+            no_plain_lists(f"{label}[{key!r}]", part)
+    if not isinstance(tree, (list, tuple)):
+        return
+    first = tree
+    while isinstance(first, (list, tuple)) and len(first):
+        first = first[0]
+    if not isinstance(first, (bool, int, float, complex, str, bytes, np.generic)):
+        for i, part in enumerate(tree):
+            no_plain_lists(f"{label}[{i}]", part)
+        return
+    try:
+        shape = np.asarray(tree, dtype=object if isinstance(first, (str, bytes)) else None).shape
+    except ValueError:
+        raise ValueError(
+            f"`{label}` is a Python list of rows with different lengths. Make them equally long first: "
+            f"{label} = jaxkeras.utils.pad_sequences({label})."
+        ) from None
+    raise ValueError(
+        f"`{label}` is a plain Python list of {type(first).__name__} values (shape {shape}). A list stands for several "
+        f"arrays, one for each input or output. Write np.array({label}) for one array of rows."
+    )
+
+
+def not_an_array(name: str, value: Any) -> ValueError:
+    """A leaf that no row can be taken from."""
+    return ValueError(
+        f"`{name}` is not an array: {describe(value)}. Expected a NumPy or JAX array, a tensor, a DataFrame or a "
+        f"Series, or dicts, lists and tuples of them. Convert it first, with np.array({name}) if it holds rows."
+    )
+
+
+def unknown_data(value: Any) -> ValueError:
+    """Something for `x` that is neither arrays nor a source of batches."""
+    kind = type(value)
+    if value is None:
+        came = "`x` is None: there are no data."
+    elif callable(value) and not hasattr(value, "shape"):
+        came = f"`x` is a function, {getattr(value, '__name__', kind.__name__)}: call it to make its generator."
+    else:
+        came = f"`x` is of a type that is not known as data: {kind.__module__}.{kind.__qualname__}."
+    return ValueError(
+        f"{came} Expected arrays (NumPy, JAX, pandas, or dicts and lists of them), a PyDataset, a generator or another "
+        "iterable of batches, a tf.data.Dataset, a torch DataLoader or a grain dataset."
+    )
+
+
+def _rows(count: int) -> str:
+    return f"{count} row" if count == 1 else f"{count} rows"
+
+
+def has_rows(name: str, array: Any) -> None:
+    """A first axis, with something along it."""
+    if len(array.shape) == 0:
+        raise ValueError(
+            f"`{name}` is a single value ({describe(array)}), without an axis of rows. "
+            f"For one sample write np.array({name})[None]; a dataset of single samples needs .batch(32) first."
+        )
+    if array.shape[0] == 0:
+        raise ValueError(
+            f"`{name}` is empty: its shape is {tuple(array.shape)}, 0 rows. "
+            "Look at the filter, the slice or the file that it came from."
+        )
+
+
+def same_rows(leaves: list[tuple[str, Any]]) -> int | None:
+    """The number of rows that all arrays share, or None if there is none.
+
+    Args:
+        leaves: names and arrays (or None).
+    """
+    sizes = {name: leaf.shape[0] for name, leaf in leaves if leaf is not None}
+    if len(set(sizes.values())) > 1:
+        shapes = [(name, tuple(leaf.shape)) for name, leaf in leaves if leaf is not None]
+        listed = "\n".join(f"  {name}: {_rows(shape[0])}, shape {shape}" for name, shape in shapes)
+        fewest = min(sizes.values())
+        cut = ", ".join(f"{name}[:{fewest}]" for name, rows in sizes.items() if rows > fewest)
+        raise ValueError(
+            f"All arrays must have the same number of rows (the size of the first axis), one for each sample. "
+            f"Received:\n{listed}\nIf the extra rows are not needed, write {cut}."
+        )
+    return next(iter(sizes.values()), None)
+
+
+def numbers_only(leaves: list[tuple[str, Any]], why: str) -> None:
+    """No array of strings.
+
+    Args:
+        leaves: names and arrays (or None).
+        why: what takes numbers only, such as "the first layer, dense".
+    """
+    for name, leaf in leaves:
+        if getattr(leaf, "dtype", None) is None or leaf.dtype.kind not in "USTO":
+            continue
+        example = leaf.reshape(-1)[0]
+        fix = {
+            "x": "Turn text into numbers with a TextVectorization or StringLookup layer at the head of the model.",
+            "y": f"Number the classes: names, y = np.unique({name}, return_inverse=True).",
+            "sample_weight": f"Write {name}.astype('float32').",
+        }[_root(name)]
+        raise ValueError(f"`{name}` holds text ({leaf.dtype}, such as {str(example)!r}), but {why} numbers. {fix}")
+
+
+def object_is_text(name: str, array: np.ndarray) -> None:
+    """An array of Python objects is let through only if all of them are strings."""
+    others = [cell for cell in array.flat if not isinstance(cell, (str, bytes))]
+    if not others:
+        return
+    if any(hasattr(cell, "__len__") and not isinstance(cell, (str, bytes)) for cell in others):
+        raise ValueError(
+            f"`{name}` is an array of {type(others[0]).__name__} objects of their own lengths, shape {array.shape}. "
+            f"Make the rows equally long: {name} = jaxkeras.utils.pad_sequences({name})."
+        )
+    kinds = ", ".join(sorted({type(cell).__name__ for cell in array.flat}))
+    raise ValueError(
+        f"`{name}` is an array of Python objects ({kinds}; dtype object). Fill in missing values, then write "
+        f"{name}.astype('float32') if they are numbers."
+    )
+
+
+def text_columns(name: str, columns: dict[str, str]) -> ValueError:
+    """A table with columns that are not numbers beside others that are."""
+    listed = ", ".join(f"{column!r} ({dtype})" for column, dtype in columns.items())
+    return ValueError(
+        f"The DataFrame `{name}` has columns that are not numbers: {listed}. Drop them, encode them with "
+        f"pandas.get_dummies({name}) or .astype('category').cat.codes, or pass a dict with one array for each column."
+    )
+
+
+def bad_dtype(name: str, array: Any) -> ValueError:
+    """A type that stands for no number."""
+    fix = {
+        "M": f"Write seconds as numbers: {name}.astype('datetime64[s]').astype('int64') less the first of them.",
+        "m": f"Write seconds as numbers: {name} / np.timedelta64(1, 's').",
+    }.get(array.dtype.kind, "For a structured array, pass a dict with one array for each field.")
+    return ValueError(f"`{name}` has dtype {array.dtype}, which models do not take; expected numbers or strings. {fix}")
+
+
+def fits(name: str, array: Any, narrow: Any) -> None:
+    """The values of a 64-bit integer array can be written in the narrower type."""
+    limits = np.iinfo(narrow)
+    if not array.size:
+        return
+    low, high = int(array.min()), int(array.max())
+    if limits.min <= low and high <= limits.max:
+        return
+    raise ValueError(
+        f"`{name}` is {array.dtype} with values from {low} to {high}, which {np.dtype(narrow).name} cannot hold, and "
+        f"JAX computes with 32 bits. Write {name}.astype('float32') for quantities, renumber identifiers from 0, or "
+        "run with jax.config.update('jax_enable_x64', True)."
+    )
+
+
+# --- weights ---
+
+
+def class_weight(value: Any) -> dict[int, float] | None:
+    """A dict from class numbers to finite weights, with plain ints and floats; None stays."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        hint = (
+            " Write dict(enumerate(class_weight))."
+            if isinstance(value, (list, tuple, np.ndarray))
+            else " For balanced weights, compute rows / (classes * np.bincount(y)) and pass dict(enumerate(...))."
+        )
+        raise ValueError(
+            f"`class_weight` must be a dict such as {{0: 1.0, 1: 5.0}}. Received: {describe(value)}.{hint}"
+        )
+    if not value:
+        raise ValueError("`class_weight` is an empty dict. Give a weight for every class, or leave it out.")
+    weights = {}
+    for key, weight in value.items():
+        if not isinstance(key, numbers.Real) or key != int(key):
+            raise ValueError(
+                f"The keys of `class_weight` must be class numbers (0, 1, ...), as in `y`. Received the key {key!r}. "
+                "Write {0: 1.0, 1: 5.0}, with the number that each class has in `y`."
+            )
+        if not isinstance(weight, numbers.Real) or not math.isfinite(weight):
+            raise ValueError(f"`class_weight[{key!r}]` must be a finite number. Received: {describe(weight)}.")
+        weights[int(key)] = float(weight)
+    return weights
+
+
+def class_weight_fits(y: Any, sample_weight: Any) -> None:
+    """One output, one class a row, and no weights of the rows beside those of the classes."""
+    if sample_weight is not None:
+        raise ValueError(
+            "`class_weight` and `sample_weight` were both given, and only one can count. To combine them, pass "
+            "sample_weight=sample_weight * np.array([class_weight[c] for c in y])."
+        )
+    if y is None:
+        raise ValueError("`class_weight` needs the classes in `y`, but there is no `y`.")
+    if isinstance(y, (dict, list, tuple)):
+        raise ValueError(
+            f"`class_weight` works for models with one output, whose targets are one array; `y` is a "
+            f"{type(y).__name__} of {len(y)}. Pass a `sample_weight` with one array for each output instead."
+        )
+    if len(y.shape) > 2:
+        raise ValueError(
+            "`class_weight` needs one class for each row: `y` of shape (rows,), (rows, 1) or one-hot (rows, classes). "
+            f"Received: {describe(y)}. Pass a `sample_weight` of shape {tuple(y.shape[:-1])} instead."
+        )
+
+
+def missing_classes(weights: dict[int, float], missing: Any) -> ValueError:
+    """Labels that `class_weight` says nothing about."""
+    listed = [int(label) for label in missing[:10]]
+    complete = dict(sorted({**dict.fromkeys(listed, 1.0), **weights}.items()))
+    return ValueError(
+        f"`y` holds the classes {listed}, which `class_weight` does not name. It has: {sorted(weights)}. "
+        f"Give every class a weight, 1.0 for the usual one: class_weight={complete}."
+    )
+
+
+def weight_structure(y: Any, sample_weight: Any) -> ValueError:
+    """Weights for other outputs than there are targets."""
+
+    def form(tree: Any) -> str:
+        if isinstance(tree, dict):
+            return f"a dict of {sorted(map(str, tree))}"
+        return f"a {type(tree).__name__}" + (f" of {len(tree)}" if isinstance(tree, (list, tuple)) else "")
+
+    return ValueError(
+        f"`sample_weight` must have the same structure as `y`, one array for each output. `y` is {form(y)}, "
+        f"`sample_weight` is {form(sample_weight)}. Write None for an output without weights."
+    )
+
+
+def one_weight_a_row(sample_weight: Any) -> None:
+    """A weight array that can serve several outputs."""
+    shape = tuple(sample_weight.shape)
+    if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
+        return
+    raise ValueError(
+        "With several outputs, one `sample_weight` array counts for all of them and must have the shape (rows,). "
+        f"Received the shape {shape}. Pass one array for each output, in the same structure as `y`."
+    )
+
+
+# --- streams of batches ---
+
+
+def stream_arguments(kind: str, y: Any, sample_weight: Any, batch: Any) -> None:
+    """Nothing was given beside a stream that the stream itself must say."""
+    for name, value, form in (("y", y, "(x, y)"), ("sample_weight", sample_weight, "(x, y, sample_weight)")):
+        if value is not None:
+            raise ValueError(
+                f"`{name}` was given, but `x` is a {kind}, whose batches hold everything. "
+                f"Leave `{name}` out and let each batch be {form}."
+            )
+    if batch is not None:
+        raise ValueError(
+            f"`batch_size={batch!r}` was given, but `x` is a {kind}, which makes its own batches. "
+            "Leave `batch_size` out and set the size where the batches are made."
+        )
+
+
+def endless(kind: str) -> ValueError:
+    """A stream without end, and no number of steps."""
+    return ValueError(f"`x` is a {kind} that never ends, so say how long an epoch is: give {_STEPS}.")
+
+
+def bad_arity(count: int) -> ValueError:
+    """A tuple that is no batch."""
+    return ValueError(
+        f"A batch must be x, (x, y) or (x, y, sample_weight). Received a tuple of {count}. "
+        "For several inputs put them in a tuple of their own: ((x1, x2), y)."
+    )
+
+
+def no_batches(kind: str) -> ValueError:
+    """A stream that has nothing to give, from the start."""
+    return ValueError(f"The {kind} gave no batch at all. Look at what it reads, and whether it was used up before.")
+
+
+def used_up(kind: str, batches: int, epoch: int) -> ValueError:
+    """A stream that can be read once, and was."""
+    return ValueError(
+        f"The {kind} was used up before epoch {epoch + 1}: it gave {batches} batches in all and cannot start again. "
+        f"Give {_STEPS}, at most {batches} divided by the number of epochs, or pass a PyDataset, which can be read "
+        "again."
+    )
+
+
+def ran_out(kind: str, got: int, wanted: int) -> str:
+    """The warning for an epoch that ends early."""
+    return (
+        f"The {kind} ran out of data after {got} of the {wanted} steps of this epoch, which ends here. "
+        f"It must hold {_STEPS} times the number of epochs."
+    )
+
+
+def queue_size(value: Any) -> int:
+    """`max_queue_size` of a PyDataset: how many batches may wait."""
+    if isinstance(value, numbers.Integral) and value >= 1:
+        return int(value)
+    raise ValueError(f"`max_queue_size` of a PyDataset must be at least 1. Received: {value!r}.")

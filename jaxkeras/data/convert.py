@@ -1,0 +1,136 @@
+"""What users hand over, leaf by leaf, as NumPy or JAX arrays of the types a model computes in.
+
+A structure is any nesting of dicts, lists and tuples; everything else, None included, is a leaf.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkeras.core import config
+from jaxkeras.data import checks
+
+_TEXT_KINDS = "UST"
+
+
+def is_structure(value: Any) -> bool:
+    """Whether a value is a dict, a list or a tuple, which hold leaves."""
+    return isinstance(value, (dict, list, tuple))
+
+
+def map_leaves(function: Callable[[Any, str], Any], label: str, tree: Any) -> Any:
+    """`function(leaf, name)` for every leaf, in a structure of the same form; names are such as `x['image']`."""
+    if isinstance(tree, dict):
+        return {key: map_leaves(function, f"{label}[{key!r}]", part) for key, part in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        parts = [map_leaves(function, f"{label}[{i}]", part) for i, part in enumerate(tree)]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return function(tree, label)
+
+
+def named_leaves(label: str, tree: Any) -> list[tuple[str, Any]]:
+    """The leaves of a structure with their names."""
+    leaves: list[tuple[str, Any]] = []
+    map_leaves(lambda leaf, name: leaves.append((name, leaf)), label, tree)
+    return leaves
+
+
+def same_structure(a: Any, b: Any) -> bool:
+    """Whether two structures have the same form (what their leaves are does not matter)."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same_structure(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same_structure, a, b))
+    return not is_structure(a) and not is_structure(b)
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether a value is a SciPy sparse matrix or array."""
+    return type(value).__module__.startswith("scipy.sparse") and hasattr(value, "tocsr")
+
+
+def is_text(value: Any) -> bool:
+    """Whether an array holds strings, which stay on the host for preprocessing layers."""
+    return isinstance(value, np.ndarray) and value.dtype.kind in _TEXT_KINDS + "O"
+
+
+def is_array_like(value: Any) -> bool:
+    """Whether a leaf can be sliced along rows: an array, a tensor of another framework, a table, a sparse matrix."""
+    return value is None or hasattr(value, "__array__") or is_sparse(value)
+
+
+def to_array(value: Any, name: str) -> Any:
+    """One leaf as an array of a type that models take.
+
+    Floats become `floatx()`, 64-bit integers 32-bit ones if all values fit (unless JAX runs with 64 bits); bool, small
+    integers and strings stay. A pandas Series becomes a column, (rows, 1), as in Keras.
+
+    Args:
+        value: None, an array, a tensor of torch or TensorFlow, a DataFrame or Series, a sparse matrix.
+        name: what to call it in messages.
+
+    Returns:
+        None, a NumPy array, a JAX array if it was one, or a SciPy CSR matrix (batches of it are made dense).
+
+    Raises:
+        ValueError: for what is no array, has no rows, or holds values that no model can take.
+    """
+    if value is None:
+        return None
+    if not is_array_like(value):
+        raise checks.not_an_array(name, value)
+    if is_sparse(value):
+        value = value.tocsr()
+    elif not isinstance(value, (np.ndarray, jax.Array)):
+        value = _foreign_to_numpy(value, name)
+    checks.has_rows(name, value)
+    dtype = _model_dtype(value, name)
+    return value if dtype == value.dtype else value.astype(dtype)
+
+
+def _foreign_to_numpy(value: Any, name: str) -> np.ndarray:
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(value, pandas.DataFrame):
+        return _table_to_numpy(value, name)
+    if pandas is not None and isinstance(value, pandas.Series):
+        return _table_to_numpy(value.to_frame(), name)
+    if type(value).__module__.partition(".")[0] == "torch":
+        value = value.detach().cpu()
+        return (value.float() if "bfloat16" in str(value.dtype) else value).numpy()
+    return np.asarray(value)
+
+
+def _table_to_numpy(table: Any, name: str) -> np.ndarray:
+    array = table.to_numpy()
+    if array.dtype != object or all(isinstance(cell, str) for cell in array.flat):
+        return array
+    numeric = sys.modules["pandas"].api.types.is_numeric_dtype
+    if not all(numeric(dtype) for dtype in table.dtypes):
+        raise checks.text_columns(name, {str(column): str(d) for column, d in table.dtypes.items() if not numeric(d)})
+    # Columns of booleans beside floats, or pandas's own nullable types: numbers all the same.
+    return table.to_numpy(dtype=config.floatx(), na_value=np.nan)
+
+
+def _model_dtype(value: Any, name: str) -> Any:
+    dtype = value.dtype
+    if dtype.name in ("int32", config.floatx()) and dtype.itemsize <= 4:
+        return dtype  # the usual ones, without more ado
+    if jnp.issubdtype(dtype, np.floating):
+        return jax.dtypes.canonicalize_dtype(config.floatx())
+    if dtype.kind in _TEXT_KINDS:
+        return dtype
+    if dtype.kind == "O":
+        checks.object_is_text(name, value)
+        return dtype
+    if dtype.kind not in "biuc":
+        raise checks.bad_dtype(name, value)
+    narrow = jax.dtypes.canonicalize_dtype(dtype)
+    if narrow != dtype and dtype.kind in "iu":
+        checks.fits(name, value, narrow)
+    return narrow

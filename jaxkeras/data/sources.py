@@ -1,0 +1,102 @@
+"""From the arguments of fit, evaluate and predict to a source of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxkeras.data import checks
+from jaxkeras.data.arrays import ArraySource, Source, standardize
+from jaxkeras.data.convert import is_array_like, is_structure
+from jaxkeras.data.pydataset import PyDataset, PyDatasetSource
+from jaxkeras.data.streams import StreamSource, foreign_source
+from jaxkeras.data.utils import train_validation_split
+
+
+def adapt(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    shuffle: bool | str = False,
+    class_weight: dict[int, float] | None = None,
+    seed: int | None = None,
+    for_predict: bool = False,
+) -> Source:
+    """Turn what the user gave into a source of batches, after every check that needs no model.
+
+    Args:
+        x: arrays (nested in dicts, lists and tuples for several inputs), a `PyDataset`, a generator or another iterable
+            of batches, a dataset of TensorFlow, torch or grain, or a `Source`, which is returned as it is.
+        y: targets, for arrays only.
+        sample_weight: weights, for arrays only.
+        batch_size: rows in a batch, for arrays only; 32 by default.
+        steps: batches in an epoch; by default all there are.
+        shuffle: False, True, or "batch"; streams other than a `PyDataset` shuffle themselves or not at all.
+        class_weight: weight of each class; every class in `y` must be named.
+        seed: for the order of rows or batches; by default from the global seed.
+        for_predict: whether only the inputs of the batches count.
+
+    Returns:
+        An `ArraySource` or a `StreamSource`.
+
+    Raises:
+        ValueError: with what to write instead.
+
+    Example:
+
+    >>> import numpy as np
+    >>> source = adapt(np.zeros((5, 2)), np.arange(5), batch_size=2)
+    >>> source.num_rows, source.steps, source.order(0) is None
+    (5, 3, True)
+    """
+    if isinstance(x, Source):
+        return x
+    batch_size, steps, shuffle = checks.batch_size(batch_size), checks.steps(steps), checks.shuffle(shuffle)
+    weights = checks.class_weight(class_weight)
+    if x is None:
+        raise checks.unknown_data(x)
+    if _in_memory(x):
+        return ArraySource(standardize(x, y, sample_weight, weights), batch_size, steps, shuffle, seed)
+    how = {"steps": steps, "class_weight": weights, "for_predict": for_predict}
+    source: StreamSource | None
+    if isinstance(x, PyDataset):
+        source = PyDatasetSource(x, shuffle=shuffle, seed=seed, **how)
+    else:
+        source = foreign_source(x, **how)
+    if source is None:
+        raise checks.unknown_data(x)
+    checks.stream_arguments(source.kind, y, sample_weight, batch_size)
+    return source
+
+
+def _in_memory(x: Any) -> bool:
+    return is_structure(x) or isinstance(x, Mapping) or is_array_like(x)
+
+
+def split_validation(arrays: tuple[Any, Any, Any], validation_split: float) -> tuple[Any, Any]:
+    """Hold back the last rows, before any shuffling, for validation.
+
+    Args:
+        arrays: `(x, y, sample_weight)` as given to `fit`.
+        validation_split: share of the rows to hold back, in (0, 1).
+
+    Returns:
+        Two tuples `(x, y, sample_weight)`: for training, and for validation.
+
+    Raises:
+        ValueError: for data that are no arrays, a share out of range, or too few rows.
+
+    Example:
+
+    >>> import numpy as np
+    >>> train, held_back = split_validation((np.arange(10), None, None), 0.2)
+    >>> len(train[0]), held_back[0]
+    (8, array([8, 9], dtype=int32))
+    """
+    checks.validation_split(validation_split)
+    if not _in_memory(x := arrays[0]):
+        raise checks.split_of_stream(type(x).__name__)
+    return train_validation_split(standardize(*arrays, None), validation_split)

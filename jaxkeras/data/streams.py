@@ -1,0 +1,281 @@
+"""Batches that come one after another: generators, iterables, and the datasets of other frameworks."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any
+
+from jaxkeras.data import checks
+from jaxkeras.data.arrays import Batch, Source, standardize
+from jaxkeras.data.utils import unpack_x_y_sample_weight
+
+
+class StreamSource(Source):
+    """Batches as they come, each checked and turned into `(x, y, sample_weight)`.
+
+    Args:
+        kind: what the data are called in messages.
+        steps: batches in an epoch, or None for as many as there are.
+        class_weight: None, or what `checks.class_weight` returned; applied to each batch.
+        for_predict: whether only `x` counts.
+
+    Attributes:
+        infinite: whether the data never end (None: not known).
+        one_shot: whether the data can be read only once, so that every epoch goes on where the one before stopped.
+    """
+
+    infinite: bool | None = None
+    one_shot = False
+
+    def __init__(
+        self, kind: str, steps: int | None, class_weight: dict[int, float] | None = None, for_predict: bool = False
+    ):
+        self.kind = kind
+        self._cap = steps
+        self._class_weight = class_weight
+        self._for_predict = for_predict
+        self._within_epoch = False
+        self._peeked: tuple[int, Batch, Generator[Batch]] | None = None
+
+    @property
+    def steps(self) -> int | None:
+        """Batches in a full epoch, or None if that is not known (yet)."""
+        return self._cap or self._size()
+
+    def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch.
+
+        Args:
+            epoch: number of the epoch, from 0.
+            skip: how many batches to leave out at the beginning (read and dropped if the data cannot jump).
+
+        Returns:
+            Iterator over `(x, y, sample_weight)`; close it, or drop it, to leave an epoch early.
+        """
+        if self._peeked is not None:
+            of_epoch, batch, rest = self._peeked
+            self._peeked = None
+            if self.one_shot or of_epoch == epoch:
+                return _rejoin(batch, rest, skip)
+            rest.close()
+        return self._batches(epoch, skip)
+
+    def peek(self, epoch: int = 0) -> Batch:
+        """The first batch of an epoch, which `epoch` will give again without reading it twice."""
+        if self._peeked is None:
+            self.on_epoch_begin()
+            batches = self._batches(epoch, 0)
+            self._peeked = epoch, next(batches), batches
+        return self._peeked[1]
+
+    def on_epoch_begin(self) -> None:
+        """Tell the data that an epoch starts; not twice for the same epoch (`peek` may have told it)."""
+        if not self._within_epoch:
+            self._within_epoch = True
+            self._begin()
+
+    def on_epoch_end(self) -> None:
+        """Tell the data that an epoch ended."""
+        if self._within_epoch:
+            self._within_epoch = False
+            self._end()
+
+    def close(self) -> None:
+        """Close what was opened; what the user made, such as a generator, stays open."""
+        if self._peeked is not None:
+            self._peeked[2].close()
+            self._peeked = None
+
+    def _batches(self, epoch: int, skip: int) -> Generator[Batch]:
+        raw = self._raw(epoch, skip)
+        try:
+            for number, batch in enumerate(raw, start=skip):
+                try:
+                    x, y, weight = unpack_x_y_sample_weight(batch)
+                    ready = standardize(x, *((None, None) if self._for_predict else (y, weight)), self._class_weight)
+                except ValueError as e:
+                    raise ValueError(f"Batch {number} of the {self.kind}: {e}") from None
+                yield ready
+        finally:
+            raw.close()
+
+    def _raw(self, epoch: int, skip: int) -> Generator[Any]:
+        """Batches of an epoch as the data give them."""
+        raise NotImplementedError
+
+    def _size(self) -> int | None:
+        """Batches in all the data, if known."""
+        raise NotImplementedError
+
+    def _begin(self) -> None:
+        """Called once at the start of every epoch."""
+
+    def _end(self) -> None:
+        """Called once at the end of every epoch."""
+
+
+def _rejoin(first: Batch, rest: Generator[Batch], skip: int) -> Generator[Batch]:
+    try:
+        yield from itertools.islice(itertools.chain([first], rest), skip, None)
+    finally:
+        rest.close()
+
+
+class IterableSource(StreamSource):
+    """Something to iterate over: once (a generator), or again from the start for every pass.
+
+    Without `steps` an epoch is one pass. With `steps`, an epoch goes on where the one before stopped; when the data end
+    in the middle of an epoch, it is cut short with a warning, and the next one starts anew if the data can.
+
+    Args:
+        kind: what the data are called in messages.
+        start: returns an iterator over a pass; if `one_shot`, the same iterator every time.
+        size: batches in a pass, if known.
+        one_shot: whether there is only one pass.
+        infinite: whether that pass never ends, if known.
+        repeatable: whether every pass gives the same batches.
+        **how: arguments of `StreamSource`.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        start: Callable[[], Iterator[Any]],
+        *,
+        size: int | None = None,
+        one_shot: bool = False,
+        infinite: bool | None = None,
+        repeatable: bool = False,
+        **how: Any,
+    ):
+        super().__init__(kind, **how)
+        if infinite and self._cap is None:
+            raise checks.endless(kind)
+        if size is not None:
+            if size == 0:
+                raise checks.no_batches(kind)
+            checks.enough_steps(self._cap, size)
+        self._start = start
+        self._known_size = size
+        self.one_shot = one_shot
+        self.infinite = infinite
+        self._current: Iterator[Any] | None = start() if one_shot else None
+        self.resumable = repeatable or _tells_position(self._current)
+        self._read = 0  # batches taken from the current iterator
+        self._at_start: dict[str, Any] = {}
+
+    def state(self) -> dict[str, Any]:
+        """Where the iterator stood when the epoch began, if it can tell and goes on over epochs."""
+        return self._at_start if self._within_epoch else self._position()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Set the iterator to a position that `state` told."""
+        if "iterator" not in state:
+            return
+        if self._current is None:
+            self._current = self._start()
+        position = state["iterator"]
+        self._current.set_state(position.encode() if state["bytes"] else position)
+        self._read = state["read"]
+
+    def _position(self) -> dict[str, Any]:
+        if not self._goes_on() or not _tells_position(self._current):
+            return {}
+        position = self._current.get_state()
+        as_bytes = isinstance(position, bytes)
+        return {"iterator": position.decode() if as_bytes else position, "bytes": as_bytes, "read": self._read}
+
+    def _begin(self) -> None:
+        self._at_start = self._position()
+
+    def _goes_on(self) -> bool:
+        return self.one_shot or self._cap is not None
+
+    def _open(self) -> None:
+        self._current, self._read = self._start(), 0
+
+    def _raw(self, epoch: int, skip: int) -> Generator[Any]:
+        if self._current is None or not self._goes_on():
+            self._open()
+        given = 0
+        while given != self._cap:
+            try:
+                batch = next(self._current)
+            except StopIteration:
+                if given == 0 and self._read and not self.one_shot:
+                    self._open()  # the epoch before ended just where the data did
+                    continue
+                self._ended(given, epoch)
+                return
+            given += 1
+            self._read += 1
+            if given > skip:
+                yield batch
+
+    def _ended(self, given: int, epoch: int) -> None:
+        if not self.one_shot:
+            self._current = None
+        if given == 0:
+            raise checks.used_up(self.kind, self._read, epoch) if self._read else checks.no_batches(self.kind)
+        if self._cap is not None:
+            warnings.warn(checks.ran_out(self.kind, given, self._cap), UserWarning, stacklevel=2)
+        elif not self.one_shot:
+            self._known_size = given
+
+    def _size(self) -> int | None:
+        return self._known_size
+
+
+# A repeated grain dataset says that its length is the largest integer, divided by the size of its batches.
+_NEVER_READ = 2**48
+
+
+def _tells_position(iterator: Any) -> bool:
+    return hasattr(iterator, "get_state") and hasattr(iterator, "set_state")
+
+
+def _named(x: Any, names: tuple[str, ...], package: str) -> bool:
+    """Whether a value is of a class of another framework, which need not be imported to be recognised."""
+    return any(c.__name__ in names and c.__module__.split(".")[0] == package for c in type(x).__mro__)
+
+
+def foreign_source(x: Any, **how: Any) -> IterableSource | None:
+    """A source for what is iterated over, or None for something that is not.
+
+    A `tf.data.Dataset`, a torch `DataLoader`, a grain dataset or loader; else any iterator (read once) or any other
+    iterable (read anew for every pass, its size from `len` if it has one), whose items are batches. A list, a tuple or
+    a dict is never a stream: it stands for several arrays.
+
+    Args:
+        x: what the user gave.
+        **how: arguments of `StreamSource`.
+    """
+    if _named(x, ("DatasetV2",), "tensorflow"):
+        size = int(x.cardinality())
+        return IterableSource(
+            "tf.data.Dataset", x.as_numpy_iterator, size=size if size >= 0 else None, infinite=size == -1, **how
+        )
+    if _named(x, ("DataLoader",), "torch"):
+        return IterableSource("torch DataLoader", x.__iter__, size=_length(x), **how)
+    if _named(x, ("MapDataset", "IterDataset", "DataLoader"), "grain"):
+        size = _length(x)
+        endless = size is not None and size > _NEVER_READ
+        size = None if endless else size
+        return IterableSource(
+            "grain dataset", x.__iter__, size=size, infinite=endless or None, repeatable=True, **how
+        )
+    if hasattr(x, "__next__"):
+        kind = "generator" if isinstance(x, Generator) else "iterator"
+        return IterableSource(kind, lambda: x, one_shot=True, **how)
+    if hasattr(x, "__iter__") and not isinstance(x, (str, bytes, list, tuple, set, frozenset, Mapping)):
+        return IterableSource(type(x).__name__, x.__iter__, size=_length(x), **how)
+    return None
+
+
+def _length(x: Any) -> int | None:
+    try:
+        return len(x)
+    except TypeError:
+        return None

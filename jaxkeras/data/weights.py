@@ -1,0 +1,68 @@
+"""How `sample_weight` and `class_weight` become one weight array for every output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jaxkeras.core import config
+from jaxkeras.data import checks
+from jaxkeras.data.convert import is_structure, map_leaves, same_structure
+
+
+def output_weights(y: Any, sample_weight: Any, class_weight: dict[int, float] | None) -> Any:
+    """The weights that go with the targets `y`.
+
+    Args:
+        y: array (rows, ...) or a structure of them, one for each output.
+        sample_weight: None, a structure like `y`, or one array (rows,) or (rows, 1) that counts for every output.
+        class_weight: None, or what `checks.class_weight` returned.
+
+    Returns:
+        None, an array, or a structure like `y`.
+
+    Raises:
+        ValueError: if both are given, or they do not go with `y`.
+    """
+    if class_weight is not None:
+        checks.class_weight_fits(y, sample_weight)
+        return class_weight_to_sample_weight(y, class_weight)
+    if sample_weight is None or not is_structure(y):
+        return sample_weight
+    if is_structure(sample_weight):
+        if not same_structure(y, sample_weight):
+            raise checks.weight_structure(y, sample_weight)
+        return sample_weight
+    checks.one_weight_a_row(sample_weight)
+    return map_leaves(lambda _, __: sample_weight, "y", y)
+
+
+def class_weight_to_sample_weight(y: Any, class_weight: dict[int, float]) -> np.ndarray:
+    """Look up the weight of every row's class.
+
+    Args:
+        y: class numbers of shape (rows,) or (rows, 1), or one-hot rows (rows, classes).
+        class_weight: weight for each class number.
+
+    Returns:
+        Weights of shape (rows,), of type `floatx()`.
+
+    Raises:
+        ValueError: for a class that is not in `class_weight`.
+
+    Example:
+
+    >>> class_weight_to_sample_weight(np.array([0, 1, 1]), {0: 1.0, 1: 5.0})
+    array([1., 5., 5.], dtype=float32)
+    """
+    labels = np.asarray(y)
+    if labels.ndim == 2:
+        labels = labels[:, 0] if labels.shape[1] == 1 else labels.argmax(axis=1)
+    labels = np.round(labels).astype(np.int64)
+    known = np.array(sorted(class_weight), np.int64)
+    weights = np.array([class_weight[label] for label in known.tolist()], config.floatx())
+    at = np.searchsorted(known, labels).clip(max=len(known) - 1)
+    if not np.array_equal(known[at], labels):
+        raise checks.missing_classes(class_weight, np.setdiff1d(labels, known))
+    return weights[at]
