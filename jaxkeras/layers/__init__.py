@@ -6,6 +6,10 @@ from jaxkeras.layers.activation import LeakyReLU as LeakyReLU
 from jaxkeras.layers.activation import PReLU as PReLU
 from jaxkeras.layers.activation import ReLU as ReLU
 from jaxkeras.layers.activation import Softmax as Softmax
+from jaxkeras.layers.attention import AdditiveAttention as AdditiveAttention
+from jaxkeras.layers.attention import Attention as Attention
+from jaxkeras.layers.attention import GroupQueryAttention as GroupQueryAttention
+from jaxkeras.layers.attention import MultiHeadAttention as MultiHeadAttention
 from jaxkeras.layers.base import Layer as Layer
 from jaxkeras.layers.convolutional import Conv1D as Conv1D
 from jaxkeras.layers.convolutional import Conv1DTranspose as Conv1DTranspose
