@@ -1,0 +1,513 @@
+"""`Optimizer`: a pair of pure functions, `init` and `update`, with the face of a Keras optimizer.
+
+At rest the state lives in `Variable` cells that `build` makes, in the order in which Keras stores them. In flight it is
+a dict of trees, `{"iterations": ..., "learning_rate": ..., "<slot>": tree like params, ...}`, and `update` maps
+`(grads, state, params)` to `(new params, new state)`. A subclass gives either a `rule` (pure, as all optimizers here)
+or, as in Keras, its own `build` and `update_step`, which then run on cells bound to a frame.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypedDict, TypeVar
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras.core.tracking import nest
+from jaxkeras.core.variable import Variable
+from jaxkeras.optimizers import frames, options
+from jaxkeras.optimizers.at_rest import AtRest, Rate, State, is_cell
+from jaxkeras.optimizers.rule import Array, Rule, Slot, cast
+
+Tree = Any
+F = TypeVar("F", bound=Callable[..., None])
+
+
+class Options(TypedDict, total=False):
+    """The options that every optimizer takes; see `Optimizer`."""
+
+    weight_decay: float | None
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
+    name: str | None
+
+
+class ParamInfo(NamedTuple):
+    """What is known of a leaf for which no `Variable` stands; it reads like one."""
+
+    path: str
+    name: str
+    shape: tuple[int, ...]
+    dtype: Any
+    constraint: None = None
+    overwrite_with_gradient: bool = False
+
+
+class Leaves(NamedTuple):
+    """The structure of the parameters: what is known of each leaf, and the tree they are leaves of."""
+
+    infos: list[Any]  # of Variable or ParamInfo
+    treedef: Any
+
+    def flatten(self, tree: Tree) -> list[Any]:
+        return self.treedef.flatten_up_to(tree)
+
+
+class Optimizer(AtRest):
+    """Base class of optimizers.
+
+    To write one as in Keras, override `build` (make slots with `add_variable_from_reference`) and
+    `update_step(gradient, variable, learning_rate)` (change them with `self.assign`). To write one as pure functions,
+    override `rule`.
+
+    Args:
+        learning_rate: a number, a schedule, or any function of the step (or of nothing; it is then evaluated once,
+            when a program is traced).
+        weight_decay: shrink every parameter by this times the learning rate before each step (decoupled, as in
+            Loshchilov and Hutter, https://arxiv.org/abs/1711.05101).
+        clipnorm: the largest 2-norm of the gradient of one parameter.
+        clipvalue: the largest absolute value of an element of a gradient.
+        global_clipnorm: the largest 2-norm of all gradients taken together.
+        use_ema: keep an exponential moving average of the parameters, which replaces them when training ends.
+        ema_momentum: the weight of the old average.
+        ema_overwrite_frequency: replace the parameters by their averages every so many steps, too.
+        loss_scale_factor: multiply the loss, and divide the gradients, by this.
+        gradient_accumulation_steps: average the gradients of so many calls (at least 2) before each step. Schedules
+            count calls; bias corrections and the moving average count steps.
+        name: a name; made from the class when not given.
+
+    Raises:
+        ValueError: for an option out of its range, for two kinds of clipping, and for unknown arguments.
+
+    Example, the pure functions:
+
+    >>> from jaxkeras.optimizers import SGD
+    >>> optimizer = SGD(0.5)
+    >>> params = {"w": jnp.ones(2)}
+    >>> state = optimizer.init(params)
+    >>> params, state = jax.jit(optimizer.update)({"w": jnp.ones(2)}, state, params)
+    >>> params["w"].tolist(), int(state["iterations"])
+    ([0.5, 0.5], 1)
+    """
+
+    def __init__(
+        self,
+        learning_rate: Rate,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if kwargs.pop("decay", None) is not None:
+            warnings.warn("The argument `decay` has no effect; use a schedule as learning_rate.", stacklevel=3)
+        if kwargs:
+            raise ValueError(f"{type(self).__name__} does not know the argument(s) {', '.join(map(repr, kwargs))}.")
+        if gradient_accumulation_steps and gradient_accumulation_steps < 2:
+            raise ValueError(
+                "`gradient_accumulation_steps` must be an integer of at least 2, or None; "
+                f"got {gradient_accumulation_steps}."
+            )
+        if use_ema and not 0 <= ema_momentum <= 1:
+            raise ValueError(f"`ema_momentum` must be in [0, 1]; got {ema_momentum}.")
+        every = ema_overwrite_frequency
+        if use_ema and every and (not isinstance(every, int) or every < 1):
+            raise ValueError(f"`ema_overwrite_frequency` must be a positive integer or None; got {every}.")
+        if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
+            raise ValueError(
+                "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set; got "
+                f"clipnorm={clipnorm}, clipvalue={clipvalue}, global_clipnorm={global_clipnorm}."
+            )
+        super().__init__(learning_rate, name)
+        self.weight_decay = weight_decay
+        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        self.use_ema, self.ema_momentum = use_ema, ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self._twin: Any = None
+
+    # -- what a subclass overrides -----------------------------------------------------------------------------------
+    def rule(self) -> Rule:
+        """How one parameter moves; made from the hyperparameters whenever a program is traced."""
+        raise NotImplementedError(
+            f"Optimizer '{type(self).__name__}' must override `update_step(self, gradient, variable, learning_rate)` "
+            "(and `build`, if it has slots), or `rule(self)`."
+        )
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        """Move one variable, and assign its slots; a subclass may override it as in Keras.
+
+        Args:
+            gradient: an array of the variable's shape.
+            variable: the variable.
+            learning_rate: the current rate, a scalar.
+        """
+        path = self._paths[self._get_variable_index(variable)]
+        rule = self._rules([variable])[0]
+        assert rule is not None
+        cells = {slot: self._slots[(slot, *path)] for slot in rule.slots(variable)}
+        p, state = variable.value, {key: self._slots[(key,)].value for key in rule.shared}
+        scalars = self._scalars(rule, state, p.dtype, learning_rate, self._count(self._iterations.value))
+        p, slots = rule.step(p, cast(gradient, p.dtype), {slot: c.value for slot, c in cells.items()}, scalars)
+        self.assign(variable, p)
+        for slot, value in slots.items():
+            self.assign(cells[slot], value)
+
+    def _rules(self, infos: Sequence[Any]) -> list[Rule | None]:
+        """The rule of each parameter."""
+        rule = None if self._overrides("update_step") and not self._overrides("rule") else self.rule()
+        return [rule] * len(infos)
+
+    def _decay_of(self, info: Any) -> float | None:
+        """The weight decay of a parameter that is not excluded from it."""
+        return self.weight_decay
+
+    def _overrides(self, method: str) -> bool:
+        return getattr(type(self), method) is not getattr(Optimizer, method)
+
+    # -- pure functions ------------------------------------------------------------------------------------------------
+    def init(self, params: Tree) -> State:
+        """The state before the first step.
+
+        Args:
+            params: a pytree of arrays, normally a nested dict keyed by path.
+
+        Returns:
+            `{"iterations": int32[], "learning_rate": float[], "<slot>": tree like params, ...}`. There is no
+            `"learning_rate"` when that is a function of the step. A parameter without the slot has None in its place.
+        """
+        leaves = self._leaves(params)
+        if self._overrides("build") or self._overrides("update_step"):
+            return frames.first_values(frames.built_like(self, params, leaves.infos, fresh=True))
+        specs, ps = self._slot_specs(leaves.infos), leaves.flatten(params)
+        state = self._counters()
+        for slot in dict.fromkeys(name for spec in specs for name in spec):
+            state[slot] = leaves.treedef.unflatten(
+                [spec[slot].array(p) if slot in spec else None for spec, p in zip(specs, ps)]
+            )
+        for key, value in self._shared(leaves.infos).items():
+            state[key] = jnp.asarray(value, self._shared_dtype(leaves.infos))
+        return state
+
+    def update(self, grads: Tree, state: State, params: Tree, **extra: Any) -> tuple[Tree, State]:
+        """One step: everything that Keras's `apply` does, as a pure function.
+
+        Args:
+            grads: a tree like `params`; None leaves its parameter alone.
+            state: what `init` or the last `update` returned.
+            params: the parameters.
+            **extra: what some of optax's transformations ask for, such as `value=loss`; all others ignore it.
+
+        Returns:
+            `(new params, new state)`, of the same structures, shapes and dtypes.
+
+        Raises:
+            ValueError: if no parameter has a gradient.
+        """
+        leaves = self._leaves(params)
+        _check_gradients(leaves.infos, leaves.flatten(grads))
+        if self._overrides("apply"):
+            owner = frames.built_like(self, params, leaves.infos)
+            return frames.run(owner, grads, state, params, owner.apply)
+        return self._update(grads, state, params, **extra)
+
+    def scale_loss(self, loss: Any, state: State | None = None) -> Any:
+        """The loss to differentiate: multiplied by the loss scale, if there is one.
+
+        Args:
+            loss: the loss.
+            state: the state in flight, where a changing scale is found; by default the cells at rest.
+        """
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    def _update(self, grads: Tree, state: State, params: Tree, **extra: Any) -> tuple[Tree, State]:
+        leaves = self._leaves(params)
+        ps, gs = leaves.flatten(params), leaves.flatten(grads)
+        direct = [g if info.overwrite_with_gradient else None for g, info in zip(gs, leaves.infos)]
+        gs = [None if info.overwrite_with_gradient else g for g, info in zip(gs, leaves.infos)]
+        if self.loss_scale_factor is not None:
+            gs = [None if g is None else g / self.loss_scale_factor for g in gs]
+        state, iterations = dict(state), state["iterations"]
+        count = self._count(iterations)
+        averages = state.pop("average", None)
+        if self.gradient_accumulation_steps:
+            ps, direct, state = self._accumulate(ps, gs, direct, state, leaves, count, extra)
+        else:
+            ps, state = self._descend(ps, gs, state, leaves, count, extra)
+        ps = [p if g is None else cast(g, p.dtype) for p, g in zip(ps, direct)]
+        if averages is not None:
+            averages = options.moving_averages(leaves.flatten(averages), ps, self.ema_momentum, count)
+            if self.ema_overwrite_frequency:
+                due = (count + 1) % self.ema_overwrite_frequency == 0
+                ps = [p if a is None else jnp.where(due, a, p) for p, a in zip(ps, averages)]
+            state["average"] = leaves.treedef.unflatten(averages)
+        constraints = [None if g is None else info.constraint for g, info in zip(gs, leaves.infos)]
+        ps = [p if constraint is None else constraint(p) for p, constraint in zip(ps, constraints)]
+        state["iterations"] = iterations + 1
+        return leaves.treedef.unflatten(ps), state
+
+    def _count(self, iterations: Array) -> Array:
+        """Steps taken, where `iterations` counts calls."""
+        every = self.gradient_accumulation_steps
+        return iterations // every if every else iterations
+
+    def _accumulate(
+        self, ps: list[Any], gs: list[Any], direct: list[Any], state: State, leaves: Leaves, count: Array, extra: Any
+    ) -> tuple[list[Any], list[Any], State]:
+        """Add to the sums of gradients; when it is time, step by their means and start again from zero."""
+        every = self.gradient_accumulation_steps
+        due = (state["iterations"] + 1) % every == 0
+        sums = leaves.flatten(state.pop("gradient_accumulator"))
+        added = [None if g is None else cast(g + a, a.dtype) for g, a in zip(gs, sums)]
+
+        def step() -> Any:
+            means = [None if a is None else a / every for a in added]
+            zeros = [None if a is None else jnp.zeros_like(a) for a in added]
+            return *self._descend(ps, means, state, leaves, count, extra), zeros
+
+        ps, state, added = options.cond(due, step, lambda: (ps, state, added))
+        # A parameter that is overwritten by its gradient takes the largest of the gradients instead.
+        peaks = [None if g is None else jnp.maximum(cast(g, a.dtype), a) for g, a in zip(direct, sums)]
+        direct = [None if g is None else jnp.where(due, g, p) for g, p in zip(peaks, ps)]
+        peaks = [None if g is None else jnp.where(due, jnp.zeros_like(g), g) for g in peaks]
+        sums = [next((x for x in new if x is not None), old) for old, *new in zip(sums, added, peaks)]
+        return ps, direct, {**state, "gradient_accumulator": leaves.treedef.unflatten(sums)}
+
+    def _descend(
+        self, ps: list[Any], gs: list[Any], state: State, leaves: Leaves, count: Array, extra: Any
+    ) -> tuple[list[Any], State]:
+        """Clip, decay, and move every parameter that has a gradient."""
+        gs = options.clip(gs, self.clipnorm, self.global_clipnorm, self.clipvalue)
+        lr = state["learning_rate"] if is_cell(self._learning_rate) else self._evaluate_rate(state["iterations"])
+        decays = [None if g is None or self._excluded(i) else self._decay_of(i) for g, i in zip(gs, leaves.infos)]
+        ps = [p if decay is None else p - p * decay * cast(lr, p.dtype) for p, decay in zip(ps, decays)]
+        if self._overrides("update_step"):
+            ps, new = self._step_on_cells(ps, gs, state, leaves, lr)
+        else:
+            ps, new = self._step(ps, gs, state, leaves, lr, count, extra)
+        rule = self._first_rule(leaves.infos)
+        if rule is not None and rule.shared:
+            scalars = self._scalars(rule, state, state[next(iter(rule.shared))].dtype, lr, count)
+            new |= {key: scalars[key] for key in rule.shared}
+        return ps, {**state, **new}
+
+    def _step(
+        self, ps: list[Any], gs: list[Any], state: State, leaves: Leaves, lr: Any, count: Array, extra: Any
+    ) -> tuple[list[Any], State]:
+        """Apply the rules; returns the parameters and the changed entries of the state."""
+        rules = self._rules(leaves.infos)
+        names = {slot for rule, info in zip(rules, leaves.infos) if rule is not None for slot in rule.slots(info)}
+        slots = {slot: leaves.flatten(state[slot]) for slot in names if slot in state}
+        scalars: dict[Any, Any] = {}
+        ps = list(ps)
+        for i, (p, g, rule) in enumerate(zip(ps, gs, rules)):
+            if g is None or rule is None:
+                continue
+            key = (id(rule), p.dtype)
+            if key not in scalars:
+                scalars[key] = self._scalars(rule, state, p.dtype, lr, count)
+            own = {slot: column[i] for slot, column in slots.items() if column[i] is not None}
+            ps[i], own = rule.step(p, cast(g, p.dtype), own, scalars[key])
+            for slot, value in own.items():
+                slots[slot][i] = value
+        return ps, {slot: leaves.treedef.unflatten(column) for slot, column in slots.items()}
+
+    def _step_on_cells(
+        self, ps: list[Any], gs: list[Any], state: State, leaves: Leaves, lr: Any
+    ) -> tuple[list[Any], State]:
+        """The same by calls of an overridden `update_step`."""
+        params = leaves.treedef.unflatten(ps)
+        owner = frames.built_like(self, params, leaves.infos)
+
+        def body(gs: list[Any], variables: list[Variable]) -> None:
+            for g, v in zip(gs, variables):
+                if g is not None:
+                    owner.update_step(g, v, lr)
+
+        params, new = frames.run(owner, leaves.treedef.unflatten(gs), state, params, body)
+        return leaves.flatten(params), new
+
+    def _scalars(self, rule: Rule, state: State, dtype: Any, lr: Any, count: Array) -> Mapping[str, Any]:
+        # In float32 at least: in bfloat16, beta_2 = 0.999 is 1, and its bias correction 0.
+        wide = jnp.promote_types(dtype, jnp.float32)
+        scalars = rule.scalars(cast(lr, wide), count, {key: cast(state[key], wide) for key in rule.shared})
+        return {key: cast(value, dtype) for key, value in scalars.items()}
+
+    def _first_rule(self, infos: Sequence[Any]) -> Rule | None:
+        return self._rules(infos[:1])[0] if infos else None
+
+    def _shared(self, infos: Sequence[Any]) -> Mapping[str, float]:
+        rule = self._first_rule(infos)
+        return {} if rule is None else rule.shared
+
+    def _leaves(self, params: Tree) -> Leaves:
+        flat, treedef = jax.tree_util.tree_flatten_with_path(params)
+        known = dict(zip(self._paths, self._trainable_variables))
+        infos: list[Any] = []
+        for keys, leaf in flat:
+            path = tuple(map(frames.key_name, keys))
+            full = "/".join(path)
+            unknown = ParamInfo(full, full.rpartition("/")[2], jnp.shape(leaf), jnp.result_type(leaf))
+            infos.append(known.get(path, unknown))
+        return Leaves(infos, treedef)
+
+    def _slot_specs(self, infos: Sequence[Any]) -> list[dict[str, Slot]]:
+        """The slots of each parameter."""
+        specs = []
+        for info, rule in zip(infos, self._rules(infos)):
+            spec: dict[str, Slot] = {}
+            if self.use_ema and not info.overwrite_with_gradient:
+                spec["average"] = Slot()
+            if self.gradient_accumulation_steps:
+                spec["gradient_accumulator"] = Slot()
+            if rule is not None and not info.overwrite_with_gradient:
+                spec |= rule.slots(info)
+            specs.append(spec)
+        return specs
+
+    def _counters(self) -> State:
+        state: State = {"iterations": jnp.zeros((), "int32")}
+        if is_cell(self._learning_rate):
+            state["learning_rate"] = jnp.array(self._learning_rate.cell(), copy=True)
+        return state
+
+    def _excluded(self, info: Any) -> bool:
+        """Whether a parameter is excluded from weight decay."""
+        pattern = self._undecayed_names
+        return any(info is v for v in self._undecayed) or pattern is not None and bool(re.search(pattern, info.name))
+
+    # -- the same on variables and lists -------------------------------------------------------------------------------
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        """One step on variables: change them and the state at rest.
+
+        Args:
+            grads: a gradient for each variable, or None.
+            trainable_variables: the variables; by default those the optimizer was built with. The first call builds
+                the optimizer with them.
+
+        Raises:
+            ValueError: without variables before `build`, for variables it was not built with, and for another number
+                of gradients.
+        """
+        grads = list(grads)
+        if not grads:
+            return
+        if trainable_variables is None and not self.built:
+            raise ValueError(
+                f"Optimizer '{self.name}' does not know its variables yet: call `optimizer.build(variables)` first, or "
+                "`optimizer.apply(grads, variables)`."
+            )
+        variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
+        if not self.built:
+            self.build(variables)
+        if len(grads) != len(variables):
+            raise ValueError(f"Got {len(grads)} gradients for {len(variables)} variables.")
+        given = {id(v): None if g is None else jnp.asarray(g) for v, g in zip(variables, grads)}
+        known = {id(v) for v in self._trainable_variables}
+        strange = [v.path for v in variables if id(v) not in known]
+        if strange:
+            raise ValueError(
+                f"Optimizer '{self.name}' was not built with the variable(s) {strange}. Create a new optimizer for a "
+                "new set of variables."
+            )
+        _check_gradients(variables, [given[id(v)] for v in variables])
+        everything = list(zip(self._paths, self._trainable_variables))
+        params = nest({path: v.value for path, v in everything})
+        cells, structure = jax.tree.flatten(self.cells, is_leaf=is_cell)
+        state = structure.unflatten([c.value for c in cells])
+        params, state = self._update(nest({path: given.get(id(v)) for path, v in everything}), state, params)
+        by_path = dict(zip(frames.leaf_paths(params), jax.tree.leaves(params)))
+        for path, v in everything:
+            v.assign(by_path[path])
+        for c, value in zip(cells, structure.flatten_up_to(state)):
+            c.assign(value)
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
+        """One step on `(gradient, variable)` pairs; returns the counter of steps. See `apply`."""
+        grads, variables = zip(*grads_and_vars)
+        self.apply(grads, variables)
+        return self._iterations
+
+    def stateless_apply(
+        self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """`update` over lists of arrays in Keras's order.
+
+        Args:
+            optimizer_variables: an array for each of `self.variables`.
+            grads: a gradient for each variable the optimizer was built with.
+            trainable_variables: an array for each of them.
+
+        Returns:
+            `(new trainable_variables, new optimizer_variables)`.
+
+        Raises:
+            ValueError: before `build`, and for lists of another length.
+        """
+        if not self.built:
+            raise ValueError(
+                f"Optimizer '{self.name}' must be built before `stateless_apply`: call "
+                "`optimizer.build(trainable_variables)`."
+            )
+        for what, values, expected in (
+            ("optimizer_variables", optimizer_variables, self.variables),
+            ("grads", grads, self._trainable_variables),
+            ("trainable_variables", trainable_variables, self._trainable_variables),
+        ):
+            if len(values) != len(expected):
+                raise ValueError(f"`{what}` must have {len(expected)} elements, one for each variable; "
+                                 f"got {len(values)}.")  # fmt: skip
+        params = nest(dict(zip(self._paths, trainable_variables)))
+        params, state = self.update(nest(dict(zip(self._paths, grads))), self._pack(optimizer_variables), params)
+        by_path = dict(zip(frames.leaf_paths(params), jax.tree.leaves(params)))
+        return [by_path[path] for path in self._paths], self._unpack(state)
+
+
+def _check_gradients(infos: Sequence[Any], gs: Sequence[Any]) -> None:
+    missing = [info.path for info, g in zip(infos, gs) if g is None]
+    if missing and len(missing) == len(infos):
+        raise ValueError(f"No gradients were given for any of the parameters {missing[:5]}.")
+    if missing:
+        warnings.warn(
+            f"There are no gradients for {missing}, which stay as they are. Does the loss depend on them?", stacklevel=4
+        )
+
+
+def with_options(init: F) -> F:
+    """Give the constructor of an optimizer the options all optimizers have, in the order of Keras's signatures.
+
+    They come after its positional parameters and before its keyword-only ones, which become positional too.
+    """
+    own = [p for p in inspect.signature(init).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    taken = {p.name for p in own}
+    shared = [p for p in inspect.signature(Optimizer.__init__).parameters.values() if p.name not in taken]
+    front = [p for p in own if p.kind is p.POSITIONAL_OR_KEYWORD]
+    back = [p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in own if p.kind is p.KEYWORD_ONLY]
+    signature = inspect.Signature([*front, *shared[:-1], *back, shared[-1]])
+
+    @functools.wraps(init)
+    def __init__(*args: Any, **kwargs: Any) -> None:
+        bound = signature.bind(*args, **kwargs).arguments
+        unknown = bound.pop("kwargs", {})
+        init(**bound, **unknown)
+
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
+    return __init__  # type: ignore[return-value]

@@ -1,0 +1,102 @@
+"""From what a user wrote to an optimizer, and between optimizers and configs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import optax
+
+from jaxkeras import registry
+from jaxkeras.optimizers.base import Optimizer
+from jaxkeras.optimizers.optax_bridge import OptaxOptimizer, aliases
+
+_KIND = "keras.optimizers"
+
+
+def get(identifier: Any) -> Optimizer | None:
+    """An optimizer from what `compile(optimizer=...)` takes.
+
+    Args:
+        identifier: None; an optimizer; an `optax.GradientTransformation`; a config; or a name: Keras's in any case
+            (`"adam"`), a registered one of your own, or else one of `optax` or `optax.contrib` (`"adabelief"`).
+
+    Returns:
+        The optimizer, or None for None.
+
+    Raises:
+        ValueError: for an unknown name (the message lists close ones), and for anything else.
+
+    Example:
+
+    >>> get("adam").name.startswith("adam"), type(get("adabelief")).__name__
+    (True, 'OptaxOptimizer')
+    """
+    if identifier is None or isinstance(identifier, Optimizer):
+        return identifier
+    if isinstance(identifier, optax.GradientTransformation):
+        return OptaxOptimizer(identifier)
+    if isinstance(identifier, str):
+        found = _by_name(identifier)
+    elif isinstance(identifier, dict):
+        found = deserialize(identifier)
+    elif inspect.isclass(identifier) and issubclass(identifier, Optimizer):
+        found = identifier()  # type: ignore[call-arg]
+    else:
+        found = identifier
+    if isinstance(found, optax.GradientTransformation):
+        return OptaxOptimizer(found)
+    if isinstance(found, Optimizer):
+        return found
+    raise ValueError(
+        f"Not an optimizer: {identifier!r} (of type {type(identifier).__name__}). Give a name such as 'adam', an "
+        "optimizer such as jaxkeras.optimizers.Adam(1e-3), its config, or an optax transformation such as "
+        "optax.adamw(1e-3)."
+    )
+
+
+def _by_name(name: str) -> Any:
+    table = registry.registered(_KIND)
+    if registry.get_registered_object(name) is not None or name in table:
+        return registry.get(_KIND, name)
+    if name.lower() in table:
+        return registry.get(_KIND, name.lower())
+    if name.lower() in aliases():
+        return OptaxOptimizer.from_alias(name.lower())
+    keras = {cls.__name__.lower() for cls in table.values()}
+    raise registry.unknown("optimizer", name, keras | set(aliases()))
+
+
+def serialize(optimizer: Optimizer) -> dict[str, Any]:
+    """The config of an optimizer, in Keras's format.
+
+    Args:
+        optimizer: an optimizer.
+
+    Example:
+
+    >>> from jaxkeras.optimizers import SGD
+    >>> serialize(SGD())["class_name"]
+    'SGD'
+    """
+    return registry.serialize(optimizer)
+
+
+def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The optimizer of a config, not built.
+
+    Args:
+        config: what `serialize` returned; the case of built-in names does not matter.
+        custom_objects: `{name: class}` for optimizers of your own that are not registered.
+
+    Returns:
+        The optimizer.
+
+    Raises:
+        ValueError: for a name that is neither registered nor given.
+    """
+    name = config.get("class_name")
+    if isinstance(name, str) and name not in (custom_objects or {}) and name.lower() in registry.registered(_KIND):
+        config = {**config, "class_name": name.lower()}
+    return registry.deserialize(dict(config), custom_objects, kind=_KIND)

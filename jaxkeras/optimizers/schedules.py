@@ -1,0 +1,414 @@
+"""Learning rates as functions of the step, evaluated inside the compiled program.
+
+A schedule is any callable from the number of steps taken (an int32 scalar) to a rate; the classes here are the ones of
+Keras, which also know their own config. Optax's schedules are such callables too, and need no adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkeras import registry
+from jaxkeras.registry import register
+
+_KIND = "keras.optimizers.schedules"
+
+
+class LearningRateSchedule:
+    """A learning rate that depends on the step: subclass it and write `__call__(self, step)`.
+
+    To save a model with a schedule of your own, write `get_config` too (the arguments of the constructor) and register
+    the class with `@jaxkeras.saving.register_keras_serializable()`.
+
+    Example:
+
+    >>> class Halving(LearningRateSchedule):
+    ...     def __call__(self, step):
+    ...         return 0.1 * 0.5**step
+    >>> float(Halving()(1))
+    0.05
+    """
+
+    def __call__(self, step: Any) -> Any:
+        """The rate after `step` steps (an int32 scalar, traced inside compiled programs)."""
+        raise NotImplementedError(f"Schedule '{type(self).__name__}' needs a method `__call__(self, step)`.")
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor, as plain data."""
+        raise NotImplementedError(
+            f"Schedule '{type(self).__name__}' needs a method `get_config(self)` that returns the arguments of its "
+            "constructor, so that it can be written into a file."
+        )
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> LearningRateSchedule:
+        """The schedule with this config."""
+        return cls(**config)
+
+
+class _Named(LearningRateSchedule):
+    """A schedule whose config is the list of its constructor's arguments."""
+
+    arguments: tuple[str, ...] = ()
+
+    def get_config(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.arguments}
+
+
+def _float(step: Any) -> jax.Array:
+    return jnp.asarray(step).astype(jnp.float32)
+
+
+def _check_positive(name: str, value: float) -> None:
+    if value <= 0:
+        raise ValueError(f"`{name}` must be positive; got {name}={value}.")
+
+
+@register(_KIND)
+class ExponentialDecay(_Named):
+    """Multiply the rate by `decay_rate` every `decay_steps` steps.
+
+    `rate(step) = initial_learning_rate * decay_rate ** (step / decay_steps)`, with the exponent rounded down when
+    `staircase`.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        decay_steps: the number of steps for one factor.
+        decay_rate: the factor.
+        staircase: decay in jumps instead of continuously.
+        name: a name for it.
+
+    Raises:
+        ValueError: if `decay_steps` is not positive.
+
+    Example:
+
+    >>> round(float(ExponentialDecay(0.1, decay_steps=10, decay_rate=0.5)(20)), 6)
+    0.025
+    """
+
+    arguments = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "ExponentialDecay",
+    ) -> None:
+        _check_positive("decay_steps", decay_steps)
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps, self.decay_rate = decay_steps, decay_rate
+        self.staircase, self.name = staircase, name
+
+    def __call__(self, step: Any) -> jax.Array:
+        exponent = _float(step) / self.decay_steps
+        if self.staircase:
+            exponent = jnp.floor(exponent)
+        return self.initial_learning_rate * jnp.power(float(self.decay_rate), exponent)
+
+
+@register(_KIND)
+class InverseTimeDecay(_Named):
+    """Divide the rate by a number that grows linearly.
+
+    `rate(step) = initial_learning_rate / (1 + decay_rate * step / decay_steps)`, with the fraction rounded down when
+    `staircase`.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        decay_steps: the number of steps that count as one unit of time.
+        decay_rate: the slope of the divisor.
+        staircase: decay in jumps instead of continuously.
+        name: a name for it.
+
+    Raises:
+        ValueError: if `decay_steps` is not positive.
+
+    Example:
+
+    >>> round(float(InverseTimeDecay(0.1, decay_steps=1, decay_rate=0.5)(2)), 6)
+    0.05
+    """
+
+    arguments = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "InverseTimeDecay",
+    ) -> None:
+        _check_positive("decay_steps", decay_steps)
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps, self.decay_rate = decay_steps, decay_rate
+        self.staircase, self.name = staircase, name
+
+    def __call__(self, step: Any) -> jax.Array:
+        time = _float(step) / self.decay_steps
+        if self.staircase:
+            time = jnp.floor(time)
+        return self.initial_learning_rate / (1.0 + self.decay_rate * time)
+
+
+@register(_KIND)
+class PiecewiseConstantDecay(_Named):
+    """A constant rate on each interval between boundaries.
+
+    `values[0]` up to and including step `boundaries[0]`, then `values[1]` up to and including `boundaries[1]`, and so
+    on; `values[-1]` after the last boundary.
+
+    Args:
+        boundaries: increasing steps.
+        values: the rates, one more than boundaries.
+        name: a name for it.
+
+    Raises:
+        ValueError: if the lengths do not fit.
+
+    Example:
+
+    >>> decay = PiecewiseConstantDecay([100, 200], [1.0, 0.5, 0.1])
+    >>> [round(float(decay(step)), 2) for step in (100, 101, 201)]
+    [1.0, 0.5, 0.1]
+    """
+
+    arguments = ("boundaries", "values", "name")
+
+    def __init__(
+        self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant"
+    ) -> None:
+        if len(boundaries) != len(values) - 1:
+            raise ValueError(
+                f"PiecewiseConstantDecay needs one value more than boundaries; got {len(boundaries)} boundaries "
+                f"{list(boundaries)} and {len(values)} values {list(values)}."
+            )
+        self.boundaries, self.values, self.name = boundaries, values, name
+
+    def __call__(self, step: Any) -> jax.Array:
+        step = jnp.asarray(step)
+        boundaries = np.asarray(self.boundaries).astype(step.dtype)
+        return jnp.asarray(self.values, jnp.float32)[jnp.sum(step > boundaries)]
+
+
+@register(_KIND)
+class PolynomialDecay(_Named):
+    """A polynomial from one rate to another.
+
+    `rate(step) = (initial_learning_rate - end_learning_rate) * (1 - step / decay_steps) ** power + end_learning_rate`,
+    constant after `decay_steps`; with `cycle`, `decay_steps` is stretched to its next multiple that is not below the
+    step, so that the rate jumps up and decays again.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        decay_steps: the number of steps to reach the end.
+        end_learning_rate: the rate at the end.
+        power: the exponent; 1 is linear.
+        cycle: start again after `decay_steps`.
+        name: a name for it.
+
+    Raises:
+        ValueError: if `decay_steps` is not positive.
+
+    Example:
+
+    >>> round(float(PolynomialDecay(0.1, decay_steps=10, end_learning_rate=0.0)(5)), 6)
+    0.05
+    """
+
+    arguments = ("initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+        name: str = "PolynomialDecay",
+    ) -> None:
+        _check_positive("decay_steps", decay_steps)
+        self.initial_learning_rate, self.end_learning_rate = initial_learning_rate, end_learning_rate
+        self.decay_steps, self.power = decay_steps, power
+        self.cycle, self.name = cycle, name
+
+    def __call__(self, step: Any) -> jax.Array:
+        step, total = _float(step), jnp.float32(self.decay_steps)
+        if self.cycle:
+            total = total * jnp.where(step == 0, 1.0, jnp.ceil(step / total))
+        else:
+            step = jnp.minimum(step, total)
+        span = np.float32(self.initial_learning_rate) - np.float32(self.end_learning_rate)
+        return span * jnp.power(1.0 - step / total, float(self.power)) + self.end_learning_rate
+
+
+@register(_KIND)
+class CosineDecay(_Named):
+    """Half a cosine, after an optional linear warm-up.
+
+    `rate(step) = top * ((1 - alpha) * (1 + cos(pi * step / decay_steps)) / 2 + alpha)`, constant after `decay_steps`,
+    where `top` is `initial_learning_rate`. With `warmup_target`, the rate first rises on a line from
+    `initial_learning_rate` to `warmup_target` in `warmup_steps` steps, and then `top` is `warmup_target`.
+
+    Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", https://arxiv.org/abs/1608.03983;
+    warm-up: Goyal et al., https://arxiv.org/abs/1706.02677.
+
+    An integer rate (a warm-up from 0) means the same as a float; Keras rounds the whole schedule to integers there.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        decay_steps: the length of the decay.
+        alpha: the rate at the end, as a fraction of `top`.
+        name: a name for it.
+        warmup_target: the rate at the end of the warm-up, or None for no warm-up.
+        warmup_steps: the length of the warm-up.
+
+    Raises:
+        ValueError: if `decay_steps` is not positive.
+
+    Example:
+
+    >>> decay = CosineDecay(0.0, decay_steps=10, warmup_target=0.1, warmup_steps=4)
+    >>> [round(float(decay(step)), 4) for step in (0, 2, 4, 9, 14)]
+    [0.0, 0.05, 0.1, 0.05, 0.0]
+    """
+
+    arguments = ("initial_learning_rate", "decay_steps", "alpha", "name", "warmup_target", "warmup_steps")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: float = 0.0,
+        name: str = "CosineDecay",
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+    ) -> None:
+        _check_positive("decay_steps", decay_steps)
+        self.initial_learning_rate, self.decay_steps, self.alpha = initial_learning_rate, decay_steps, alpha
+        self.warmup_target, self.warmup_steps, self.name = warmup_target, warmup_steps, name
+
+    def __call__(self, step: Any) -> jax.Array:
+        step = _float(step)
+        if self.warmup_target is None:
+            return self._decay(jnp.minimum(step, self.decay_steps), self.initial_learning_rate)
+        step = jnp.minimum(step, self.decay_steps + self.warmup_steps)
+        rise = np.float32(self.warmup_target) - np.float32(self.initial_learning_rate)
+        warmup = rise * (step / self.warmup_steps) + self.initial_learning_rate
+        return jnp.where(step < self.warmup_steps, warmup, self._decay(step - self.warmup_steps, self.warmup_target))
+
+    def _decay(self, step: jax.Array, top: float) -> jax.Array:
+        cosine = 0.5 * (1.0 + jnp.cos(np.float32(np.pi) * (step / self.decay_steps)))
+        return top * ((1 - self.alpha) * cosine + self.alpha)
+
+
+@register(_KIND)
+class CosineDecayRestarts(_Named):
+    """A cosine decay that starts again, each time longer and lower.
+
+    Period `i` lasts `first_decay_steps * t_mul ** i` steps, and falls from `initial_learning_rate * m_mul ** i` to the
+    fraction `alpha` of the initial rate.
+
+    Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", https://arxiv.org/abs/1608.03983.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        first_decay_steps: the length of the first period.
+        t_mul: each period is this many times longer than the one before.
+        m_mul: each period starts this many times higher than the one before.
+        alpha: the lowest rate, as a fraction of the initial one.
+        name: a name for it.
+
+    Raises:
+        ValueError: if `first_decay_steps` is not positive.
+
+    Example:
+
+    >>> decay = CosineDecayRestarts(0.1, first_decay_steps=10)
+    >>> [round(float(decay(step)), 4) for step in (0, 5, 10, 20)]
+    [0.1, 0.05, 0.1, 0.05]
+    """
+
+    arguments = ("initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha", "name")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        name: str = "SGDRDecay",
+    ) -> None:
+        _check_positive("first_decay_steps", first_decay_steps)
+        self.initial_learning_rate, self.first_decay_steps = initial_learning_rate, first_decay_steps
+        self.t_mul, self.m_mul, self.alpha, self.name = t_mul, m_mul, alpha, name
+
+    def __call__(self, step: Any) -> jax.Array:
+        elapsed = _float(step) / self.first_decay_steps
+        if self.t_mul == 1.0:
+            period = jnp.floor(elapsed)
+            fraction = elapsed - period
+        else:
+            # In float32 throughout: which period a step on the boundary belongs to depends on the rounding.
+            growth = np.float32(self.t_mul)
+            period = jnp.floor(jnp.log(1.0 - elapsed * (np.float32(1) - growth)) / jnp.log(growth))
+            before = (1.0 - jnp.power(growth, period)) / (np.float32(1) - growth)
+            fraction = (elapsed - before) / jnp.power(growth, period)
+        height = jnp.power(np.float32(self.m_mul), period)
+        cosine = 0.5 * height * (1.0 + jnp.cos(np.float32(np.pi) * fraction))
+        alpha = np.float32(self.alpha)
+        return self.initial_learning_rate * ((np.float32(1) - alpha) * cosine + alpha)
+
+
+def get(identifier: Any) -> Any:
+    """A schedule from a config, or a callable as it is.
+
+    Args:
+        identifier: None, a config, a class, or any callable from a step to a rate.
+
+    Returns:
+        None or a callable.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    return registry.get(_KIND, identifier)
+
+
+def serialize(learning_rate_schedule: Any) -> dict[str, Any]:
+    """The config of a schedule, in Keras's format.
+
+    Args:
+        learning_rate_schedule: a `LearningRateSchedule`, or a registered function.
+
+    Example:
+
+    >>> serialize(ExponentialDecay(0.1, 10, 0.5))["class_name"]
+    'ExponentialDecay'
+    """
+    return registry.serialize(learning_rate_schedule)
+
+
+def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The schedule of a config.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: `{name: class}` for schedules of your own that are not registered.
+
+    Returns:
+        The schedule.
+
+    Raises:
+        ValueError: for a name that is neither registered nor given.
+    """
+    return registry.deserialize(config, custom_objects, kind=_KIND)
