@@ -1,0 +1,180 @@
+"""`Callback`: what happens beside training."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+#: The hooks that are called for every batch, by mode.
+BATCH_HOOKS = {
+    "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
+    "test": ("on_test_batch_begin", "on_test_batch_end"),
+    "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
+}
+
+
+class Callback:
+    """Base class of callbacks: override the hooks you need, and pass an instance to `fit`, `evaluate` or `predict`.
+
+    A callback that overrides a batch hook sees every batch, so each step of training waits for Python. One that only
+    overrides epoch hooks costs nothing: steps then run as one compiled program in pieces of a fraction of a second.
+
+    Attributes:
+        model: the model that runs; `self.model.stop_training = True` ends `fit` after the current batch.
+        params: a dict with `verbose`, `epochs` and `steps` (None where the length of the data is unknown).
+        sees_pieces: set it to True in a class whose batch hooks need not see every batch: they are then called after
+            each piece of steps, with the index of its last batch, and nothing is slowed down.
+
+    Example:
+
+    >>> class PrintLoss(Callback):
+    ...     def on_epoch_end(self, epoch, logs=None):
+    ...         print(f"epoch {epoch}: {logs['loss']:.3f}")
+    >>> PrintLoss().on_epoch_end(0, {"loss": 0.5})
+    epoch 0: 0.500
+    """
+
+    sees_pieces: ClassVar[bool] = False
+    validation_data: Any = None
+
+    # Class attributes, so that a subclass need not call `super().__init__()`.
+    params: dict[str, Any] | None = None
+    _model: Any = None
+
+    def __init__(self) -> None:
+        self.params = None
+        self._model = None
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Called once before a run with `params`."""
+        self.params = params
+
+    def set_model(self, model: Any) -> None:
+        """Called once before a run with the model."""
+        self._model = model
+
+    @property
+    def model(self) -> Any:
+        return self._model
+
+    # -- what the training loop asks -----------------------------------------------------------------------------
+    def overrides(self, hook: str) -> bool:
+        """Whether the class, or this instance, has its own version of a hook."""
+        method = getattr(self, hook)
+        return getattr(method, "__func__", method) is not getattr(Callback, hook)
+
+    def sees_batches(self, mode: str) -> bool:
+        """Whether batch hooks must be called at all.
+
+        Args:
+            mode: `"train"`, `"test"` or `"predict"`.
+        """
+        return any(self.overrides(hook) for hook in BATCH_HOOKS[mode])
+
+    def wants_batches(self, mode: str) -> bool:
+        """Whether batch hooks must be called for every single batch.
+
+        Args:
+            mode: `"train"`, `"test"` or `"predict"`.
+        """
+        return not self.sees_pieces and self.sees_batches(mode)
+
+    # -- hooks: training -----------------------------------------------------------------------------------------
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Called when `fit` starts."""
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Called when `fit` ends, unless by an exception.
+
+        Args:
+            logs: those of the last epoch.
+        """
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called at the start of an epoch of `fit`.
+
+        Args:
+            epoch: index from 0.
+            logs: empty.
+        """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called at the end of an epoch of `fit`, after validation.
+
+        Args:
+            epoch: index from 0.
+            logs: means over the epoch, such as `{"loss": 0.2, "val_loss": 0.3}`. Callbacks later in the list, and
+                the history, see what is added to it.
+        """
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called before a batch of `fit`; before every N-th with `steps_per_execution=N`.
+
+        Args:
+            batch: index within the epoch.
+            logs: empty.
+        """
+        self.on_batch_begin(batch, logs=logs)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called after a batch of `fit`; after every N-th with `steps_per_execution=N`.
+
+        Args:
+            batch: index within the epoch.
+            logs: means over the epoch so far. Reading them waits for the device; not reading them does not.
+        """
+        self.on_batch_end(batch, logs=logs)
+
+    def on_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Older name of `on_train_batch_begin`, which calls it."""
+
+    def on_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Older name of `on_train_batch_end`, which calls it."""
+
+    # -- hooks: evaluation and prediction ------------------------------------------------------------------------
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Called when `evaluate`, or validation inside `fit`, starts."""
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Called when `evaluate`, or validation inside `fit`, ends.
+
+        Args:
+            logs: means over all batches.
+        """
+
+    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called before a batch of evaluation.
+
+        Args:
+            batch: index.
+            logs: empty.
+        """
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called after a batch of evaluation.
+
+        Args:
+            batch: index.
+            logs: means over the batches so far.
+        """
+
+    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Called when `predict` starts."""
+
+    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Called when `predict` ends."""
+
+    def on_predict_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called before a batch of prediction.
+
+        Args:
+            batch: index.
+            logs: empty.
+        """
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called after a batch of prediction.
+
+        Args:
+            batch: index.
+            logs: `{"outputs": ...}`, what the model returned for the batch.
+        """

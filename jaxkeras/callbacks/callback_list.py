@@ -1,0 +1,133 @@
+"""Many callbacks as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Number
+from typing import Any
+
+import jax
+
+from jaxkeras.callbacks.callback import BATCH_HOOKS, Callback
+from jaxkeras.callbacks.history import History
+from jaxkeras.callbacks.progbar_logger import ProgbarLogger
+
+
+class CallbackList(Callback):
+    """Passes every hook on to a list of callbacks, in their order.
+
+    Args:
+        callbacks: a callback, or a (nested) list of them, or None.
+        add_history: whether to add a `History` when there is none.
+        add_progbar: whether to add a `ProgbarLogger` when there is none.
+        model: the model they belong to.
+        **params: `verbose`, `epochs`, `steps`; each callback gets them by `set_params`.
+
+    Example:
+
+    >>> callbacks = CallbackList([History()], epochs=2)
+    >>> callbacks.params
+    {'epochs': 2}
+    """
+
+    def __init__(
+        self,
+        callbacks: Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params: Any,
+    ):
+        super().__init__()
+        self.callbacks: list[Any] = jax.tree.leaves(callbacks)
+        for callback in self.callbacks:
+            _check(callback)
+        if add_history and not any(isinstance(c, History) for c in self.callbacks):
+            self.callbacks.append(History())
+        if add_progbar and not any(isinstance(c, ProgbarLogger) for c in self.callbacks):
+            self.callbacks.append(ProgbarLogger())
+        self.set_model(model)
+        self.set_params(params)
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        self.params = params
+        if params:
+            for callback in self.callbacks:
+                callback.set_params(params)
+
+    def set_model(self, model: Any) -> None:
+        if model is None:
+            return
+        super().set_model(model)
+        for callback in self.callbacks:
+            if isinstance(callback, History):
+                model.history = callback
+            callback.set_model(model)
+
+    def sees_batches(self, mode: str) -> bool:
+        return any(_ask(callback, "sees_batches", mode) for callback in self.callbacks)
+
+    def wants_batches(self, mode: str) -> bool:
+        return any(_ask(callback, "wants_batches", mode) for callback in self.callbacks)
+
+
+def _check(callback: Any) -> None:
+    if isinstance(callback, type):
+        raise TypeError(f"`callbacks` holds the class {callback.__name__}; pass an instance: {callback.__name__}(...).")
+    if not hasattr(callback, "set_model") or not hasattr(callback, "on_epoch_end"):
+        raise TypeError(
+            f"`callbacks` must be a list of Callback objects; got {callback!r} of type {type(callback).__name__}. "
+            "To call a function, use LambdaCallback(on_epoch_end=lambda epoch, logs: ...)."
+        )
+
+
+def _ask(callback: Any, question: str, mode: str) -> bool:
+    if isinstance(callback, Callback):
+        return getattr(callback, question)(mode)
+    # An object of another library with the same hooks: nobody knows whether they do anything.
+    return any(hasattr(callback, hook) for hook in BATCH_HOOKS[mode])
+
+
+def to_floats(logs: Any) -> dict[str, Any]:
+    """Logs by name in alphabetical order, scalars as floats, nested dicts flat."""
+    result: dict[str, Any] = {}
+    for key, value in sorted((logs or {}).items()):
+        if isinstance(value, dict):
+            result.update(to_floats(value))
+        else:
+            scalar = isinstance(value, Number) or getattr(value, "ndim", None) == 0
+            result[key] = float(value) if scalar else value
+    return result
+
+
+def _batch_logs(logs: Any) -> Any:
+    # What is more than a plain dict fetches its values when somebody looks.
+    return to_floats(logs) if logs is None or type(logs) is dict else logs
+
+
+def _forward(hook: str) -> Callable[..., None]:
+    def on_batch(self: CallbackList, batch: int, logs: Any = None) -> None:
+        logs = _batch_logs(logs)
+        for callback in self.callbacks:
+            getattr(callback, hook)(batch, logs=logs)
+
+    def on_epoch(self: CallbackList, epoch: int, logs: Any = None) -> None:
+        logs = to_floats(logs)
+        for callback in self.callbacks:
+            getattr(callback, hook)(epoch, logs)
+
+    def on_run(self: CallbackList, logs: Any = None) -> None:
+        logs = to_floats(logs)
+        for callback in self.callbacks:
+            getattr(callback, hook)(logs)
+
+    method = on_batch if "batch" in hook else on_epoch if "epoch" in hook else on_run
+    method.__name__ = hook
+    method.__qualname__ = f"CallbackList.{hook}"
+    method.__doc__ = getattr(Callback, hook).__doc__
+    return method
+
+
+HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+for _hook in HOOKS:
+    setattr(CallbackList, _hook, _forward(_hook))

@@ -1,0 +1,73 @@
+"""Logs in a table."""
+
+from __future__ import annotations
+
+import csv
+import os
+from typing import Any
+
+import numpy as np
+
+from jaxkeras.callbacks.callback import Callback
+
+
+class CSVLogger(Callback):
+    """Writes the logs of every epoch as a line of a CSV file.
+
+    The columns are `epoch` and what the first epoch has logged, in alphabetical order; a column for validation is kept
+    free for each when there was none yet. What is missing is written as `NA`.
+
+    Args:
+        filename: where to, a string or path; missing folders are made.
+        separator: between the columns.
+        append: whether to go on with an existing file.
+
+    Example:
+
+    >>> import jaxkeras as jk
+    >>> table = jk.callbacks.CSVLogger("training.csv")
+    """
+
+    def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False):
+        super().__init__()
+        self.filename = os.fspath(filename)
+        self.sep = separator
+        self.append = append
+        self.csv_file: Any = None
+        self.writer: Any = None
+        self.keys: list[str] | None = None
+        self.append_header = True
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._close()
+        os.makedirs(os.path.dirname(self.filename) or ".", exist_ok=True)
+        go_on = self.append and os.path.exists(self.filename)
+        self.append_header = not (go_on and os.path.getsize(self.filename))
+        self.csv_file = open(self.filename, "a" if self.append else "w", newline="")
+        self.writer = self.keys = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        logs = logs or {}
+        if self.keys is None:
+            self.keys = sorted(logs)
+            if not any(key.startswith("val_") for key in self.keys):
+                self.keys += [f"val_{key}" for key in self.keys]
+            self.writer = csv.DictWriter(self.csv_file, ["epoch", *self.keys], delimiter=self.sep)
+            if self.append_header:
+                self.writer.writeheader()
+        self.writer.writerow({"epoch": epoch, **{key: _cell(logs.get(key, "NA")) for key in self.keys}})
+        self.csv_file.flush()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self.csv_file is not None:
+            self.csv_file.close()
+        self.csv_file = self.writer = None
+
+
+def _cell(value: Any) -> Any:
+    if np.ndim(value) == 0:
+        return value
+    return f'"[{", ".join(map(str, value))}]"'

@@ -1,0 +1,90 @@
+"""Stop in time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxkeras.callbacks.monitor import MonitorCallback
+from jaxkeras.callbacks.progress import print_message
+
+
+class EarlyStopping(MonitorCallback):
+    """Stops training when a metric no longer improves.
+
+    Args:
+        monitor: name of the metric in the logs.
+        min_delta: what a change must exceed to be an improvement.
+        patience: number of epochs without improvement after which training stops.
+        verbose: 1 to say so.
+        mode: `"min"`, `"max"`, or `"auto"` to find out from the metric which is better.
+        baseline: a value that must be beaten too, for an epoch to count as an improvement.
+        restore_best_weights: whether to end with the weights of the best epoch. It is the best of those that were
+            seen, even if none has beaten `baseline`.
+        start_from_epoch: number of epochs at the start that are not looked at.
+
+    Example:
+
+    >>> import jaxkeras as jk
+    >>> stop = jk.callbacks.EarlyStopping("val_accuracy", patience=3, restore_best_weights=True)
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ):
+        super().__init__(monitor, mode, min_delta=min_delta)
+        self.patience = patience
+        self.verbose = verbose
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
+        self._reset()
+
+    def _reset(self) -> None:
+        self.wait = 0
+        self.stopped_epoch = 0
+        self.best = None
+        self.best_weights: Any = None
+        self.best_epoch = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._reset()
+
+    def get_monitor_value(self, logs: dict[str, Any] | None) -> Any:
+        """The value to look at; override it to stop by something computed from the logs."""
+        return self._metric_value(logs, "stop training")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        current = self.get_monitor_value(logs)
+        if current is None or epoch < self.start_from_epoch:
+            return
+        improved = self._is_improvement(current, self.best)
+        if self.restore_best_weights and (improved or self.best_weights is None):
+            self.best_weights = self.model.get_weights()
+            self.best_epoch = epoch
+        self.wait += 1
+        if improved:
+            self.best = current
+            self.best_epoch = epoch
+            if self.baseline is None or self._is_improvement(current, self.baseline):
+                self.wait = 0
+        elif self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self.stopped_epoch > 0 and self.verbose > 0:
+            print_message(
+                f"Epoch {self.stopped_epoch + 1}: early stopping, no better {self.monitor} in {self.wait} epochs"
+            )
+        if self.restore_best_weights and self.best_weights is not None:
+            if self.verbose > 0:
+                print_message(f"The model has the weights of its best epoch, {self.best_epoch + 1}.")
+            self.model.set_weights(self.best_weights)

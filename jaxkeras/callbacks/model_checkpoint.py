@@ -1,0 +1,140 @@
+"""Save while training."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+from jaxkeras.callbacks.monitor import MonitorCallback
+from jaxkeras.callbacks.progress import print_message
+from jaxkeras.registry import unknown
+
+
+class ModelCheckpoint(MonitorCallback):
+    """Saves the model, or its weights, as training goes on.
+
+    Args:
+        filepath: where to, a string or path; may hold `{epoch}`, `{batch}` and names of metrics, as in
+            `"{epoch:02d}-{val_loss:.2f}.keras"` (epochs and batches count from 1). It ends with `.keras` (or `.h5`),
+            and with `.weights.h5` if only weights are saved. Missing folders are made.
+        monitor: name of the metric that says which model is best.
+        verbose: 1 to say what is done.
+        save_best_only: whether to save only when the metric is better than ever before.
+        save_weights_only: whether to save the weights alone.
+        mode: `"min"`, `"max"`, or `"auto"` to find out from the metric which is better.
+        save_freq: `"epoch"`, or a number of batches after which to save (training then runs batch by batch).
+        initial_value_threshold: with `save_best_only`, a value that the first model must beat.
+
+    Raises:
+        ValueError: for an unsuitable file name or `save_freq`.
+
+    Example:
+
+    >>> import jaxkeras as jk
+    >>> best = jk.callbacks.ModelCheckpoint("best.keras", "val_accuracy", save_best_only=True)
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ):
+        super().__init__(monitor, mode, initial_value_threshold)
+        self.verbose = verbose
+        self.filepath = os.fspath(filepath)
+        self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
+        self.save_freq = save_freq
+        self._batches_since_saving = 0
+        self._last_batch: int | None = None
+        self._epoch = 0
+        if save_freq != "epoch" and (not isinstance(save_freq, int) or isinstance(save_freq, bool) or save_freq < 1):
+            raise ValueError(
+                f"`save_freq` of ModelCheckpoint must be 'epoch' or a positive number of batches; got {save_freq!r}."
+            )
+        endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
+        if not self.filepath.endswith(endings):
+            stem = self.filepath.removesuffix(".h5").removesuffix(".keras")
+            raise ValueError(
+                f"ModelCheckpoint saves {'weights' if save_weights_only else 'whole models'} to a file that ends with "
+                f"'{endings[0]}'; got filepath={self.filepath!r}. Write {stem + endings[0]!r}."
+            )
+
+    def overrides(self, hook: str) -> bool:
+        # Batches matter only when something is saved between them.
+        idle = self.save_freq == "epoch" and type(self).on_train_batch_end is ModelCheckpoint.on_train_batch_end
+        return super().overrides(hook) and not (idle and hook == "on_train_batch_end")
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.save_freq == "epoch":
+            return
+        new_epoch = self._last_batch is None or batch <= self._last_batch
+        # With `steps_per_execution` not every batch is seen.
+        self._batches_since_saving += batch + 1 if new_epoch else batch - self._last_batch  # type: ignore[operator]
+        self._last_batch = batch
+        if self._batches_since_saving >= self.save_freq:  # type: ignore[operator]
+            self._batches_since_saving = 0
+            self._save(self._epoch, batch, dict((logs or {}).items()))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.save_freq == "epoch":
+            self._save(epoch, None, logs or {})
+
+    def _path(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> str:
+        fields = {**logs, "epoch": epoch + 1}
+        if batch is not None:
+            fields.setdefault("batch", batch + 1)
+        try:
+            return self.filepath.format(**fields)
+        except KeyError as error:
+            problem = unknown(f"placeholder in ModelCheckpoint(filepath={self.filepath!r})", error.args[0], fields)
+            raise KeyError(str(problem)) from None
+
+    def _should_save(self, epoch: int, logs: dict[str, Any], path: str) -> bool:
+        now = f"Epoch {epoch + 1}:"
+        if not self.save_best_only:
+            self._say(f"{now} saving the model to {path}")
+            return True
+        current = self._metric_value(logs, "tell which model is best, so every one is saved")
+        if current is None:
+            return True
+        if getattr(current, "ndim", 0) > 0:
+            warnings.warn(
+                f"ModelCheckpoint(save_best_only=True) needs a number, but '{self.monitor}' has shape {current.shape}; "
+                "every model is saved.",
+                stacklevel=4,
+            )
+            return True
+        if not self._is_improvement(current, self.best):
+            self._say(f"{now} {self.monitor} {current:.5f} is not better than {self.best:.5f}")
+            return False
+        before = "" if self.best is None else f", before {self.best:.5f}"
+        self._say(f"{now} best {self.monitor} so far, {current:.5f}{before}; saving the model to {path}")
+        self.best = current
+        return True
+
+    def _save(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
+        path = self._path(epoch, batch, logs)
+        if not self._should_save(epoch, logs, path):
+            return
+        if os.path.isdir(path):
+            raise OSError(f"ModelCheckpoint cannot write the file {path!r}: there is a folder of that name.")
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        if self.save_weights_only:
+            self.model.save_weights(path, overwrite=True)
+        else:
+            self.model.save(path, overwrite=True)
+
+    def _say(self, message: str) -> None:
+        if self.verbose > 0:
+            print_message(message)

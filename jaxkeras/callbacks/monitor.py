@@ -1,0 +1,91 @@
+"""Callbacks that watch one number of the logs."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from jaxkeras.callbacks.callback import Callback
+
+_BETTER = {"min": operator.lt, "max": operator.gt}
+_DIRECTIONS = {"down": "min", "up": "max"}
+
+
+class MonitorCallback(Callback):
+    """Base class of callbacks that ask whether a metric has improved.
+
+    Args:
+        monitor: name in the logs.
+        mode: `"min"`, `"max"`, or `"auto"` to find out from the metric which is better.
+        baseline: the value to beat at first, or None.
+        min_delta: what a change must exceed to be an improvement.
+
+    Attributes:
+        best: the best value so far.
+        monitor_op: `operator.lt` or `operator.gt`, None until the metric is known.
+    """
+
+    def __init__(
+        self, monitor: str = "val_loss", mode: str = "auto", baseline: float | None = None, min_delta: float = 0
+    ):
+        super().__init__()
+        if mode not in ("auto", "min", "max"):
+            warnings.warn(
+                f"{type(self).__name__} got mode={mode!r}; expected 'auto', 'min' or 'max'. 'auto' is used.",
+                stacklevel=3,
+            )
+            mode = "auto"
+        self.monitor = monitor
+        self.mode = mode
+        self.best = baseline
+        self.min_delta = abs(min_delta)
+        self.monitor_op: Callable[[Any, Any], bool] | None = None
+        self._warned = False
+
+    def _metric_value(self, logs: dict[str, Any] | None, purpose: str) -> Any:
+        """The monitored value, or None with a warning the first time that there is none."""
+        logs = logs or {}
+        value = logs.get(self.monitor)
+        if value is None and not self._warned:
+            self._warned = True
+            hint = ""
+            if self.monitor.startswith("val_") and not any(name.startswith("val_") for name in logs):
+                hint = " Pass `validation_data` or `validation_split` to fit()."
+            warnings.warn(
+                f"{type(self).__name__} cannot {purpose}: there is no metric '{self.monitor}' in the logs, "
+                f"only {sorted(logs)}.{hint}",
+                stacklevel=3,
+            )
+        return value
+
+    def _is_improvement(self, value: Any, reference: Any) -> bool:
+        if self.monitor_op is None:
+            self.monitor_op = _BETTER[self._find_mode()]
+        if reference is None:
+            return True
+        margin = self.min_delta if self.monitor_op is operator.lt else -self.min_delta
+        return bool(self.monitor_op(value + margin, reference))
+
+    def _find_mode(self) -> str:
+        if self.mode != "auto":
+            return self.mode
+        name = self.monitor.removeprefix("val_")
+        if name == "loss" or name.endswith("_loss"):
+            return "min"
+        for metric in _leaf_metrics(getattr(self.model, "metrics", None) or ()):
+            # The metrics of a model with several outputs are prefixed by the output.
+            direction = getattr(metric, "_direction", None)
+            if direction and (name == metric.name or name.endswith(f"_{metric.name}")):
+                return _DIRECTIONS[direction]
+        raise ValueError(
+            f"{type(self).__name__}(monitor={self.monitor!r}) cannot tell whether less or more of it is better. "
+            "Pass `mode='min'` or `mode='max'`."
+        )
+
+
+def _leaf_metrics(metrics: Any) -> Iterator[Any]:
+    for metric in metrics:
+        yield metric
+        yield from _leaf_metrics(getattr(metric, "metrics", None) or ())

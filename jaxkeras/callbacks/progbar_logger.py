@@ -1,0 +1,95 @@
+"""Progress of `fit`, `evaluate` and `predict`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxkeras.callbacks.callback import Callback
+from jaxkeras.callbacks.progress import Progbar
+
+_INTERVAL = 0.1  # each drawing waits for the device, to read the metrics
+
+
+class ProgbarLogger(Callback):
+    """Prints the progress bar. `fit`, `evaluate` and `predict` add one unless `verbose=0`.
+
+    With `verbose=1` the bar moves while an epoch runs, in a terminal or a notebook; elsewhere, and with `verbose=2`,
+    one line is printed when an epoch ends.
+    """
+
+    sees_pieces = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+        self.progbar: Progbar | None = None
+        self.target: int | None = None
+        self.verbose = 1
+        self.epochs = 1
+        self._in_fit = False
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        super().set_params(params)
+        verbose = params.get("verbose", 1)
+        self.verbose = 1 if verbose == "auto" else int(verbose)
+        self.epochs = params.get("epochs", 1)
+        self.target = params.get("steps")
+
+    def _begin(self, title: str | None = None) -> None:
+        self.seen = 0
+        self.progbar = Progbar(self.target, verbose=self.verbose, interval=_INTERVAL, stateless_metrics=())
+        if title:
+            self.progbar.begin(title)
+
+    def _update(self, batch: int, logs: Any = None) -> None:
+        self.seen = batch + 1
+        if self.progbar is None:
+            self._begin()
+        assert self.progbar is not None
+        values = logs.items() if self.progbar.due(self.seen) and logs is not None else ()
+        self.progbar.update(self.seen, values, finalize=False)
+
+    def _end(self, logs: Any = None) -> None:
+        if self.progbar is None:
+            return
+        if self.target is None:
+            self.target = self.progbar.target = self.seen
+        self.progbar.update(self.seen or self.target, (logs or {}).items(), finalize=True)
+        self.progbar = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._in_fit = True
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._in_fit = False
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._begin(f"Epoch {epoch + 1}/{self.epochs}" if self.epochs > 1 else None)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._update(batch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._end(logs)
+
+    # Inside `fit`, the results of validation appear in the line of the epoch.
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if not self._in_fit:
+            self._begin()
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self._in_fit:
+            self._update(batch, logs)
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        if not self._in_fit:
+            self._end(logs)
+
+    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._begin()
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._update(batch)
+
+    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._end()

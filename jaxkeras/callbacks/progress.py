@@ -1,0 +1,307 @@
+"""The progress bar, and what else is printed during a run.
+
+A bar goes to one of three places. In a terminal one line is redrawn in place. In a notebook one output is updated in
+place. Anywhere else (a file, a pipe, a test) only the finished line is written, without control characters.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Iterable
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+_ANSI = {"bold": "1", "done": "32", "todo": "37"}
+_CSS = {"bold": "font-weight:bold", "done": "color:#00a250", "todo": "color:#c5c1b4"}
+
+Segment = tuple[str, str]  # text, and a key of the two tables above or ""
+
+
+# -- where output goes ------------------------------------------------------------------------------------------------
+def place() -> str:
+    """Where standard output goes now: `"terminal"`, `"notebook"` or `"file"`."""
+    out = sys.stdout
+    if type(out).__module__.startswith("ipykernel."):
+        return "notebook"
+    interactive = out is not None and hasattr(out, "isatty") and out.isatty() and os.environ.get("TERM") != "dumb"
+    if interactive or (out is sys.__stdout__ and "PYCHARM_HOSTED" in os.environ):
+        return "terminal"
+    return "file"
+
+
+def _write(text: str) -> None:
+    out = sys.stdout
+    if out is None:  # a process without a console
+        return
+    try:
+        out.write(text)
+    except UnicodeEncodeError:
+        out.write(text.replace("━", "=").encode(out.encoding or "ascii", "replace").decode(out.encoding or "ascii"))
+    out.flush()
+
+
+class _OpenLine:
+    """The unfinished line of the terminal. Whoever prints must know about it, or the texts run into each other."""
+
+    width = 0
+
+    def draw(self, text: str, width: int) -> None:
+        """Show `text`, of `width` visible characters, in place of what is there; one write, so nothing flickers."""
+        _write("\r" + text + " " * (self.width - width))
+        self.width = width
+
+    def clear(self) -> None:
+        """Make room for other text."""
+        if self.width:
+            _write("\r" + " " * self.width + "\r")
+            self.width = 0
+
+    def end(self) -> None:
+        """Leave what is there, and go to the next line; does nothing when no line is open."""
+        if self.width:
+            _write("\n")
+            self.width = 0
+
+
+open_line = _OpenLine()
+
+
+def print_message(message: str) -> None:
+    """Print a line. A bar that is being drawn makes room, and comes back with its next update."""
+    open_line.clear()
+    _write(message + "\n")
+
+
+# -- formats ----------------------------------------------------------------------------------------------------------
+def format_value(value: float) -> str:
+    """Four decimals, or scientific notation for what these would not show.
+
+    >>> format_value(0.64372), format_value(0.00012345)
+    ('0.6437', '1.2345e-04')
+    """
+    return f"{value:.4f}" if abs(value) > 1e-3 else f"{value:.4e}"
+
+
+def format_step_time(seconds: float, unit: str = "step") -> str:
+    """The time for one step.
+
+    >>> format_step_time(0.0031), format_step_time(2.4), format_step_time(4.2e-5)
+    ('3ms/step', '2s/step', '42us/step')
+    """
+    if seconds >= 1 or seconds == 0:
+        return f"{seconds:.0f}s/{unit}"
+    return f"{seconds * 1e3:.0f}ms/{unit}" if seconds >= 1e-3 else f"{seconds * 1e6:.0f}us/{unit}"
+
+
+def format_remaining(seconds: float) -> str:
+    """The time that is left.
+
+    >>> format_remaining(42.0), format_remaining(61.0), format_remaining(3723.0)
+    ('42s', '1:01', '1:02:03')
+    """
+    minutes, s = divmod(int(seconds), 60)
+    if seconds <= 60:
+        return f"{int(seconds)}s"
+    if seconds <= 3600:
+        return f"{minutes}:{s:02d}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{s:02d}"
+
+
+def _plain(segments: Iterable[Segment]) -> str:
+    return "".join(text for text, _ in segments)
+
+
+def _ansi(segments: Iterable[Segment]) -> str:
+    return "".join(f"\x1b[{_ANSI[style]}m{text}\x1b[0m" if style and text else text for text, style in segments)
+
+
+def _html(segments: Iterable[Segment]) -> str:
+    return "".join(
+        f'<span style="{_CSS[style]}">{html.escape(text)}</span>' if style and text else html.escape(text)
+        for text, style in segments
+    )
+
+
+def _cut(segments: Iterable[Segment], width: int) -> list[Segment]:
+    result = []
+    for text, style in segments:
+        result.append((text[:width], style))
+        width = max(0, width - len(text))
+    return result
+
+
+# -- the bar ----------------------------------------------------------------------------------------------------------
+class Progbar:
+    """A progress bar with metrics beside it.
+
+    Args:
+        target: number of steps, None if unknown.
+        width: characters of the bar.
+        verbose: 0 silent, 1 bar, 2 one line when finished.
+        interval: seconds that must pass between two drawings; the first and the last are always shown.
+        stateful_metrics: names of values to show as they are; all others are averaged over the steps.
+        stateless_metrics: instead, names of values to average; all others are shown as they are.
+        unit_name: what one step is called.
+
+    Raises:
+        ValueError: when both kinds of metrics are named.
+
+    Example:
+
+    >>> bar = Progbar(3, verbose=2)
+    >>> for i in range(2):
+    ...     bar.update(i + 1, [("loss", 0.5)])
+    """
+
+    def __init__(
+        self,
+        target: int | None,
+        width: int = 20,
+        verbose: int = 1,
+        interval: float = 0.05,
+        stateful_metrics: Iterable[str] | None = None,
+        stateless_metrics: Iterable[str] | None = None,
+        unit_name: str = "step",
+    ):
+        if stateful_metrics is not None and stateless_metrics is not None:
+            raise ValueError(
+                "Progbar takes `stateful_metrics` (show these as they are, average the rest) or `stateless_metrics` "
+                "(average these, show the rest as they are), not both."
+            )
+        self.target, self.width, self.unit_name = target, width, unit_name
+        self.verbose, self.interval = verbose, interval
+        self.stateful_metrics = None if stateful_metrics is None else set(stateful_metrics)
+        self.stateless_metrics = None if stateless_metrics is None else set(stateless_metrics)
+        self._place = place()
+        self._values: dict[str, tuple[Any, int]] = {}  # name -> sum, number of steps in it
+        self._seen = 0
+        self._start = perf_counter()
+        self._first: tuple[int, float] | None = None  # step and time of the first update
+        self._drawn: float | None = None
+        self._title = ""
+        self._display_id: str | None = None
+
+    def begin(self, title: str) -> None:
+        """Show a title above the bar, before anything is known."""
+        if not self.verbose:
+            return
+        self._title = title
+        if self.verbose == 1 and self._place == "notebook":
+            self._display([])
+        else:
+            print_message(title)
+
+    def due(self, current: int) -> bool:
+        """Whether `update(current)` would draw; if not, there is no need to know the values of metrics shown as is."""
+        if self.verbose != 1 or self._place == "file":
+            return False
+        return self._drawn is None or current == self.target or perf_counter() - self._drawn >= self.interval
+
+    def update(
+        self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
+    ) -> None:
+        """Move the bar.
+
+        Args:
+            current: number of steps done.
+            values: `(name, value of the last step)`.
+            finalize: whether this is the last update; by default when `current` reaches the target.
+        """
+        if finalize is None:
+            finalize = self.target is not None and current >= self.target
+        for name, value in values or ():
+            self._add(name, value, current, finalize)
+        self._seen = current
+        if self._first is None and current > 0:
+            self._first = current, perf_counter()
+        if (finalize and self.verbose) or self.due(current):
+            self._draw(current, finalize)
+
+    def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
+        """Move the bar on by `n` steps."""
+        self.update(self._seen + n, values)
+
+    def _averages(self, name: str) -> bool:
+        if self.stateless_metrics is not None:
+            return name in self.stateless_metrics
+        return name not in (self.stateful_metrics or ())
+
+    def _add(self, name: str, value: Any, current: int, finalize: bool) -> None:
+        if finalize or not self._averages(name):
+            self._values[name] = value, 1
+        else:
+            steps = max(current - self._seen, 1)
+            total, count = self._values.get(name, (0.0, 0))
+            self._values[name] = total + value * steps, count + steps
+
+    # -- the text ------------------------------------------------------------------------------------------------
+    def _step_seconds(self, current: int, now: float) -> float:
+        """Seconds for a step, without those up to the first update, when the program was compiled."""
+        if not current:
+            return 0.0
+        if self._first is not None and current > self._first[0]:
+            return (now - self._first[1]) / (current - self._first[0])
+        return (now - self._start) / current
+
+    def _metrics(self) -> str:
+        return "".join(
+            f" - {name}: {format_value(float(np.mean(total)) / max(1, count))}"
+            for name, (total, count) in self._values.items()
+        )
+
+    def _segments(self, current: int, now: float, finalize: bool) -> list[Segment]:
+        seconds = self._step_seconds(current, now)
+        rest = f" {format_step_time(seconds, self.unit_name)}{self._metrics()}"
+        elapsed = f"{now - self._start:.0f}s"
+        if not self.target:
+            return [(f"{current:7d}/Unknown ", ""), (elapsed, "bold"), (rest, "")]
+        count = f"{current:{len(str(self.target))}d}/{self.target}"
+        done = min(int(self.width * current / self.target), self.width)
+        time = elapsed if finalize else format_remaining(seconds * (self.target - current))
+        return [
+            (count, "bold"), (" ", ""), ("━" * done, "done"), ("━" * (self.width - done), "todo"),
+            (" ", ""), (time, "bold"), (rest, ""),
+        ]  # fmt: skip
+
+    def _summary(self, current: int, now: float) -> str:
+        count = f"{current:{len(str(self.target))}d}/{self.target}"
+        time = format_step_time(self._step_seconds(current, now), self.unit_name)
+        return f"{count} - {now - self._start:.0f}s - {time}{self._metrics()}"
+
+    # -- drawing -------------------------------------------------------------------------------------------------
+    def _draw(self, current: int, finalize: bool) -> None:
+        now = self._drawn = perf_counter()
+        if self.verbose == 2:
+            if self.target:
+                print_message(self._summary(current, now))
+            return
+        segments = self._segments(current, now, finalize)
+        if self._place == "file":
+            print_message(_plain(segments))
+        elif self._place == "notebook":
+            self._display(segments)
+        else:
+            if not finalize:  # a line that wraps cannot be redrawn
+                segments = _cut(segments, shutil.get_terminal_size().columns - 1)
+            open_line.draw(_ansi(segments), len(_plain(segments)))
+            if finalize:
+                open_line.end()
+
+    def _display(self, segments: list[Segment]) -> None:
+        from IPython.display import display, update_display
+
+        above = [(self._title + ("\n" if segments else ""), "")] if self._title else []
+        lines = [*above, *segments]
+        style = "margin:0;line-height:1.3;white-space:pre-wrap"
+        data = {"text/plain": _plain(lines), "text/html": f'<pre style="{style}">{_html(lines)}</pre>'}
+        if self._display_id is None:
+            self._display_id = f"progress-{uuid.uuid4().hex}"
+            display(data, raw=True, display_id=self._display_id)
+        else:
+            update_display(data, raw=True, display_id=self._display_id)
