@@ -6,3 +6,5 @@ from jaxkeras.models.model import Model as Model
 from jaxkeras.models.model import clone_model as clone_model
 from jaxkeras.models.model import model_from_json as model_from_json
 from jaxkeras.models.sequential import Sequential as Sequential
+from jaxkeras.saving import load_model as load_model
+from jaxkeras.saving import save_model as save_model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import importlib
 from typing import Any
 
 import jax
@@ -162,18 +162,29 @@ def _camel(name: str) -> str:
     return "".join(part.title() for part in name.split("_"))
 
 
+_OP_MODULES = ("numpy", "nn", "core", "linalg", "math", "image")
+
+
+def _ops_of(module: str) -> dict[str, Any]:
+    """The ops of one of Keras's modules by the class names that configs use."""
+    if module not in _OP_MODULES:
+        return {}
+    functions = vars(importlib.import_module(f"jaxkeras.ops.{module}"))
+    return {_camel(name): f for name, f in functions.items() if callable(f) and not name.startswith("_")}
+
+
 def serialize_operation(operation: Operation) -> dict[str, Any]:
     """The config of a layer, or of an op as Keras names it (`mean` -> `keras.src.ops.numpy`, `Mean`)."""
     if not isinstance(operation, OpNode):
         return registry.serialize(operation)
-    name = getattr(operation.function, "op_name", operation.function.__name__)
-    module = getattr(operation.function, "op_module", "numpy")
+    name = _camel(getattr(operation.function, "op_name", operation.function.__name__))
+    module = next((m for m in _OP_MODULES if name in _ops_of(m)), "numpy")
     settings = {k: registry.serialize_argument(v) for k, v in operation.settings.items()}
     return {
         "module": f"keras.src.ops.{module}",
-        "class_name": _camel(name),
+        "class_name": name,
         "config": {"name": operation.name, **settings},
-        "registered_name": _camel(name),
+        "registered_name": name,
     }
 
 
@@ -181,14 +192,13 @@ def deserialize_operation(data: dict[str, Any]) -> Any:
     """A layer or an op node from its entry in a graph's config."""
     module = data.get("module")
     if isinstance(module, str) and module.startswith("keras.src.ops."):
-        table = registry.registered("keras.ops")
-        wanted = data["class_name"]
-        for name, function in table.items():
-            if _camel(name) == wanted and not inspect.isclass(function):
-                settings = dict(data.get("config") or {})
-                label = settings.pop("name", None)
-                return OpNode(function, {k: registry.deserialize(v) for k, v in settings.items()}, label)
-        raise registry.unknown("operation in a config", wanted, [_camel(name) for name in table])
+        known = _ops_of(module.rsplit(".", 1)[-1])
+        name = data["class_name"]
+        if name not in known:
+            raise registry.unknown("operation in a config", name, known)
+        settings = dict(data.get("config") or {})
+        label = settings.pop("name", None)
+        return OpNode(known[name], {k: registry.deserialize(v) for k, v in settings.items()}, label)
     return registry.deserialize(
         {k: v for k, v in data.items() if k not in ("inbound_nodes", "name")}, kind="keras.layers"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -56,10 +56,11 @@ class Engine:
     changes (a layer frozen, a metric added), and by `compile`.
 
     Args:
-        model: built, with its objective bound.
+        model: built, with its objective bound if there are targets.
+        before: the engine that this one replaces; what does not change is taken over.
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Any, before: Engine | None = None):
         self.model = model
         table = pure.table(model)
         optimizer = model.optimizer
@@ -74,7 +75,10 @@ class Engine:
         own_logs = model.overrides("compute_metrics")
         self.train = Programs(steps.train_step(model, self.tables), eager, own_logs or model.overrides("train_step"))
         self.test = Programs(steps.test_step(model, self.tables), eager, own_logs or model.overrides("test_step"))
-        self.predict = PredictPrograms(steps.predict_step(model, self.tables), eager)
+        if before is not None and before.key.model == self.key.model:
+            self.predict = before.predict
+        else:
+            self.predict = PredictPrograms(steps.predict_step(model, self.tables), eager)
         self._results = self._read_metrics if eager else jax.jit(self._read_metrics)
         self._reset = self._initial_metrics if eager else jax.jit(self._initial_metrics)
 
@@ -124,13 +128,19 @@ class Engine:
             raise ValueError(" ".join(failed))
 
 
-def fingerprint(model: Any) -> Any:
-    """What an engine depends on besides `compile`: the variables, and which of them are trained."""
-    return (
-        tuple((id(v), v.trainable) for v in model.variables),
-        model.trainable,
+class Fingerprint(NamedTuple):
+    """What an engine depends on besides `compile`."""
+
+    model: Any  # the variables, which of them are trained, and how steps run
+    metrics: Any
+    optimizer: Any
+
+
+def fingerprint(model: Any) -> Fingerprint:
+    """The present one of a model."""
+    return Fingerprint(
+        (tuple((id(v), v.trainable) for v in model.variables), model.trainable, model.run_eagerly),
         tuple(id(v) for m in model._all_metrics() for v in m.variables),
-        model.run_eagerly,
         id(model.optimizer),
     )
 
@@ -144,11 +154,11 @@ def engine_for(model: Any, batch: Any) -> Engine:
     """
     x, y, _ = batch
     build(model, x, model.run_eagerly)
-    if y is not None or model._objective is None:
+    if y is not None:
         bind_objective(model, x, y)
     engine = model._engine
     if engine is None or engine.key != fingerprint(model):
         if engine is not None:
             engine.settle()
-        engine = model._engine = Engine(model)
+        engine = model._engine = Engine(model, engine)
     return engine

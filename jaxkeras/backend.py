@@ -1,0 +1,15 @@
+"""Keras's small helpers about types and names."""
+
+from jaxkeras.config import backend as backend
+from jaxkeras.core.config import epsilon as epsilon
+from jaxkeras.core.config import floatx as floatx
+from jaxkeras.core.config import image_data_format as image_data_format
+from jaxkeras.core.config import set_epsilon as set_epsilon
+from jaxkeras.core.config import set_floatx as set_floatx
+from jaxkeras.core.config import set_image_data_format as set_image_data_format
+from jaxkeras.core.dtypes import is_float_dtype as is_float_dtype
+from jaxkeras.core.dtypes import is_int_dtype as is_int_dtype
+from jaxkeras.core.dtypes import result_type as result_type
+from jaxkeras.core.dtypes import standardize_dtype as standardize_dtype
+from jaxkeras.core.names import get_uid as get_uid
+from jaxkeras.core.symbolic import is_keras_tensor as is_keras_tensor

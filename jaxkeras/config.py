@@ -1,0 +1,15 @@
+"""Settings of the process."""
+
+from jaxkeras.core.config import epsilon as epsilon
+from jaxkeras.core.config import floatx as floatx
+from jaxkeras.core.config import image_data_format as image_data_format
+from jaxkeras.core.config import set_epsilon as set_epsilon
+from jaxkeras.core.config import set_floatx as set_floatx
+from jaxkeras.core.config import set_image_data_format as set_image_data_format
+from jaxkeras.core.policy import dtype_policy as dtype_policy
+from jaxkeras.core.policy import set_dtype_policy as set_dtype_policy
+
+
+def backend() -> str:
+    """The name of the backend, always `"jax"`."""
+    return "jax"

@@ -1,0 +1,125 @@
+"""`.keras`: a zip of `config.json`, `metadata.json`, `model.weights.h5` and `assets/`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import pathlib
+import tempfile
+import warnings
+import zipfile
+from typing import Any
+
+from jaxkeras import registry
+from jaxkeras.core.tracking import walk
+from jaxkeras.saving import weights_h5
+from jaxkeras.saving.atomic import replacing
+
+_FORMAT = "3.15.1"  # the version of Keras whose layout this is
+
+
+def save(model: Any, filepath: Any) -> None:
+    """Write a model."""
+    import h5py
+
+    config = json.dumps(model_config(model))
+    metadata = {"keras_version": _FORMAT, "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
+    folder = pathlib.Path(filepath).parent
+    with replacing(filepath) as temporary, tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as scratch:
+        weights = os.path.join(scratch, "model.weights.h5")
+        with h5py.File(weights, "w") as file:
+            weights_h5.write(file, model)
+        with zipfile.ZipFile(temporary, "w") as archive:
+            archive.writestr("metadata.json", json.dumps(metadata))
+            archive.writestr("config.json", config)
+            archive.write(weights, "model.weights.h5")
+            for path, part in walk(model):
+                if hasattr(part, "save_assets"):
+                    _write_assets(archive, part, "/".join(("assets", *path)), scratch)
+
+
+def _write_assets(archive: zipfile.ZipFile, part: Any, name: str, scratch: str) -> None:
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        part.save_assets(folder)
+        for entry in sorted(pathlib.Path(folder).rglob("*")):
+            if entry.is_file():
+                archive.write(entry, f"{name}/{entry.relative_to(folder).as_posix()}")
+
+
+def model_config(model: Any) -> dict[str, Any]:
+    """The config of a model; without the arguments of `compile` if these cannot be written."""
+    try:
+        return registry.serialize(model)
+    except ValueError as error:
+        compiled, model.compiled = model.compiled, False
+        try:
+            config = registry.serialize(model)
+        finally:
+            model.compiled = compiled
+        warnings.warn(
+            f"The arguments of `compile` cannot be saved, so compile the model again after loading: {error}",
+            stacklevel=4,
+        )
+        return config
+
+
+def load(filepath: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> Any:
+    """Read a model.
+
+    Raises:
+        ValueError: for a file that is no `.keras` file, or one whose config names what is not known.
+    """
+    try:
+        archive = zipfile.ZipFile(filepath)
+    except zipfile.BadZipFile:
+        raise ValueError(
+            f"'{filepath}' is not a .keras file (a zip archive); it may be cut short or of another format."
+        ) from None
+    with archive:
+        names = archive.namelist()
+        missing = [n for n in ("config.json", "model.weights.h5") if n not in names]
+        if missing:
+            raise ValueError(f"'{filepath}' is not a .keras file: it holds no {missing[0]}.")
+        config = json.loads(archive.read("config.json"))
+        if not isinstance(config, dict):
+            raise ValueError(f"'{filepath}' is damaged: its config is not an object.")
+        if not compile:
+            config.pop("compile_config", None)
+        model = registry.deserialize(config, custom_objects, safe_mode, kind="keras.models")
+        with archive.open("model.weights.h5") as stream:
+            _read_weights(stream, model)
+        _read_assets(archive, model)
+    return model
+
+
+def _read_weights(stream: Any, model: Any, skip_mismatch: bool = False) -> None:
+    import h5py
+
+    with h5py.File(stream, "r") as file:
+        weights_h5.read(file, model, skip_mismatch)
+
+
+def load_weights(model: Any, filepath: Any, skip_mismatch: bool) -> None:
+    """Read only the weights of a `.keras` file."""
+    with zipfile.ZipFile(filepath) as archive, archive.open("model.weights.h5") as stream:
+        _read_weights(stream, model, skip_mismatch)
+
+
+def _read_assets(archive: zipfile.ZipFile, model: Any) -> None:
+    for path, part in walk(model):
+        if not hasattr(part, "load_assets"):
+            continue
+        prefix = "/".join(("assets", *path)) + "/"
+        members = [n for n in archive.namelist() if n.startswith(prefix) and not n.endswith("/")]
+        if not members:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            for member in members:
+                relative = pathlib.PurePosixPath(member[len(prefix) :])
+                if relative.is_absolute() or ".." in relative.parts:
+                    raise ValueError(f"The file holds an asset outside its folder: {member!r}.")
+                target = pathlib.Path(folder, *relative.parts)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(archive.read(member))
+            part.load_assets(folder)

@@ -1,0 +1,200 @@
+"""`.h5`: the older whole-model format of Keras, one HDF5 file with the config in its attributes."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+import numpy as np
+
+from jaxkeras import registry
+from jaxkeras.core import pure
+from jaxkeras.core.tracking import walk
+from jaxkeras.saving.atomic import replacing
+from jaxkeras.saving.keras_format import _FORMAT, model_config
+from jaxkeras.saving.weights_h5 import _plain
+
+_ATTRIBUTE_LIMIT = 64512  # of one HDF5 attribute, in bytes
+
+
+def save(model: Any, filepath: Any) -> None:
+    """Write a model."""
+    import h5py
+
+    config = model_config(model)
+    compile_config = config.pop("compile_config", None)
+    with replacing(filepath) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["keras_version"] = _FORMAT.encode()
+        file.attrs["backend"] = b"jax"
+        file.attrs["model_config"] = json.dumps({k: config[k] for k in ("class_name", "config")}).encode()
+        if compile_config is not None:
+            optimizer = compile_config.pop("optimizer")
+            training = {**compile_config, "optimizer_config": {k: optimizer[k] for k in ("class_name", "config")}}
+            training["loss"] = _full_names(training["loss"])
+            file.attrs["training_config"] = json.dumps(training).encode()
+        write_weights(file.create_group("model_weights"), model)
+        for path, state in _seeds(model).items():  # a group of our own: Keras leaves the seeds of dropout out
+            file[f"seed_states/{path}"] = np.asarray(state.cell())
+        if model.optimizer is not None and model.optimizer.built:
+            _write_arrays(
+                file.create_group("optimizer_weights"), [(v.path, v.cell()) for v in model.optimizer.variables]
+            )
+
+
+def _full_names(loss: Any) -> Any:
+    """Losses by the names of their functions: Keras 3.15 cannot read short ones (`mse`) from this format."""
+    if isinstance(loss, str):
+        return getattr(registry.registered("keras.losses").get(loss), "__name__", loss)
+    if isinstance(loss, list):
+        return [_full_names(item) for item in loss]
+    if isinstance(loss, dict) and not registry.is_config(loss):
+        return {key: _full_names(item) for key, item in loss.items()}
+    return loss
+
+
+def _seeds(model: Any) -> dict[str, Any]:
+    return {
+        "/".join((*path, name)): generator.state for path, part in walk(model) for name, generator in part.own_seeds()
+    }
+
+
+def _ordered(layer: Any) -> list[Any]:
+    return [*layer.trainable_weights, *layer.non_trainable_weights]
+
+
+def write_weights(group: Any, model: Any) -> None:
+    """Write the weights of each layer of a model into its own group."""
+    layers = _layers(model)
+    _write_names(group, "layer_names", [layer.name for layer in layers])
+    group.attrs["backend"] = b"jax"
+    group.attrs["keras_version"] = _FORMAT.encode()
+    for layer in layers:
+        _write_arrays(group.create_group(layer.name), [(v.path, v.cell()) for v in _ordered(layer)])
+    own = model.own_variables()
+    _write_arrays(group.create_group("top_level_model_weights"), [(v.path, v.cell()) for v in own])
+
+
+def _layers(model: Any) -> list[Any]:
+    return list(getattr(model, "_layers", None) or model.layers)
+
+
+def _write_arrays(group: Any, arrays: list[tuple[str, Any]]) -> None:
+    _write_names(group, "weight_names", [name for name, _ in arrays])
+    for name, value in arrays:
+        if name in group:
+            raise ValueError(
+                f"Two weights are both called '{name}', which an .h5 file cannot hold: save as .keras instead."
+            )
+        group[name] = np.asarray(value)
+
+
+def _write_names(group: Any, attribute: str, names: list[str]) -> None:
+    encoded = np.array([n.encode() for n in names], dtype="S") if names else np.array([], dtype="S1")
+    if encoded.nbytes <= _ATTRIBUTE_LIMIT:
+        group.attrs[attribute] = encoded
+        return
+    pieces = int(np.ceil(encoded.nbytes / _ATTRIBUTE_LIMIT))
+    for i, part in enumerate(np.array_split(encoded, pieces)):
+        group.attrs[f"{attribute}{i}"] = part
+
+
+def _read_names(group: Any, attribute: str) -> list[str]:
+    if attribute in group.attrs:
+        values = list(group.attrs[attribute])
+    else:
+        values, i = [], 0
+        while f"{attribute}{i}" in group.attrs:
+            values += list(group.attrs[f"{attribute}{i}"])
+            i += 1
+    return [v.decode() if isinstance(v, bytes) else str(v) for v in values]
+
+
+def load(filepath: Any, custom_objects: Any, compile: bool) -> Any:
+    """Read a model.
+
+    Raises:
+        ValueError: for a file without a config, and as `registry.deserialize`.
+    """
+    import h5py
+
+    with h5py.File(filepath, "r") as file:
+        if "model_config" not in file.attrs:
+            raise ValueError(
+                f"'{filepath}' holds weights but no model: build the model and call model.load_weights(filepath)."
+            )
+        with registry.CustomObjectScope(custom_objects):
+            model = registry.deserialize(_json(file.attrs["model_config"]), kind="keras.models")
+            read_weights(_plain(file, "model_weights"), model)
+            if "seed_states" in file:
+                for path, state in _seeds(model).items():
+                    state.assign(_item(_plain(file, "seed_states"), path)[()])
+            if compile and "training_config" in file.attrs:
+                training = _json(file.attrs["training_config"])
+                optimizer = training.pop("optimizer_config")
+                training["optimizer"] = {"module": "keras.optimizers", **optimizer}
+                model.compile_from_config(training)
+                if "optimizer_weights" in file and model.optimizer is not None:
+                    _read_optimizer(_plain(file, "optimizer_weights"), model)
+    return model
+
+
+def _json(value: Any) -> Any:
+    return json.loads(value.decode() if isinstance(value, bytes) else value)
+
+
+def _arrays(group: Any) -> list[Any]:
+    return [_item(group, name)[()] for name in _read_names(group, "weight_names")]
+
+
+def _item(group: Any, path: str) -> Any:
+    for key in path.split("/"):
+        group = _plain(group, key)
+    return group
+
+
+def _read_optimizer(group: Any, model: Any) -> None:
+    table = pure.table(model)
+    model.optimizer.build(list(table.params.values()), list(table.params))
+    try:
+        model.optimizer.set_weights(_arrays(group))
+    except ValueError as error:
+        warnings.warn(f"The state of the optimizer could not be restored, so it starts anew: {error}", stacklevel=4)
+
+
+def read_weights(group: Any, model: Any, by_name: bool = False, skip_mismatch: bool = False) -> None:
+    """Read the weights of each layer: in order, or by the layers' names.
+
+    Raises:
+        ValueError: for another number of layers or of weights, or other shapes.
+    """
+    names = _read_names(group, "layer_names")
+    stored = {name: _arrays(_plain(group, name)) for name in names}
+    layers = [layer for layer in _layers(model) if _ordered(layer)]
+    if by_name:
+        pairs = [(layer, stored[layer.name]) for layer in layers if layer.name in stored]
+    else:
+        filled = [(name, arrays) for name, arrays in stored.items() if arrays]
+        if len(filled) != len(layers):
+            raise ValueError(
+                f"The file holds weights of {len(filled)} layers, but the model has {len(layers)} layers with weights."
+                + ("" if model.built else " The model is not built: call it on data, or build it, first.")
+            )
+        pairs = [(layer, arrays) for layer, (_, arrays) in zip(layers, filled)]
+    for layer, arrays in pairs:
+        _assign(layer.name, _ordered(layer), arrays, skip_mismatch)
+    if "top_level_model_weights" in group:
+        own = model.own_variables()
+        _assign(model.name, own, _arrays(_plain(group, "top_level_model_weights")), skip_mismatch)
+
+
+def _assign(name: str, variables: list[Any], arrays: list[Any], skip_mismatch: bool) -> None:
+    shapes = [v.shape for v in variables]
+    if shapes != [tuple(np.shape(a)) for a in arrays]:
+        message = f"Weights of layer '{name}' have shapes {shapes}, but the file holds {[np.shape(a) for a in arrays]}."
+        if not skip_mismatch:
+            raise ValueError(message)
+        warnings.warn(f"Skipped. {message}", stacklevel=4)
+        return
+    for v, value in zip(variables, arrays):
+        v.assign(value)
