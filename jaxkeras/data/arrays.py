@@ -28,6 +28,10 @@ class Source:
     steps: int | None
     resumable: bool
 
+    def peek(self, epoch: int = 0) -> Batch:
+        """A batch like those of an epoch (the one that will run first), without taking it away."""
+        raise NotImplementedError
+
     def on_epoch_begin(self) -> None:
         """Tell the data that an epoch starts."""
 
@@ -196,8 +200,8 @@ class ArraySource(Source):
             end = min(start + self.batch_size, stop)
             yield _take(arrays, slice(start, end) if order is None else order[start - first : end - first])
 
-    def peek(self) -> Batch:
-        """The first rows as they lie, as one batch: what a model needs to be built."""
+    def peek(self, epoch: int = 0) -> Batch:
+        """A batch of the first rows as they lie, whatever the epoch: what a model needs to be built."""
         return _take(_on_host(self.arrays), slice(0, self.batch_size))
 
     def _window(self, epoch: int) -> tuple[int, int, int]:

@@ -6,7 +6,6 @@ Functions named after a mistake return the exception, for `raise`; the others re
 from __future__ import annotations
 
 import math
-import numbers
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ def batch_size(value: Any) -> int | None:
     """A positive whole number as an int; None stays."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise ValueError(f"`batch_size` must be a whole number such as 32. Received: {describe(value)}.")
     if value <= 0:
         raise ValueError(f"`batch_size` must be at least 1. Received: {value}. Leave it out for the default, 32.")
@@ -44,7 +43,7 @@ def steps(value: Any) -> int | None:
     """A positive whole number as an int; None stays."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise ValueError(
             f"{_STEPS} must be a whole number of batches. Received: {describe(value)}. "
             "Write rows // batch_size with two slashes."
@@ -76,7 +75,7 @@ def shuffle(value: Any) -> bool | str:
 
 def validation_split(value: Any) -> None:
     """A share strictly between 0 and 1."""
-    if isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 < value < 1:
+    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and 0 < value < 1:
         return
     raise ValueError(
         "`validation_split` must be a number between 0 and 1 (both excluded), the share of the last rows to validate "
@@ -280,12 +279,12 @@ def class_weight(value: Any) -> dict[int, float] | None:
         raise ValueError("`class_weight` is an empty dict. Give a weight for every class, or leave it out.")
     weights = {}
     for key, weight in value.items():
-        if not isinstance(key, numbers.Real) or key != int(key):
+        if not isinstance(key, (int, float, np.number)) or not float(key).is_integer():
             raise ValueError(
                 f"The keys of `class_weight` must be class numbers (0, 1, ...), as in `y`. Received the key {key!r}. "
                 "Write {0: 1.0, 1: 5.0}, with the number that each class has in `y`."
             )
-        if not isinstance(weight, numbers.Real) or not math.isfinite(weight):
+        if not isinstance(weight, (int, float, np.number)) or not math.isfinite(weight):
             raise ValueError(f"`class_weight[{key!r}]` must be a finite number. Received: {describe(weight)}.")
         weights[int(key)] = float(weight)
     return weights
@@ -402,6 +401,6 @@ def ran_out(kind: str, got: int, wanted: int) -> str:
 
 def queue_size(value: Any) -> int:
     """`max_queue_size` of a PyDataset: how many batches may wait."""
-    if isinstance(value, numbers.Integral) and value >= 1:
+    if isinstance(value, (int, np.integer)) and value >= 1:
         return int(value)
     raise ValueError(f"`max_queue_size` of a PyDataset must be at least 1. Received: {value!r}.")

@@ -66,8 +66,9 @@ class PyDataset:
     @property
     def num_batches(self) -> int | None:
         """How many batches there are, or None if they never end."""
-        if hasattr(self, "__len__"):
-            return len(self)
+        length = getattr(type(self), "__len__", None)
+        if length is not None:
+            return length(self)
         raise NotImplementedError(
             f"{type(self).__name__} must define `__len__(self)`, the number of batches; for a dataset without end "
             "define the property `num_batches` that returns None."
@@ -144,10 +145,11 @@ class PyDatasetSource(StreamSource):
 
     def _indices(self, epoch: int, skip: int) -> tuple[int, Iterable[int]]:
         """Which pass over the data an epoch belongs to, and the batches it consists of."""
-        size, cap = self._dataset.num_batches, self._cap
+        size = self._dataset.num_batches
+        steps = self._cap or size or 0
         if size is None:
-            return 0, range(epoch * cap + skip, (epoch + 1) * cap)
-        steps = min(cap or size, size)
+            return 0, range(epoch * steps + skip, (epoch + 1) * steps)
+        steps = min(steps, size)
         number, part = divmod(epoch, -(-size // steps))
         order = epoch_order(size, self.seed, number) if self._shuffle else np.arange(size)
         return number, order[part * steps + skip : (part + 1) * steps].tolist()

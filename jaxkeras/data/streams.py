@@ -161,7 +161,7 @@ class IterableSource(StreamSource):
         self._known_size = size
         self.one_shot = one_shot
         self.infinite = infinite
-        self._current: Iterator[Any] | None = start() if one_shot else None
+        self._current: Any = start() if one_shot else None
         self.resumable = repeatable or _tells_position(self._current)
         self._read = 0  # batches taken from the current iterator
         self._at_start: dict[str, Any] = {}
@@ -193,19 +193,21 @@ class IterableSource(StreamSource):
     def _goes_on(self) -> bool:
         return self.one_shot or self._cap is not None
 
-    def _open(self) -> None:
+    def _open(self) -> Iterator[Any]:
         self._current, self._read = self._start(), 0
+        return self._current
 
     def _raw(self, epoch: int, skip: int) -> Generator[Any]:
-        if self._current is None or not self._goes_on():
-            self._open()
+        current = self._current if self._goes_on() else None
+        if current is None:
+            current = self._open()
         given = 0
         while given != self._cap:
             try:
-                batch = next(self._current)
+                batch = next(current)
             except StopIteration:
                 if given == 0 and self._read and not self.one_shot:
-                    self._open()  # the epoch before ended just where the data did
+                    current = self._open()  # the epoch before ended just where the data did
                     continue
                 self._ended(given, epoch)
                 return

@@ -15,14 +15,15 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import numpy as np
 
 _SLOW_AFTER = 10.0
-_JOIN_WITHIN = 5.0
+_JOIN_WITHIN = 2.0
+_THREAD_NAME = "jaxkeras-data"
 
 
 class _Shared:
@@ -70,8 +71,9 @@ class _Shared:
             self.alive -= 1
             last = self.alive == 0
             self.changed.notify_all()
-        if last and hasattr(self.tasks, "close"):
-            self.tasks.close()
+        close = getattr(self.tasks, "close", None)
+        if last and close is not None:
+            close()
 
     def stop(self) -> None:
         with self.changed:
@@ -87,12 +89,14 @@ class _Shared:
         while True:
             with self.changed:
                 if not self.changed.wait_for(self.settled, timeout=_SLOW_AFTER):
-                    warnings.warn(
-                        f"Still waiting for batch {self.taken} of the data after {_SLOW_AFTER:.0f} s: loading it is "
-                        "slow, or it never returns.",
-                        RuntimeWarning,
-                        stacklevel=3,
-                    )
+                    # Of readers that wait for one another, the one in the user's thread says it.
+                    if not threading.current_thread().name.startswith(_THREAD_NAME):
+                        warnings.warn(
+                            f"Still waiting for batch {self.taken} of the data after {_SLOW_AFTER:.0f} s: loading it "
+                            "is slow, or it never returns.",
+                            RuntimeWarning,
+                            stacklevel=3,
+                        )
                     self.changed.wait_for(self.settled)
                 if self.taken not in self.results:
                     return
@@ -122,7 +126,7 @@ def _run(shared: _Shared, function: Callable[[Any], Any]) -> None:
         shared.leave()
 
 
-def ordered(functions: list[Callable[[Any], Any]], tasks: Iterable[Any], window: int) -> Iterator[Any]:
+def ordered(functions: list[Callable[[Any], Any]], tasks: Iterable[Any], window: int) -> Generator[Any]:
     """Apply functions to tasks in background threads, and yield the results in the order of the tasks.
 
     Args:
@@ -135,7 +139,7 @@ def ordered(functions: list[Callable[[Any], Any]], tasks: Iterable[Any], window:
     """
     shared = _Shared(tasks, window, len(functions))
     threads = [
-        threading.Thread(target=_run, args=(shared, function), name=f"jaxkeras-data-{i}", daemon=True)
+        threading.Thread(target=_run, args=(shared, function), name=f"{_THREAD_NAME}-{i}", daemon=True)
         for i, function in enumerate(functions)
     ]
     for thread in threads:
@@ -144,8 +148,9 @@ def ordered(functions: list[Callable[[Any], Any]], tasks: Iterable[Any], window:
         yield from shared.read()
     finally:
         shared.stop()
-        # Wait, but not for ever: a thread in the middle of slow user code ends by itself afterwards.
-        deadline = time.monotonic() + _JOIN_WITHIN
+        # Wait, but not for ever: a thread in the middle of slow user code ends by itself afterwards. At the end of the
+        # interpreter threads no longer run, and waiting would be in vain.
+        deadline = time.monotonic() + (0.0 if sys.is_finalizing() else _JOIN_WITHIN)
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
@@ -155,7 +160,7 @@ def _itself(item: Any) -> Any:
     return item
 
 
-def prefetch(iterator: Iterable[Any], size: int = 2) -> Iterator[Any]:
+def prefetch(iterator: Iterable[Any], size: int = 2) -> Generator[Any]:
     """Pull items in a background thread, so that the next one is ready when it is asked for.
 
     Closing the result, or dropping it, stops the thread and closes `iterator`.
