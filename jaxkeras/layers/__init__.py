@@ -34,6 +34,7 @@ from jaxkeras.layers.core import Embedding as Embedding
 from jaxkeras.layers.core import Identity as Identity
 from jaxkeras.layers.core import Lambda as Lambda
 from jaxkeras.layers.core import Masking as Masking
+from jaxkeras.layers.core import ReversibleEmbedding as ReversibleEmbedding
 from jaxkeras.layers.dense import Dense as Dense
 from jaxkeras.layers.input import Input as Input
 from jaxkeras.layers.input import InputLayer as InputLayer
@@ -58,7 +59,14 @@ from jaxkeras.layers.normalization import BatchNormalization as BatchNormalizati
 from jaxkeras.layers.normalization import GroupNormalization as GroupNormalization
 from jaxkeras.layers.normalization import LayerNormalization as LayerNormalization
 from jaxkeras.layers.normalization import RMSNormalization as RMSNormalization
+from jaxkeras.layers.normalization import SpectralNormalization as SpectralNormalization
 from jaxkeras.layers.normalization import UnitNormalization as UnitNormalization
+from jaxkeras.layers.pooling import AdaptiveAveragePooling1D as AdaptiveAveragePooling1D
+from jaxkeras.layers.pooling import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D
+from jaxkeras.layers.pooling import AdaptiveAveragePooling3D as AdaptiveAveragePooling3D
+from jaxkeras.layers.pooling import AdaptiveMaxPooling1D as AdaptiveMaxPooling1D
+from jaxkeras.layers.pooling import AdaptiveMaxPooling2D as AdaptiveMaxPooling2D
+from jaxkeras.layers.pooling import AdaptiveMaxPooling3D as AdaptiveMaxPooling3D
 from jaxkeras.layers.pooling import AveragePooling1D as AveragePooling1D
 from jaxkeras.layers.pooling import AveragePooling2D as AveragePooling2D
 from jaxkeras.layers.pooling import AveragePooling3D as AveragePooling3D
@@ -83,6 +91,11 @@ from jaxkeras.layers.pooling import MaxPool3D as MaxPool3D
 from jaxkeras.layers.pooling import MaxPooling1D as MaxPooling1D
 from jaxkeras.layers.pooling import MaxPooling2D as MaxPooling2D
 from jaxkeras.layers.pooling import MaxPooling3D as MaxPooling3D
+from jaxkeras.layers.preprocessing_lookup import IntegerLookup as IntegerLookup
+from jaxkeras.layers.preprocessing_lookup import StringLookup as StringLookup
+from jaxkeras.layers.preprocessing_numerical import Normalization as Normalization
+from jaxkeras.layers.preprocessing_numerical import Rescaling as Rescaling
+from jaxkeras.layers.preprocessing_text import TextVectorization as TextVectorization
 from jaxkeras.layers.regularization import ActivityRegularization as ActivityRegularization
 from jaxkeras.layers.regularization import AlphaDropout as AlphaDropout
 from jaxkeras.layers.regularization import Dropout as Dropout
