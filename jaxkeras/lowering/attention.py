@@ -7,8 +7,8 @@ import math
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.lowering import table
 from jaxkeras.lowering.bits import dropout_mask
+from jaxkeras.lowering.dispatch import lower
 
 Array = jax.Array
 
@@ -86,5 +86,5 @@ def dot_product_attention(
         return jnp.where(keep, scores / (1.0 - dropout_rate), 0)
 
     drops = dropout if dropout_rate and dropout_key is not None else None
-    output, scores = table.lower("attention", query, key, value, bias, mask, scale, drops)
+    output, scores = lower("attention", query, key, value, bias, mask, scale, drops)
     return (output, scores) if return_scores else output

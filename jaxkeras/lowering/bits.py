@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import jax
 
-from jaxkeras.lowering import table
+from jaxkeras.lowering.dispatch import lower
 
 Array = jax.Array
 
@@ -27,4 +27,4 @@ def dropout_mask(key: Array, shape: Sequence[int], rate: float) -> Array:
     """
     if not 0.0 <= rate < 1.0:
         raise ValueError(f"`rate` is the share of values to drop and must lie in [0, 1), got {rate}.")
-    return table.lower("dropout_mask", key, tuple(shape), rate)
+    return lower("dropout_mask", key, tuple(shape), rate)

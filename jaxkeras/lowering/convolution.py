@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.lowering import table
+from jaxkeras.lowering.dispatch import lower
 from jaxkeras.lowering.geometry import (
     ConvSpec,
     channel_count,
@@ -91,7 +91,7 @@ def conv(
     pads = window_pads(padding, spatial_shape(x.shape, first), kernel.shape[:-2], strides, dilation, allow_causal=True)
     spec = ConvSpec(strides, pads, dilation, (1,) * rank, inferred, first)
     _check_output(x, kernel, spec)
-    return table.lower("conv", x.astype(kernel.dtype), kernel, spec)
+    return lower("conv", x.astype(kernel.dtype), kernel, spec)
 
 
 def depthwise_conv(
@@ -189,4 +189,4 @@ def conv_transpose(
     spec = ConvSpec((1,) * rank, pads, dilation, strides, 1, first)
     kernel = jnp.swapaxes(jnp.flip(kernel, range(rank)), -1, -2)
     _check_output(x, kernel, spec)
-    return table.lower("conv", x.astype(kernel.dtype), kernel, spec)
+    return lower("conv", x.astype(kernel.dtype), kernel, spec)

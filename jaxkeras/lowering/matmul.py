@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax
 
-from jaxkeras.lowering import table
+from jaxkeras.lowering.dispatch import lower
 
 Array = jax.Array
 
@@ -26,4 +26,4 @@ def dense(x: Array, kernel: Array) -> Array:
         raise ValueError(
             f"dense takes x of (..., inputs) and a kernel of (inputs, units), got {x.shape} and {kernel.shape}."
         )
-    return table.lower("dense", x, kernel)
+    return lower("dense", x, kernel)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import jax
 
-from jaxkeras.lowering import table
+from jaxkeras.lowering.dispatch import lower
 from jaxkeras.lowering.geometry import PoolSpec, is_channels_first, ntuple, spatial_shape, window_output, window_pads
 
 Array = jax.Array
@@ -58,7 +58,7 @@ def max_pool(
     >>> max_pool(jnp.arange(4.0).reshape(1, 4, 1), 2)[0, :, 0]
     Array([1., 3.], dtype=float32)
     """
-    return table.lower("max_pool", x, _spec(x, pool_size, strides, padding, data_format))
+    return lower("max_pool", x, _spec(x, pool_size, strides, padding, data_format))
 
 
 def average_pool(
@@ -83,4 +83,4 @@ def average_pool(
     Raises:
         ValueError: for an unknown padding or a window larger than the input.
     """
-    return table.lower("average_pool", x, _spec(x, pool_size, strides, padding, data_format))
+    return lower("average_pool", x, _spec(x, pool_size, strides, padding, data_format))

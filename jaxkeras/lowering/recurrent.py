@@ -11,7 +11,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.lowering import table
+from jaxkeras.lowering.dispatch import lower
 
 Array = jax.Array
 Activation = str | Callable[[Array], Array]
@@ -86,7 +86,7 @@ def lstm_sequence(
         ValueError: if shapes do not fit together.
     """
     mask = _check(x_gates, recurrent_kernel, 4, mask)
-    result = table.lower(
+    result = lower(
         "lstm", x_gates, (h0, c0), recurrent_kernel, mask, _activation(activation), _activation(recurrent_activation)
     )
     return _finish(result, mask, zero_output_for_mask)
@@ -123,7 +123,7 @@ def gru_sequence(
     mask = _check(x_gates, recurrent_kernel, 3, mask)
     if recurrent_bias is not None and not reset_after:
         raise ValueError("`recurrent_bias` belongs to reset_after=True; add the only bias to `x_gates` instead.")
-    result = table.lower(
+    result = lower(
         "gru",
         x_gates,
         (h0,),
@@ -161,5 +161,5 @@ def simple_rnn_sequence(
         ValueError: if shapes do not fit together.
     """
     mask = _check(x_gates, recurrent_kernel, 1, mask)
-    result = table.lower("simple_rnn", x_gates, (h0,), recurrent_kernel, mask, _activation(activation))
+    result = lower("simple_rnn", x_gates, (h0,), recurrent_kernel, mask, _activation(activation))
     return _finish(result, mask, zero_output_for_mask)

@@ -1,28 +1,32 @@
-"""Which form of an operation runs where: the one table, and the only place that asks for the platform.
+"""Which form of an operation runs where: the one table.
 
-A row is (platform, operation, condition on the arguments, form). The first row that fits is taken; where none does,
-the plain form in `plain.py` runs. Forms differ in speed and memory only, never in what they compute.
+The first row whose platform, operation and condition fit is taken; where none does, the plain form. Forms differ in
+speed and memory only, never in what they compute. The measurements behind each row are in README.md.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-from jaxkeras.lowering import plain
+from jaxkeras.lowering import cpu_conv, plain, taps
+from jaxkeras.lowering.dispatch import Row
+from jaxkeras.lowering.geometry import ConvSpec
 
-
-class Row(NamedTuple):
-    platform: str
-    operation: str
-    condition: Callable[..., bool]
-    form: Callable[..., Any]
-
+Array = jax.Array
 
 PLAIN: dict[str, Callable[..., Any]] = {
     "conv": plain.conv,
+    "conv_forward": plain.conv,
+    "conv_input_gradient": cpu_conv.input_gradient,
+    "conv_kernel_gradient": cpu_conv.kernel_gradient,
+    "depthwise_forward": taps.depthwise_forward,
+    "depthwise_input_gradient": cpu_conv.depthwise_input_gradient,
+    "depthwise_kernel_gradient": taps.depthwise_kernel_gradient,
     "max_pool": plain.max_pool,
     "average_pool": plain.average_pool,
     "batch_moments": plain.batch_moments,
@@ -35,23 +39,42 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "dropout_mask": plain.dropout_mask,
 }
 
-TABLE: tuple[Row, ...] = ()
+MAX_GROUPS = 64
 
 
-def platform() -> str:
-    """The default backend's name: "cpu", "gpu" or "tpu"."""
-    return jax.default_backend()
+def _splits(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    """Real numbers; groups either few enough to be written out one by one or one for every channel."""
+    depthwise = kernel.shape[-2] == 1
+    return jnp.issubdtype(x.dtype, jnp.floating) and (spec.groups <= MAX_GROUPS or depthwise)
 
 
-def choose(operation: str, *args: Any) -> Callable[..., Any]:
-    """The form of `operation` for these arguments on this platform."""
-    here = platform()
-    for row in TABLE:
-        if row.platform == here and row.operation == operation and row.condition(*args):
-            return row.form
-    return PLAIN[operation]
+def _pointwise(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    return math.prod(kernel.shape[:-2]) == 1
 
 
-def lower(operation: str, *args: Any) -> Any:
-    """Run `operation` in its chosen form."""
-    return choose(operation, *args)(*args)
+def _few_channels(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    window = kernel.shape[:-2]
+    return 2 <= x.shape[-1] <= 4 and taps.patch_bytes(x, window, spec) <= taps.PATCH_BYTES and math.prod(window) <= 64
+
+
+def _few_inputs(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    return math.prod(window) * x.shape[-1] <= 32 and taps.patch_bytes(x, window, spec) <= taps.PATCH_BYTES
+
+
+def _wide_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    return math.prod(window) == 1 or (x.shape[-1] >= 128 and dy.shape[-1] >= 64 and math.prod(window) <= 9)
+
+
+def _small_images(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> bool:
+    ordinary = max(spec.strides) == 1 and max(spec.input_dilation) == 1
+    return ordinary and kernel.shape[-1] >= 64 and 1 < math.prod(kernel.shape[:-2]) <= 9 and max(sizes) <= 13
+
+
+TABLE: tuple[Row, ...] = (
+    Row("cpu", "conv", _splits, cpu_conv.conv),
+    Row("cpu", "conv_forward", _pointwise, taps.pointwise_forward),
+    Row("cpu", "conv_forward", _few_channels, taps.patch_forward),
+    Row("cpu", "conv_input_gradient", _small_images, taps.tap_input_gradient),
+    Row("cpu", "conv_kernel_gradient", _few_inputs, taps.patch_kernel_gradient),
+    Row("cpu", "conv_kernel_gradient", _wide_gradient, taps.tap_kernel_gradient),
+)

@@ -1,0 +1,117 @@
+"""Convolutions for XLA:CPU whose derivatives are convolutions in the order of dimensions that XLA:CPU runs fast.
+
+XLA's CPU backend hands a convolution to Eigen when it is NHWC by HWIO. The derivatives that `jax.lax` writes have their
+batch and channels exchanged; outside a loop the layout pass puts that right, inside a `while` it does not, and they
+run in a naive loop, 25 to 100 times slower. So each derivative is written here as explicit transposes around an
+NHWC by HWIO convolution.
+
+With y[t] = sum_j x'[s t + d j - low] k[j], x' being x with input_dilation - 1 zeros between its cells:
+
+- the input gradient is a convolution of y's cotangent with the flipped kernel, channels exchanged: strides and input
+  dilation change places;
+- the kernel gradient is a convolution of x, channels as batch, with the cotangent as kernel, batch as channels: strides
+  and dilation change places.
+
+Both are again convolutions of this family, so one rule gives derivatives of every order, forward and reverse.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras.lowering.dispatch import lower
+from jaxkeras.lowering.geometry import ConvSpec, effective
+from jaxkeras.lowering.linear import linear_call
+
+Array = jax.Array
+Zero = jax.custom_derivatives.SymbolicZero
+
+
+def conv(x: Array, kernel: Array, spec: ConvSpec) -> Array:
+    """Any convolution as ungrouped or depthwise ones, channels last, over at least two spatial dimensions."""
+    if spec.channels_first:
+        y = conv(jnp.moveaxis(x, 1, -1), kernel, spec._replace(channels_first=False))
+        return jnp.moveaxis(y, -1, 1)
+    if spec.rank == 1:
+        unit = ConvSpec((1,), ((0, 0),), (1,), (1,), spec.groups, False)
+        wide = ConvSpec(*(a + b for a, b in zip(unit[:4], spec[:4])), spec.groups, False)
+        return jnp.squeeze(conv(jnp.expand_dims(x, 1), jnp.expand_dims(kernel, 0), wide), 1)
+    groups, single = spec.groups, spec._replace(groups=1)
+    if groups == 1:
+        return ungrouped(x, kernel, single)
+    if groups == x.shape[-1]:
+        multiplier = kernel.shape[-1] // groups
+        x = x if multiplier == 1 else jnp.repeat(x, multiplier, axis=-1)
+        return depthwise(x, jnp.squeeze(kernel, -2), single)
+    parts = zip(jnp.split(x, groups, -1), jnp.split(kernel, groups, -1))
+    return jnp.concatenate([ungrouped(x, kernel, single) for x, kernel in parts], -1)
+
+
+def _bilinear(forward: str, input_gradient: str, kernel_gradient: str, window_of: slice) -> jax.custom_jvp:
+    """The convolution whose forward form and two transposes are these operations of the table."""
+
+    @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+    def run(x: Array, kernel: Array, spec: ConvSpec) -> Array:
+        return lower(forward, x, kernel, spec)
+
+    def to_input(sizes: tuple[int, ...], spec: ConvSpec, kernel: Array, dy: Array) -> Array:
+        return lower(input_gradient, dy, kernel, sizes, spec)
+
+    def to_kernel(window: tuple[int, ...], spec: ConvSpec, x: Array, dy: Array) -> Array:
+        return lower(kernel_gradient, x, dy, window, spec)
+
+    @functools.partial(run.defjvp, symbolic_zeros=True)
+    def _(spec: ConvSpec, primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+        (x, kernel), (dx, dk) = primals, tangents
+        terms = []
+        if not isinstance(dx, Zero):
+            back = functools.partial(to_input, x.shape[1:-1], spec)
+            terms.append(linear_call(lambda kernel, dx: run(dx, kernel, spec), back, kernel, dx))
+        if not isinstance(dk, Zero):
+            back = functools.partial(to_kernel, kernel.shape[window_of], spec)
+            terms.append(linear_call(lambda x, dk: run(x, dk, spec), back, x, dk))
+        out = run(x, kernel, spec)
+        return out, sum(terms[1:], terms[0]) if terms else jnp.zeros_like(out)
+
+    return run
+
+
+ungrouped = _bilinear("conv_forward", "conv_input_gradient", "conv_kernel_gradient", slice(0, -2))
+depthwise = _bilinear("depthwise_forward", "depthwise_input_gradient", "depthwise_kernel_gradient", slice(0, -1))
+
+
+def _back_to_input(sizes: tuple[int, ...], out: tuple[int, ...], window: tuple[int, ...], spec: ConvSpec) -> ConvSpec:
+    pads = []
+    for n, o, w, s, d, a, (low, _) in zip(
+        sizes, out, window, spec.strides, spec.dilation, spec.input_dilation, spec.pads
+    ):
+        first = effective(w, d) - 1 - low
+        pads.append((first, (n - 1) * a + effective(w, d) - effective(o, s) - first))
+    return ConvSpec(spec.input_dilation, tuple(pads), spec.dilation, spec.strides, 1, False)
+
+
+def input_gradient(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> Array:
+    """Cotangent of the input, (batch, *sizes, channels)."""
+    back = _back_to_input(sizes, dy.shape[1:-1], kernel.shape[:-2], spec)
+    return ungrouped(dy, jnp.swapaxes(jnp.flip(kernel, range(spec.rank)), -1, -2), back)
+
+
+def kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
+    """Cotangent of the kernel, (*window, channels, filters)."""
+    pads = tuple(
+        (low, (w - 1) * d + effective(o, s) - effective(n, a) - low)
+        for n, o, w, s, d, a, (low, _) in zip(
+            x.shape[1:-1], dy.shape[1:-1], window, spec.strides, spec.dilation, spec.input_dilation, spec.pads
+        )
+    )
+    back = ConvSpec(spec.dilation, pads, spec.strides, spec.input_dilation, 1, False)
+    gradient = ungrouped(jnp.swapaxes(x, 0, -1), jnp.moveaxis(dy, 0, -2), back)
+    return jnp.moveaxis(gradient, 0, -2)
+
+
+def depthwise_input_gradient(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> Array:
+    back = _back_to_input(sizes, dy.shape[1:-1], kernel.shape[:-1], spec)
+    return depthwise(dy, jnp.flip(kernel, range(spec.rank)), back)

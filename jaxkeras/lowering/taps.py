@@ -1,0 +1,126 @@
+"""A convolution taken apart by the taps of its window: shifted views, one tap at a time or side by side."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxkeras.lowering.geometry import ConvSpec, effective, window_output
+
+Array = jax.Array
+
+# Patches are copies of the input, one for every tap. Above this many bytes they fall out of the cache (measured: slower
+# than XLA's own convolution from about 8 MB on), and for a large image they would not fit into memory at all.
+PATCH_BYTES = 8 * 2**20
+
+
+def patch_bytes(x: Array, window: Sequence[int], spec: ConvSpec) -> int:
+    """Size of the patch buffer that this convolution would need."""
+    cells = math.prod(output_sizes(x.shape[1:-1], window, spec)) * math.prod(window)
+    return x.shape[0] * cells * x.shape[-1] * x.dtype.itemsize
+
+
+def output_sizes(sizes: Sequence[int], window: Sequence[int], spec: ConvSpec) -> tuple[int, ...]:
+    return window_output(sizes, window, spec.strides, spec.pads, spec.dilation, spec.input_dilation)
+
+
+def padded(x: Array, spec: ConvSpec) -> Array:
+    """x (batch, *spatial, channels) with the padding and input dilation carried out."""
+    inner = [(low, high, hole - 1) for (low, high), hole in zip(spec.pads, spec.input_dilation)]
+    return lax.pad(x, np.zeros((), x.dtype), [(0, 0, 0), *inner, (0, 0, 0)])
+
+
+def views(x: Array, window: Sequence[int], out: Sequence[int], spec: ConvSpec) -> Iterator[Array]:
+    """For every tap, the cells of x that it meets: (batch, *out, channels). Taps in row-major order."""
+    x = padded(x, spec)
+    for tap in itertools.product(*map(range, window)):
+        start = [t * d for t, d in zip(tap, spec.dilation)]
+        stop = [first + effective(o, s) for first, o, s in zip(start, out, spec.strides)]
+        yield lax.slice(x, (0, *start, 0), (x.shape[0], *stop, x.shape[-1]), (1, *spec.strides, 1))
+
+
+def patches(x: Array, window: Sequence[int], spec: ConvSpec) -> Array:
+    """All taps side by side, (batch, *out, taps * channels), built one dimension at a time, the last first."""
+    out = output_sizes(x.shape[1:-1], window, spec)
+    x = padded(x, spec)
+    for axis in reversed(range(spec.rank)):
+        starts = [t * spec.dilation[axis] for t in range(window[axis])]
+        extent, stride = effective(out[axis], spec.strides[axis]), spec.strides[axis]
+        x = jnp.concatenate([lax.slice_in_dim(x, s, s + extent, stride, axis + 1) for s in starts], -1)
+    return x
+
+
+def flat(x: Array) -> Array:
+    """Every dimension but the last as rows of a matrix."""
+    return x.reshape(-1, x.shape[-1])
+
+
+def patch_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
+    """One matrix product of patches and kernel, in chunks of the batch that keep the patches small."""
+    side_by_side = patches(x, kernel.shape[:-2], spec)
+    return (flat(side_by_side) @ flat(kernel)).reshape(*side_by_side.shape[:-1], kernel.shape[-1])
+
+
+def patch_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
+    gradient = flat(patches(x, window, spec)).T @ flat(dy)
+    return gradient.reshape(*window, x.shape[-1], dy.shape[-1])
+
+
+def tap_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
+    """One matrix product for every tap; never more than one view in memory."""
+    rows = [flat(view).T @ flat(dy) for view in views(x, window, dy.shape[1:-1], spec)]
+    return jnp.stack(rows).reshape(*window, x.shape[-1], dy.shape[-1])
+
+
+def tap_input_gradient(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> Array:
+    """One matrix product for every tap, each padded to its place and added (strides 1, no dilation of the input)."""
+    window, out = kernel.shape[:-2], dy.shape[1:-1]
+    total = None
+    for tap in itertools.product(*map(range, window)):
+        part = (flat(dy) @ kernel[tap].T).reshape(*dy.shape[:-1], kernel.shape[-2])
+        place = []
+        for t, d, s, n, o, (low, _) in zip(tap, spec.dilation, spec.strides, sizes, out, spec.pads):
+            first = t * d - low
+            place.append((first, n - first - effective(o, s), s - 1))
+        part = lax.pad(part, np.zeros((), part.dtype), [(0, 0, 0), *place, (0, 0, 0)])
+        total = part if total is None else total + part
+    return total
+
+
+def pointwise_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
+    """A window of one cell: a matrix product, before the input is spread out or after it is thinned out."""
+
+    def product(x: Array) -> Array:
+        return (flat(x) @ flat(kernel)).reshape(*x.shape[:-1], kernel.shape[-1])
+
+    def thin(x: Array) -> Array:
+        return lax.slice(x, (0,) * x.ndim, x.shape, (1, *spec.strides, 1))
+
+    if max(spec.input_dilation) > 1:
+        return thin(padded(product(x), spec))
+    return product(thin(padded(x, spec)))
+
+
+def depthwise_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
+    """kernel: (*window, channels). Shift, multiply, add: XLA fuses the whole sum into one loop."""
+    window = kernel.shape[:-1]
+    weights = kernel.reshape(-1, kernel.shape[-1])
+    shifted = views(x, window, output_sizes(x.shape[1:-1], window, spec), spec)
+    shape = (1,) * (x.ndim - 1) + (x.shape[-1],)
+    total = None
+    for weight, view in zip(weights, shifted):
+        part = view * weight.reshape(shape)
+        total = part if total is None else total + part
+    return total
+
+
+def depthwise_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
+    shifted = views(x, window, dy.shape[1:-1], spec)
+    sums = [jnp.sum(view * dy, axis=tuple(range(x.ndim - 1))) for view in shifted]
+    return jnp.stack(sums).reshape(*window, x.shape[-1])
