@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from jaxkeras.callbacks.callback import Callback
+from jaxkeras.registry import unknown
 
 _BETTER = {"min": operator.lt, "max": operator.gt}
 _DIRECTIONS = {"down": "min", "up": "max"}
@@ -48,6 +49,7 @@ class MonitorCallback(Callback):
         """The monitored value, or None with a warning the first time that there is none."""
         logs = logs or {}
         value = logs.get(self.monitor)
+        self._set_monitor_op(logs)
         if value is None and not self._warned:
             self._warned = True
             hint = ""
@@ -61,14 +63,17 @@ class MonitorCallback(Callback):
         return value
 
     def _is_improvement(self, value: Any, reference: Any) -> bool:
-        if self.monitor_op is None:
-            self.monitor_op = _BETTER[self._find_mode()]
         if reference is None:
             return True
-        margin = self.min_delta if self.monitor_op is operator.lt else -self.min_delta
-        return bool(self.monitor_op(value + margin, reference))
+        better = self._set_monitor_op({self.monitor: value})
+        return bool(better(value + (self.min_delta if better is operator.lt else -self.min_delta), reference))
 
-    def _find_mode(self) -> str:
+    def _set_monitor_op(self, logs: dict[str, Any]) -> Callable[[Any, Any], bool]:
+        if self.monitor_op is None:
+            self.monitor_op = _BETTER[self._find_mode(logs)]
+        return self.monitor_op
+
+    def _find_mode(self, logs: dict[str, Any]) -> str:
         if self.mode != "auto":
             return self.mode
         name = self.monitor.removeprefix("val_")
@@ -79,6 +84,8 @@ class MonitorCallback(Callback):
             direction = getattr(metric, "_direction", None)
             if direction and (name == metric.name or name.endswith(f"_{metric.name}")):
                 return _DIRECTIONS[direction]
+        if self.monitor not in logs:
+            raise unknown(f"metric to monitor by {type(self).__name__}", self.monitor, logs)
         raise ValueError(
             f"{type(self).__name__}(monitor={self.monitor!r}) cannot tell whether less or more of it is better. "
             "Pass `mode='min'` or `mode='max'`."

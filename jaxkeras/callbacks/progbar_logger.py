@@ -46,8 +46,8 @@ class ProgbarLogger(Callback):
         if self.progbar is None:
             self._begin()
         assert self.progbar is not None
-        values = logs.items() if self.progbar.due(self.seen) and logs is not None else ()
-        self.progbar.update(self.seen, values, finalize=False)
+        if self.progbar.due(self.seen):  # reading the logs waits for the device
+            self.progbar.update(self.seen, logs.items() if logs is not None else (), finalize=False)
 
     def _end(self, logs: Any = None) -> None:
         if self.progbar is None:

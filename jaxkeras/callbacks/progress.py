@@ -7,6 +7,7 @@ place. Anywhere else (a file, a pipe, a test) only the finished line is written,
 from __future__ import annotations
 
 import html
+import math
 import os
 import shutil
 import sys
@@ -179,11 +180,12 @@ class Progbar:
         self.stateful_metrics = None if stateful_metrics is None else set(stateful_metrics)
         self.stateless_metrics = None if stateless_metrics is None else set(stateless_metrics)
         self._place = place()
+        self._moves = verbose == 1 and self._place != "file"
         self._values: dict[str, tuple[Any, int]] = {}  # name -> sum, number of steps in it
         self._seen = 0
         self._start = perf_counter()
         self._first: tuple[int, float] | None = None  # step and time of the first update
-        self._drawn: float | None = None
+        self._drawn = -math.inf
         self._title = ""
         self._display_id: str | None = None
 
@@ -192,16 +194,16 @@ class Progbar:
         if not self.verbose:
             return
         self._title = title
-        if self.verbose == 1 and self._place == "notebook":
+        if self._moves and self._place == "notebook":
             self._display([])
         else:
             print_message(title)
 
     def due(self, current: int) -> bool:
-        """Whether `update(current)` would draw; if not, there is no need to know the values of metrics shown as is."""
-        if self.verbose != 1 or self._place == "file":
-            return False
-        return self._drawn is None or current == self.target or perf_counter() - self._drawn >= self.interval
+        """Whether `update(current)` has anything to do, when no metric is averaged."""
+        return self._first is None or (
+            self._moves and (current == self.target or perf_counter() - self._drawn >= self.interval)
+        )
 
     def update(
         self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
@@ -218,9 +220,10 @@ class Progbar:
         for name, value in values or ():
             self._add(name, value, current, finalize)
         self._seen = current
+        draw = self._moves and self.due(current)
         if self._first is None and current > 0:
             self._first = current, perf_counter()
-        if (finalize and self.verbose) or self.due(current):
+        if draw or (finalize and self.verbose):
             self._draw(current, finalize)
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:

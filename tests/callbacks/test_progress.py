@@ -1,0 +1,355 @@
+import io
+import os
+import pty
+import subprocess
+import sys
+import types
+
+import pytest
+
+from jaxkeras.callbacks import CallbackList, progress
+from jaxkeras.callbacks.progress import Progbar, print_message
+from tests.callbacks.fakes import Clock, FakeModel, Terminal, screen
+
+BAR = "━" * 20
+LOGS = {"accuracy": 0.7729, "loss": 0.6437}
+VALIDATION = {"val_accuracy": 0.7071, "val_loss": 0.869}
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(progress, "perf_counter", clock)
+    return clock
+
+
+def set_output(monkeypatch, stream):
+    # pytest puts its own `sys.stdout` in place before each phase of a test
+    monkeypatch.setattr(progress, "sys", types.SimpleNamespace(stdout=stream, __stdout__=None))
+    return stream
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    terminal = set_output(monkeypatch, Terminal())
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(progress, "open_line", progress._OpenLine())
+    return terminal
+
+
+def run_epoch(clock, epoch=9, epochs=10, steps=1563, seconds=5.0, verbose=1, known=True):
+    callbacks = CallbackList(
+        add_progbar=True, model=FakeModel(), verbose=verbose, epochs=epochs, steps=steps if known else None
+    )
+    callbacks.on_train_begin()
+    callbacks.on_epoch_begin(epoch)
+    for i in range(steps):
+        callbacks.on_train_batch_begin(i)
+        clock.now += seconds / steps
+        callbacks.on_train_batch_end(i, LOGS)
+    callbacks.on_epoch_end(epoch, {**VALIDATION, **LOGS})
+    callbacks.on_train_end()
+
+
+def test_finished_epoch_in_a_file(clock, capsys):
+    run_epoch(clock)
+    assert capsys.readouterr().out == (
+        "Epoch 10/10\n"
+        f"1563/1563 {BAR} 5s 3ms/step - accuracy: 0.7729 - loss: 0.6437 - val_accuracy: 0.7071 - val_loss: 0.8690\n"
+    )
+
+
+def test_finished_epoch_in_a_terminal_is_the_same_text(clock, terminal):
+    run_epoch(clock)
+    assert screen(terminal.getvalue()) == [
+        "Epoch 10/10",
+        f"1563/1563 {BAR} 5s 3ms/step - accuracy: 0.7729 - loss: 0.6437 - val_accuracy: 0.7071 - val_loss: 0.8690",
+        "",
+    ]
+
+
+def test_verbose_two_is_one_line(clock, capsys):
+    run_epoch(clock, verbose=2)
+    assert capsys.readouterr().out == (
+        "Epoch 10/10\n1563/1563 - 5s - 3ms/step - accuracy: 0.7729 - loss: 0.6437 - val_accuracy: 0.7071"
+        " - val_loss: 0.8690\n"
+    )
+
+
+def test_verbose_zero_is_silent(clock, capsys):
+    run_epoch(clock, verbose=0)
+    assert capsys.readouterr().out == ""
+
+
+def test_auto_is_one_and_a_single_epoch_has_no_title(clock, capsys):
+    run_epoch(clock, epoch=0, epochs=1, steps=2, verbose="auto")
+    assert capsys.readouterr().out.startswith(f"2/2 {BAR} 5s")
+
+
+def test_unknown_length(clock, terminal):
+    callbacks = CallbackList(add_progbar=True, verbose=1, epochs=1, steps=None)
+    callbacks.on_epoch_begin(0)
+    for i in range(12):
+        clock.now += 0.5
+        callbacks.on_train_batch_end(i, LOGS)
+    assert screen(terminal.getvalue()) == ["     12/Unknown 6s 500ms/step - accuracy: 0.7729 - loss: 0.6437"]
+    callbacks.on_epoch_end(0, LOGS)
+    assert screen(terminal.getvalue())[0].startswith(f"12/12 {BAR} 6s")
+    callbacks.on_epoch_begin(1)
+    callbacks.on_train_batch_end(0, LOGS)
+    assert screen(terminal.getvalue())[1].startswith(" 1/12 ━")
+
+
+def test_colours_only_in_a_terminal(clock, terminal):
+    run_epoch(clock, steps=4)
+    drawn = terminal.getvalue().split("\r")[2]
+    assert drawn.startswith(
+        "\x1b[1m2/4\x1b[0m \x1b[32m━━━━━━━━━━\x1b[0m\x1b[37m━━━━━━━━━━\x1b[0m \x1b[1m2s\x1b[0m 1s/step"
+    )
+
+
+def test_a_bar_never_wraps_while_it_moves_and_leaves_nothing_behind(clock, terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    bar = Progbar(10, stateless_metrics=())
+    bar.update(1, [("a_long_name_of_a_metric", 0.1), ("another_long_name", 0.2)])
+    clock.now += 1
+    bar.update(2, [])
+    assert len(screen(terminal.getvalue())[0]) == 59
+    bar._values.clear()
+    clock.now += 1
+    bar.update(3, [("x", 1.0)])
+    assert screen(terminal.getvalue()) == [f" 3/10 {BAR} 7s 1s/step - x: 1.0000"]
+
+
+def test_messages_do_not_run_into_the_bar(clock, terminal):
+    callbacks = CallbackList(add_progbar=True, verbose=1, epochs=2, steps=2)
+    callbacks.on_epoch_begin(0)
+    clock.now += 1
+    callbacks.on_train_batch_end(0, LOGS)
+    print_message("Epoch 1: something happened")
+    clock.now += 1
+    callbacks.on_train_batch_end(1, LOGS)
+    callbacks.on_epoch_end(0, LOGS)
+    assert screen(terminal.getvalue()) == [
+        "Epoch 1/2",
+        "Epoch 1: something happened",
+        f"2/2 {BAR} 2s 1s/step - accuracy: 0.7729 - loss: 0.6437",
+        "",
+    ]
+
+
+def test_an_interrupted_bar_can_be_left(clock, terminal):
+    Progbar(10).update(1, [("loss", 0.5)])
+    progress.open_line.end()
+    progress.open_line.end()
+    assert terminal.getvalue().endswith("loss: 0.5000\n")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.00025, "250us/step"), (0.0449, "45ms/step"), (1.6, "2s/step"), (0, "0s/step")]
+)
+def test_time_of_a_step(seconds, text):
+    assert progress.format_step_time(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.64372, "0.6437"), (12345.6, "12345.6000"), (1.2e-4, "1.2000e-04"), (-3e-5, "-3.0000e-05"), (0, "0.0000e+00")],
+)
+def test_numbers(value, text):
+    assert progress.format_value(value) == text
+
+
+def test_time_left_leaves_out_the_first_step(clock, terminal):
+    bar = Progbar(5)
+    clock.now += 60
+    bar.update(1)
+    clock.now += 2
+    bar.update(2)
+    assert screen(terminal.getvalue()) == [f"2/5 {BAR} 6s 2s/step"]
+
+
+def test_time_left_may_be_hours(clock, terminal):
+    bar = Progbar(7201)
+    clock.now += 1
+    bar.update(1)
+    assert "2:00:00 1s/step" in screen(terminal.getvalue())[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"stateful_metrics": ["b"]}, {"stateless_metrics": ["a"]}])
+def test_averages_as_keras(options, capsys, monkeypatch, clock):
+    keras = pytest.importorskip("keras")
+    from keras.src.utils import progbar as theirs
+
+    monkeypatch.setattr(theirs, "time", types.SimpleNamespace(time=clock))
+    lines = []
+    for kind in (Progbar, keras.utils.Progbar):
+        clock.now = 100.0
+        bar = kind(10, verbose=2, unit_name="sample", **options)
+        for i, value in ((2, 1.0), (3, 4.0), (10, 0.5)):
+            clock.now += 3
+            bar.update(i, [("a", value), ("b", value)], finalize=False)
+        bar.update(10, finalize=True)
+        lines.append(capsys.readouterr().out.strip())
+    # Keras counts the first step from the start of the run unless it is step 1 alone.
+    assert lines[0].split(" - ")[3:] == lines[1].split(" - ")[3:]
+    assert lines[0].startswith("10/10 - 9s - ")
+
+
+def test_both_kinds_of_metrics_is_an_error():
+    with pytest.raises(ValueError, match="not both"):
+        Progbar(1, stateful_metrics=[], stateless_metrics=[])
+
+
+def test_add_counts_steps(clock, capsys):
+    bar = Progbar(4, verbose=2)
+    bar.add(2, [("a", 1.0)])
+    bar.add(2, [("a", 2.0)])
+    assert capsys.readouterr().out == "4/4 - 0s - 0s/step - a: 2.0000\n"
+
+
+class CountingLogs(dict):
+    reads = 0
+
+    def items(self):
+        self.reads += 1
+        return super().items()
+
+
+def test_logs_are_read_only_when_drawn(clock, terminal):
+    callbacks = CallbackList(add_progbar=True, verbose=1, epochs=1, steps=1000)
+    callbacks.on_epoch_begin(0)
+    logs = CountingLogs(LOGS)
+    for i in range(999):
+        callbacks.on_train_batch_end(i, logs)
+        clock.now += 0.01
+    assert logs.reads == 100  # ten seconds, ten times a second
+    before = logs.reads
+    callbacks.on_train_batch_end(999, logs)
+    assert logs.reads == before + 1  # the last one is always shown
+    assert terminal.writes == 101
+
+
+def test_evaluation_inside_fit_is_silent(clock, capsys):
+    callbacks = CallbackList(add_progbar=True, verbose=1, epochs=1, steps=1)
+    callbacks.on_train_begin()
+    callbacks.on_epoch_begin(0)
+    callbacks.on_train_batch_end(0, LOGS)
+    callbacks.on_test_begin()
+    callbacks.on_test_batch_end(0, LOGS)
+    callbacks.on_test_end(LOGS)
+    assert capsys.readouterr().out == ""
+    callbacks.on_epoch_end(0, LOGS)
+    callbacks.on_train_end()
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+@pytest.mark.parametrize("mode", ["test", "predict"])
+def test_evaluation_and_prediction_have_a_bar(mode, clock, capsys):
+    callbacks = CallbackList(add_progbar=True, verbose=1, epochs=1, steps=1)
+    getattr(callbacks, f"on_{mode}_begin")()
+    getattr(callbacks, f"on_{mode}_batch_end")(0, LOGS)
+    getattr(callbacks, f"on_{mode}_end")(LOGS)
+    metrics = " - accuracy: 0.7729 - loss: 0.6437" if mode == "test" else ""
+    assert capsys.readouterr().out == f"1/1 {BAR} 0s 0s/step{metrics}\n"
+
+
+def test_an_epoch_stopped_in_the_middle_shows_how_far_it_came(clock, capsys):
+    callbacks = CallbackList(add_progbar=True, verbose=1, epochs=1, steps=4)
+    callbacks.on_epoch_begin(0)
+    callbacks.on_train_batch_end(0, LOGS)
+    callbacks.on_epoch_end(0, LOGS)
+    assert capsys.readouterr().out.startswith("1/4 ")
+
+
+def test_output_that_cannot_hold_the_bar(clock, monkeypatch):
+    out = set_output(monkeypatch, io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    run_epoch(clock, epochs=1, steps=1)
+    out.seek(0)
+    assert "1/1 " + "=" * 20 in out.read()
+
+
+def test_no_standard_output(clock, monkeypatch):
+    set_output(monkeypatch, None)
+    run_epoch(clock, steps=2)
+
+
+def test_a_dumb_terminal_is_a_file(terminal, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    assert progress.place() == "file"
+
+
+# -- notebooks --------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def notebook(monkeypatch):
+    """What a kernel is asked to show: `(is an update, data, id)`."""
+    shown = []
+    module = types.ModuleType("IPython.display")
+    module.display = lambda data, raw, display_id: shown.append((False, data, display_id))
+    module.update_display = lambda data, raw, display_id: shown.append((True, data, display_id))
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    set_output(monkeypatch, type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})())
+    return shown
+
+
+def test_one_output_an_epoch_is_updated_in_a_notebook(clock, notebook):
+    run_epoch(clock, steps=4, seconds=4.0)
+    assert progress.sys.stdout.getvalue() == ""
+    assert [update for update, _, _ in notebook] == [False] + [True] * 5
+    assert len({name for _, _, name in notebook}) == 1
+    assert notebook[0][1]["text/plain"] == "Epoch 10/10"
+    last = notebook[-1][1]
+    assert last["text/plain"].split("\n") == [
+        "Epoch 10/10",
+        f"4/4 {BAR} 4s 1s/step - accuracy: 0.7729 - loss: 0.6437 - val_accuracy: 0.7071 - val_loss: 0.8690",
+    ]
+    assert last["text/html"].startswith("<pre") and "\x1b" not in last["text/html"]
+
+
+def test_names_are_escaped_in_html(clock, notebook):
+    Progbar(1).update(1, [("<b>", 1.0)])
+    assert "&lt;b&gt;: 1.0000" in notebook[-1][1]["text/html"]
+
+
+def test_output_captured_in_a_notebook_is_plain(clock, notebook, monkeypatch):
+    captured = set_output(monkeypatch, io.StringIO())
+    run_epoch(clock, steps=1)
+    assert notebook == []
+    assert captured.getvalue().startswith("Epoch 10/10\n1/1 ")
+
+
+# -- a real terminal --------------------------------------------------------------------------------------------------
+PROGRAM = """
+import sys, time
+from jaxkeras.callbacks import CallbackList
+callbacks = CallbackList(add_progbar=True, verbose=1, epochs=2, steps=30)
+for epoch in range(2):
+    callbacks.on_epoch_begin(epoch)
+    for i in range(30):
+        time.sleep(0.01)
+        callbacks.on_train_batch_end(i, {"loss": 1.0 / (i + 1), "accuracy": 0.5})
+    callbacks.on_epoch_end(epoch, {"loss": 0.5, "accuracy": 0.5, "val_loss": 1.0})
+assert "IPython" not in sys.modules
+"""
+
+
+def test_pseudo_terminal():
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdout=slave, env={**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    )
+    os.close(slave)
+    received = b""
+    while True:
+        try:
+            received += os.read(master, 4096)
+        except OSError:  # the child has closed its side
+            break
+    assert child.wait() == 0
+    os.close(master)
+    text = received.decode().replace("\r\n", "\n")
+    lines = screen(text)
+    assert [line.split(" ")[0] for line in lines] == ["Epoch", "30/30", "Epoch", "30/30", ""]
+    assert lines[1].endswith("- accuracy: 0.5000 - loss: 0.5000 - val_loss: 1.0000")
+    assert 6 <= text.count("\r") <= 14  # redrawn ten times a second
