@@ -121,9 +121,12 @@ def test_threads_load_side_by_side_and_no_further_than_the_queue():
     batches = adapt(Slow(30, workers=3, max_queue_size=4)).epoch(0)
     next(batches)
     time.sleep(0.15)
-    assert most[0] >= 2 and len(reached) <= 5
+    assert 2 <= most[0] <= 3 and len(reached) <= 5
     batches.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("jaxkeras-data")]
+    deadline = time.monotonic() + 30
+    while [t for t in threading.enumerate() if t.name.startswith("jaxkeras-data")]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
