@@ -13,6 +13,7 @@ from jaxkeras.layers.arguments import known_size, respell, settled_weight, tuple
 from jaxkeras.layers.base import Layer
 from jaxkeras.layers.dense import get_activation
 from jaxkeras.layers.input_spec import InputSpec
+from jaxkeras.layers.lora import LowRank
 from jaxkeras.lowering.geometry import window_output, window_pads
 from jaxkeras.registry import register
 
@@ -114,7 +115,7 @@ class BaseConv(Layer):
         return {name: getattr(self, name) for name in names}
 
 
-class _Conv(BaseConv):
+class _Conv(LowRank, BaseConv):
     def __init__(
         self,
         filters: int,
@@ -135,6 +136,7 @@ class _Conv(BaseConv):
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
+        lora = kwargs.pop("lora_rank", None), kwargs.pop("lora_alpha", None)
         settings = {
             "kernel_initializer": kernel_initializer, "bias_initializer": bias_initializer,
             "kernel_regularizer": kernel_regularizer, "bias_regularizer": bias_regularizer,
@@ -144,6 +146,7 @@ class _Conv(BaseConv):
             filters, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
             activity_regularizer, settings, **kwargs,
         )  # fmt: skip
+        self.set_lora(*lora)
         self.groups = groups
         if groups <= 0 or filters % groups:
             raise ValueError(
@@ -162,8 +165,12 @@ class _Conv(BaseConv):
     def kernels(self, channels: int) -> dict[str, tuple[tuple[int, ...], str]]:
         return {"kernel": ((*self.kernel_size, channels // self.groups, self.filters), "kernel")}
 
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        self.begin_lora()
+
     def convolve(self, x: jax.Array) -> jax.Array:
-        return lowering.conv(x, self.kernel.value, groups=self.groups, **self.window())
+        return lowering.conv(x, self.corrected(), groups=self.groups, **self.window())
 
 
 @register("keras.layers")

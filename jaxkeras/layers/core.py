@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,10 +13,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import registry
+from jaxkeras.core.masks import set_mask
 from jaxkeras.layers.arguments import no_quantization, positive_int, settled_weight, weight_settings
 from jaxkeras.layers.base import Layer
 from jaxkeras.layers.dense import get_activation
 from jaxkeras.layers.input_spec import InputSpec
+from jaxkeras.layers.lora import LowRank
 
 
 @registry.register("keras.layers")
@@ -132,8 +135,10 @@ class Masking(Layer):
         return jnp.where(self.compute_mask(inputs, None)[..., None], inputs, 0)
 
 
-class _Table(Layer):
+class _Table(LowRank):
     """What Embedding and its reversible form share: a matrix, and rows of it by number."""
+
+    adapted = "embeddings"
 
     def __init__(
         self,
@@ -158,10 +163,16 @@ class _Table(Layer):
 
     def build(self, input_shape: Any = None) -> None:
         self.embeddings = settled_weight(self, "embeddings", (self.input_dim, self.output_dim))
+        self.begin_lora()
 
-    def _rows(self, ids: jax.Array) -> jax.Array:
+    def rows(self, ids: jax.Array) -> jax.Array:
+        """The vectors of some ids."""
         ids = ids if ids.dtype in (jnp.int32, jnp.int64) else ids.astype(jnp.int32)
-        return jnp.take(self.embeddings.value, ids, axis=0).astype(self.compute_dtype)
+        y = jnp.take(self.embeddings.value, ids, axis=0)
+        if self.lora_enabled:
+            a, b = self.factors()
+            y = y + jnp.matmul(jnp.take(a, ids, axis=0), b).astype(y.dtype)
+        return y.astype(self.compute_dtype)
 
     def compute_mask(self, inputs: jax.Array, previous_mask: Any = None) -> jax.Array | None:
         return inputs != 0 if self.mask_zero else None
@@ -211,17 +222,87 @@ class Embedding(_Table):
             **kwargs,
         )  # fmt: skip
         no_quantization(self, quantization_config)
+        self.set_lora(lora_rank, lora_alpha)
         if weights is not None:
             self.build(None)
             self.set_weights(weights if isinstance(weights, list) and len(weights) == 1 else [weights])
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        return self._rows(inputs)
+        return self.rows(inputs)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         config.pop("weights", None)
         return config
+
+
+@registry.register("keras.layers")
+class ReversibleEmbedding(_Table):
+    """A learned vector for each integer, and the way back: from vectors to scores of the integers.
+
+    Args:
+        input_dim: number of integers; ids run from 0 to `input_dim - 1`.
+        output_dim: size of a vector.
+        tie_weights: whether the way back uses the same matrix; otherwise it has one of its own.
+        embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the matrix.
+        mask_zero: whether id 0 is padding, to be masked in the layers that follow.
+        reverse_dtype: the type of the way back, such as `"float32"` in a 16-bit model.
+        logit_soft_cap: scores are limited to this by `cap * tanh(score / cap)`.
+
+    Call arguments:
+        inputs: integers of any shape; with `reverse`, floats `(..., output_dim)`.
+        reverse: whether to go back, to scores `(..., input_dim)`.
+
+    Example:
+
+    >>> layer = ReversibleEmbedding(10, 4)
+    >>> layer(layer(jnp.array([[1, 2, 3]])), reverse=True).shape
+    (1, 3, 10)
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        tie_weights: bool = True,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        reverse_dtype: Any = None,
+        logit_soft_cap: float | None = None,
+        **kwargs: Any,
+    ):
+        lora = kwargs.pop("lora_rank", None), kwargs.pop("lora_alpha", None)
+        no_quantization(self, kwargs.pop("quantization_config", None))
+        super().__init__(
+            input_dim, output_dim, embeddings_initializer, embeddings_regularizer, embeddings_constraint, mask_zero,
+            **kwargs,
+        )  # fmt: skip
+        self.set_lora(*lora)
+        self.tie_weights, self.reverse_dtype, self.logit_soft_cap = tie_weights, reverse_dtype, logit_soft_cap
+
+    def build(self, input_shape: Any = None) -> None:
+        super().build(input_shape)
+        if not self.tie_weights:
+            shape = (self.output_dim, self.input_dim)
+            self.reverse_embeddings = self.add_weight(shape, self.embeddings_initializer, name="reverse_embeddings")
+
+    def call(self, inputs: jax.Array, reverse: bool = False) -> jax.Array:
+        if not reverse:
+            y = self.rows(inputs)
+            if self.mask_zero:
+                set_mask(y, inputs != 0)
+            return y
+        kernel = self.corrected().T if self.tie_weights else self.reverse_embeddings.value
+        dtype = self.reverse_dtype or jnp.result_type(inputs, kernel)
+        scores = jnp.matmul(inputs.astype(dtype), kernel.astype(dtype))
+        if self.logit_soft_cap is not None:
+            scores = jnp.tanh(scores / self.logit_soft_cap) * self.logit_soft_cap
+        return scores
+
+    def compute_mask(self, inputs: jax.Array, previous_mask: Any = None) -> None:
+        return None  # `call` sets it, on the way there only
 
 
 _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
@@ -297,8 +378,16 @@ def einsum_shapes(
     return kernel_shape, bias_shape, input_axes, output_axes  # type: ignore[return-value]
 
 
+def _factored(equation: str) -> str:
+    """The equation for a kernel that is the product of two along its last axis."""
+    source, rest = equation.replace(" ", "").split(",")
+    kernel, target = rest.split("->")
+    inner = next(letter for letter in string.ascii_letters if letter not in equation)
+    return f"{source},{kernel[:-1]}{inner},{inner}{kernel[-1]}->{target}"
+
+
 @registry.register("keras.layers")
-class EinsumDense(Layer):
+class EinsumDense(LowRank):
     """`activation(einsum(equation, x, kernel) + bias)`.
 
     Args:
@@ -340,6 +429,7 @@ class EinsumDense(Layer):
     ):
         super().__init__(**kwargs)
         no_quantization(self, quantization_config or gptq_unpacked_column_size)
+        self.set_lora(lora_rank, lora_alpha)
         self.equation, self.bias_axes = equation, bias_axes
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.activation = get_activation(activation)
@@ -364,9 +454,12 @@ class EinsumDense(Layer):
             constraint=self.kernel_constraint,
         )  # fmt: skip
         self.bias = None if bias_shape is None else settled_weight(self, "bias", bias_shape)
+        self.begin_lora()
 
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
         y = jnp.einsum(self.equation, inputs, self.kernel.value)
+        if self.lora_enabled:
+            y = y + jnp.einsum(_factored(self.equation), inputs, *self.factors()).astype(y.dtype)
         return self.activation(y if self.bias is None else y + self.bias)
 
     def get_config(self) -> dict[str, Any]:

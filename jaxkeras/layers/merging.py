@@ -9,8 +9,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxkeras.core.config import epsilon
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.layers.base import Layer
+from jaxkeras.layers.normalization import unit
 from jaxkeras.registry import register
 
 Shapes = Sequence[Sequence[int | None]]
@@ -279,16 +281,12 @@ class Dot(_Merge):
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
         pair = self._pair([x.shape for x in inputs])
-        x, y = (_unit(x, axis) if self.normalize else x for x, axis in zip(inputs, pair))
+        x, y = (unit(x, axis, epsilon()) if self.normalize else x for x, axis in zip(inputs, pair))
         product = jax.lax.dot_general(x, y, (((pair[0],), (pair[1],)), ((0,), (0,))))
         return product if product.ndim > 1 else product[:, None]
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
         return None
-
-
-def _unit(x: jax.Array, axis: int) -> jax.Array:
-    return x * jax.lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(x), axis, keepdims=True), 1e-12))
 
 
 def _functional(cls: type[Layer]) -> Callable[..., Any]:
