@@ -1,0 +1,21 @@
+"""Helpers around training."""
+
+from jaxkeras.core.dtypes import standardize_dtype as standardize_dtype
+from jaxkeras.core.names import reset_uids as clear_session
+from jaxkeras.core.seeds import set_random_seed as set_random_seed
+from jaxkeras.core.symbolic import is_keras_tensor as is_keras_tensor
+from jaxkeras.data import PyDataset as PyDataset
+from jaxkeras.data import Sequence as Sequence
+from jaxkeras.data import pack_x_y_sample_weight as pack_x_y_sample_weight
+from jaxkeras.data import unpack_x_y_sample_weight as unpack_x_y_sample_weight
+from jaxkeras.registry import CustomObjectScope as CustomObjectScope
+from jaxkeras.registry import custom_object_scope as custom_object_scope
+from jaxkeras.registry import deserialize as deserialize_keras_object
+from jaxkeras.registry import get_custom_objects as get_custom_objects
+from jaxkeras.registry import get_registered_name as get_registered_name
+from jaxkeras.registry import get_registered_object as get_registered_object
+from jaxkeras.registry import register_keras_serializable as register_keras_serializable
+from jaxkeras.registry import serialize as serialize_keras_object
+from jaxkeras.utils.file_utils import get_file as get_file
+
+__all__ = ["clear_session", "deserialize_keras_object", "serialize_keras_object"]

@@ -1,0 +1,94 @@
+"""Imports go one way, heavy libraries come late, and optax is imported in one place."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import jaxkeras
+
+ROOT = pathlib.Path(jaxkeras.__file__).parent
+ORDER = [
+    ["core"], ["registry"], ["ops"], ["lowering"],
+    ["random", "initializers", "activations", "regularizers", "constraints", "dtype_policies", "tree", "config"],
+    ["layers"], ["losses", "metrics", "optimizers"], ["data"], ["training"], ["callbacks"], ["saving"],
+    ["distribution"],
+    ["models"],
+    ["datasets", "utils", "wrappers", "applications", "visualization", "backend", "mixed_precision", "preprocessing",
+     "distillation", "export", "quantizers"],
+]  # fmt: skip
+RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
+# An op and a lowering are both plain functions over arrays; ops call the lowerings of heavy operations.
+ALLOWED = {("ops", "lowering")}
+HEAVY = {"h5py", "orbax", "rich", "matplotlib", "pandas", "sklearn", "grain", "tensorflow", "torch", "keras"}
+
+
+def imports_of(path: pathlib.Path):
+    """`(imported module, whether at import time)` for every import statement."""
+    tree = ast.parse(path.read_text())
+    late = {
+        id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)
+    }
+    typing_only = {
+        id(n) for i in ast.walk(tree)
+        if isinstance(i, ast.If) and "TYPE_CHECKING" in ast.dump(i.test) for n in ast.walk(i)
+    }  # fmt: skip
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) not in late
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{a.name}" for a in node.names] if node.module == "jaxkeras" else [node.module]
+            for name in names:
+                yield name, id(node) not in late
+
+
+def files():
+    return [p for p in ROOT.rglob("*.py") if p.parent != ROOT or p.name != "__init__.py"]
+
+
+def part(path: pathlib.Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def test_every_part_has_a_place():
+    assert {part(p) for p in files()} <= set(RANK), {part(p) for p in files()} - set(RANK)
+
+
+def test_each_part_imports_only_what_is_above_it():
+    wrong = []
+    for path in files():
+        mine = part(path)
+        for name, early in imports_of(path):
+            if early and name.startswith("jaxkeras."):
+                theirs = name.split(".")[1]
+                if RANK.get(theirs, -1) > RANK[mine] and (mine, theirs) not in ALLOWED:
+                    wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_heavy_libraries_are_imported_where_they_are_used():
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files() for name, early in imports_of(path) if early and name.split(".")[0] in HEAVY
+    ]  # fmt: skip
+    assert not wrong, "\n".join(wrong)
+
+
+def test_optax_is_imported_by_the_optimizers_only():
+    wrong = [
+        str(p.relative_to(ROOT))
+        for p in files()
+        for n, _ in imports_of(p)
+        if n.split(".")[0] == "optax" and part(p) != "optimizers"
+    ]
+    assert not wrong, wrong
+
+
+def test_nothing_heavy_is_loaded_by_importing_the_package():
+    code = f"import sys, jaxkeras; print([m for m in {sorted(HEAVY)!r} if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
