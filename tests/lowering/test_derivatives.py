@@ -1,0 +1,122 @@
+"""Every tuned form against its plain one, in float64: values, and derivatives in both modes, twice, mapped, in loops."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxkeras.lowering import dispatch, plain, table
+from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, window_pads
+
+QUICK = {"xla_backend_optimization_level": 0}  # these programs run once
+RNG = np.random.default_rng(0)
+CPU = pytest.mark.skipif(jax.default_backend() != "cpu", reason="the tuned forms under test are those of the CPU")
+
+
+@pytest.fixture(autouse=True)
+def wide():
+    with jax.enable_x64(True):
+        yield
+
+
+def normal(*shape):
+    return jnp.asarray(RNG.standard_normal(shape))
+
+
+def close(ours, theirs):
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    for path, a in jax.tree.leaves_with_path(ours):
+        b = functools.reduce(lambda tree, key: tree[getattr(key, "key", getattr(key, "idx", None))], path, theirs)
+        assert a.shape == b.shape and a.dtype == b.dtype, path
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-8, err_msg=str(path))
+
+
+def derivatives(f, args, second_order):
+    """Everything a program may ask of `f`, as one function of float arrays."""
+    argnums = tuple(range(len(args)))
+    directions = tuple(jnp.cos(jnp.arange(a.size, dtype=a.dtype)).reshape(a.shape) for a in args)
+
+    def scalar(g):
+        return lambda *a: sum(jnp.sum(jnp.sin(leaf + 0.1)) for leaf in jax.tree.leaves(g(*a)))
+
+    def along(g):
+        return lambda *a: jax.jvp(g, a, directions)[1]
+
+    gradient = jax.grad(scalar(f), argnums)
+
+    def descend(carry, _):
+        return jax.tree.map(lambda c, s: c - 0.01 * s, carry, gradient(*carry)), None
+
+    stacked = tuple(jnp.stack([a, 0.5 * a + 0.1]) for a in args)
+    only_first = (0,) + (None,) * (len(args) - 1)
+    results = {
+        "value": lambda *a: f(*a),
+        "forward": along(f),
+        "reverse in a loop": lambda *a: jax.lax.scan(descend, a, None, length=2)[0],
+        "mapped": lambda *a: jax.vmap(gradient)(*stacked),
+        "mapped over the first": lambda *a: jax.vmap(gradient, only_first)(stacked[0], *a[1:]),
+    }
+    if second_order:
+        results["forward over reverse"] = along(gradient)
+        results["reverse over reverse"] = jax.grad(scalar(gradient), argnums)
+        results["reverse over forward"] = jax.grad(scalar(along(f)), argnums)
+    return jax.jit(lambda *a: {name: g(*a) for name, g in results.items()}, compiler_options=QUICK)(*args)
+
+
+def check(tuned, reference, *args, second_order=True):
+    """Compare two functions of float arrays in every way in which a model may be differentiated."""
+    close(derivatives(tuned, args, second_order), derivatives(reference, args, second_order))
+
+
+def conv_spec(x, window, strides=1, padding="valid", dilation=1, input_dilation=1, groups=1, channels_first=False):
+    rank = len(window)
+
+    def full(v):
+        return (v,) * rank if isinstance(v, int) else v
+
+    sizes = x.shape[2:] if channels_first else x.shape[1:-1]
+    pads = window_pads(padding, sizes, window, full(strides), full(dilation), True)
+    return ConvSpec(full(strides), pads, full(dilation), full(input_dilation), groups, channels_first)
+
+
+CONVS = {
+    "plain": ((2, 6, 5, 5), (3, 3, 5, 4), {}),
+    "same": ((2, 6, 5, 5), (3, 2, 5, 4), {"padding": "same"}),
+    "strided": ((2, 7, 6, 5), (3, 3, 5, 4), {"padding": "same", "strides": (2, 3)}),
+    "stride beyond window": ((2, 7, 6, 5), (2, 2, 5, 4), {"strides": 3}),
+    "dilated": ((2, 7, 7, 5), (3, 3, 5, 4), {"dilation": 2}),
+    "strided and dilated": ((2, 9, 9, 5), (2, 3, 5, 4), {"dilation": 2, "strides": 2, "padding": "same"}),
+    "one channel": ((2, 6, 5, 1), (3, 3, 1, 4), {}),
+    "few channels": ((2, 7, 6, 3), (3, 3, 3, 4), {"padding": "same", "strides": 2}),
+    "pointwise": ((2, 4, 5, 3), (1, 1, 3, 4), {}),
+    "pointwise strided": ((2, 4, 5, 3), (1, 1, 3, 4), {"strides": 2}),
+    "transposed": ((2, 4, 3, 5), (3, 3, 5, 4), {"input_dilation": 2, "padding": [(2, 2), (1, 2)]}),
+    "pointwise transposed": ((2, 4, 3, 5), (1, 1, 5, 4), {"input_dilation": 2, "padding": [(0, 1), (0, 1)]}),
+    "grouped": ((2, 6, 5, 6), (3, 3, 3, 4), {"groups": 2}),
+    "depthwise": ((2, 6, 5, 3), (3, 3, 1, 3), {"groups": 3, "padding": "same"}),
+    "depthwise strided": ((2, 7, 6, 3), (3, 2, 1, 6), {"groups": 3, "padding": "same", "strides": 2}),
+    "one dimension": ((2, 9, 5), (3, 5, 4), {"padding": "causal", "dilation": 2}),
+    "depthwise 1-D": ((2, 9, 3), (3, 1, 3), {"groups": 3}),
+    "three dimensions": ((1, 4, 5, 4, 3), (2, 3, 2, 3, 4), {"padding": "same", "strides": (1, 2, 1)}),
+    "channels first": ((2, 5, 6, 5), (3, 3, 5, 4), {"channels_first": True, "strides": 2}),
+    "wide": ((1, 3, 3, 128), (2, 2, 128, 64), {}),
+}
+
+
+TWICE = ("same", "few channels", "pointwise strided", "strided and dilated", "transposed", "depthwise strided")
+
+
+@CPU
+@pytest.mark.parametrize("name", CONVS)
+def test_conv(name):
+    shape, kernel, options = CONVS[name]
+    x, kernel = normal(*shape), normal(*kernel) / 3
+    spec = conv_spec(x, kernel.shape[:-2], **options)
+    assert dispatch.choose("conv", x, kernel, spec) is not plain.conv
+    tuned, reference = (functools.partial(f, spec=spec) for f in (lambda x, k, spec: dispatch.lower("conv", x, k, spec),
+                                                                   plain.conv))
+    check(tuned, reference, x, kernel, second_order=name in TWICE)
