@@ -15,20 +15,12 @@ import jax.numpy as jnp
 from jaxkeras.core import config
 from jaxkeras.core.masks import set_mask
 from jaxkeras.losses.loss import loss_function, prepare
-
-
-def _clipped(probabilities: jax.Array) -> jax.Array:
-    return jnp.clip(probabilities, config.epsilon(), 1.0 - config.epsilon())
+from jaxkeras.ops import nn
 
 
 def _normalized(y_pred: jax.Array, axis: int) -> jax.Array:
-    return _clipped(y_pred / jnp.sum(y_pred, axis=axis, keepdims=True))
-
-
-def _log_probabilities(y_pred: jax.Array, from_logits: bool, axis: int) -> jax.Array:
-    if from_logits:
-        return jax.nn.log_softmax(y_pred, axis=axis)
-    return jnp.log(_normalized(y_pred, axis))
+    y_pred = y_pred / jnp.sum(y_pred, axis=axis, keepdims=True)
+    return jnp.clip(y_pred, config.epsilon(), 1.0 - config.epsilon())
 
 
 def _check_axis(axis: Any) -> None:
@@ -70,13 +62,6 @@ def _binary_targets(y_true: Any, y_pred: Any, label_smoothing: float, name: str)
     return y_true, y_pred
 
 
-def _binary_terms(y_true: jax.Array, y_pred: jax.Array, from_logits: bool) -> jax.Array:
-    if from_logits:
-        return -y_true * jax.nn.log_sigmoid(y_pred) - (1.0 - y_true) * jax.nn.log_sigmoid(-y_pred)
-    y_pred = _clipped(y_pred)
-    return -(y_true * jnp.log(y_pred) + (1.0 - y_true) * jnp.log(1.0 - y_pred))
-
-
 @loss_function("bce", "BCE")
 def binary_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
@@ -97,7 +82,7 @@ def binary_crossentropy(
         ValueError: when the shapes differ.
     """
     y_true, y_pred = _binary_targets(y_true, y_pred, label_smoothing, "binary_crossentropy")
-    return jnp.mean(_binary_terms(y_true, y_pred, from_logits), axis=axis)
+    return jnp.mean(nn.binary_crossentropy(y_true, y_pred, from_logits), axis=axis)
 
 
 @loss_function()
@@ -132,7 +117,7 @@ def binary_focal_crossentropy(
     if from_logits:
         y_pred = jax.nn.sigmoid(y_pred)
     right = y_true * y_pred + (1.0 - y_true) * (1.0 - y_pred)
-    values = jnp.power(1.0 - right, gamma) * _binary_terms(y_true, y_pred, from_logits=False)
+    values = jnp.power(1.0 - right, gamma) * nn.binary_crossentropy(y_true, y_pred)
     if apply_class_balancing:
         values = (y_true * alpha + (1.0 - y_true) * (1.0 - alpha)) * values
     return jnp.mean(values, axis=axis)
@@ -165,7 +150,7 @@ def categorical_crossentropy(
     y_true, y_pred = _categorical_targets(y_true, y_pred, label_smoothing, axis, "categorical_crossentropy")
     hint = "For integer classes use `sparse_categorical_crossentropy`."
     _check_same_shape(y_true, y_pred, "categorical_crossentropy", hint)
-    return -jnp.sum(y_true * _log_probabilities(y_pred, from_logits, axis), axis=axis)
+    return nn.categorical_crossentropy(y_true, y_pred, from_logits, axis)
 
 
 @loss_function()
@@ -246,7 +231,7 @@ def sparse_categorical_crossentropy(
         valid = labels != ignore_class
         labels = jnp.where(valid, labels, 0)
         y_pred = jnp.where(jnp.expand_dims(valid, class_axis), y_pred, 1.0)  # not 0: 0 / 0 has no gradient
-    log_probabilities = _log_probabilities(y_pred, from_logits, axis)
+    log_probabilities = jax.nn.log_softmax(y_pred, axis) if from_logits else jnp.log(_normalized(y_pred, axis))
     # Selecting by comparison fuses into one pass both ways; a gather has a scatter as its gradient.
     classes = jax.lax.broadcasted_iota(jnp.int32, y_pred.shape, class_axis)
     chosen = jnp.where(classes == jnp.expand_dims(labels, class_axis), log_probabilities, 0.0)

@@ -15,6 +15,7 @@ from jaxkeras.core.names import auto_name
 from jaxkeras.core.policy import get_policy
 from jaxkeras.core.symbolic import op
 from jaxkeras.core.variable import Variable
+from jaxkeras.ops.numpy import divide_no_nan
 from jaxkeras.registry import register
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,11 +40,6 @@ def standardize_reduction(reduction: str | None) -> str | None:
     if reduction not in _REDUCTIONS:
         raise ValueError(f"Unknown reduction {reduction!r}; expected one of {', '.join(map(repr, _REDUCTIONS))}.")
     return reduction
-
-
-def divide_no_nan(x: jax.Array, y: jax.Array) -> jax.Array:
-    """`x / y`, and 0 where `y` is 0; its gradient is finite there too."""
-    return jnp.where(y == 0, 0, x / jnp.where(y == 0, 1, y))
 
 
 def squeeze_or_expand_to_same_rank(

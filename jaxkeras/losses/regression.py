@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxkeras.core import config
 from jaxkeras.losses.loss import loss_function, prepare_same_rank
+from jaxkeras.ops.nn import normalize
 
 
 @loss_function("mse", "MSE")
@@ -82,12 +83,7 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
 def normalized_dot(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
     """The cosine of the angle between targets and predictions along `axis`; 0 for a zero vector."""
     y_true, y_pred = prepare_same_rank(y_true, y_pred)
-    most = 1.0 / config.epsilon()
-
-    def unit(x: jax.Array) -> jax.Array:
-        return x * jnp.minimum(jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), most)
-
-    return jnp.sum(unit(y_true) * unit(y_pred), axis=axis)
+    return jnp.sum(normalize(y_true, axis) * normalize(y_pred, axis), axis=axis)
 
 
 @loss_function()

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxkeras.core import config
 from jaxkeras.losses.loss import prepare_same_rank, squeeze_or_expand_to_same_rank
 from jaxkeras.metrics.reduction import FunctionMetric, metric_function
+from jaxkeras.ops.math import in_top_k
 from jaxkeras.registry import register
 
 
@@ -80,13 +81,6 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     return matches[..., 0] if matches.ndim > 1 and matches.shape[-1] == 1 else matches
 
 
-def _in_top_k(targets: jax.Array, scores: jax.Array, k: int) -> jax.Array:
-    """Whether fewer than `k` scores are larger than the target's; a NaN score is never among the best."""
-    own = jnp.take_along_axis(scores, targets[..., None], axis=-1)
-    own = jnp.where(jnp.isnan(own), -jnp.inf, own)
-    return jnp.sum(scores > own, axis=-1) < k
-
-
 @metric_function
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Array:
     """1 where the target class is among the `k` best, else 0.
@@ -100,7 +94,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Arra
         Zeros and ones, shape `(batch, ...)`.
     """
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
-    return _matches(_in_top_k(jnp.argmax(y_true, axis=-1), y_pred, k))
+    return _matches(in_top_k(jnp.argmax(y_true, axis=-1), y_pred, k))
 
 
 @metric_function
@@ -119,7 +113,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     if from_sorted_ids:
         return _matches(jnp.any(y_true[..., None].astype(y_pred.dtype) == y_pred[..., :k], axis=-1))
-    return _matches(_in_top_k(y_true.astype(jnp.int32), y_pred, k))
+    return _matches(in_top_k(y_true.astype(jnp.int32), y_pred, k))
 
 
 @register("keras.metrics")

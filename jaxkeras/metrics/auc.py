@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core import config
-from jaxkeras.losses.loss import divide_no_nan
 from jaxkeras.metrics.confusion import CountingMetric, are_evenly_spaced, even_thresholds
+from jaxkeras.ops.numpy import divide_no_nan
 from jaxkeras.registry import register
 
 _HEIGHTS = {

@@ -51,7 +51,7 @@ class Metric(Trackable):
     ...     def update_state(self, values):
     ...         self.value.assign(jnp.maximum(self.value, jnp.max(jnp.asarray(values))))
     ...     def result(self):
-    ...         return self.value.value
+    ...         return self.value
     >>> float(Largest()([1.0, 3.0, 2.0]))
     3.0
     """
@@ -174,8 +174,16 @@ class Metric(Trackable):
         return [bound.read(v) for v in self.variables]
 
     def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
-        """`result` as a pure function of the state."""
-        return self._bound(metric_variables, self.result)[0]
+        """`result` as a pure function of the state; a variable that `result` returns is read."""
+
+        def result() -> Any:
+            return jax.tree.map(
+                lambda x: x.value if isinstance(x, Variable) else x,
+                self.result(),
+                is_leaf=lambda x: isinstance(x, Variable),
+            )
+
+        return self._bound(metric_variables, result)[0]
 
     def stateless_reset_state(self) -> list[jax.Array]:
         """The state that `reset_state` sets."""

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from jaxkeras.core.masks import get_mask
 from jaxkeras.core.symbolic import op
 from jaxkeras.losses.classes import settings_config
-from jaxkeras.losses.loss import Loss, apply_mask, divide_no_nan, squeeze_or_expand_to_same_rank
+from jaxkeras.losses.loss import Loss, apply_mask, squeeze_or_expand_to_same_rank
 from jaxkeras.metrics.metric import Metric
+from jaxkeras.ops.numpy import divide_no_nan
 from jaxkeras.registry import deserialize, register, registered, serialize, serialize_dict
 
 F = TypeVar("F", bound=Callable[..., Any])
