@@ -7,7 +7,7 @@ from typing import Unpack
 import jax.numpy as jnp
 
 from jaxkeras.optimizers.at_rest import Rate
-from jaxkeras.optimizers.base import Optimizer, Options, with_options
+from jaxkeras.optimizers.base import Optimizer, Options, OptionsButDecay, with_options
 from jaxkeras.optimizers.rule import Array, Rule, Scalars, Slots, one_minus, ordinal, slots_like_parameter
 from jaxkeras.registry import register
 
@@ -110,7 +110,7 @@ class AdamW(Adam):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        **options: Unpack[Options],
+        **options: Unpack[OptionsButDecay],
     ) -> None:
         if weight_decay is None:
             raise ValueError("`weight_decay` of AdamW must be a number; got None. Without weight decay, use Adam.")

@@ -32,10 +32,6 @@ def is_cell(x: Any) -> bool:
     return isinstance(x, Variable)
 
 
-def _filled(fill: float, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-    return jnp.full(shape, fill, dtype)
-
-
 def _takes_step(rate: Callable[..., Any]) -> bool:
     try:
         inspect.signature(rate).bind(0)
@@ -150,7 +146,7 @@ class AtRest:
     def _slot_cell(self, v: Variable, slot: str, spec: Slot) -> Variable:
         with name_scope(self.name):
             return Variable(
-                jnp.array(v.cell(), copy=True) if spec.fill is None else functools.partial(_filled, spec.fill),
+                jnp.array(v.cell(), copy=True) if spec.fill is None else initializers.Constant(spec.fill),
                 shape=v.shape if spec.shape is None else spec.shape,
                 dtype=spec.dtype or v.dtype,
                 trainable=False,

@@ -22,16 +22,15 @@ from jaxkeras.core.tracking import nest
 from jaxkeras.core.variable import Variable
 from jaxkeras.optimizers import frames, options
 from jaxkeras.optimizers.at_rest import AtRest, Rate, State, is_cell
-from jaxkeras.optimizers.rule import Array, Rule, Slot, cast
+from jaxkeras.optimizers.rule import Array, Rule, Slot, cast, scalar
 
 Tree = Any
 F = TypeVar("F", bound=Callable[..., None])
 
 
-class Options(TypedDict, total=False):
-    """The options that every optimizer takes; see `Optimizer`."""
+class OptionsButDecay(TypedDict, total=False):
+    """The options that every optimizer takes, but for weight decay; see `Optimizer`."""
 
-    weight_decay: float | None
     clipnorm: float | None
     clipvalue: float | None
     global_clipnorm: float | None
@@ -41,6 +40,12 @@ class Options(TypedDict, total=False):
     loss_scale_factor: float | None
     gradient_accumulation_steps: int | None
     name: str | None
+
+
+class Options(OptionsButDecay, total=False):
+    """The options that every optimizer takes; see `Optimizer`."""
+
+    weight_decay: float | None
 
 
 class ParamInfo(NamedTuple):
@@ -204,7 +209,7 @@ class Optimizer(AtRest):
                 [spec[slot].array(p) if slot in spec else None for spec, p in zip(specs, ps)]
             )
         for key, value in self._shared(leaves.infos).items():
-            state[key] = jnp.asarray(value, self._shared_dtype(leaves.infos))
+            state[key] = scalar(value, self._shared_dtype(leaves.infos))
         return state
 
     def update(self, grads: Tree, state: State, params: Tree, **extra: Any) -> tuple[Tree, State]:
@@ -276,7 +281,7 @@ class Optimizer(AtRest):
         every = self.gradient_accumulation_steps
         due = (state["iterations"] + 1) % every == 0
         sums = leaves.flatten(state.pop("gradient_accumulator"))
-        added = [None if g is None else cast(g + a, a.dtype) for g, a in zip(gs, sums)]
+        added = [None if g is None else cast(g, a.dtype) + a for g, a in zip(gs, sums)]
 
         def step() -> Any:
             means = [None if a is None else a / every for a in added]
@@ -347,7 +352,7 @@ class Optimizer(AtRest):
 
     def _scalars(self, rule: Rule, state: State, dtype: Any, lr: Any, count: Array) -> Mapping[str, Any]:
         # In float32 at least: in bfloat16, beta_2 = 0.999 is 1, and its bias correction 0.
-        wide = jnp.promote_types(dtype, jnp.float32)
+        wide = "float64" if dtype == "float64" else "float32"
         scalars = rule.scalars(cast(lr, wide), count, {key: cast(state[key], wide) for key in rule.shared})
         return {key: cast(value, dtype) for key, value in scalars.items()}
 
@@ -384,9 +389,9 @@ class Optimizer(AtRest):
         return specs
 
     def _counters(self) -> State:
-        state: State = {"iterations": jnp.zeros((), "int32")}
+        state: State = {"iterations": scalar(0, "int32")}
         if is_cell(self._learning_rate):
-            state["learning_rate"] = jnp.array(self._learning_rate.cell(), copy=True)
+            state["learning_rate"] = scalar(self._learning_rate.cell(), self._learning_rate.dtype)
         return state
 
     def _excluded(self, info: Any) -> bool:

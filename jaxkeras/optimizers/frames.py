@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from jaxkeras.core.frame import bind
 from jaxkeras.core.tracking import Path, nest
@@ -62,8 +63,8 @@ def built_like(optimizer: Any, params: Tree, infos: Sequence[Any], fresh: bool =
     ):
         return known
     optimizer._twin = None
-    twin = copy.deepcopy(optimizer)
     with jax.ensure_compile_time_eval():
+        twin = copy.deepcopy(optimizer)
         variables = [_stand_in(info, p) for info, p in zip(infos, jax.tree.leaves(params))]
         twin.build(variables, paths)
     optimizer._twin = twin
@@ -71,7 +72,7 @@ def built_like(optimizer: Any, params: Tree, infos: Sequence[Any], fresh: bool =
 
 
 def _stand_in(info: Any, p: Any) -> Variable:
-    concrete = isinstance(p, jax.Array) and not isinstance(p, jax.core.Tracer)
+    concrete = isinstance(p, jax.Array) and not isinstance(p, Tracer)
     v = Variable(p if concrete else jnp.zeros, shape=info.shape, dtype=info.dtype, name=info.name or None)
     v.path = info.path or v.path
     return v

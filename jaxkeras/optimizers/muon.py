@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxkeras.optimizers.adam import adam
 from jaxkeras.optimizers.at_rest import Rate
-from jaxkeras.optimizers.base import Optimizer, Options, with_options
+from jaxkeras.optimizers.base import Optimizer, OptionsButDecay, with_options
 from jaxkeras.optimizers.rule import Array, Rule, Scalars, Slots, slots_like_parameter
 from jaxkeras.registry import register
 
@@ -113,7 +113,7 @@ class Muon(Optimizer):
         ns_steps: int = 5,
         nesterov: bool = True,
         rms_rate: float | None = 0.2,
-        **options: Unpack[Options],
+        **options: Unpack[OptionsButDecay],
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay, **options)
         self.adam_beta_1, self.adam_beta_2, self.adam_weight_decay = adam_beta_1, adam_beta_2, adam_weight_decay

@@ -19,6 +19,7 @@ from jaxkeras.core.variable import Variable
 from jaxkeras.optimizers.at_rest import State, is_cell
 from jaxkeras.optimizers.base import Leaves, Optimizer, Tree
 from jaxkeras.optimizers.frames import key_name
+from jaxkeras.optimizers.rule import scalar
 from jaxkeras.registry import register
 
 _DEFAULT_RATE = 0.001  # of the optimizers for which optax has none
@@ -113,8 +114,8 @@ class OptaxOptimizer(Optimizer):
         tx_state = self._tx.init(params)
         if is_cell(self._learning_rate):
             rate = self._learning_rate.cell()
-            tx_state = _map_rate(lambda leaf: jnp.array(rate, leaf.dtype), tx_state)
-        return {"iterations": jnp.zeros((), "int32"), "tx_state": tx_state}
+            tx_state = _map_rate(lambda leaf: scalar(rate, leaf.dtype), tx_state)
+        return {"iterations": scalar(0, "int32"), "tx_state": tx_state}
 
     def _descend(
         self, ps: list[Any], gs: list[Any], state: State, leaves: Leaves, count: Any, extra: Any
@@ -230,8 +231,8 @@ def to_optax(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
     [-0.5, -0.5]
     """
 
-    def update(grads: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
-        new, state = optimizer.update(grads, state, params, **extra)
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+        new, state = optimizer.update(updates, state, params, **extra)
         return jax.tree.map(lambda q, p: q - p, new, params), state
 
     return optax.GradientTransformationExtraArgs(optimizer.init, update)

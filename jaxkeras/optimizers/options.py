@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from jaxkeras.optimizers.rule import Array
 
@@ -15,7 +16,7 @@ Arrays = Sequence[Array | None]
 
 def cond(condition: Array, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
     """`lax.cond`, but outside compiled programs only the branch that is taken runs, where a debugger can follow."""
-    if isinstance(condition, jax.core.Tracer):
+    if isinstance(condition, Tracer):
         return jax.lax.cond(condition, yes, no)
     return yes() if condition else no()
 

@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras import random
+
 Array = jax.Array
 Slots = dict[str, Any]
 Scalars = Mapping[str, Any]
@@ -36,7 +38,12 @@ class Slot(NamedTuple):
         """The initial array for parameter `p`."""
         if self.fill is None:
             return jnp.array(p, copy=True)
-        return jnp.full_like(p, self.fill, shape=self.shape, dtype=self.dtype)
+        if not random.is_eager(p):
+            return jnp.full_like(p, self.fill, shape=self.shape, dtype=self.dtype)
+        # By NumPy, because `jnp.full_like` compiles a program for every new shape.
+        array = np.full(p.shape if self.shape is None else self.shape, self.fill, self.dtype or p.dtype)
+        follow = self.shape is None and getattr(p, "committed", False)
+        return jax.device_put(array, p.sharding if follow else None)
 
 
 def _rate_only(lr: Array, count: Array, shared: Scalars) -> Scalars:
@@ -64,6 +71,11 @@ class Rule(NamedTuple):
 def slots_like_parameter(**fills: float | None) -> Callable[[Any], dict[str, Slot]]:
     """Slots of the parameter's shape and dtype, by name and initial value."""
     return lambda p: {name: Slot(fill) for name, fill in fills.items()}
+
+
+def scalar(value: Any, dtype: Any) -> Array:
+    """A fresh scalar array, without compiling anything."""
+    return jax.device_put(np.array(value, dtype))
 
 
 def cast(x: Any, dtype: Any) -> Any:

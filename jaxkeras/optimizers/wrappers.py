@@ -16,6 +16,7 @@ from jaxkeras.optimizers import options
 from jaxkeras.optimizers.at_rest import OPTIONS, State
 from jaxkeras.optimizers.base import Optimizer, Tree
 from jaxkeras.optimizers.frames import leaf_paths
+from jaxkeras.optimizers.rule import cast, scalar
 from jaxkeras.registry import register
 
 _DEFAULTS = {**dict.fromkeys(OPTIONS), "use_ema": False, "ema_momentum": 0.99}
@@ -74,8 +75,8 @@ class LossScaleOptimizer(Optimizer):
     def init(self, params: Tree) -> State:
         return {
             **self._counters(),
-            "step_counter": jnp.zeros((), "int32"),
-            "dynamic_scale": jnp.asarray(self.initial_scale, "float32"),
+            "step_counter": scalar(0, "int32"),
+            "dynamic_scale": scalar(self.initial_scale, "float32"),
             "inner": self.inner_optimizer.init(params),
         }
 
@@ -86,9 +87,10 @@ class LossScaleOptimizer(Optimizer):
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(g)) for g in gs if g is not None]))
 
         def step() -> tuple[Tree, State]:
-            direct = [g is None or info.overwrite_with_gradient for g, info in zip(gs, leaves.infos)]
-            unscaled = leaves.treedef.unflatten([g if keep else g / scale for g, keep in zip(gs, direct)])
-            new_params, inner = self.inner_optimizer.update(unscaled, state["inner"], params, **extra)
+            as_is = [g is None or info.overwrite_with_gradient for g, info in zip(gs, leaves.infos)]
+            unscaled = [g if keep else cast(g, scale.dtype) / scale for g, keep in zip(gs, as_is)]
+            new_grads = leaves.treedef.unflatten(unscaled)
+            new_params, inner = self.inner_optimizer.update(new_grads, state["inner"], params, **extra)
             grow = count == self.dynamic_growth_steps - 1
             counters = {
                 "step_counter": jnp.where(grow, 0, count + 1),

@@ -14,6 +14,8 @@ from jaxkeras.core.variable import Variable
 keras = pytest.importorskip("keras")
 theirs = keras.optimizers
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 SHAPES = {"dense/kernel": (3, 4), "dense/bias": (4,), "embedding/embeddings": (5, 2), "conv/kernel": (2, 3, 4)}
 STEPS = 6
 
@@ -27,8 +29,9 @@ def built(label, make):
     return pytest.param(make, id=label)
 
 
-NAMES = ["SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl", "Lion", "Adafactor", "Lamb",
-         "Muon", "ScheduleFreeAdamW"]  # fmt: skip
+NAMES = (
+    "SGD RMSprop Adam AdamW Adagrad Adadelta Adamax Nadam Ftrl Lion Adafactor Lamb Muon ScheduleFreeAdamW"
+).split()
 CASES = [
     *(case(name, learning_rate=0.1) for name in NAMES),
     case("SGD", momentum=0.9),
