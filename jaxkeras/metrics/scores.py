@@ -121,8 +121,8 @@ class F1Score(FBetaScore):
 
     >>> y_true = [[1, 0], [0, 1], [0, 1]]
     >>> y_pred = [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]
-    >>> F1Score()(y_true, y_pred).round(3)
-    Array([0.667, 0.667], dtype=float32)
+    >>> [round(float(score), 3) for score in F1Score()(y_true, y_pred)]
+    [0.667, 0.667]
     """
 
     def __init__(
