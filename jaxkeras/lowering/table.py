@@ -13,9 +13,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.lowering import cpu_conv, plain, taps
+from jaxkeras.lowering import cpu_conv, cpu_pool, plain, taps
 from jaxkeras.lowering.dispatch import Row
-from jaxkeras.lowering.geometry import ConvSpec
+from jaxkeras.lowering.geometry import ConvSpec, PoolSpec
 
 Array = jax.Array
 
@@ -70,6 +70,14 @@ def _small_images(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSp
     return ordinary and kernel.shape[-1] >= 64 and 1 < math.prod(kernel.shape[:-2]) <= 9 and max(sizes) <= 13
 
 
+def _short_windows(x: Array, spec: PoolSpec) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.floating) and max(spec.window) <= 16
+
+
+def _overlapping(x: Array, spec: PoolSpec) -> bool:
+    return _short_windows(x, spec) and not cpu_pool.side_by_side(spec)
+
+
 TABLE: tuple[Row, ...] = (
     Row("cpu", "conv", _splits, cpu_conv.conv),
     Row("cpu", "conv_forward", _pointwise, taps.pointwise_forward),
@@ -77,4 +85,6 @@ TABLE: tuple[Row, ...] = (
     Row("cpu", "conv_input_gradient", _small_images, taps.tap_input_gradient),
     Row("cpu", "conv_kernel_gradient", _few_inputs, taps.patch_kernel_gradient),
     Row("cpu", "conv_kernel_gradient", _wide_gradient, taps.tap_kernel_gradient),
+    Row("cpu", "max_pool", _short_windows, cpu_pool.max_pool),
+    Row("cpu", "average_pool", _overlapping, cpu_pool.average_pool),
 )

@@ -1,4 +1,4 @@
-"""Every tuned form against its plain one, in float64: values, and derivatives in both modes, twice, mapped, in loops."""
+"""Tuned forms against plain ones, in float64: values, and derivatives in both modes, twice, mapped, in loops."""
 
 from __future__ import annotations
 
@@ -117,6 +117,54 @@ def test_conv(name):
     x, kernel = normal(*shape), normal(*kernel) / 3
     spec = conv_spec(x, kernel.shape[:-2], **options)
     assert dispatch.choose("conv", x, kernel, spec) is not plain.conv
-    tuned, reference = (functools.partial(f, spec=spec) for f in (lambda x, k, spec: dispatch.lower("conv", x, k, spec),
-                                                                   plain.conv))
+    tuned, reference = (
+        functools.partial(f, spec=spec) for f in (lambda x, k, spec: dispatch.lower("conv", x, k, spec), plain.conv)
+    )
     check(tuned, reference, x, kernel, second_order=name in TWICE)
+
+
+POOLS = {
+    "side by side": ((2, 6, 5, 3), (2, 2), 2, "valid"),
+    "side by side, same": ((2, 5, 7, 3), (2, 3), (2, 3), "same"),
+    "overlapping": ((2, 7, 6, 3), (3, 3), 2, "same"),
+    "with gaps": ((2, 8, 7, 3), (2, 1), 3, "valid"),
+    "large": ((1, 7, 7, 2), (7, 7), 7, "valid"),
+    "one dimension": ((2, 9, 3), (3,), 2, "valid"),
+    "three dimensions": ((1, 4, 5, 4, 2), (2, 2, 2), 2, "same"),
+    "channels first": ((2, 3, 7, 6), (2, 2), 2, "valid"),
+}
+POOLINGS = [("max_pool", name) for name in POOLS]
+POOLINGS += [("average_pool", name) for name in ("overlapping", "with gaps", "three dimensions")]
+
+
+def pool_spec(shape, window, strides, padding, channels_first=False):
+    strides = (strides,) * len(window) if isinstance(strides, int) else strides
+    sizes = shape[2:] if channels_first else shape[1:-1]
+    return PoolSpec(window, strides, window_pads(padding, sizes, window, strides, (1,) * len(window)), channels_first)
+
+
+@CPU
+@pytest.mark.parametrize("operation, name", POOLINGS)
+def test_pool(operation, name):
+    shape, *window = POOLS[name]
+    spec = pool_spec(shape, *window, channels_first=name == "channels first")
+    x = jnp.asarray(RNG.permutation(np.prod(shape)).reshape(shape) / 7.0)
+    assert dispatch.choose(operation, x, spec) is not table.PLAIN[operation]
+    check(
+        lambda x: dispatch.lower(operation, x, spec),
+        lambda x: table.PLAIN[operation](x, spec),
+        x,
+        second_order=name in ("side by side", "overlapping"),
+    )
+
+
+@CPU
+@pytest.mark.parametrize("window, strides", [(2, 2), (3, 2)])
+def test_max_pool_gives_ties_to_the_first_as_xla_does(window, strides):
+    spec = pool_spec((1, 7, 7, 1), (window, window), strides, "valid")
+    x = jnp.asarray(RNG.integers(0, 2, (1, 7, 7, 1)).astype("float64"))
+    slopes = [
+        jax.grad(lambda x, f=f: jnp.sum(f(x, spec) * jnp.arange(9.0).reshape(1, 3, 3, 1)))(x)
+        for f in (functools.partial(dispatch.lower, "max_pool"), plain.max_pool)
+    ]
+    close(*slopes)

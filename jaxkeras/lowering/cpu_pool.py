@@ -1,0 +1,140 @@
+"""Pooling for XLA:CPU by slices instead of `reduce_window`.
+
+The derivative of a maximum keeps, for every window, the place of its first largest value in one byte; the backward pass
+is a comparison with that byte. Windows that lie side by side are taken in one step over all dimensions, overlapping
+ones one dimension after the other, the last first: either way the first of equal values in row-major order wins, as in
+XLA.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxkeras.lowering import plain
+from jaxkeras.lowering.geometry import PoolSpec
+from jaxkeras.lowering.linear import linear_call
+
+Array = jax.Array
+
+
+class Along(NamedTuple):
+    """A window along one axis."""
+
+    axis: int
+    window: int
+    stride: int
+    low: int
+    high: int
+
+
+Step = tuple[Along, ...]
+
+
+def _steps(spec: PoolSpec) -> list[Step]:
+    first = 2 if spec.channels_first else 1
+    fields = enumerate(zip(spec.window, spec.strides, spec.pads))
+    along = tuple(Along(first + i, w, s, *pads) for i, (w, s, pads) in fields)
+    if side_by_side(spec) and math.prod(spec.window) <= 16:
+        return [along]
+    return [(one,) for one in reversed(along) if one[1:] != (1, 1, 0, 0)]
+
+
+def side_by_side(spec: PoolSpec) -> bool:
+    return spec.window == spec.strides
+
+
+def _pad(x: Array, fill: np.ndarray, ends: dict[int, tuple[int, int, int]]) -> Array:
+    return lax.pad(x, fill, [ends.get(axis, (0, 0, 0)) for axis in range(x.ndim)])
+
+
+def _places(step: Step) -> list[tuple[int, ...]]:
+    return list(itertools.product(*(range(a.window) for a in step)))
+
+
+def _views(x: Array, fill: np.ndarray, step: Step) -> list[Array]:
+    """For every place in the window, the values that stand there, one a window."""
+    x = _pad(x, fill, {a.axis: (a.low, a.high, 0) for a in step})
+    views = []
+    for place in _places(step):
+        view = x
+        for a, first in zip(step, place):
+            count = (x.shape[a.axis] - a.window) // a.stride + 1
+            view = lax.slice_in_dim(view, first, first + (count - 1) * a.stride + 1, a.stride, a.axis)
+        views.append(view)
+    return views
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _largest(x: Array, step: Step) -> Array:
+    if all(a.window == a.stride and a.low == a.high == 0 for a in step):
+        window = tuple({a.axis: a.window for a in step}.get(axis, 1) for axis in range(x.ndim))
+        return lax.reduce_window(x, plain.lowest(x.dtype), lax.max, window, window, "VALID")
+    return functools.reduce(jnp.maximum, _views(x, plain.lowest(x.dtype), step))
+
+
+@_largest.defjvp
+def _(step: Step, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    best, *others = _views(x, plain.lowest(x.dtype), step)
+    code = np.min_scalar_type(len(others))
+    winner = jnp.zeros(best.shape, code)
+    for number, other in enumerate(others, start=1):
+        winner = jnp.where(other > best, np.array(number, code), winner)
+        best = jnp.maximum(best, other)
+    spread = functools.partial(_spread, step, tuple(x.shape))
+    return best, linear_call(functools.partial(_select, step), spread, winner, dx)
+
+
+def _select(step: Step, winner: Array, x: Array) -> Array:
+    first, *others = _views(x, np.zeros((), x.dtype), step)
+    for number, view in enumerate(others, start=1):
+        first = jnp.where(winner == np.array(number, winner.dtype), view, first)
+    return first
+
+
+def _spread(step: Step, shape: tuple[int, ...], winner: Array, g: Array) -> Array:
+    zero = np.zeros((), g.dtype)
+    parts = [jnp.where(winner == np.array(number, winner.dtype), g, zero) for number in range(len(_places(step)))]
+    if all(a.window == a.stride for a in step):
+        return _interleave(step, shape, parts)
+    total = None
+    for place, part in zip(_places(step), parts):
+        ends = {}
+        for a, first in zip(step, place):
+            extent = (g.shape[a.axis] - 1) * a.stride + 1
+            ends[a.axis] = (first - a.low, shape[a.axis] - (first - a.low) - extent, a.stride - 1)
+        part = _pad(part, zero, ends)
+        total = part if total is None else total + part
+    return total
+
+
+def _interleave(step: Step, shape: tuple[int, ...], parts: list[Array]) -> Array:
+    """The places of windows that do not overlap, woven together: nothing has to be added."""
+    for a in reversed(step):
+        groups = [parts[i : i + a.window] for i in range(0, len(parts), a.window)]
+        parts = [jnp.stack(group, a.axis + 1) for group in groups]
+        parts = [p.reshape(*p.shape[: a.axis], -1, *p.shape[a.axis + 2 :]) for p in parts]
+    (whole,) = parts
+    ends = {a.axis: (-a.low, shape[a.axis] + a.low - whole.shape[a.axis], 0) for a in step}
+    return _pad(whole, np.zeros((), whole.dtype), ends)
+
+
+def max_pool(x: Array, spec: PoolSpec) -> Array:
+    for step in _steps(spec):
+        x = _largest(x, step)
+    return x
+
+
+def average_pool(x: Array, spec: PoolSpec) -> Array:
+    counts = plain.window_counts(x.shape, spec).astype(x.dtype)
+    for step in _steps(spec):
+        x = functools.reduce(jnp.add, _views(x, np.zeros((), x.dtype), step))
+    return x / counts
