@@ -22,7 +22,7 @@ from jaxkeras.core.tracking import Trackable
 from jaxkeras.core.variable import Variable, standardize_shape
 from jaxkeras.layers.input_spec import check_inputs
 
-_BASE_ARGUMENTS = ("self", "args", "kwargs", "name", "trainable", "dtype")
+_BASE_ARGUMENTS = ("self", "args", "kwargs", "name", "trainable", "dtype", "weights")
 
 
 def _is_leaf(x: Any) -> bool:
@@ -534,8 +534,12 @@ class Layer(Operation, Trackable):
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The shape of the output for given shapes of the inputs, None where unknown."""
-        tensors = jax.tree.map(lambda s: KerasTensor(s, self.compute_dtype), (args, kwargs), is_leaf=_is_shape)
-        outputs = Layer.compute_output_spec(self, *tensors[0], **_without_suffix(tensors[1]))
+
+        def symbolic(shapes: Any) -> Any:
+            return jax.tree.map(lambda s: KerasTensor(s, self.compute_dtype), shapes, is_leaf=_is_shape)
+
+        named = {k: symbolic(v) for k, v in _without_suffix(kwargs).items()}
+        outputs = Layer.compute_output_spec(self, *map(symbolic, args), **named)
         return jax.tree.map(lambda x: x.shape, outputs)
 
     def _bind(self, args: tuple, kwargs: dict) -> dict[str, Any]:

@@ -1,0 +1,266 @@
+"""The table that `model.summary()` prints."""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+
+from jaxkeras.core.symbolic import OpNode
+from jaxkeras.models.functional import serialize_operation
+from jaxkeras.models.graph import Graph
+from jaxkeras.models.sequential import Sequential
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+# The colours of a terminal with 256 of them.
+_NUMBER, _UNKNOWN, _TYPE = "color(34)", "color(45)", "color(33)"
+_YES, _NO = "bold color(34)", "bold color(9)"
+
+_PLAIN = (("Layer (type)", "left"), ("Output Shape", "left"), ("Param #", "right"))
+_CONNECTED = ("Connected to", "left")
+_TRAINABLE = ("Trainable", "center")
+
+
+# -- facts ------------------------------------------------------------------------------------------------------------
+def type_name(operation: Any) -> str:
+    """The class of a layer, or the name of an op as a class, such as `Add`."""
+    return serialize_operation(operation)["class_name"] if isinstance(operation, OpNode) else type(operation).__name__
+
+
+def listed(model: Any) -> list[Any]:
+    """The layers of a model, with the ops of a functional one."""
+    graph = getattr(model, "_graph", None)
+    return model.layers if graph is None or isinstance(model, Sequential) else graph.operations
+
+
+def is_chain(graph: Graph) -> bool:
+    """Whether each node of a graph has one input, from the node before, and no layer is used twice."""
+    consumed: set[int] = set()
+    operations: set[int] = set()
+    starts = 0
+    for node in graph.nodes:
+        if len(node.inputs) > 1 or id(node.operation) in operations:
+            return False
+        operations.add(id(node.operation))
+        starts += node.is_input
+        for parent in node.parents:
+            if id(parent) in consumed:
+                return False
+            consumed.add(id(parent))
+    return starts == 1
+
+
+def output_shapes(operation: Any) -> Any:
+    """The shape of what a layer returns, a list when there are several tensors, None when unknown."""
+    if operation._inbound_nodes:
+        shapes = [x.shape for x in operation._inbound_nodes[-1].outputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+    build_shapes = getattr(operation, "_build_shapes", None)
+    if not getattr(operation, "built", False) or not build_shapes:
+        return None
+    try:
+        if len(build_shapes) == 1:  # whatever `call` names it
+            return operation.compute_output_shape(*build_shapes.values())
+        return operation.compute_output_shape(**build_shapes)
+    except Exception:  # a user's `call` that cannot be traced with these shapes alone
+        return None
+
+
+def count(variables: Iterable[Any]) -> int:
+    """The number of scalars in variables."""
+    return sum(math.prod(v.shape) for v in variables)
+
+
+def memory(variables: Iterable[Any]) -> float:
+    """The bytes that variables take, each counted once."""
+    distinct = {id(v): v for v in variables}.values()
+    return sum(math.prod(v.shape) * jnp.dtype(v.dtype).itemsize for v in distinct)
+
+
+def readable(size: float) -> str:
+    """A number of bytes in the largest unit that suits it.
+
+    >>> readable(1048), readable(3 * 2**30)
+    ('1.02 KB', '3.00 GB')
+    """
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if size < 1024:
+            return f"{size:.2f} {unit}"
+        size /= 1024
+    return f"{size:.2f} PB"
+
+
+def select(layers: list[Any], layer_range: Sequence[str] | None) -> list[Any]:
+    """The layers between the first match of one regular expression and the last match of another.
+
+    Raises:
+        ValueError: when it is not a pair of strings, or one matches no name.
+    """
+    if layer_range is None:
+        return layers
+    if len(layer_range) != 2 or not all(isinstance(name, str) for name in layer_range):
+        raise ValueError(
+            "`layer_range` must be two names (or regular expressions), of the first and the last layer to show; "
+            f"got {layer_range!r}."
+        )
+    found = [[i for i, layer in enumerate(layers) if re.match(pattern, layer.name)] for pattern in layer_range]
+    for pattern, positions in zip(layer_range, found):
+        if not positions:
+            raise ValueError(
+                f"No layer matches {pattern!r} of layer_range={list(layer_range)!r}; the layers are "
+                f"{', '.join(layer.name for layer in layers)}."
+            )
+    first, last = found
+    if min(first) > max(last):
+        first, last = last, first
+    return layers[min(first) : max(last) + 1]
+
+
+# -- cells of the table -----------------------------------------------------------------------------------------------
+def _shape_text(shape: Any) -> Text:
+    from rich.text import Text
+
+    if shape is None:
+        return Text("?")
+    if isinstance(shape, tuple) and all(size is None or isinstance(size, int) for size in shape):
+        sizes = [Text(str(size), _UNKNOWN if size is None else _NUMBER) for size in shape]
+        return Text.assemble("(", Text(", ").join(sizes), ")")
+    if isinstance(shape, dict):
+        parts = [Text.assemble(f"{key}: ", _shape_text(value)) for key, value in shape.items()]
+        return Text.assemble("{", Text(", ").join(parts), "}")
+    if len(shape) == 1:
+        return _shape_text(shape[0])
+    brackets = "()" if isinstance(shape, tuple) else "[]"
+    return Text.assemble(brackets[0], Text(", ").join([_shape_text(s) for s in shape]), brackets[1])
+
+
+def _params_text(layer: Any) -> Text:
+    from rich.text import Text
+
+    if not hasattr(layer, "built"):
+        return Text("0", _NUMBER)
+    if not layer.built:
+        return Text.assemble(("0", _NUMBER), " (unbuilt)")
+    return Text(f"{layer.count_params():,}", _NUMBER)
+
+
+def _connections_text(layer: Any, graph: Graph) -> Text:
+    from rich.text import Text
+
+    histories = [x._keras_history for node in layer._inbound_nodes if node in graph for x in node.inputs]
+    sources = [
+        Text.assemble(operation.name, "[", (f"{call}", _NUMBER), "][", (f"{index}", _NUMBER), "]")
+        for operation, call, index in histories
+    ]
+    return Text(", ").join(sources) if sources else Text("-")
+
+
+def _trainable_text(layer: Any) -> Text:
+    from rich.text import Text
+
+    if not getattr(layer, "weights", None):
+        return Text("-", "bold")
+    return Text("Y", _YES) if layer.trainable else Text("N", _NO)
+
+
+def _rows(layer: Any, graph: Graph | None, expand: bool, trainable: bool, level: int = 0) -> Iterable[list[Text]]:
+    from rich.text import Text
+
+    prefix = "   " * level + "└ " if level else ""
+    row = [
+        Text.assemble(f"{prefix}{layer.name} (", (type_name(layer), _TYPE), ")"),
+        _shape_text(output_shapes(layer)),
+        _params_text(layer),
+    ]
+    if graph is not None:
+        row.append(_connections_text(layer, graph))
+    if trainable:
+        row.append(_trainable_text(layer))
+    yield row
+    if expand:
+        for inner in getattr(layer, "layers", ()):
+            yield from _rows(inner, graph, expand, trainable, level + 1)
+
+
+# -- the whole --------------------------------------------------------------------------------------------------------
+def print_summary(
+    model: Any,
+    line_length: int | None = None,
+    positions: Sequence[float] | None = None,
+    print_fn: Callable[[str], Any] | None = None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range: Sequence[str] | None = None,
+) -> None:
+    """Print the layers of a model with their output shapes and numbers of parameters, and the totals.
+
+    Args:
+        model: a model, built or not.
+        line_length: width of the table in characters; by default what suits it and fits into the terminal.
+        positions: where each column ends, as fractions of the width.
+        print_fn: gets the whole text, without colours, instead of standard output.
+        expand_nested: show the layers of models inside the model too.
+        show_trainable: add a column that says whether each layer is trained.
+        layer_range: two names or regular expressions: show the layers from the first to the second.
+
+    Raises:
+        ValueError: when a column would be too narrow, or `layer_range` fits no layer.
+    """
+    from rich.console import Console, Group
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    graph = getattr(model, "_graph", None)
+    if graph is not None and (isinstance(model, Sequential) or is_chain(graph)):
+        graph = None
+    columns = list(_PLAIN)
+    width = 88
+    ends = positions or (0.45, 0.80, 1.0)
+    if graph is not None:
+        columns.append(_CONNECTED)
+        width = 108
+        ends = positions or (0.3, 0.56, 0.74, 1.0)
+    if show_trainable:
+        columns.append(_TRAINABLE)
+        width += 12
+        ends = [*(0.9 * end for end in ends), 1.0]
+    width = line_length or min(width, shutil.get_terminal_size().columns - 4)
+
+    table = Table(width=width, show_lines=True)
+    used = 0
+    for (title, side), end in zip(columns, ends):
+        column_width = int(end * width) - used
+        if column_width < 4:
+            raise ValueError(
+                f"A column of {column_width} characters is too narrow for a summary. Make the terminal wider, or pass "
+                f"a larger `line_length` than {width}."
+            )
+        used += column_width
+        table.columns.append(Column(title, justify=side, width=column_width))  # type: ignore[arg-type]
+    for layer in select(listed(model), layer_range):
+        for row in _rows(layer, graph, expand_nested, show_trainable):
+            table.add_row(*row)
+
+    groups = {"Trainable": model.trainable_weights, "Non-trainable": model.non_trainable_weights}
+    if getattr(model, "optimizer", None) is not None and getattr(model.optimizer, "built", False):
+        groups["Optimizer"] = model.optimizer.variables
+    totals = {"Total": (sum(map(count, groups.values())), sum(map(memory, groups.values())))}
+    totals.update({name: (count(variables), memory(variables)) for name, variables in groups.items()})
+    lines = [
+        Text.assemble((f" {name} params: ", "bold"), (f"{number:,}", _NUMBER), f" ({readable(size)})")
+        for name, (number, size) in totals.items()
+    ]
+    summary = Group(Text(f'Model: "{model.name}"', "bold"), table, *lines)
+    if print_fn is None:
+        Console(highlight=False).print(summary)
+        return
+    console = Console(highlight=False, force_terminal=False, force_jupyter=False, color_system=None)
+    with console.capture() as captured:
+        console.print(summary)
+    print_fn(captured.get())
