@@ -53,7 +53,8 @@ def squeeze_or_expand_to_same_rank(
             drop one from the other.
     """
     if x1.ndim < x2.ndim:
-        return squeeze_or_expand_to_same_rank(x2, x1, expand_rank_1)[::-1]
+        x2, x1 = squeeze_or_expand_to_same_rank(x2, x1, expand_rank_1)
+        return x1, x2
     if x1.ndim == x2.ndim + 1 and x1.shape[-1] == 1:
         if x2.ndim == 1 and expand_rank_1:
             return x1, x2[:, None]

@@ -120,8 +120,8 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
     y_true, y_pred = prepare_same_rank(y_true, y_pred)
     error = y_pred - y_true
     size = jnp.abs(error)
-    delta = jnp.asarray(delta, error.dtype)
-    return jnp.mean(jnp.where(size <= delta, 0.5 * jnp.square(error), delta * size - 0.5 * jnp.square(delta)), axis=-1)
+    edge = jnp.asarray(delta, error.dtype)
+    return jnp.mean(jnp.where(size <= edge, 0.5 * jnp.square(error), edge * size - 0.5 * jnp.square(edge)), axis=-1)
 
 
 @loss_function()

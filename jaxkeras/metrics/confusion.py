@@ -173,6 +173,10 @@ class CountingMetric(Metric):
     _kept: tuple[str, ...] = _COUNTS
     _direction: str | None = "up"
     thresholds: list[float]
+    true_positives: Variable
+    false_positives: Variable
+    true_negatives: Variable
+    false_negatives: Variable
 
     def _add_counts(self, shape: tuple[int, ...]) -> None:
         for name in self._kept:

@@ -62,7 +62,7 @@ def resolve_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
     else:
         found = get(identifier)
     name = identifier if isinstance(identifier, str) else object_name(found)
-    metric = found if isinstance(found, Metric) else MeanMetricWrapper(found)
+    metric = found if isinstance(found, Metric) else MeanMetricWrapper(found)  # type: ignore[arg-type]
     metric.name = name
     create_variables(metric, y_true, y_pred)
     return metric

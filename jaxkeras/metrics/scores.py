@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core import config
+from jaxkeras.core.variable import Variable
 from jaxkeras.losses.loss import prepare_same_rank, squeeze_or_expand_to_same_rank
 from jaxkeras.metrics.metric import Metric
 from jaxkeras.metrics.reduction import FunctionMetric, metric_function
@@ -40,6 +41,10 @@ class FBetaScore(Metric):
 
     _direction = "up"
     _built = False
+    true_positives: Variable
+    false_positives: Variable
+    false_negatives: Variable
+    intermediate_weights: Variable
 
     def __init__(
         self,
