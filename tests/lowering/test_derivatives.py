@@ -134,7 +134,7 @@ POOLS = {
     "channels first": ((2, 3, 7, 6), (2, 2), 2, "valid"),
 }
 POOLINGS = [("max_pool", name) for name in POOLS]
-POOLINGS += [("average_pool", name) for name in ("overlapping", "with gaps", "three dimensions")]
+POOLINGS += [("average_pool", name) for name in ("overlapping", "with gaps")]
 
 
 def pool_spec(shape, window, strides, padding, channels_first=False):
