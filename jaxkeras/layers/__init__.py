@@ -39,6 +39,8 @@ from jaxkeras.layers.dense import Dense as Dense
 from jaxkeras.layers.input import Input as Input
 from jaxkeras.layers.input import InputLayer as InputLayer
 from jaxkeras.layers.input_spec import InputSpec as InputSpec
+from jaxkeras.layers.lookup import deserialize as deserialize
+from jaxkeras.layers.lookup import serialize as serialize
 from jaxkeras.layers.merging import Add as Add
 from jaxkeras.layers.merging import Average as Average
 from jaxkeras.layers.merging import Concatenate as Concatenate

@@ -1,0 +1,185 @@
+"""What single layers promise beyond equality with Keras: functions, low rank, types, files, graphs."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxkeras as jk
+from jaxkeras import layers
+
+
+@jk.saving.register_keras_serializable("test_behaviour")
+def scaled(x, factor=1.0, training=None):
+    return x * factor if training else x
+
+
+def test_lambda_round_trip():
+    layer = layers.Lambda(scaled, arguments={"factor": 3.0}, name="it")
+    assert layer(jnp.ones(2), training=True)[0] == 3 and layer(jnp.ones(2))[0] == 1
+    again = jk.layers.deserialize(jk.layers.serialize(layer))
+    assert again.get_config() == layer.get_config()
+    assert again(jnp.ones(2), training=True)[0] == 3
+
+
+def test_lambda_shapes_are_inferred():
+    x = jk.Input((None, 4))
+    assert layers.Lambda(lambda x: x[:, 0])(x).shape == (None, 4)
+    a, b = layers.Lambda(lambda x: (x + 1, x.sum(-1)))(x)
+    assert a.shape == (None, None, 4) and b.shape == (None, None)
+    assert layers.Lambda(lambda xs: xs[0] * xs[1])([jnp.ones((2, 3)), jnp.full((2, 3), 2.0)])[0, 0] == 2
+
+
+def test_python_lambdas_are_neither_written_nor_run():
+    layer = layers.Lambda(lambda x: x)
+    with pytest.raises(ValueError, match="register_keras_serializable"):
+        jk.layers.serialize(layer)
+    config = {"name": "it", "function": {"class_name": "__lambda__", "config": {"code": "4wEAAAA="}}, "arguments": {}}
+    with pytest.raises(ValueError, match="(?s)Lambda 'it' was saved with a Python lambda.*register_keras_serializable"):
+        layers.Lambda.from_config(config)
+
+
+def test_embedding_starts_from_given_weights():
+    table = np.arange(6.0, dtype="float32").reshape(3, 2)
+    for weights in (table, [table]):
+        layer = layers.Embedding(3, 2, weights=weights)
+        np.testing.assert_array_equal(layer(jnp.array([2, 0])), table[[2, 0]])
+    assert "weights" not in layer.get_config()
+    np.testing.assert_array_equal(layer(jnp.array([2.0, 0.0])), table[[2, 0]])
+
+
+def test_reversible_embedding():
+    for tied in (True, False):
+        layer = layers.ReversibleEmbedding(7, 3, tie_weights=tied, logit_soft_cap=0.01, reverse_dtype="float32")
+        vectors = layer(jnp.array([[1, 2]]))
+        scores = layer(vectors, reverse=True)
+        kernel = layer.embeddings.value.T if tied else layer.reverse_embeddings.value
+        np.testing.assert_allclose(scores, 0.01 * jnp.tanh(vectors @ kernel / 0.01), 1e-5)
+
+
+LORA = [
+    (lambda **k: layers.Embedding(5, 4, **k), jnp.array([[1, 2, 3]])),
+    (lambda **k: layers.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="e", **k), jnp.ones((2, 3, 4))),
+    (lambda **k: layers.EinsumDense("...x,xy->...y", 3, **k), jnp.ones((2, 3, 4))),
+    (lambda **k: layers.Conv1D(4, 3, groups=2, **k), jnp.ones((2, 5, 4))),
+]
+
+
+@pytest.mark.parametrize("make, x", LORA)
+def test_low_rank_adaptation(make, x):
+    layer = make()
+    before = layer(x)
+    name = layer.adapted
+    layer.enable_lora(2, lora_alpha=4)
+    np.testing.assert_array_equal(layer(x), before)  # the correction starts at zero
+    assert [v.name for v in layer.trainable_variables if v.name != "bias"] == [f"lora_{name}_a", f"lora_{name}_b"]
+    with pytest.raises(ValueError, match="already"):
+        layer.enable_lora(2)
+
+    rng = np.random.default_rng(0)
+    for factor in "ab":
+        v = getattr(layer, f"lora_{name}_{factor}")
+        v.assign(rng.normal(size=v.shape))
+    after = layer(x)
+    assert not np.allclose(after, before)
+    plain = make()
+    plain(x)
+    store: dict = {}
+    layer.save_own_variables(store)
+    plain.load_own_variables(store)  # a file holds the corrected weight
+    np.testing.assert_allclose(plain(x), after, 1e-5, 1e-6)
+    layer.load_own_variables(store)
+    np.testing.assert_allclose(layer(x), after, 1e-5, 1e-6)
+    assert layer.get_config()["lora_rank"] == 2 and layer.get_config()["lora_alpha"] == 4
+    assert "lora_rank" not in make().get_config()
+    born = make(lora_rank=3)
+    born(x)
+    assert len(born.trainable_variables) == len(layer.trainable_variables)
+
+
+def test_low_rank_adaptation_is_refused():
+    with pytest.raises(ValueError, match="not built"):
+        layers.Embedding(5, 4).enable_lora(2)
+    with pytest.raises(ValueError, match="kernel_constraint"):
+        layers.Conv1D(2, 1, kernel_constraint="non_neg", lora_rank=1)(jnp.ones((1, 2, 3)))
+    with pytest.raises(ValueError, match="positive"):
+        layers.Embedding(5, 4, lora_rank=0)
+
+
+def test_normalizations_in_16_bits_compute_in_32():
+    x = (1000 + np.arange(8.0)).reshape(4, 2)
+    for layer in (layers.BatchNormalization(), layers.LayerNormalization(axis=0, center=False, scale=False)):
+        expected = layer(jnp.asarray(x, jnp.float16).astype(jnp.float32), training=True)
+        narrow = type(layer).from_config({**layer.get_config(), "dtype": "mixed_float16"})
+        y = narrow(jnp.asarray(x, jnp.float16), training=True)
+        assert y.dtype == jnp.float16
+        np.testing.assert_allclose(y, expected, 2e-3, 2e-3)
+        assert all(w.dtype == np.float32 for w in narrow.get_weights())
+
+
+def test_batch_normalization_trains_by_its_batch_unless_frozen():
+    layer = layers.BatchNormalization(momentum=0.5)
+    x = jnp.array([[1.0], [3.0]])
+    params, state = layer.init(0, (None, 1))
+    y, moved = layer.apply(params, state, x, training=True)
+    np.testing.assert_allclose(y, [[-0.9995], [0.9995]], 1e-4)
+    np.testing.assert_allclose(moved["vars"]["moving_mean"] if "vars" in moved else moved["moving_mean"], [1.0])
+    layer.trainable = False
+    before = layer.get_weights()
+    y = layer(x, training=True)
+    np.testing.assert_allclose(y, x / np.sqrt(1.001), 1e-5)
+    jax.tree.map(np.testing.assert_array_equal, before, layer.get_weights())
+
+
+def test_spectral_normalization():
+    kernel = np.diag([4.0, 1.0]).astype("float32")
+    layer = layers.SpectralNormalization(layers.Dense(2, use_bias=False), power_iterations=20)
+    x = jnp.eye(2)
+    layer(x)
+    layer.layer.kernel.assign(kernel)
+    params, state = layer.init(0)
+    state = {**layer.state}
+    y, state = layer.apply(layer.params, state, x, training=True)
+    np.testing.assert_allclose(y, kernel / 4, 1e-5)
+    np.testing.assert_array_equal(layer(x), kernel)  # nothing at rest has changed
+    np.testing.assert_allclose(layer(x, training=True), kernel / 4, 1e-5)
+    np.testing.assert_allclose(layer(x), kernel / 4, 1e-5)
+    with pytest.raises(ValueError, match="neither"):
+        layers.SpectralNormalization(layers.Flatten())(x)
+
+
+def test_reshape_infers_without_guessing_sizes():
+    x = jk.Input((None, 3))
+    assert layers.Reshape((-1, 9))(x).shape == (None, None, 9)
+    assert layers.Reshape((-1, 2))(jk.Input((6,), dtype="int32")).dtype == "int32"
+    assert layers.Flatten()(x).shape == (None, None)
+    assert layers.Flatten()(jk.Input((2, 3))).shape == (None, 6)
+
+
+def test_unknown_sizes():
+    image = jk.Input((None, None, 3))
+    assert layers.Conv2D(4, 3, strides=2)(image).shape == (None, None, None, 4)
+    assert layers.GlobalAveragePooling2D()(image).shape == (None, 3)
+    assert layers.MaxPooling2D()(image).shape == (None, None, None, 3)
+    assert layers.AdaptiveMaxPooling2D((2, 3))(image).shape == (None, 2, 3, 3)
+    assert layers.UpSampling2D(2)(jk.Input((None, 4, 3))).shape == (None, None, 8, 3)
+
+
+def test_functions_of_merging():
+    a, b = jnp.array([[1.0, 2.0]]), jnp.array([[3.0, 5.0]])
+    for name, expected in {
+        "add": [[4, 7]], "subtract": [[-2, -3]], "multiply": [[3, 10]], "average": [[2, 3.5]], "maximum": [[3, 5]],
+        "minimum": [[1, 2]], "concatenate": [[1, 2, 3, 5]], "dot": [[13]],
+    }.items():  # fmt: skip
+        np.testing.assert_allclose(getattr(layers, name)([a, b]), expected)
+    assert layers.add([jk.Input((2,)), jk.Input((2,))]).shape == (None, 2)
+    assert layers.dot([a, b], axes=1, normalize=True)[0, 0] < 1
+
+
+def test_global_defaults_of_layout():
+    jk.config.set_image_data_format("channels_first")
+    try:
+        assert layers.Conv2D(4, 3)(jnp.ones((2, 3, 5, 5))).shape == (2, 4, 3, 3)
+        assert layers.MaxPooling2D()(jnp.ones((2, 3, 4, 4))).shape == (2, 3, 2, 2)
+    finally:
+        jk.config.set_image_data_format("channels_last")

@@ -1,0 +1,100 @@
+"""Layers that draw: the same numbers as Keras on JAX, fresh ones at each call, none outside training."""
+
+import os
+import pickle
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxkeras as jk
+
+LAYERS = [
+    "Dropout(0.4, seed=11)",
+    "Dropout(0.4, (None, 1, None), seed=12)",
+    "Dropout(1.0, seed=12)",
+    "SpatialDropout1D(0.4, seed=13)",
+    "GaussianDropout(0.4, seed=14)",
+    "GaussianNoise(0.4, seed=15)",
+    "AlphaDropout(0.4, seed=16)",
+    "AlphaDropout(0.4, (2, 1, 1), seed=17)",
+]
+WEIGHTS = [
+    "EinsumDense('abc,cde->abde', (None, 4, 5), kernel_initializer=k.initializers.GlorotUniform(seed=3))",
+    "EinsumDense('abc,dc->abd', (None, 4), kernel_initializer=k.initializers.HeNormal(seed=3))",
+    "Conv1D(4, 3, kernel_initializer=k.initializers.GlorotUniform(seed=3))",
+    "SpectralNormalization(k.layers.Dense(3, kernel_initializer=k.initializers.GlorotUniform(seed=3)))",
+]
+PROGRAM = """
+def run(k, layers, weights, x):
+    results = {}
+    for text in layers:
+        layer = eval("k.layers." + text, {"k": k})
+        results[text] = [np.asarray(layer(x, training=True)) for _ in range(2)]
+    for text in weights:
+        layer = eval("k.layers." + text, {"k": k})
+        layer.build(x.shape)
+        results[text] = [np.asarray(w) for w in layer.get_weights() if w.any()][:1]
+    return results
+"""
+ORACLE = f"""
+import pickle, sys
+import numpy as np, keras
+{PROGRAM}
+arguments = pickle.loads(sys.stdin.buffer.read())
+sys.stdout.buffer.write(b"RESULTS" + pickle.dumps(run(keras, *arguments)))
+"""
+X = np.random.default_rng(0).normal(size=(2, 4, 5)).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def keras_results():
+    """What the installed Keras gives on its JAX backend, which needs a process of its own."""
+    pytest.importorskip("keras")
+    done = subprocess.run(
+        [sys.executable, "-c", ORACLE],
+        input=pickle.dumps((LAYERS, WEIGHTS, X)),
+        capture_output=True,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return pickle.loads(done.stdout.split(b"RESULTS", 1)[1])
+
+
+@pytest.mark.parametrize("text", LAYERS + WEIGHTS)
+def test_same_numbers_as_keras(text, keras_results):
+    scope: dict = {"np": np}
+    exec(PROGRAM, scope)
+    ours = scope["run"](jk, [text] if text in LAYERS else [], [text] if text in WEIGHTS else [], X)[text]
+    assert ours
+    for a, b in zip(ours, keras_results[text], strict=True):
+        np.testing.assert_allclose(a, b, 1e-6, 1e-7)
+
+
+def test_fresh_draws_at_each_call_and_the_same_for_the_same_key():
+    layer = jk.layers.Dropout(0.5, seed=1)
+    x = jnp.ones((4, 50))
+    assert (layer(x, training=True) != layer(x, training=True)).any()
+    np.testing.assert_array_equal(layer(x), x)
+    params, state = layer.init(0, x.shape)
+    apply = jax.jit(lambda key: layer.apply(params, state, x, training=True, rng=key)[0])
+    np.testing.assert_array_equal(apply(jax.random.key(1)), apply(jax.random.key(1)))
+    assert (apply(jax.random.key(1)) != apply(jax.random.key(2))).any()
+
+
+def test_noise_shapes():
+    x = jnp.ones((3, 6, 40))
+    y = jk.layers.Dropout(0.5, noise_shape=(None, 1, None), seed=1)(x, training=True)
+    np.testing.assert_array_equal(y, jnp.broadcast_to(y[:, :1], y.shape))
+    y = jk.layers.SpatialDropout2D(0.5, "channels_first", seed=1)(jnp.ones((2, 40, 3, 3)), training=True)
+    np.testing.assert_array_equal(y, jnp.broadcast_to(y[:, :, :1, :1], y.shape))
+
+
+def test_activity_regularization():
+    layer = jk.layers.ActivityRegularization(l1=0.5, l2=2.0)
+    layer(jnp.array([[1.0, -2.0]]))
+    assert float(layer.losses[0]) == 0.5 * 3 + 2 * 5
