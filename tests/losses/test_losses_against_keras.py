@@ -109,6 +109,7 @@ ROWS: list[tuple[str, dict[str, Any], str]] = [
 IDS = [f"{i}-{name}-{data}" for i, (name, _, data) in enumerate(ROWS)]
 each_row = pytest.mark.parametrize("name, kwargs, data", ROWS, ids=IDS)
 
+QUICK = {"xla_backend_optimization_level": 0}  # these programs run once, so compiling is all their cost
 API = [n for n in dir(keras.losses) if not n.startswith("_")]
 
 
@@ -126,7 +127,8 @@ def test_unreduced_values_and_weights(name, kwargs, data):
     ours, theirs = _pair(name, {**kwargs, "reduction": None})
     expected = theirs(y_true, y_pred)
     weight = np.linspace(0, 2, expected.size, dtype="float32").reshape(expected.shape)
-    got, weighted = jax.jit(lambda t, p, w: (ours(t, p), ours(t, p, w)))(y_true, y_pred, weight)
+    both = jax.jit(lambda t, p, w: (ours(t, p), ours(t, p, w)), compiler_options=QUICK)
+    got, weighted = both(y_true, y_pred, weight)
     assert got.dtype == jnp.float32 and got.shape == expected.shape
     _close(got, expected)
     _close(weighted, theirs(y_true, y_pred, weight))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import warnings
+from functools import partial
 from typing import Any
 
 import jax
@@ -152,6 +153,7 @@ IDS = [f"{i}-{name}-{data}" for i, (name, _, data) in enumerate(ROWS)]
 each_row = pytest.mark.parametrize("name, kwargs, data", ROWS, ids=IDS)
 
 API = [n for n in dir(keras.metrics) if not n.startswith("_")]
+QUICK = {"xla_backend_optimization_level": 0}  # these programs run once, so compiling is all their cost
 WEIGHT = np.array([0.5, 1.0, 0.0, 2.0, 3.0, 1.0], "float32")
 
 
@@ -187,7 +189,7 @@ def test_compiled_updates_with_and_without_weights(name, kwargs, data):
     if len(batches[0][0]) == 2:
         create_variables(ours, *batches[0][0])
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=QUICK)
     def run(state):
         for args, weight in batches:
             state = ours.stateless_update_state(state, *args, sample_weight=weight)
