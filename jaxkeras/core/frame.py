@@ -50,7 +50,9 @@ class Frame:
             return self.values[key]
         if self.outer is not None:
             return self.outer.read(variable)
-        if self.abstract:
+        # A copy made by a jit inside the trace (jnp.take and others are jitted) holds that jit's own tracer; zeros in
+        # its place would stay in that function's cache.
+        if self.abstract and not isinstance(variable._cell, jax.core.Tracer):
             return jnp.zeros(variable.shape, variable.dtype)
         return variable.cell()
 

@@ -58,8 +58,13 @@ class _Pending:
 
 
 def _as_array(value: Any, dtype: str | None) -> jax.Array:
-    if isinstance(value, Variable):
+    if isinstance(value, _CELLS):
         value = value.value
+    if not isinstance(value, jax.Array) and not hasattr(value, "__jax_array__"):
+        try:
+            value = np.asarray(value, dtype=dtype)  # on the host: converting there compiles nothing
+        except (TypeError, ValueError, jax.errors.TracerArrayConversionError):
+            pass
     return jnp.asarray(value, dtype=dtype)
 
 

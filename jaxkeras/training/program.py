@@ -47,11 +47,12 @@ class Programs:
         self._tail = jit(self._tail_body, static_argnames=("size",), **donate)
         self._single = jit(self._single_body, **donate)
         self._extras: dict[Any, Any] = {}
+        self._no_checks = jax.device_put(np.zeros((), np.uint32))
 
     def extras(self, ts: Any, batch: Any) -> dict[str, Any]:
         """What a step returns besides the state, as zeros, to start a loop with."""
         if self.eager or not self.has_logs:
-            return {"logs": {}, "checks": np.zeros((), np.uint32)}
+            return {"logs": {}, "checks": self._no_checks}
         key = jax.tree.structure(batch), tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(batch))
         if key not in self._extras:
             self._extras[key] = jax.eval_shape(self.step, ts, batch)[1]

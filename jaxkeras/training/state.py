@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxkeras.core import pure
 from jaxkeras.core.names import unique
@@ -73,9 +74,20 @@ def _paths_of(metric: Any) -> dict[Path, Variable]:
     return result
 
 
+@jax.jit
+def _copies(tree: Any) -> Any:
+    return jax.tree.map(jnp.copy, tree)
+
+
+def _copy(value: Any) -> jax.Array:
+    """A copy made through the host, for which nothing is compiled; as committed to its devices as the original,
+    since programs are compiled anew for arguments that differ in that."""
+    return jax.device_put(np.array(value), value.sharding if value.committed else None)
+
+
 def collect(tables: Tables) -> TrainState:
     """The arrays at rest. They are copies: a program may consume (donate) them while users hold the originals."""
-    return jax.tree.map(lambda v: jnp.array(v.cell(), copy=True), tables.variables(), is_leaf=_is_variable)
+    return _copies(jax.tree.map(lambda v: v.cell(), tables.variables(), is_leaf=_is_variable))
 
 
 class Loan:
@@ -104,7 +116,7 @@ class Loan:
             self.settle()
             return variable.cell()
         with jax.ensure_compile_time_eval():
-            return jnp.array(jax.tree.leaves(self.current)[self._positions[id(variable)]], copy=True)
+            return _copy(jax.tree.leaves(self.current)[self._positions[id(variable)]])
 
     def write(self, variable: Variable, value: jax.Array) -> None:
         if not self.active:
@@ -112,7 +124,7 @@ class Loan:
             variable.set_cell(value)
             return
         leaves, treedef = jax.tree.flatten(self.current)
-        leaves[self._positions[id(variable)]] = jnp.array(value, copy=True)
+        leaves[self._positions[id(variable)]] = _copy(value)
         self.current = jax.tree.unflatten(treedef, leaves)
 
     def settle(self) -> None:

@@ -62,7 +62,7 @@ def train_step(model: Any, tables: Tables) -> Step:
             return loss, (unscaled, y_pred, state, metrics, _bits(model, frame))
 
         grads, (loss, y_pred, state, metrics, checks) = jax.grad(objective, has_aux=True)(ts.params)
-        params, opt_state = optimizer.update(grads, ts.opt_state, ts.params)
+        params, opt_state = optimizer.update(grads, ts.opt_state, ts.params, value=loss)
         ts = TrainState(params, state, opt_state, metrics)
         metrics, logs = _update_metrics(model, tables, ts, batch, y_pred, loss, compute_metrics)
         return ts._replace(metrics=metrics), {"logs": logs, "checks": checks}

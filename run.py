@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Set up an environment of its own beside this file and run something in it. Needs Python 3.11 or newer, nothing else.
+
+    python3 run.py quickstart     train a real model and show the result
+    python3 run.py test           check style and run the whole test suite
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent
+ENVIRONMENT = ROOT / ".venv-run"
+PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def call(*command: object) -> int:
+    print("+", *command, flush=True)
+    return subprocess.call([str(part) for part in command], cwd=ROOT)
+
+
+def need(*command: object) -> None:
+    code = call(*command)
+    if code:
+        sys.exit(code)
+
+
+def create() -> None:
+    """Make the environment. Debian's Python comes without `ensurepip` and forbids installing beside the system."""
+    if subprocess.call([sys.executable, "-m", "venv", str(ENVIRONMENT)], stdout=subprocess.DEVNULL) == 0:
+        return
+    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+    need(sys.executable, "-m", "venv", "--without-pip", ENVIRONMENT)
+    # pip can install itself into an environment that has none.
+    if call(sys.executable, "-m", "pip", "--python", PYTHON, "install", "-q", "pip"):
+        shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+        sys.exit("Neither ensurepip nor pip is there. On Debian and Ubuntu: apt install python3-venv")
+
+
+def install(extras: str) -> None:
+    """Install the package with what a task needs, unless that was done before from the same files."""
+    stamp = ENVIRONMENT / f"installed-{extras}"
+    project = ROOT / "pyproject.toml"
+    if not PYTHON.exists():
+        create()
+    if not stamp.exists() or stamp.stat().st_mtime < project.stat().st_mtime:
+        need(PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-e", f".[{extras}]")
+        stamp.touch()
+
+
+def quickstart() -> int:
+    install("plot")
+    return call(PYTHON, "examples/quickstart.py")
+
+
+def test() -> int:
+    install("test")
+    need(PYTHON, "-m", "ruff", "check", ".")
+    need(PYTHON, "-m", "pytest", "-q", "tests/contract/test_imports.py")
+    return call(PYTHON, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *sys.argv[2:])
+
+
+if __name__ == "__main__":
+    if sys.version_info < (3, 11):  # noqa: UP036  (it is what runs this file that matters)
+        sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.")
+    tasks = {"quickstart": quickstart, "test": test}
+    if len(sys.argv) < 2 or sys.argv[1] not in tasks:
+        sys.exit(__doc__)
+    sys.exit(tasks[sys.argv[1]]())

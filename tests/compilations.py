@@ -1,0 +1,29 @@
+"""Counting what XLA compiles."""
+
+import contextlib
+
+import jax
+
+_EVENT = "/jax/core/compile/backend_compile_duration"
+_seen = [0]
+
+
+def _listen(event, duration, **_):
+    if event == _EVENT:
+        _seen[0] += 1
+
+
+jax.monitoring.register_event_duration_secs_listener(_listen)
+
+
+class Count:
+    def __init__(self):
+        self.start, self.value = _seen[0], None
+
+
+@contextlib.contextmanager
+def counting():
+    """`with counting() as count: ...` then `count.value` programs were compiled."""
+    count = Count()
+    yield count
+    count.value = _seen[0] - count.start

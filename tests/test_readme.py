@@ -1,0 +1,36 @@
+"""The README is a promise: its Python runs, in order, in one namespace."""
+
+import pathlib
+import re
+
+import matplotlib
+
+matplotlib.use("Agg")
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def test_every_example_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    namespace = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), namespace)
+    out = capsys.readouterr().out
+    assert "(32, 64, 64)" in out and "(5, 360, 10)" in out
+    assert namespace["accuracy"] > 0.8
+
+
+def test_the_quickstart_leaves_model_picture_and_report(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "quickstart"}
+    exec(compile((ROOT / "examples/quickstart.py").read_text(), "quickstart.py", "exec"), namespace)
+    namespace["main"]()
+    assert {p.name for p in (tmp_path / "quickstart").iterdir()} == {
+        "digits.keras",
+        "learning_curves.png",
+        "report.txt",
+    }
+    accuracy = float(re.search(r"Test accuracy ([\d.]+)%", (tmp_path / "quickstart/report.txt").read_text())[1])
+    assert accuracy > 95
+    assert "Test accuracy" in capsys.readouterr().out

@@ -1,0 +1,86 @@
+"""Never a silent recompile."""
+
+import numpy as np
+import pytest
+
+import jaxkeras as jk
+from tests.compilations import counting
+
+X = np.random.default_rng(0).normal(size=(70, 4)).astype("float32")
+Y = X.sum(1, keepdims=True)
+
+
+def model():
+    m = jk.Sequential(
+        [jk.Input((4,)), jk.layers.Dense(4, activation="relu"), jk.layers.Dropout(0.1), jk.layers.Dense(1)]
+    )
+    m.compile("adam", "mse", metrics=["mae"])
+    return m
+
+
+def test_second_epoch_second_fit_and_a_new_learning_rate_compile_nothing():
+    m = model()
+
+    class FirstEpoch(jk.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                self.counter = counting()
+                self.count = self.counter.__enter__()
+                self.model.optimizer.learning_rate = 0.5
+
+        def on_train_end(self, logs=None):
+            self.counter.__exit__(None, None, None)
+
+    callback = FirstEpoch()
+    m.fit(X, Y, epochs=3, verbose=0, validation_data=(X, Y), callbacks=[callback])
+    assert callback.count.value == 0
+    with counting() as count:
+        m.fit(X, Y, epochs=2, verbose=0, validation_data=(X, Y))
+        m.optimizer.learning_rate = 0.01
+        m.fit(X, Y, epochs=1, verbose=0, validation_data=(X, Y))
+    assert count.value == 0
+
+
+def test_evaluate_and_predict_of_other_sizes_compile_only_the_ragged_batch():
+    m = model()
+    m.fit(X, Y, verbose=0)
+    m.evaluate(X, Y, verbose=0)
+    m.predict(X, verbose=0)
+    with counting() as count:
+        m.evaluate(X, Y, verbose=0)
+        m.predict(X, verbose=0)
+    assert count.value == 0
+    big = np.tile(X, (5, 1))[: 32 * 8]
+    m.predict(big, verbose=0)
+    m.evaluate(big, np.tile(Y, (5, 1))[: 32 * 8], verbose=0)
+    with counting() as count:
+        m.predict(big[: 32 * 3], verbose=0)
+    assert count.value <= 1
+
+
+def test_train_on_batch_compiles_once():
+    m = model()
+    m.train_on_batch(X[:32], Y[:32])
+    with counting() as count:
+        for _ in range(3):
+            m.train_on_batch(X[:32], Y[:32])
+    assert count.value == 0
+
+
+def test_loops_of_any_length_are_one_program():
+    """Pieces of one step and of many run through the same executable: one program, and one for the ragged batch."""
+    m = model()
+    m.fit(X, Y, epochs=1, verbose=0)
+    assert m._engine.train._loop._cache_size() == 1
+    assert m._engine.train._tail._cache_size() == 1
+
+
+@pytest.mark.parametrize("frozen", [True])
+def test_freezing_a_layer_after_compile_takes_effect(frozen):
+    m = model()
+    m.fit(X, Y, verbose=0)
+    before = m.layers[0].kernel.numpy()
+    m.layers[0].trainable = not frozen
+    m.compile("sgd", "mse")
+    m.fit(X, Y, verbose=0)
+    np.testing.assert_array_equal(before, m.layers[0].kernel.numpy())

@@ -1,0 +1,137 @@
+"""As if one step at a time: fused, in executions of k, single and eager runs end in the same numbers."""
+
+import jax
+import numpy as np
+import pytest
+
+import jaxkeras as jk
+
+ROWS = 37  # with batches of 8, a ragged last one
+
+
+def dense():
+    return jk.Sequential(
+        [jk.Input((6,)), jk.layers.Dense(8, activation="relu"), jk.layers.BatchNormalization(),
+         jk.layers.Dropout(0.3), jk.layers.Dense(3, activation="softmax")]
+    )  # fmt: skip
+
+
+def convolutional():
+    return jk.Sequential(
+        [jk.Input((6,)), jk.layers.Reshape((6, 1)), jk.layers.Conv1D(4, 3, activation="relu"),
+         jk.layers.MaxPooling1D(2), jk.layers.Flatten(), jk.layers.Dense(3, activation="softmax")]
+    )  # fmt: skip
+
+
+def recurrent():
+    return jk.Sequential(
+        [jk.Input((6,)), jk.layers.Reshape((3, 2)), jk.layers.LSTM(4), jk.layers.Dense(3, activation="softmax")]
+    )
+
+
+class EveryBatch(jk.callbacks.Callback):
+    """Wants to see every batch, which forbids fusing."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps.append(batch)
+
+
+def data():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(ROWS, 6)).astype("float32")
+    return x, (x[:, 0] > 0).astype("int32") + (x[:, 1] > 0.5)
+
+
+def run(make, how, **fit):
+    jk.utils.set_random_seed(1)
+    model = make()
+    schedule = jk.optimizers.schedules.ExponentialDecay(0.01, 3, 0.9)
+    eager, every = how == "eager", how in ("single", "executions")
+    model.compile(
+        jk.optimizers.Adam(schedule), "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=eager,
+        steps_per_execution=3 if how == "executions" else 1,
+    )  # fmt: skip
+    x, y = data()
+    callbacks = [EveryBatch()] if every else []
+    history = model.fit(x, y, batch_size=8, epochs=3, verbose=0, callbacks=callbacks, **fit)
+    return model, history.history, callbacks
+
+
+@pytest.mark.parametrize("make", [dense, convolutional, recurrent])
+@pytest.mark.parametrize("how", ["single", "executions", "eager"])
+def test_every_way_of_running_gives_the_same_numbers(make, how):
+    weights = {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5}, "validation_split": 0.2}
+    fused, a, _ = run(make, "fused", **weights)
+    other, b, callbacks = run(make, how, **weights)
+    assert set(a) == set(b) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    for key in a:
+        np.testing.assert_allclose(a[key], b[key], rtol=2e-5, atol=1e-6, err_msg=key)
+    for v, w in zip(fused.get_weights(), other.get_weights()):
+        np.testing.assert_allclose(v, w, rtol=1e-4, atol=1e-5)
+    for v, w in zip(fused.optimizer.variables, other.optimizer.variables):
+        np.testing.assert_allclose(v.numpy(), w.numpy(), rtol=1e-3, atol=1e-5)
+    if how == "executions":
+        assert callbacks[0].steps[:2] == [2, 3]  # 29 rows: three whole batches at once, then the ragged one
+
+
+def test_streams_see_what_arrays_see():
+    x, y = data()
+    runs = []
+    for kind in ("arrays", "generator", "PyDataset"):
+        jk.utils.set_random_seed(1)
+        model = dense()
+        model.compile("adam", "sparse_categorical_crossentropy")
+
+        class Batches(jk.utils.PyDataset):
+            def __len__(self):
+                return 5
+
+            def __getitem__(self, i):
+                return x[8 * i : 8 * i + 8], y[8 * i : 8 * i + 8]
+
+        def generator():
+            while True:
+                for i in range(5):
+                    yield x[8 * i : 8 * i + 8], y[8 * i : 8 * i + 8]
+
+        if kind == "arrays":
+            h = model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
+        elif kind == "generator":
+            h = model.fit(generator(), epochs=2, steps_per_epoch=5, verbose=0)
+        else:
+            h = model.fit(Batches(), epochs=2, shuffle=False, verbose=0)
+        runs.append((h.history["loss"], model.get_weights()))
+    for losses, weights in runs[1:]:
+        np.testing.assert_allclose(losses, runs[0][0], rtol=1e-5)
+        for v, w in zip(weights, runs[0][1]):
+            np.testing.assert_allclose(v, w, rtol=1e-4, atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_run_bit_for_bit():
+    a, b = (run(dense, "fused")[0].get_weights() for _ in range(2))
+    for v, w in zip(a, b):
+        np.testing.assert_array_equal(v, w)
+
+
+def test_the_ragged_batch_is_really_smaller():
+    """Batch statistics over five rows, not over eight with padding."""
+    x = np.concatenate([np.zeros((8, 1)), np.full((5, 1), 4.0)]).astype("float32")
+    model = jk.Sequential([jk.Input((1,)), jk.layers.BatchNormalization(momentum=0.0)])
+    model.compile("sgd", "mse")
+    model.fit(x, x, batch_size=8, shuffle=False, verbose=0)
+    np.testing.assert_allclose(model.layers[0].moving_mean.numpy(), [4.0])
+
+
+def test_evaluate_and_predict_equal_the_model_as_a_function():
+    model, _, _ = run(dense, "fused")
+    x, y = data()
+    p = model.predict(x, batch_size=8, verbose=0)
+    np.testing.assert_allclose(p, model(x), rtol=1e-5, atol=1e-6)
+    loss, accuracy = model.evaluate(x, y, batch_size=8, verbose=0)
+    np.testing.assert_allclose(loss, -np.log(p[np.arange(ROWS), y]).mean(), rtol=1e-4)
+    np.testing.assert_allclose(accuracy, (p.argmax(1) == y).mean(), rtol=1e-6)
+    assert jax.tree.leaves(model.predict_on_batch(x[:3]))[0].shape == (3, 3)
