@@ -54,6 +54,16 @@ class LowRank(Layer):
 
         Raises:
             ValueError: if the layer is not built, constrains the weight, or has a correction already.
+
+        Example:
+
+        >>> from jaxkeras.layers import Embedding
+        >>> layer = Embedding(1000, 64)
+        >>> layer(jnp.array([[1, 2]])).shape
+        (1, 2, 64)
+        >>> layer.enable_lora(4)
+        >>> sum(v.size for v in layer.trainable_variables)
+        4256
         """
         if not self.built:
             raise ValueError(f"Layer '{self.name}' is not built: call it on data, or `build` it, before enable_lora.")

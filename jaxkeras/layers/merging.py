@@ -261,7 +261,7 @@ class Dot(_Merge):
             raise TypeError(f"`axes` of Dot must be an integer or two; got {axes!r}.")
         if len(pair) > 2 or (not isinstance(axes, int) and len(pair) != 2) or 0 in pair:
             raise ValueError(f"`axes` of Dot must be an integer or two, and not the batch axis 0; got {axes!r}.")
-        self.axes = axes
+        self.axes = axes if isinstance(axes, int) else tuple(axes)
         self.normalize = normalize
         self.supports_masking = True
 

@@ -1,8 +1,10 @@
 """Layers without recurrence or attention equal Keras's: signature, config, weights, outputs."""
 
+import numpy as np
 import pytest
 
-from tests.layers.parity import same_layer, same_signature
+from jaxkeras import layers
+from tests.layers.parity import make_input, randomize, same_layer, same_signature
 
 keras = pytest.importorskip("keras")
 
@@ -152,7 +154,7 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted({case[0] for case in CASES} | {"Lambda"}))
+@pytest.mark.parametrize("name", sorted({case[0] for case in CASES} | {"Lambda", "SpectralNormalization"}))
 def test_signature(name):
     same_signature(keras, name)
 
@@ -160,3 +162,22 @@ def test_signature(name):
 @pytest.mark.parametrize("name, kwargs, shape, options", CASES, ids=lambda value: str(value)[:60])
 def test_layer(name, kwargs, shape, options):
     same_layer(keras, name, kwargs, shape, **options)
+
+
+@pytest.mark.parametrize("name, kwargs", [("Dense", {"units": 3}), ("Conv1D", {"filters": 3, "kernel_size": 2})])
+def test_spectral_normalization(name, kwargs):
+    x = make_input((2, 5, 4))
+    theirs = keras.layers.SpectralNormalization(getattr(keras.layers, name)(**kwargs, name="inner"), 2, name="it")
+    ours = layers.SpectralNormalization(getattr(layers, name)(**kwargs, name="inner"), 2, name="it")
+    theirs.build(x.shape)
+    randomize(theirs)
+    ours.build(x.shape)
+    assert [(w.name, w.shape) for w in ours.weights] == [(w.name, tuple(w.shape)) for w in theirs.weights]
+    ours.set_weights(theirs.get_weights())
+    for training in (False, True, True, False):
+        np.testing.assert_allclose(ours(x, training=training), theirs(x, training=training), 1e-5, 1e-6)
+        for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, 1e-5, 1e-6)
+    mine, expected = ours.get_config(), theirs.get_config()
+    assert mine.pop("layer")["class_name"] == expected.pop("layer")["class_name"]
+    assert mine == expected
