@@ -1,0 +1,66 @@
+"""The benchmarks run, and everyone in them computes the same thing."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jaxkeras as jk
+from benchmarks import run
+from benchmarks.comparisons import COMPARISONS
+from benchmarks.frameworks import FRAMEWORKS, hand_jax, keras_api
+from benchmarks.workloads import WORKLOADS, Workload, draw_data, draw_weights, weight_shapes
+
+SMALL = [
+    Workload("linear", "dense", (2, 1), "mse", "sgd", 64),
+    Workload("tabular", "dense", (6, 8, 8, 1), "binary", "adam", 64),
+    Workload("cnn", "cnn", (18, 3, 4, 5, 6, 10), "classes", "sgd", 32, batch=16),
+    Workload("lstm", "lstm", (20, 5, 4, 6), "binary", "adam", 64),
+    Workload("transformer", "transformer", (20, 5, 8, 1, 2, 12), "binary", "adam", 64),
+]
+
+
+@pytest.mark.parametrize("w", SMALL, ids=lambda w: w.name)
+def test_the_version_by_hand_computes_what_fit_computes(w: Workload):
+    x, y, _ = draw_data(w)
+    weights = [a for _, a in draw_weights(w)]
+    model = keras_api.compiled(jk, w, weights)
+    history = model.fit(x, y, batch_size=w.batch, shuffle=False, verbose=0).history
+
+    order = np.arange(w.rows).reshape(-1, w.batch)
+    state = hand_jax.epoch_by_scan(w, hand_jax.PLAIN)(hand_jax.start(w, weights), x, y, order)
+
+    np.testing.assert_allclose(float(state["loss"]) / len(order), history["loss"][0], rtol=1e-5)
+    if w.loss != "mse":
+        np.testing.assert_allclose(float(state["hits"]) / w.rows, history["accuracy"][0], rtol=1e-6)
+    for (name, _), ours in zip(weight_shapes(w), model.get_weights()):
+        np.testing.assert_allclose(state["params"][name], ours, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_every_comparison_names_known_frameworks():
+    for c in COMPARISONS.values():
+        assert {framework for framework, _ in c.entries} <= set(FRAMEWORKS)
+        assert c.target is None or c.target in c.entries
+
+
+@pytest.mark.parametrize("w", WORKLOADS.values(), ids=lambda w: w.name)
+def test_a_workload_survives_the_way_to_its_worker(w: Workload):
+    assert Workload.loads(w.dumps()) == w
+    assert w.scaled(1e-9).rows == 2 * w.batch
+
+
+def test_a_tiny_run_writes_a_report(tmp_path: Path):
+    frameworks = ["jaxkeras", "jax-scan"]
+    output = tmp_path / "tiny"
+    run.main(
+        ["--workloads", "linear", "--frameworks", *frameworks, "--rounds", "2", "--scale", "0.01", "--output",
+         str(output)]
+    )  # fmt: skip
+    result = json.loads((tmp_path / "tiny.json").read_text())["comparisons"]["linear"]
+    assert list(result["entries"]) == frameworks
+    for entry in result["entries"].values():
+        assert entry["seconds"]["min"] <= entry["seconds"]["median"] <= entry["seconds"]["max"]
+        assert len(entry["rounds"]) == 2 and entry["peak_bytes"] > 0
+    assert result["target"]["against"] == "jax-scan"
+    assert "| jaxkeras |" in (tmp_path / "tiny.md").read_text()
