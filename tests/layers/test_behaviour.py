@@ -183,3 +183,16 @@ def test_global_defaults_of_layout():
         assert layers.MaxPooling2D()(jnp.ones((2, 3, 4, 4))).shape == (2, 3, 2, 2)
     finally:
         jk.config.set_image_data_format("channels_last")
+
+
+def test_weights_handed_to_jitted_functions_while_shapes_are_inferred():
+    class Rows(layers.Layer):
+        def build(self, input_shape):
+            self.table = self.add_weight((3, 2), "ones", name="table")
+
+        def call(self, ids):
+            return jnp.take(self.table, ids, axis=0)  # jax.jit around jnp.take sees the variable itself
+
+    layer = Rows()
+    layer(jk.Input((4,), dtype="int32"))
+    np.testing.assert_array_equal(layer(jnp.zeros((1, 4), jnp.int32)), np.ones((1, 4, 2)))
