@@ -594,9 +594,11 @@ class Orthogonal(RandomInitializer):
         if len(shape) < 2:
             raise ValueError(f"Orthogonal needs a shape of at least two dimensions, got {tuple(shape)}.")
         rows, columns = math.prod(shape[:-1]), shape[-1]
-        q, r = jnp.linalg.qr(random.normal((max(rows, columns), min(rows, columns)), dtype=dtype, seed=key))
+        dtype = standardize_dtype(dtype)
+        wide = dtype if dtype == "float64" else "float32"  # LAPACK has no 16-bit types
+        q, r = jnp.linalg.qr(random.normal((max(rows, columns), min(rows, columns)), dtype=wide, seed=key))
         q = q * jnp.sign(jnp.diag(r))  # else the signs, and so the distribution, would depend on the QR algorithm
-        return self.gain * jnp.reshape(q if rows >= columns else q.T, tuple(shape))
+        return self.gain * jnp.reshape(q if rows >= columns else q.T, tuple(shape)).astype(dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "gain": self.gain}

@@ -250,7 +250,6 @@ def matmul(x1: Any, x2: Any) -> jax.Array:
     return jnp.matmul(x1, x2, preferred_element_type=_accumulator(x1, x2))
 
 
-@op
 def meshgrid(*x: Any, indexing: str = "xy") -> list[jax.Array]:
     """Coordinate arrays of a grid.
 
@@ -258,6 +257,11 @@ def meshgrid(*x: Any, indexing: str = "xy") -> list[jax.Array]:
         *x: vectors.
         indexing: `"xy"` (the first two axes exchanged) or `"ij"`.
     """
+    return _meshgrid(x, indexing)
+
+
+@op(name="meshgrid")
+def _meshgrid(x: Sequence[Any], indexing: str) -> list[jax.Array]:
     return jnp.meshgrid(*(tensor(v) for v in x), indexing=indexing)
 
 

@@ -159,7 +159,6 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
     return jax.lax.cond(tensor(pred), lambda: _values(true_fn()), lambda: _values(false_fn()))
 
 
-@op
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """One of several functions, by an index.
 
@@ -171,6 +170,11 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     Returns:
         What the chosen function returned.
     """
+    return _switch(index, branches, operands)
+
+
+@op(name="switch")
+def _switch(index: Any, branches: Sequence[Callable[..., Any]], operands: Sequence[Any]) -> Any:
     return jax.lax.switch(tensor(index), branches, *_values(operands))
 
 
