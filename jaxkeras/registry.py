@@ -311,7 +311,7 @@ def _module(cls: Any) -> str:
 
 
 def _reg_name(cls: Any) -> str | None:
-    return None if cls in _MODULES and _MODULES[cls].count(".") <= 1 else get_registered_name(cls)
+    return None if cls in _MODULES and not _MODULES[cls].startswith("keras.src") else get_registered_name(cls)
 
 
 def _serialize_function(obj: Any) -> Any:
@@ -323,9 +323,8 @@ def _serialize_function(obj: Any) -> Any:
         )
     if name is None:
         raise ValueError(f"Cannot make a config of the callable {obj!r}: it has no name.")
-    module = _MODULES.get(obj, "builtins")
-    return {"module": module if obj in _MODULES else "builtins", "class_name": "function", "config": name,
-            "registered_name": get_registered_name(obj)}  # fmt: skip
+    # Keras finds functions by name alone, whatever module a config says.
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": get_registered_name(obj)}
 
 
 # Keras's own private module paths in files, and the kind under which the same names are registered here.

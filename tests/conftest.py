@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")  # forward passes of the oracle, far cheaper than its jax backend
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# The suite compiles thousands of tiny programs and runs each a few times: quick compilation matters, not quick code.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest  # noqa: E402

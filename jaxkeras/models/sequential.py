@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxkeras import registry
+from jaxkeras.core.frame import local
 from jaxkeras.core.names import unique
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.core.variable import standardize_shape
@@ -87,8 +88,8 @@ class Sequential(Model):
         """Create the weights for inputs of this shape (with the batch axis, None where unknown)."""
         if not self._layers:
             raise ValueError(f"Sequential model '{self.name}' has no layers yet: call `model.add(layer)`.")
-        if self._graph is not None:
-            return
+        if self._graph is not None or local.eager:
+            return  # while values are to be seen, the layers are built as the data reach them
         if not _is_shape(input_shape) and input_shape is not None:
             return  # nested inputs: the layers are built when the model is called
         first = self._layers[0]

@@ -32,7 +32,7 @@ class Trainer:
     _untracked = frozenset(
         {
             "optimizer", "history", "loss", "_spec", "_engine", "_objective", "_loss_tracker", "_user_metrics",
-            "_check_messages", "_compile_arguments",
+            "_check_messages", "_compile_arguments", "_output_specs",
         }
     )  # fmt: skip
 
@@ -47,6 +47,7 @@ class Trainer:
         self._engine: Engine | None = None
         self._loss_tracker: Any = None
         self._check_messages: list[str] = []
+        self._output_specs: dict[Any, Any] = {}
         self._compile_arguments: dict[str, Any] = {}
         self.steps_per_execution = 1
         self._run_eagerly = False
@@ -110,7 +111,7 @@ class Trainer:
         if self._engine is not None:
             self._engine.settle()
         self._spec, self._objective, self._engine = spec, None, None
-        self._check_messages = []
+        self._check_messages, self._output_specs = [], {}
         self._loss_tracker = metrics_module.Mean(name="loss")
         self.optimizer, self.loss = resolved, loss
         self._run_eagerly = bool(run_eagerly)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from jaxkeras.core import pure
 from jaxkeras.core.dtypes import standardize_dtype
-from jaxkeras.core.frame import bind, local
+from jaxkeras.core.frame import bind, local, setting
 from jaxkeras.core.symbolic import KerasTensor, infer
 from jaxkeras.core.tracking import nest
 from jaxkeras.training import step as steps
@@ -21,22 +22,30 @@ def _symbolic(tree: Any) -> Any:
     return jax.tree.map(lambda a: KerasTensor((None, *a.shape[1:]), standardize_dtype(a.dtype)), tree)
 
 
-def build(model: Any, x: Any, eager: bool = False) -> None:
-    """Create the weights of a model from a batch of its inputs: abstractly, or by a real call when `eager`."""
-    if model.built and model._called:
-        return
-    if eager:
-        steps._call(model, jax.tree.map(jax.numpy.asarray, x), training=False)
-    else:
-        model._ensure_built(x)
+def build(model: Any, x: Any) -> None:
+    """Create the weights of a model from a batch of its inputs: abstractly, or by a real call if it runs eagerly."""
+    if not (model.built and model._called):
+        if model.run_eagerly:
+            output_spec(model, x)
+        else:
+            model._ensure_built(x)
 
 
 def output_spec(model: Any, x: Any) -> Any:
-    """What the model returns, as KerasTensors."""
+    """What the model returns for a batch, as KerasTensors."""
     graph = getattr(model, "_graph", None)
     if graph is not None:
         return graph.outputs_struct
-    return infer(model.__call__, (_symbolic(x),), {})
+    leaves, treedef = jax.tree.flatten(x)
+    key = treedef, tuple((a.shape[1:], str(a.dtype)) for a in leaves)
+    if key not in model._output_specs:
+        if model.run_eagerly:
+            with setting(eager=True):
+                outputs = steps._call(model, jax.tree.map(jnp.asarray, x), training=False)
+            model._output_specs[key] = _symbolic(outputs)
+        else:
+            model._output_specs[key] = infer(model.__call__, (_symbolic(x),), {})
+    return model._output_specs[key]
 
 
 def bind_objective(model: Any, x: Any, y: Any, y_pred: Any = None) -> None:
@@ -101,7 +110,7 @@ class Engine:
 
     def _read_metrics(self, metrics: Any) -> dict[str, Any]:
         with self._bound(metrics):
-            return self.model.get_metrics_result()
+            return {name: jnp.asarray(value) for name, value in self.model.get_metrics_result().items()}
 
     def _initial_metrics(self, metrics: Any) -> Any:
         with self._bound(metrics) as frame:
@@ -153,7 +162,7 @@ def engine_for(model: Any, batch: Any) -> Engine:
         batch: `(x, y, sample_weight)`, arrays of one batch.
     """
     x, y, _ = batch
-    build(model, x, model.run_eagerly)
+    build(model, x)
     if y is not None:
         bind_objective(model, x, y)
     engine = model._engine

@@ -148,8 +148,8 @@ def test_a_model_with_its_own_trackers_and_metrics_property():
             )  # fmt: skip
 
     m = Tracked()
-    m.compile("adam")
-    h = m.fit(X, Y, epochs=2, verbose=0).history
+    m.compile("sgd")
+    h = m.fit(X, Y, epochs=2, verbose=0, batch_size=40).history
     assert list(h) == ["tracked"] and h["tracked"][1] < h["tracked"][0]
 
 
