@@ -71,6 +71,7 @@ class _HeadAttention(Layer):
             kernel_constraint=self.kernel_constraint, bias_constraint=self.bias_constraint,
             activity_regularizer=self._part_regularizer,
         )  # fmt: skip
+        dense.supports_masking = True  # masks are dealt with here
         setattr(self, "_gate_dense" if role == "gate" else f"{self._prefix}{role}_dense", dense)
         dense.build(input_shape)
 

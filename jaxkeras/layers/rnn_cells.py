@@ -76,7 +76,7 @@ def build_cell(cell: Any, input_shape: Sequence[int | None]) -> None:
     if not cell.built or cell._has_unbuilt_parts():
         shapes = jax.eval_shape(lambda: initial_states(cell, 1, cell.compute_dtype))
         states = jax.tree.map(lambda s: KerasTensor((None, *s.shape[1:]), s.dtype), shapes)
-        infer(cell.__call__, (KerasTensor(input_shape, cell.compute_dtype), states), {})
+        infer(cell.__call__, (KerasTensor((None, *input_shape[1:]), cell.compute_dtype), states), {})
         cell.built = True
 
 

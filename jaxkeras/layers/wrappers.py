@@ -227,6 +227,4 @@ class Bidirectional(Layer):
         self.reset_state()
 
     def get_config(self) -> dict[str, Any]:
-        config = {**super().get_config(), "layer": registry.serialize(self.forward_layer)}
-        config.pop("weights")
-        return config
+        return {**super().get_config(), "layer": registry.serialize(self.forward_layer)}

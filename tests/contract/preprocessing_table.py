@@ -1,0 +1,11 @@
+"""Preprocessing."""
+
+from jaxkeras import layers as L
+from tests.contract.row import Row
+
+ROWS = [
+    Row("Rescaling", lambda: L.Rescaling(0.5, offset=1.0), (2, 3)),
+    Row("Normalization", lambda: L.Normalization(), (2, 3)),
+    Row("Normalization-given", lambda: L.Normalization(axis=None, mean=1.0, variance=4.0), (2, 3)),
+    Row("IntegerLookup", lambda: L.IntegerLookup(vocabulary=[3, 1]), (2, 3), dtype="int32", host=True, grad=False),
+]
