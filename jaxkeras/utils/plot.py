@@ -1,0 +1,197 @@
+"""Pictures of models."""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from jaxkeras.registry import unknown
+from jaxkeras.utils.diagram import Box, Diagram, Frame, Show, diagram
+
+_DIRECTIONS = ("TB", "BT", "LR", "RL")
+_INSTALL = 'pip install "jaxkeras[plot]"'
+
+
+def model_to_dot(
+    model: Any,
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = True,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    subgraph: bool = False,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+    splines: str = "ortho",
+    **kwargs: Any,
+) -> Any:
+    """A model as a graph of Graphviz.
+
+    Args:
+        model: a built model.
+        show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable: what is said about each
+            layer.
+        rankdir: `"TB"` from top to bottom, `"LR"` from left to right, `"BT"` and `"RL"` back.
+        expand_nested: whether to show what is inside models inside, in a frame.
+        dpi: pixels for an inch.
+        subgraph: whether to return a `pydot.Cluster`, to put into another graph.
+        splines: how edges are drawn: `"ortho"`, `"curved"`, `"polyline"`, `"spline"` or `"line"`.
+
+    Returns:
+        A `pydot.Dot`, or a `pydot.Cluster`.
+
+    Raises:
+        ImportError: without pydot.
+        ValueError: for a model that is not built.
+    """
+    _check(model, rankdir, kwargs)
+    try:
+        import pydot
+    except ImportError:
+        raise ImportError(f"model_to_dot needs pydot: {_INSTALL}. (`plot_model` works without it.)") from None
+    show = Show(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable)
+    picture = diagram(model, show, expand_nested)
+    if subgraph:
+        dot = _cluster(pydot, picture.frame)
+    else:
+        dot = pydot.Dot(rankdir=rankdir, concentrate=True, dpi=dpi, splines=splines)
+        dot.set_node_defaults(shape="record")
+        _fill(pydot, dot, picture.frame)
+    _connect(pydot, dot, picture)
+    return dot
+
+
+def _cluster(pydot: Any, frame: Frame) -> Any:
+    cluster = pydot.Cluster(graph_name=frame.name, label=frame.name, labeljust="l", style="dashed")
+    _fill(pydot, cluster, frame)
+    return cluster
+
+
+def _fill(pydot: Any, dot: Any, frame: Frame) -> None:
+    for item in frame.items:
+        if isinstance(item, Frame):
+            dot.add_subgraph(_cluster(pydot, item))
+        else:
+            dot.add_node(pydot.Node(str(item.key), label=_label(item), fontname="Helvetica", border="0", margin="0"))
+
+
+def _connect(pydot: Any, dot: Any, picture: Diagram) -> None:
+    for a, b in picture.edges:
+        dot.add_edge(pydot.Edge(str(a), str(b), penwidth="2"))
+
+
+_BACKGROUND = {"": "white", "yes": "forestgreen", "no": "firebrick"}
+
+
+def _label(box: Box) -> str:
+    """A table in the HTML that Graphviz takes for a label."""
+    columns = max((len(row) for row in box.rows), default=1)
+    title = f"<b>{html.escape(box.title)}</b> {html.escape(box.subtitle)}".rstrip()
+    rows = [f'<td colspan="{columns}" bgcolor="black"><font point-size="16" color="white">{title}</font></td>']
+    for row in box.rows:
+        span = columns if len(row) == 1 else 1
+        cells = []
+        for cell in row:
+            ink = "white" if cell.style else "black"
+            text = f"{cell.label}: " if cell.label else ""
+            text += f"<b>{html.escape(cell.value)}</b>"
+            cells.append(
+                f'<td colspan="{span}" bgcolor="{_BACKGROUND[cell.style]}">'
+                f'<font point-size="14" color="{ink}">{text}</font></td>'
+            )
+        rows.append("".join(cells))
+    table = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<<table border="0" cellborder="1" bgcolor="black" cellpadding="10">{table}</table>>'
+
+
+def plot_model(
+    model: Any,
+    to_file: str | os.PathLike[str] = "model.png",
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = False,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+    splines: str = "ortho",
+    **kwargs: Any,
+) -> Any:
+    """Draw the layers of a model and how they are connected.
+
+    With Graphviz and pydot they do it; without, matplotlib draws the same diagram.
+
+    Args:
+        model: a built model; a subclassed one is a single box.
+        to_file: path; its ending says which format: `.png`, `.svg`, `.pdf`.
+        show_shapes: write the shapes of inputs and outputs.
+        show_dtype: write the type of the output.
+        show_layer_names: write the names of layers beside their classes.
+        rankdir: `"TB"` from top to bottom, `"LR"` from left to right, `"BT"` and `"RL"` back.
+        expand_nested: draw what is inside models inside the model, in a frame.
+        dpi: pixels for an inch.
+        show_layer_activations: write the activation of layers that have one.
+        show_trainable: mark which layers are trained.
+        splines: how Graphviz draws edges: `"ortho"`, `"curved"`, `"polyline"`, `"spline"` or `"line"`.
+
+    Returns:
+        In a notebook an object that shows the picture (not for PDF), elsewhere None.
+
+    Raises:
+        ImportError: when neither Graphviz with pydot nor matplotlib is there.
+        ValueError: for a model that is not built.
+
+    Example:
+
+    >>> import jaxkeras as jk
+    >>> model = jk.Sequential([jk.Input((4,)), jk.layers.Dense(2)])
+    >>> jk.utils.plot_model(model, "model.svg", show_shapes=True)  # doctest: +SKIP
+    """
+    _check(model, rankdir, kwargs)
+    path = Path(to_file)
+    extension = path.suffix[1:].lower() or "png"
+    show = Show(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable)
+    if importlib.util.find_spec("pydot") and shutil.which("dot"):
+        dot = model_to_dot(
+            model, *show[:3], rankdir, expand_nested, dpi, show_layer_activations=show_layer_activations,
+            show_trainable=show_trainable, splines=splines,
+        )  # fmt: skip
+        dot.write(str(path), format=extension)
+    else:
+        from jaxkeras.utils.draw import draw
+
+        try:
+            draw(diagram(model, show, expand_nested), path, extension, rankdir, dpi)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "matplotlib":
+                raise
+            raise ImportError(f"plot_model needs matplotlib (or Graphviz and pydot): {_INSTALL}") from None
+    return _shown(path, extension)
+
+
+def _check(model: Any, rankdir: str, kwargs: dict[str, Any]) -> None:
+    if kwargs:
+        raise unknown("argument of plot_model", next(iter(kwargs)), plot_model.__annotations__)
+    if rankdir not in _DIRECTIONS:
+        raise ValueError(f"`rankdir` must be one of {', '.join(map(repr, _DIRECTIONS))}; got {rankdir!r}.")
+    if not model.built:
+        raise ValueError(
+            f"Model '{model.name}' is not built yet, so nobody knows what is in it. Call it on a batch of data, or "
+            "`model.build(input_shape)`, first."
+        )
+
+
+def _shown(path: Path, extension: str) -> Any:
+    ipython = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None or extension == "pdf":
+        return None
+    from IPython.display import SVG, Image
+
+    return SVG(filename=str(path)) if extension == "svg" else Image(filename=str(path))
