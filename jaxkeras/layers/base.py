@@ -453,7 +453,9 @@ class Layer(Operation, Trackable):
                 return KerasTensor(x)
             if hasattr(x, "shape") and hasattr(x, "dtype") and not isinstance(x, KerasTensor):
                 shape = tuple(x.shape)
-                return KerasTensor((None, *shape[1:]) if shape else shape, standardize_dtype(x.dtype))
+                text = getattr(x.dtype, "kind", "") in "USO"
+                dtype = "string" if text else standardize_dtype(x.dtype)
+                return KerasTensor((None, *shape[1:]) if shape else shape, dtype)
             return x
 
         args, kwargs = jax.tree.map(symbolic, (inputs, kwargs), is_leaf=_is_shape)

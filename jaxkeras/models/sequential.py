@@ -122,8 +122,8 @@ class Sequential(Model):
         x = next(iter(arguments.values()), None)
         if self._graph is None and hasattr(x, "dtype"):
             # Integer ids stay integers: the input takes the type of the first data it sees.
-            name = str(x.dtype)
-            self._seen_dtype = name if name.startswith(("int", "uint")) else None
+            name = "string" if getattr(x.dtype, "kind", "") in "USO" else str(x.dtype)
+            self._seen_dtype = name if name.startswith(("int", "uint", "string")) else None
         super()._maybe_build(arguments)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:

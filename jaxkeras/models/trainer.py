@@ -18,8 +18,9 @@ from jaxkeras.core import pure
 from jaxkeras.data import adapt, split_validation, unpack_x_y_sample_weight
 from jaxkeras.data.weights import class_weight_to_sample_weight
 from jaxkeras.models import checks
+from jaxkeras.models.host import check_text, host_part
 from jaxkeras.training import loop
-from jaxkeras.training.engine import Engine, bind_objective, engine_for
+from jaxkeras.training.engine import Engine, bind_objective, build, engine_for
 from jaxkeras.training.feeds import feed_for
 from jaxkeras.training.interrupt import Guard
 from jaxkeras.training.logs import to_python
@@ -32,7 +33,7 @@ class Trainer:
     _untracked = frozenset(
         {
             "optimizer", "history", "loss", "_spec", "_engine", "_objective", "_loss_tracker", "_user_metrics",
-            "_check_messages", "_compile_arguments", "_output_specs",
+            "_check_messages", "_compile_arguments", "_output_specs", "_host",
         }
     )  # fmt: skip
 
@@ -48,6 +49,7 @@ class Trainer:
         self._loss_tracker: Any = None
         self._check_messages: list[str] = []
         self._output_specs: dict[Any, Any] = {}
+        self._host: Any = None
         self._compile_arguments: dict[str, Any] = {}
         self.steps_per_execution = 1
         self._run_eagerly = False
@@ -432,10 +434,7 @@ class Trainer:
             x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch, shuffle=shuffle,
             class_weight=class_weight,
         )  # fmt: skip
-        batch = source.peek()
-        checks.targets(self, batch)
-        engine = engine_for(self, batch)
-        checks.data_fits(self, source, batch)
+        source, batch, engine = self._ready(source, initial_epoch)
         validation: Any = None
         if validation_data is not None:
             validation = _Validation(self, validation_data, validation_batch_size or batch_size, validation_steps)
@@ -456,6 +455,28 @@ class Trainer:
             if validation is not None:
                 validation.close()
         return self.history
+
+    def _ready(self, source: Any, epoch: int = 0, for_predict: bool = False) -> tuple[Any, Any, Engine]:
+        """Build the model for the data, check that they fit, and let text layers do their part.
+
+        Returns:
+            The source to read from, its first batch, and the engine.
+        """
+        batch = source.peek(epoch) if hasattr(source, "epoch") else source.peek()
+        if for_predict:
+            batch = (batch[0], None, None)
+        else:
+            checks.targets(self, batch)
+        build(self, batch[0])
+        self._host = host_part(self)
+        if self._host is not None:
+            source = self._host.source(source)
+            batch = source.peek(epoch) if hasattr(source, "epoch") else source.peek()
+        check_text(self, batch)
+        engine = engine_for(self, batch)
+        if not for_predict:
+            checks.data_fits(self, source, batch)
+        return source, batch, engine
 
     def _chunk(self, callback_list: Any, mode: str) -> int | None:
         """Steps that a stream stacks: one when somebody wants to see every batch."""
@@ -500,10 +521,7 @@ class Trainer:
         if kwargs:
             raise registry.unknown("argument of evaluate", next(iter(kwargs)), ("x", "y", "steps", "return_dict"))
         source = adapt(x, y, sample_weight, batch_size=batch_size, steps=steps)
-        batch = source.peek()
-        checks.targets(self, batch)
-        engine = engine_for(self, batch)
-        checks.data_fits(self, source, batch)
+        source, batch, engine = self._ready(source)
         callback_list = self._callbacks(callbacks, verbose, steps=source.steps, epochs=1)
         feed = feed_for(source, self._chunk(callback_list, "test"), reuse=False)
         loan = engine.borrow()
@@ -540,9 +558,7 @@ class Trainer:
             NumPy arrays in the structure that the model returns.
         """
         source = adapt(x, batch_size=batch_size, steps=steps, for_predict=True)
-        batch = source.peek()
-        engine = engine_for(self, (batch[0], None, None))
-        checks.data_fits(self, source, batch)
+        source, batch, engine = self._ready(source, for_predict=True)
         engine.settle()
         callback_list = self._callbacks(callbacks, verbose, steps=source.steps, epochs=1)
         try:
@@ -583,16 +599,13 @@ class Trainer:
 
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch, as NumPy arrays."""
-        batch = adapt(x, batch_size=2**30, for_predict=True).peek()
-        engine = engine_for(self, (batch[0], None, None))
+        _, batch, engine = self._ready(adapt(x, batch_size=2**30, for_predict=True), for_predict=True)
         engine.settle()
         y = engine.predict.single(pure.cells(engine.tables.params), pure.cells(engine.tables.state), batch[0])
         return jax.tree.map(np.asarray, y)
 
     def _on_batch(self, mode: str, x: Any, y: Any, sample_weight: Any, return_dict: bool) -> Any:
-        batch = adapt(x, y, sample_weight, batch_size=2**30).peek()
-        checks.targets(self, batch)
-        engine = engine_for(self, batch)
+        _, batch, engine = self._ready(adapt(x, y, sample_weight, batch_size=2**30))
         programs = engine.train if mode == "train" else engine.test
         loan = engine.borrow()
         with Guard() as guard, guard.critical():
@@ -660,10 +673,8 @@ class _Validation:
         self.model = model
         x, y, sample_weight = unpack_x_y_sample_weight(data) if isinstance(data, (tuple, list)) else (data, None, None)
         streamed = not isinstance(data, (tuple, list))
-        self.source = adapt(x, y, sample_weight, batch_size=None if streamed else batch_size, steps=steps)
-        batch = self.source.peek()
-        checks.targets(model, batch)
-        checks.data_fits(model, self.source, batch)
+        source = adapt(x, y, sample_weight, batch_size=None if streamed else batch_size, steps=steps)
+        self.source, _, _ = model._ready(source)
         self.feed: Any = None
 
     def bound(self, engine: Engine, callbacks: Any) -> Callable[[Any, Any], dict[str, Any]]:

@@ -12,6 +12,7 @@ from jaxkeras.core.dtypes import standardize_dtype
 from jaxkeras.core.frame import bind, local, setting
 from jaxkeras.core.symbolic import KerasTensor, infer
 from jaxkeras.core.tracking import nest
+from jaxkeras.data.convert import is_text
 from jaxkeras.training import step as steps
 from jaxkeras.training.program import PredictPrograms, Programs
 from jaxkeras.training.spec import resolve
@@ -27,6 +28,8 @@ def build(model: Any, x: Any) -> None:
     if not (model.built and model._called):
         if model.run_eagerly:
             output_spec(model, x)
+        elif any(is_text(leaf) for leaf in jax.tree.leaves(x)):
+            model(x)  # nothing traces text
         else:
             model._ensure_built(x)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxkeras.data import ArraySource, Source, StreamSource, prefetch
+from jaxkeras.data import ArraySource, Source, prefetch
 from jaxkeras.training.program import Programs
 
 CHUNK_BYTES = 4 * 2**20  # of stacked batches handed to a program at once: enough to hide the call, little to copy
@@ -152,7 +152,7 @@ class StreamFeed:
 
     def pieces(self, epoch: int, length: Length) -> Iterator[Piece]:
         source = self.source
-        batches = source.epoch(epoch) if isinstance(source, StreamSource) else source.batches(epoch)  # type: ignore[attr-defined]
+        batches = source.batches(epoch) if isinstance(source, ArraySource) else source.epoch(epoch)  # type: ignore[attr-defined]
         ahead = prefetch(self._chunks(iter(batches)), 2)
         try:
             for data, count, size in ahead:

@@ -32,6 +32,9 @@ def _updated(table: dict[Any, Any], frame: Any) -> dict[str, Any]:
 
 
 def _call(model: Any, x: Any, training: bool) -> Any:
+    if model._host is not None:  # its text layers have run on the host already
+        with setting(stage="call", training=training):
+            return model._host.call(x, training)
     return model(x, training=training) if "training" in model._signature.parameters else model(x)
 
 
