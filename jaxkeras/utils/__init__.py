@@ -1,5 +1,6 @@
 """Helpers around training."""
 
+from jaxkeras.callbacks.progress import Progbar as Progbar
 from jaxkeras.core.dtypes import standardize_dtype as standardize_dtype
 from jaxkeras.core.names import reset_uids as clear_session
 from jaxkeras.core.seeds import set_random_seed as set_random_seed
@@ -16,6 +17,9 @@ from jaxkeras.registry import get_registered_name as get_registered_name
 from jaxkeras.registry import get_registered_object as get_registered_object
 from jaxkeras.registry import register_keras_serializable as register_keras_serializable
 from jaxkeras.registry import serialize as serialize_keras_object
+from jaxkeras.utils.curves import plot_history as plot_history
 from jaxkeras.utils.file_utils import get_file as get_file
+from jaxkeras.utils.plot import model_to_dot as model_to_dot
+from jaxkeras.utils.plot import plot_model as plot_model
 
 __all__ = ["clear_session", "deserialize_keras_object", "serialize_keras_object"]

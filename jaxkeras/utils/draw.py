@@ -32,7 +32,8 @@ Piece = tuple[str, bool]  # text, and whether it is bold
 
 # -- sizes ------------------------------------------------------------------------------------------------------------
 @lru_cache(4096)
-def _text_width(text: str, size: float, bold: bool) -> float:
+def text_width(text: str, size: float, bold: bool) -> float:
+    """The width of a line in points."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
@@ -41,7 +42,7 @@ def _text_width(text: str, size: float, bold: bool) -> float:
 
 
 def _line_width(pieces: list[Piece], size: float) -> float:
-    return sum(_text_width(text, size, bold) for text, bold in pieces) + _SPACE * size * (len(pieces) - 1)
+    return sum(text_width(text, size, bold) for text, bold in pieces) + _SPACE * size * (len(pieces) - 1)
 
 
 def _title(box: Box) -> list[Piece]:
@@ -120,7 +121,7 @@ def _place(frame: Frame, edges: list[tuple[int, int]], shapes: dict[int, _Shape]
             along, across = (shape.height, shape.width) if upright else (shape.width, shape.height)
             sizes.append(Size(across + room, along))
 
-    label = Size(_text_width(frame.name, _NAME_SIZE, True), _NAME_SIZE * 1.5)
+    label = Size(text_width(frame.name, _NAME_SIZE, True), _NAME_SIZE * 1.5)
     ports: dict[tuple[str, int], int] = {}  # ("in" or "out", box) -> index of the item on the border
 
     def port(side: str, key: int) -> int:
@@ -261,7 +262,7 @@ def _write(axes: Any, x: float, middle: float, pieces: list[Piece], size: float,
             x, middle + 0.36 * size, text, fontsize=size, fontweight="bold" if bold else "normal", color=colour,
             ha="left", va="baseline", parse_math=False, zorder=6,
         )  # fmt: skip
-        x += _text_width(text, size, bold) + _SPACE * size
+        x += text_width(text, size, bold) + _SPACE * size
 
 
 def _draw_box(axes: Any, box: Box, shape: _Shape, corner: Point) -> None:

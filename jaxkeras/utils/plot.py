@@ -6,12 +6,12 @@ import html
 import importlib.util
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 from jaxkeras.registry import unknown
 from jaxkeras.utils.diagram import Box, Diagram, Frame, Show, diagram
+from jaxkeras.utils.notebook import in_notebook
 
 _DIRECTIONS = ("TB", "BT", "LR", "RL")
 _INSTALL = 'pip install "jaxkeras[plot]"'
@@ -189,8 +189,7 @@ def _check(model: Any, rankdir: str, kwargs: dict[str, Any]) -> None:
 
 
 def _shown(path: Path, extension: str) -> Any:
-    ipython = sys.modules.get("IPython")
-    if ipython is None or ipython.get_ipython() is None or extension == "pdf":
+    if extension == "pdf" or not in_notebook():
         return None
     from IPython.display import SVG, Image
 

@@ -135,7 +135,7 @@ def test_arrows_run_around_boxes_and_names(make, upright):
     for (p, a), (q, b) in itertools.combinations(rectangles, 2):
         assert any(c + s <= d or d + t <= c for c, s, d, t in zip(p, a, q, b))
     for name, across, along, size in placed.frames:
-        width, height = draw._text_width(name, draw._NAME_SIZE, True), draw._NAME_SIZE
+        width, height = draw.text_width(name, draw._NAME_SIZE, True), draw._NAME_SIZE
         pad = draw._FRAME_PAD
         rectangles.append(
             ((across + pad, along + 4), (width, height)) if upright else ((across + 4, along + pad), (height, width))
@@ -159,7 +159,7 @@ def test_text_fits_into_its_cell():
         for text, bold in (("Output shape:", False), ("(None, 32, 32, 16)", True), ("ein_Name_äöü", True)):
             drawn = canvas.figure.text(0, 0, text, fontsize=9, fontweight="bold" if bold else "normal")
             width = drawn.get_window_extent(canvas.get_renderer()).width * 72 / 100
-            assert draw._text_width(text, 9, bold) == pytest.approx(width, abs=1.5)
+            assert draw.text_width(text, 9, bold) == pytest.approx(width, abs=1.5)
 
 
 @pytest.fixture
@@ -265,7 +265,7 @@ def hide(monkeypatch, name):
 
 def test_without_matplotlib(tmp_path, monkeypatch, without_graphviz):
     hide(monkeypatch, "matplotlib")
-    draw._text_width.cache_clear()
+    draw.text_width.cache_clear()
     with pytest.raises(ImportError, match=re.escape('pip install "jaxkeras[plot]"')):
         plot_model(stack(), tmp_path / "model.png")
 

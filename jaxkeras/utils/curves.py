@@ -1,0 +1,117 @@
+"""Pictures of training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxkeras.callbacks.progress import format_value
+from jaxkeras.utils.draw import text_width
+from jaxkeras.utils.notebook import in_notebook
+
+_TRAINING, _VALIDATION, _INK, _GRID = "#2b6cb0", "#dd6b20", "#1a202c", "#e5e9f0"
+_PANEL = (4.4, 3.1)  # inches
+_COLUMNS = 3
+_FEW = 30  # so many epochs or less are marked one by one
+
+
+def plot_history(history: Any, to_file: str | os.PathLike[str] | None = None) -> Any:
+    """Draw learning curves: a panel for the loss and each metric, training and validation together.
+
+    Args:
+        history: what `fit` returned, or its dict `{name: values of the epochs}`.
+        to_file: path of a picture to write (`.png`, `.svg`, `.pdf`), or None.
+
+    Returns:
+        In a notebook an object that shows the picture, elsewhere the `matplotlib.figure.Figure`.
+
+    Raises:
+        ImportError: without matplotlib.
+        ValueError: when no epoch was recorded.
+
+    Example:
+
+    >>> import jaxkeras as jk
+    >>> figure = jk.utils.plot_history({"loss": [0.9, 0.5], "val_loss": [0.8, 0.6]})
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise ImportError('plot_history needs matplotlib: pip install "jaxkeras[plot]"') from None
+    logs: Mapping[str, Sequence[float]] = getattr(history, "history", history)
+    names = [name for name in logs if not (name.startswith("val_") and name.removeprefix("val_") in logs)]
+    if not any(len(logs[name]) for name in names):
+        raise ValueError("The history is empty: no epoch has ended yet, so there are no curves to draw.")
+    names.sort(key=lambda name: (name != "loss", name.endswith("learning_rate")))
+    epochs = max(len(values) for values in logs.values())
+    first = min(getattr(history, "epoch", None) or [0]) + 1
+
+    columns = min(len(names), _COLUMNS)
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(columns * _PANEL[0], rows * _PANEL[1]), facecolor="white", layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for axes in panels.flat[len(names) :]:
+        axes.remove()
+    for axes, name in zip(panels.flat, names):
+        curves = [("train" if f"val_{name}" in logs else "last", logs[name], _TRAINING)]
+        if f"val_{name}" in logs:
+            curves.append(("val", logs[f"val_{name}"], _VALIDATION))
+        _draw_panel(axes, name, curves, first, epochs)
+
+    if to_file is not None:
+        figure.savefig(to_file, format=Path(to_file).suffix[1:].lower() or "png", dpi=150)
+    return _picture(figure) if in_notebook() else figure
+
+
+def _draw_panel(
+    axes: Any, name: str, curves: list[tuple[str, Sequence[float], str]], first: int, epochs: int
+) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    values = np.array([])
+    for label, curve, colour in curves:
+        y = np.asarray(curve, float)
+        every = max(1, epochs // max(1, len(y)))  # validation may run only every so many epochs
+        x = first - 1 + every * np.arange(1, len(y) + 1)
+        marker = "o" if epochs <= _FEW else None
+        axes.plot(x, y, color=colour, lw=1.8, marker=marker, ms=3.5, label=label, clip_on=False, zorder=3)
+        values = np.concatenate([values, y[np.isfinite(y)]])
+    # The colours are explained by the last values, above the panel.
+    title = name.replace("_", " ")
+    size = min(11.0, 11 * 0.8 * 72 * _PANEL[0] / text_width(title, 11, True))
+    axes.set_title(
+        title, loc="left", fontsize=size, fontweight="bold", color=_INK, parse_math=False, pad=20, y=1.0
+    )
+    left = 0.0
+    for label, curve, colour in curves:
+        text = f"{label} {format_value(float(curve[-1]))}"
+        axes.annotate(
+            text, (0, 1), (left, 7), xycoords="axes fraction", textcoords="offset points", fontsize=9, color=colour
+        )
+        left += text_width(text, 9, False) + 10
+    if values.size and values.min() > 0 and values.max() > 100 * values.min():
+        axes.set_yscale("log")
+    axes.set_xlabel("epoch", fontsize=9, color=_INK)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlim(first - 0.5 if epochs == 1 else first, first + epochs - (0.5 if epochs == 1 else 1))
+    axes.grid(True, color=_GRID, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(which="both", labelsize=8.5, colors=_INK, length=0)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color("#a0aab8")
+
+
+def _picture(figure: Any) -> Any:
+    import io
+
+    from IPython.display import Image
+
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=110)
+    return Image(data=data.getvalue())
