@@ -93,6 +93,10 @@ from jaxkeras.layers.pooling import MaxPool3D as MaxPool3D
 from jaxkeras.layers.pooling import MaxPooling1D as MaxPooling1D
 from jaxkeras.layers.pooling import MaxPooling2D as MaxPooling2D
 from jaxkeras.layers.pooling import MaxPooling3D as MaxPooling3D
+from jaxkeras.layers.preprocessing_categorical import CategoryEncoding as CategoryEncoding
+from jaxkeras.layers.preprocessing_categorical import Discretization as Discretization
+from jaxkeras.layers.preprocessing_categorical import HashedCrossing as HashedCrossing
+from jaxkeras.layers.preprocessing_categorical import Hashing as Hashing
 from jaxkeras.layers.preprocessing_lookup import IntegerLookup as IntegerLookup
 from jaxkeras.layers.preprocessing_lookup import StringLookup as StringLookup
 from jaxkeras.layers.preprocessing_numerical import Normalization as Normalization
@@ -127,6 +131,9 @@ from jaxkeras.layers.rnn_cells import GRUCell as GRUCell
 from jaxkeras.layers.rnn_cells import LSTMCell as LSTMCell
 from jaxkeras.layers.rnn_cells import SimpleRNNCell as SimpleRNNCell
 from jaxkeras.layers.rnn_cells import StackedRNNCells as StackedRNNCells
+from jaxkeras.layers.rnn_conv import ConvLSTM1D as ConvLSTM1D
+from jaxkeras.layers.rnn_conv import ConvLSTM2D as ConvLSTM2D
+from jaxkeras.layers.rnn_conv import ConvLSTM3D as ConvLSTM3D
 from jaxkeras.layers.wrappers import Bidirectional as Bidirectional
 from jaxkeras.layers.wrappers import TimeDistributed as TimeDistributed
 from jaxkeras.layers.wrappers import Wrapper as Wrapper

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Sequence
 
 _BITS = (1 << 64) - 1
+_CROSS_KEY, _CROSS_FACTOR = 0xDECAFCAFFE, 0xC6A4A7935BD1E995
 _K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
 
 
@@ -29,6 +30,24 @@ def bucket(text: str, count: int, salt: Sequence[int] | None = None) -> int:
     [1, 0, 1, 1, 2]
     """
     return _bucket(text, count, None if salt is None else tuple(salt))
+
+
+def cross(values: Sequence[str | int], count: int) -> int:
+    """Which of `count` buckets a combination of strings and integers falls into, as `tf.sparse.cross_hashed` has it.
+
+    Example:
+
+    >>> [cross(pair, 5) for pair in (("A", 101), ("B", 101), ("B", 102), ("A", 102))]
+    [1, 4, 1, 3]
+    """
+    result = _CROSS_KEY
+    for value in values:
+        own = farmhash64(value.encode()) if isinstance(value, str) else value & _BITS
+        result ^= _CROSS_FACTOR
+        result ^= (_mix((own * _CROSS_FACTOR) & _BITS) * _CROSS_FACTOR) & _BITS
+        result = (result * _CROSS_FACTOR) & _BITS
+        result = _mix((_mix(result) * _CROSS_FACTOR) & _BITS)
+    return result % count
 
 
 def _rotate(x: int, by: int) -> int:

@@ -183,7 +183,7 @@ def _first(mask: Any) -> Any:
     return next(iter(jax.tree.leaves(mask)), None)
 
 
-class _LayerOfCell(RNN):
+class LayerOfCell(RNN):
     """An RNN over a built-in cell, whose arguments are among its own and readable from it."""
 
     cell_class: type
@@ -216,7 +216,7 @@ def _explicit(cls: type) -> list[str]:
 
 
 @registry.register("keras.layers")
-class SimpleRNN(_LayerOfCell):
+class SimpleRNN(LayerOfCell):
     """`h' = activation(x @ kernel + h @ recurrent_kernel + bias)` over time.
 
     Args:
@@ -270,7 +270,7 @@ class SimpleRNN(_LayerOfCell):
 
 
 @registry.register("keras.layers")
-class LSTM(_LayerOfCell):
+class LSTM(LayerOfCell):
     """A long short-term memory over time (Hochreiter and Schmidhuber, 1997).
 
     Args:
@@ -326,7 +326,7 @@ class LSTM(_LayerOfCell):
 
 
 @registry.register("keras.layers")
-class GRU(_LayerOfCell):
+class GRU(LayerOfCell):
     """A gated recurrent unit over time (Cho et al., 2014).
 
     Args:

@@ -6,7 +6,7 @@ A built-in cell has two halves: `project`, the input side of its gates, which se
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -84,6 +84,8 @@ class GatedCell(Layer):
     """What SimpleRNN, LSTM and GRU cells share: weights, dropout masks, and a call made of `project` and `step`."""
 
     gates: int  # blocks of `units` columns in the kernels
+    axis = -1  # along which the gates lie
+    fused = True  # whether `sequence` exists
 
     def __init__(
         self,
@@ -157,7 +159,10 @@ class GatedCell(Layer):
         if not training:
             return None, None
         inputs = self._draw(self.dropout, input_shape)
-        return inputs, self._draw(self.recurrent_dropout, (input_shape[0], self.units))
+        return inputs, self._draw(self.recurrent_dropout, self._first_state_shape(input_shape[0]))
+
+    def _first_state_shape(self, batch_size: int) -> tuple[int, ...]:
+        return (batch_size, self.units)
 
     def _draw(self, rate: float, shape: Sequence[int]) -> Masks:
         if not rate:
@@ -168,9 +173,13 @@ class GatedCell(Layer):
 
     def project(self, inputs: jax.Array, masks: Masks = None) -> jax.Array:
         """The input side of the gates: `inputs @ kernel + bias`, `(..., gates * units)`."""
-        gates = _masked_product(inputs, self.kernel.value, masks)
+        gates = masked_product(inputs, self.kernel.value, masks)
         bias, _ = self._biases()
         return gates if bias is None else gates + bias
+
+    def recur(self, state: jax.Array, masks: Masks = None) -> jax.Array:
+        """The recurrent side of the gates: `state @ recurrent_kernel`."""
+        return masked_product(state, self.recurrent_kernel.value, masks)
 
     def step(self, gates: jax.Array, states: list[jax.Array], masks: Masks = None) -> list[jax.Array]:
         """The next states from projected inputs and states; the first of them is the output."""
@@ -186,14 +195,16 @@ class GatedCell(Layer):
         return new[0], new if isinstance(states, (list, tuple)) else new[0]
 
 
-def _masked_product(x: jax.Array, kernel: jax.Array, masks: Masks) -> jax.Array:
-    """`x @ kernel`, x times one mask, or times a mask for each block of columns."""
+def masked_product(
+    x: jax.Array, kernel: jax.Array, masks: Masks, product: Callable[..., jax.Array] = lowering.dense, axis: int = -1
+) -> jax.Array:
+    """`product(x, kernel)`, x times one mask, or times a mask for each block of columns; gates lie along `axis`."""
     if masks is None:
-        return lowering.dense(x, kernel)
+        return product(x, kernel)
     if len(masks) == 1:
-        return lowering.dense(x * masks[0], kernel)
+        return product(x * masks[0], kernel)
     blocks = jnp.split(kernel, len(masks), axis=-1)
-    return jnp.concatenate([lowering.dense(x * mask, block) for mask, block in zip(masks, blocks)], axis=-1)
+    return jnp.concatenate([product(x * mask, block) for mask, block in zip(masks, blocks)], axis=axis)
 
 
 def _fast(activation: Any) -> Any:
@@ -251,7 +262,7 @@ class SimpleRNNCell(GatedCell):
         super().__init__(**given(locals()))
 
     def step(self, gates: jax.Array, states: list[jax.Array], masks: Masks = None) -> list[jax.Array]:
-        return [self.activation(gates + _masked_product(states[0], self.recurrent_kernel.value, masks))]
+        return [self.activation(gates + self.recur(states[0], masks))]
 
     def sequence(self, gates: jax.Array, states: list[jax.Array], **options: Any) -> tuple[jax.Array, tuple]:
         return lowering.simple_rnn_sequence(
@@ -325,7 +336,7 @@ class LSTMCell(GatedCell):
 
     def step(self, gates: jax.Array, states: list[jax.Array], masks: Masks = None) -> list[jax.Array]:
         h, c = states
-        i, f, g, o = jnp.split(gates + _masked_product(h, self.recurrent_kernel.value, masks), 4, axis=-1)
+        i, f, g, o = jnp.split(gates + self.recur(h, masks), 4, axis=self.axis)
         c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(g)
         return [self.recurrent_activation(o) * self.activation(c), c]
 
@@ -400,10 +411,10 @@ class GRUCell(GatedCell):
         kernel, (_, bias) = self.recurrent_kernel.value, self._biases()
         x_z, x_r, x_h = jnp.split(gates, 3, axis=-1)
         if self.reset_after:
-            inner = _masked_product(h, kernel, masks)
+            inner = self.recur(h, masks)
             h_z, h_r, h_h = jnp.split(inner if bias is None else inner + bias, 3, axis=-1)
         else:
-            h_z, h_r = jnp.split(_masked_product(h, kernel[:, : 2 * self.units], masks and masks[:2]), 2, axis=-1)
+            h_z, h_r = jnp.split(masked_product(h, kernel[:, : 2 * self.units], masks and masks[:2]), 2, axis=-1)
         z, r = self.recurrent_activation(x_z + h_z), self.recurrent_activation(x_r + h_r)
         if not self.reset_after:
             kept = r * h if masks is None else r * h * masks[2]

@@ -121,7 +121,7 @@ def _run_stacked(cells: StackedRNNCells, x: jax.Array, states: list[Any], loop: 
 def _run_gated(cell: GatedCell, x: jax.Array, states: list[Any], loop: Loop) -> Ran:
     input_masks, recurrent_masks = cell.dropout_masks(x.shape[1:], loop.training)
     gates = cell.project(x, input_masks)
-    if recurrent_masks is None and not loop.unroll:
+    if cell.fused and recurrent_masks is None and not loop.unroll:
         sequence, new = cell.sequence(gates, states, mask=loop.mask, zero_output_for_mask=loop.zero_output)
     else:
 

@@ -17,4 +17,6 @@ ROWS = [
     Row("Bidirectional-sum", lambda: L.Bidirectional(L.GRU(4), merge_mode="sum"), X),
     Row("TimeDistributed", lambda: L.TimeDistributed(L.Dense(4)), X, mask=True),
     Row("TimeDistributed-stateful", lambda: L.TimeDistributed(L.BatchNormalization()), X),
+    Row("ConvLSTM2D", lambda: L.ConvLSTM2D(3, 2, dropout=0.2), (2, 3, 5, 5, 2)),
+    Row("ConvLSTM1D", lambda: L.ConvLSTM1D(3, 2, padding="same", return_sequences=True), (2, 3, 5, 2), mask=True),
 ]

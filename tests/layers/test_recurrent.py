@@ -371,3 +371,21 @@ def test_regularizers_and_constraints_reach_the_cell():
     assert len(layer.losses) == 2
     assert layer.cell.recurrent_kernel.constraint is not None
     assert layer.kernel_regularizer is layer.cell.kernel_regularizer
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("settings", [
+    {}, {"strides": 2, "padding": "same", "return_sequences": True, "return_state": True},
+    {"data_format": "channels_first", "use_bias": False}, {"dilation_rate": 2, "go_backwards": True, "dropout": 0.3},
+], ids=str)  # fmt: skip
+def test_convolutional(rank, settings):
+    name = f"ConvLSTM{rank}D"
+    same_signature(keras, name)
+    first = settings.get("data_format") == "channels_first"
+    if first and rank == 3:
+        pytest.skip("the NumPy backend of Keras cannot")
+    x = make_input((2, 3, 2, *(5,) * rank) if first else (2, 3, *(5,) * rank, 2))
+    ours = same(*pair(name, filters=3, kernel_size=2, **settings), x, mask=np.array([[1, 1, 1], [1, 0, 1]], bool))
+    layer = getattr(L, name)(3, 2, **settings, recurrent_dropout=0.3)
+    trained = layer(x, training=True)
+    assert jax.tree.map(jnp.shape, trained) == jax.tree.map(jnp.shape, ours)
