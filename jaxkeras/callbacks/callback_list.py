@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Number
+from numbers import Real
 from typing import Any
 
 import jax
@@ -95,8 +95,8 @@ def to_floats(logs: Any) -> dict[str, Any]:
         if isinstance(value, dict):
             result.update(to_floats(value))
         else:
-            scalar = isinstance(value, Number) or getattr(value, "ndim", None) == 0
-            result[key] = float(value) if scalar else value
+            scalar = isinstance(value, Real) or getattr(value, "ndim", None) == 0
+            result[key] = float(value) if scalar else value  # type: ignore[arg-type]
     return result
 
 

@@ -52,8 +52,8 @@ def plot_history(history: Any, to_file: str | os.PathLike[str] | None = None) ->
 
     columns = min(len(names), _COLUMNS)
     rows = -(-len(names) // columns)
-    figure = Figure(figsize=(columns * _PANEL[0], rows * _PANEL[1]), facecolor="white", layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    figure = Figure(figsize=(columns * _PANEL[0], rows * _PANEL[1]), facecolor="white")
+    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes in panels.flat[len(names) :]:
         axes.remove()

@@ -101,7 +101,8 @@ def _frame(model: Any, show: Show, expand: bool, keys: set[int]) -> Frame:
 def _edges(model: Any, expand: bool) -> Iterator[tuple[int, int]]:
     for node in model._graph.nodes:
         for position, tensor in enumerate(node.inputs):
-            source, target = tensor._keras_history.operation, node.operation
+            source: Any = tensor._keras_history.operation
+            target: Any = node.operation
             index = tensor._keras_history.tensor_index
             while expand and _has_graph(source):  # what made the output
                 history = source.outputs[index]._keras_history
