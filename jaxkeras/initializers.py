@@ -216,7 +216,7 @@ class STFT(Initializer):
 def _named_window(name: str, length: int, periodic: bool) -> np.ndarray:
     from scipy.signal import get_window
 
-    return get_window(name, length, periodic)
+    return np.asarray(get_window(name, length, periodic))
 
 
 # -- random ---------------------------------------------------------------------------------------------------------

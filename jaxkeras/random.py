@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxkeras.core import config
 from jaxkeras.core.dtypes import is_float_dtype, is_int_dtype, standardize_dtype
@@ -37,7 +38,7 @@ def _flat(sampler: Callable[..., jax.Array], key: jax.Array, size: int, dtype: s
 
 def is_eager(*values: Any) -> bool:
     """Whether these are plain values and no trace is in progress (which a fresh constant tells)."""
-    return not any(isinstance(v, jax.core.Tracer) for v in (*values, jax.device_put(np.uint32(0))))
+    return not any(isinstance(v, Tracer) for v in (*values, jax.device_put(np.uint32(0))))
 
 
 def _bucket(size: int) -> int:
@@ -58,7 +59,7 @@ def _sample(sampler: Callable[..., jax.Array], seed: Any, shape: Sequence[int], 
     size = math.prod(shape)
     if (
         size <= _LARGEST_BUCKET
-        and jax.config.jax_threefry_partitionable
+        and getattr(jax.config, "jax_threefry_partitionable", True)
         and all(np.ndim(b) == 0 for b in bounds)
         and is_eager(key, *bounds)
     ):

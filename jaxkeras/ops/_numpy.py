@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from jaxkeras.core import config
 from jaxkeras.core.dtypes import is_int_dtype
@@ -102,7 +103,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     if sparse:
         raise ValueError("Sparse arrays are not supported; use `sparse=False`.")
     x = as_array(x)
-    traced = isinstance(x, jax.core.Tracer)
+    traced = isinstance(x, Tracer)
     length = minlength if traced or not x.size else builtins.max(minlength, int(x.max()) + 1)
     if traced and not minlength:
         raise ValueError("Under jit the length of the result cannot depend on values: give `bincount` a `minlength`.")

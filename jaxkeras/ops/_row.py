@@ -121,10 +121,14 @@ def row(
     ]
     signature = inspect.Signature(parameters)
 
+    names = tuple(signature.parameters)
+    known = frozenset(names)
+    defaults = {p.name: p.default for p in parameters if p.default is not REQUIRED}
+
     def call(*args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        values = bound.arguments
+        values = {**defaults, **dict(zip(names, args)), **kwargs}
+        if values.keys() != known or len(args) > len(names) or not kwargs.keys().isdisjoint(names[: len(args)]):
+            _refuse(f"{call.__name__}{signature}", signature, args, kwargs)
         return function(*[convert(values.pop(key)) for key, convert in converters.items()], **values)
 
     call.__name__ = call.__qualname__ = name or function.__name__
@@ -132,6 +136,14 @@ def row(
     call.__signature__ = signature  # type: ignore[attr-defined]
     call.__doc__ = _document(function, summary, list(parameters), converters)
     return op(call)
+
+
+def _refuse(title: str, signature: inspect.Signature, args: tuple, kwargs: dict[str, Any]) -> None:
+    """Say what is wrong with the arguments of a call."""
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{title}: {error}.") from None
 
 
 def _document(function: Callable[..., Any], summary: str, parameters: list[inspect.Parameter], arrays: Any) -> str:

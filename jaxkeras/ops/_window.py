@@ -95,8 +95,9 @@ def separable_conv(
     Returns:
         Array of the layout of `inputs`, with filters for channels.
     """
-    arrays = (as_array(a) for a in (inputs, depthwise_kernel, pointwise_kernel))
-    return lowering.separable_conv(*arrays, strides, padding, standardize_data_format(data_format), dilation_rate)
+    x, depthwise, pointwise = (as_array(a) for a in (inputs, depthwise_kernel, pointwise_kernel))
+    data_format = standardize_data_format(data_format)
+    return lowering.separable_conv(x, depthwise, pointwise, strides, padding, data_format, dilation_rate)
 
 
 @op
@@ -194,7 +195,8 @@ def fold(
 
 
 def _two(value: Sizes) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)
+    high, wide = (value, value) if isinstance(value, int) else value
+    return high, wide
 
 
 @op

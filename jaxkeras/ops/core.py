@@ -427,7 +427,8 @@ def rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> jax.Array:
         unknown = [name for name in group if name not in axes_lengths]
         if len(unknown) > 1 or total % known or (not unknown and total != known):
             raise ValueError(f"An axis of size {total} cannot be split into {group} with the sizes {axes_lengths}.")
-        sizes.update({name: axes_lengths.get(name, total // known) for name in group})
+        for name in group:
+            sizes[name] = axes_lengths[name] if name in axes_lengths else total // known
     x = jnp.transpose(jnp.reshape(x, [sizes[name] for name in names]), [names.index(name) for name in wanted])
     return jnp.reshape(x, [math.prod(sizes[name] for name in group) for group in after])
 

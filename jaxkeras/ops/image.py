@@ -157,9 +157,10 @@ def _sample(images: jax.Array, rows: jax.Array, columns: jax.Array, interpolatio
     return jax.vmap(lambda image, r, c: of_channels(image, [r, c]))(images, rows, columns)
 
 
-def _grid(images: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _grid(images: jax.Array) -> tuple[np.ndarray, np.ndarray]:
     """Row and column of each pixel."""
-    return tuple(np.meshgrid(*(np.arange(n, dtype="float32") for n in images.shape[1:3]), indexing="ij"))
+    row, column = np.meshgrid(*(np.arange(n, dtype="float32") for n in images.shape[1:3]), indexing="ij")
+    return row, column
 
 
 @op

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from jaxkeras.core.symbolic import op
 from jaxkeras.ops._row import as_array, inexact, row
@@ -35,7 +36,7 @@ def cholesky(x: Any, upper: bool = False) -> jax.Array:
         ValueError: for a matrix that is not positive definite (outside `jit`, where values are known).
     """
     factor = jnp.linalg.cholesky(as_array(x), upper=upper)
-    if not isinstance(factor, jax.core.Tracer) and bool(jnp.isnan(factor).any()):
+    if not isinstance(factor, Tracer) and bool(jnp.isnan(factor).any()):
         raise ValueError("The Cholesky decomposition failed: the matrix is not positive definite.")
     return factor
 
@@ -154,7 +155,8 @@ def qr(x: Any, mode: str = "reduced") -> tuple[jax.Array, jax.Array]:
     """
     if mode not in ("reduced", "complete"):
         raise ValueError(f"`mode` must be 'reduced' or 'complete', got {mode!r}.")
-    return tuple(jnp.linalg.qr(as_array(x), mode=mode))
+    q, r = jnp.linalg.qr(as_array(x), mode=mode)
+    return q, r
 
 
 def jvp(fun: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = False) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxkeras.core.symbolic import op
 from jaxkeras.ops._row import REQUIRED, as_array, inexact, row
@@ -77,7 +78,7 @@ def _segments(name: str, summary: str) -> Callable[..., jax.Array]:
                 f"`segment_ids` must be a vector as long as the first axis of `data`: got shapes {segment_ids.shape} "
                 f"and {data.shape}."
             )
-        if num_segments is None and isinstance(segment_ids, jax.core.Tracer):
+        if num_segments is None and isinstance(segment_ids, Tracer):
             raise ValueError(f"Under jit the number of segments must be given: `{name}(..., num_segments=...)`.")
         return reduce(data, segment_ids, num_segments, indices_are_sorted=sorted)
 

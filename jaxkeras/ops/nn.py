@@ -383,7 +383,9 @@ def dot_product_attention(
     if attn_logits_soft_cap is not None:
         raise ValueError("`attn_logits_soft_cap` is not supported; use None.")
     bias, mask = (None if a is None else as_array(a) for a in (bias, mask))
-    return lowering.dot_product_attention(as_array(query), as_array(key), as_array(value), bias, mask, scale, is_causal)
+    query, key, value = as_array(query), as_array(key), as_array(value)
+    output: Any = lowering.dot_product_attention(query, key, value, bias, mask, scale, is_causal)
+    return output
 
 
 @op
