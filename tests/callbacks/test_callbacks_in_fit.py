@@ -145,3 +145,17 @@ def test_a_bar_for_every_call(capsys):
     assert [word.split(":")[0] for word in lines[1].split(" - ")[1:]] == ["loss", "mae", "val_loss", "val_mae"]
     assert [word.split(":")[0] for word in lines[4].split(" - ")[1:]] == ["loss", "mae"]
     assert lines[5].startswith("1/1 ━")
+
+
+def test_the_best_model_is_saved(tmp_path):
+    model = make()
+    best = jk.callbacks.ModelCheckpoint(tmp_path / "best.keras", "loss", save_best_only=True)
+    pattern = tmp_path / "{epoch:02d}-{batch:02d}.weights.h5"
+    weights = jk.callbacks.ModelCheckpoint(pattern, save_weights_only=True, save_freq=3)
+    fit(model, [best, weights], epochs=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["01-03.weights.h5", "02-02.weights.h5", "best.keras"]
+    loaded = jk.models.load_model(tmp_path / "best.keras")
+    np.testing.assert_array_equal(loaded.predict(X, verbose=0), model.predict(X, verbose=0))
+    again = make()
+    again.load_weights(tmp_path / "02-02.weights.h5")
+    assert not np.array_equal(again.get_weights()[0], model.get_weights()[0])  # two batches before the end
