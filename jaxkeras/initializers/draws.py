@@ -1,13 +1,9 @@
-"""Initializers: what a weight holds before training.
-
-An initializer is called with a shape and a dtype. A random one is a pure function `draw(key, shape, dtype)` with a
-seed of its own, so that the same weights can also be drawn from another key.
-"""
+"""Random initializers: a pure function `draw(key, shape, dtype)` each, with a seed of its own."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -17,209 +13,9 @@ import numpy as np
 from jaxkeras import random, registry
 from jaxkeras.core.dtypes import standardize_dtype
 from jaxkeras.core.seeds import SeedGenerator, draw_key, make_default_seed
-from jaxkeras.core.variable import Variable
-
-_KIND = "keras.initializers"
+from jaxkeras.initializers.base import KIND, Initializer
 
 
-@registry.register(_KIND)
-class Initializer:
-    """Base class: override `__call__`, and `get_config` if the constructor takes arguments.
-
-    Example:
-
-    >>> class Sevens(Initializer):
-    ...     def __call__(self, shape, dtype=None):
-    ...         return jnp.full(shape, 7, dtype)
-    """
-
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
-        """Make the array.
-
-        Args:
-            shape: its shape.
-            dtype: its dtype; `floatx()` by default.
-
-        Returns:
-            Array of `shape`.
-        """
-        raise NotImplementedError(
-            f"{type(self).__name__} must define `__call__(self, shape, dtype=None)` and return an array of that shape."
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, as plain data."""
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """An initializer from what `get_config` returned."""
-        return cls(**config)
-
-    def clone(self) -> Any:
-        """Another one of the same configuration; without a seed it gets a new one."""
-        return type(self).from_config(self.get_config())
-
-
-# -- constants ------------------------------------------------------------------------------------------------------
-def _filled(shape: Sequence[int], value: Any, dtype: Any) -> jax.Array:
-    """An array of one value. Eagerly NumPy makes it: `jnp.full`, like `jnp.asarray`, compiles for each shape."""
-    dtype = standardize_dtype(dtype)
-    if random.is_eager(value):
-        return jax.device_put(np.full(tuple(shape), np.asarray(value).astype(dtype)))
-    return jnp.full(tuple(shape), value, dtype)
-
-
-@registry.register(_KIND, "zero")
-class Zeros(Initializer):
-    """All zeros.
-
-    Example:
-
-    >>> Zeros()((2,)).tolist()
-    [0.0, 0.0]
-    """
-
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
-        return _filled(shape, 0, dtype)
-
-
-@registry.register(_KIND, "one")
-class Ones(Initializer):
-    """All ones.
-
-    Example:
-
-    >>> Ones()((2,)).tolist()
-    [1.0, 1.0]
-    """
-
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
-        return _filled(shape, 1, dtype)
-
-
-@registry.register(_KIND)
-class Constant(Initializer):
-    """One value everywhere.
-
-    Args:
-        value: a scalar, or an array that broadcasts to the shape.
-
-    Example:
-
-    >>> Constant(3.0)((2,)).tolist()
-    [3.0, 3.0]
-    """
-
-    def __init__(self, value: Any = 0.0):
-        self.value = value
-
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
-        return _filled(shape, self.value, dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return {"value": registry.serialize(self.value)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        return cls(registry.deserialize(config["value"]))
-
-
-@registry.register(_KIND, "IdentityInitializer")
-class Identity(Initializer):
-    """The identity matrix times a factor; for two-dimensional weights.
-
-    Args:
-        gain: the factor.
-
-    Raises:
-        ValueError: when called with a shape that is not two-dimensional.
-
-    Example:
-
-    >>> Identity()((2, 2)).tolist()
-    [[1.0, 0.0], [0.0, 1.0]]
-    """
-
-    def __init__(self, gain: float = 1.0):
-        self.gain = gain
-
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
-        if len(shape) != 2:
-            raise ValueError(f"Identity makes matrices: expected a shape (rows, columns), got {tuple(shape)}.")
-        dtype = jnp.dtype(standardize_dtype(dtype))
-        return jax.device_put(np.eye(*shape, dtype=dtype) * dtype.type(self.gain))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"gain": self.gain}
-
-
-@registry.register(_KIND, "STFTInitializer")
-class STFT(Initializer):
-    """Convolution kernel that computes one side of a short-time Fourier transform.
-
-    It makes kernels of shape `(frame_length, 1, fft_length // 2 + 1)`: frequency bands as output channels, only half of
-    them since the other half are their conjugates. Used by `layers.STFTSpectrogram`.
-
-    Args:
-        side: `"real"` (cosines) or `"imag"` (sines).
-        window: name of a window of `scipy.signal.windows`, an array of `frame_length` weights, or None.
-        scaling: `"density"` divides by the window's L2 norm, `"spectrum"` by its L1 norm, None by nothing.
-        periodic: whether a named window is periodic.
-
-    Raises:
-        ValueError: for an unknown side, window or scaling, or a window of another length.
-
-    Example:
-
-    >>> STFT("imag")((16, 1, 9)).shape
-    (16, 1, 9)
-    """
-
-    def __init__(
-        self, side: str = "real", window: Any = "hann", scaling: str | None = "density", periodic: bool = False
-    ):
-        if side not in ("real", "imag"):
-            raise ValueError(f"`side` must be 'real' or 'imag', got {side!r}.")
-        if scaling not in (None, "density", "spectrum"):
-            raise ValueError(f"`scaling` must be 'density', 'spectrum' or None, got {scaling!r}.")
-        if isinstance(window, str):
-            _named_window(window, 1, periodic)
-        self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
-
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
-        frame_length, _, bands = shape
-        number = jnp.dtype(standardize_dtype(dtype)).type
-        time = np.arange(frame_length).astype(number).reshape(-1, 1, 1)
-        frequency = np.arange(bands).astype(number).reshape(1, 1, -1) / number((bands - 1) * 2)
-        angle = (number(-2) * time) * frequency * number(np.pi)
-        kernel = np.cos(angle) if self.side == "real" else np.sin(angle)
-        if self.window is not None:
-            window = self.window
-            if isinstance(window, str):
-                window = _named_window(window, frame_length, self.periodic)
-            window = np.asarray(window).astype(number)
-            if window.shape != (frame_length,):
-                raise ValueError(f"`window` must have shape ({frame_length},), got {window.shape}.")
-            scale = {
-                None: number(1),
-                "density": np.sqrt(np.sum(np.square(window))),
-                "spectrum": np.sum(np.abs(window)),
-            }[self.scaling]
-            kernel = kernel * window.reshape(-1, 1, 1) / scale
-        return jax.device_put(kernel.astype(number))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"side": self.side, "window": self.window, "periodic": self.periodic, "scaling": self.scaling}
-
-
-def _named_window(name: str, length: int, periodic: bool) -> np.ndarray:
-    from scipy.signal import get_window
-
-    return np.asarray(get_window(name, length, periodic))
-
-
-# -- random ---------------------------------------------------------------------------------------------------------
 class RandomInitializer(Initializer):
     """Base class of the random ones: override `draw`.
 
@@ -267,7 +63,7 @@ class RandomInitializer(Initializer):
         return {"seed": registry.serialize(self.user_seed)}
 
 
-@registry.register(_KIND, "normal")
+@registry.register(KIND, "normal")
 class RandomNormal(RandomInitializer):
     """Normally distributed.
 
@@ -293,7 +89,7 @@ class RandomNormal(RandomInitializer):
         return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
 
 
-@registry.register(_KIND)
+@registry.register(KIND)
 class TruncatedNormal(RandomNormal):
     """Normally distributed, without values further than two standard deviations from the mean.
 
@@ -312,7 +108,7 @@ class TruncatedNormal(RandomNormal):
         return random.truncated_normal(shape, self.mean, self.stddev, dtype, key)
 
 
-@registry.register(_KIND, "uniform")
+@registry.register(KIND, "uniform")
 class RandomUniform(RandomInitializer):
     """Uniformly distributed.
 
@@ -373,7 +169,7 @@ def compute_fans(
     return int(shape[-2] * field), int(shape[-1] * field)
 
 
-@registry.register(_KIND)
+@registry.register(KIND)
 class VarianceScaling(RandomInitializer):
     """Random with a variance of `scale / fan`, so that signals keep their size through a layer.
 
@@ -462,7 +258,7 @@ class _Preset(VarianceScaling):
         }
 
 
-@registry.register(_KIND)
+@registry.register(KIND)
 class GlorotUniform(_Preset):
     """Uniform within `sqrt(6 / (fan_in + fan_out))` of zero; also called Xavier.
 
@@ -483,7 +279,7 @@ class GlorotUniform(_Preset):
     preset = (1.0, "fan_avg", "uniform")
 
 
-@registry.register(_KIND)
+@registry.register(KIND)
 class GlorotNormal(_Preset):
     """Truncated normal with standard deviation `sqrt(2 / (fan_in + fan_out))`; also called Xavier.
 
@@ -499,7 +295,7 @@ class GlorotNormal(_Preset):
     preset = (1.0, "fan_avg", "truncated_normal")
 
 
-@registry.register(_KIND)
+@registry.register(KIND)
 class LecunUniform(_Preset):
     """Uniform within `sqrt(3 / fan_in)` of zero.
 
@@ -515,7 +311,7 @@ class LecunUniform(_Preset):
     preset = (1.0, "fan_in", "uniform")
 
 
-@registry.register(_KIND)
+@registry.register(KIND)
 class LecunNormal(_Preset):
     """Truncated normal with standard deviation `sqrt(1 / fan_in)`.
 
@@ -531,7 +327,7 @@ class LecunNormal(_Preset):
     preset = (1.0, "fan_in", "truncated_normal")
 
 
-@registry.register(_KIND)
+@registry.register(KIND)
 class HeUniform(_Preset):
     """Uniform within `sqrt(6 / fan_in)` of zero; for layers followed by a ReLU.
 
@@ -547,7 +343,7 @@ class HeUniform(_Preset):
     preset = (2.0, "fan_in", "uniform")
 
 
-@registry.register(_KIND)
+@registry.register(KIND)
 class HeNormal(_Preset):
     """Truncated normal with standard deviation `sqrt(2 / fan_in)`; for layers followed by a ReLU.
 
@@ -563,7 +359,7 @@ class HeNormal(_Preset):
     preset = (2.0, "fan_in", "truncated_normal")
 
 
-@registry.register(_KIND, "OrthogonalInitializer")
+@registry.register(KIND, "OrthogonalInitializer")
 class Orthogonal(RandomInitializer):
     """A random matrix with orthonormal columns (or rows, if there are fewer of them), times a factor.
 
@@ -602,73 +398,3 @@ class Orthogonal(RandomInitializer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "gain": self.gain}
-
-
-# -- names ----------------------------------------------------------------------------------------------------------
-IdentityInitializer = identity = Identity
-OrthogonalInitializer = orthogonal = Orthogonal
-STFTInitializer = stft = STFT
-constant, zeros, ones = Constant, Zeros, Ones
-random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
-variance_scaling = VarianceScaling
-glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
-lecun_uniform, lecun_normal = LecunUniform, LecunNormal
-he_uniform, he_normal = HeUniform, HeNormal
-
-
-def get(identifier: Any) -> Callable[..., Any] | None:
-    """An initializer from what a user wrote.
-
-    Args:
-        identifier: a name, a config, an initializer, its class, a function `(shape, dtype=None) -> array`, an array
-            (used as the value itself), or None.
-
-    Returns:
-        Something to call with `(shape, dtype=...)`, or None for None.
-
-    Raises:
-        ValueError: for an unknown name, or something that cannot be called.
-
-    Example:
-
-    >>> get("he_normal").scale
-    2.0
-    """
-    if isinstance(identifier, (np.ndarray, np.generic, jax.Array, Variable)):
-        return _given(identifier)
-    found = registry.get(_KIND, identifier)
-    if found is not None and not callable(found):
-        raise ValueError(
-            f"Cannot use {identifier!r} as an initializer: expected a name such as 'glorot_uniform', an Initializer, "
-            "an array, or a function of (shape, dtype)."
-        )
-    return found
-
-
-def _given(array: Any) -> Callable[..., jax.Array]:
-    def initialize(shape: Sequence[int], dtype: Any = None) -> jax.Array:
-        if tuple(shape) != tuple(array.shape):
-            raise ValueError(
-                f"The array given as initializer has shape {tuple(array.shape)}, the weight has shape {tuple(shape)}."
-            )
-        return jnp.asarray(array, standardize_dtype(dtype))
-
-    return initialize
-
-
-def serialize(initializer: Any) -> Any:
-    """The config of an initializer, in Keras's format."""
-    return registry.serialize(initializer)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """An initializer from its config.
-
-    Args:
-        config: what `serialize` returned, or a name.
-        custom_objects: `{name: class or function}` that the config may name besides what is registered.
-
-    Returns:
-        The initializer.
-    """
-    return registry.deserialize(config, custom_objects, kind=_KIND)
