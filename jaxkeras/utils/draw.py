@@ -265,15 +265,34 @@ def _write(axes: Any, x: float, middle: float, pieces: list[Piece], size: float,
         x += text_width(text, size, bold) + _SPACE * size
 
 
+def _rounded(corner: Point, size: Point, round_at: str) -> Any:
+    """The outline of a rectangle with some corners round, such as `"nw ne"`, the upper ones."""
+    from matplotlib.path import Path
+
+    (x, y), (w, h) = corner, size
+    points: list[Point] = []
+    codes: list[Any] = []
+    # Clockwise from the upper left: each corner, and the directions in which it is reached and left.
+    for name, at, into, out in (
+        ("nw", (x, y), (0, -1), (1, 0)), ("ne", (x + w, y), (1, 0), (0, 1)),
+        ("se", (x + w, y + h), (0, 1), (-1, 0)), ("sw", (x, y + h), (-1, 0), (0, -1)),
+    ):  # fmt: skip
+        r = _ROUND if name in round_at.split() else 0.0
+        points += [(at[0] - r * into[0], at[1] - r * into[1]), at, (at[0] + r * out[0], at[1] + r * out[1])]
+        codes += [Path.LINETO, Path.CURVE3, Path.CURVE3]
+    codes[0] = Path.MOVETO
+    return Path([*points, points[0]], [*codes, Path.CLOSEPOLY])
+
+
 def _draw_box(axes: Any, box: Box, shape: _Shape, corner: Point) -> None:
-    from matplotlib.patches import FancyBboxPatch, Rectangle
+    from matplotlib.patches import PathPatch
+
+    def area(at: Point, size: Point, round_at: str, z: int, **look: Any) -> None:
+        axes.add_patch(PathPatch(_rounded(at, size, round_at), zorder=z, **look))
 
     x, y = corner
-    rounded = f"round,pad=0,rounding_size={_ROUND}"
-    body = FancyBboxPatch(
-        corner, shape.width, shape.height, boxstyle=rounded, facecolor=_HEADS[box.kind], edgecolor="none", zorder=4
-    )
-    axes.add_patch(body)
+    colour, whole = _HEADS[box.kind], "nw ne se sw"
+    area(corner, (shape.width, shape.head), "nw ne" if box.rows else whole, 4, facecolor=colour, edgecolor="none")
     title = _title(box)
     left = x + (shape.width - _line_width(title, _HEAD_SIZE)) / 2
     _write(axes, left, y + shape.head / 2, title, _HEAD_SIZE, "white")
@@ -282,20 +301,15 @@ def _draw_box(axes: Any, box: Box, shape: _Shape, corner: Point) -> None:
         left = x
         for cell, width in zip(row, widths):
             fill, ink = _CELLS[cell.style]
-            patch = Rectangle((left, top), width, _row_height(), facecolor=fill, edgecolor=_LINE, lw=0.6, zorder=5)
-            axes.add_patch(patch)
-            patch.set_clip_path(body)
+            round_at = ("sw " if cell is row[0] else "") + ("se" if cell is row[-1] else "")
+            look = {"facecolor": fill, "edgecolor": _LINE, "lw": 0.6}
+            area((left, top), (width, _row_height()), round_at if row is box.rows[-1] else "", 5, **look)
             content = _content(cell)
             indent = (width - _line_width(content, _CELL_SIZE)) / 2
             _write(axes, left + indent, top + _row_height() / 2, content, _CELL_SIZE, ink)
             left += width
         top += _row_height()
-    axes.add_patch(
-        FancyBboxPatch(
-            corner, shape.width, shape.height, boxstyle=rounded, facecolor="none", edgecolor=_HEADS[box.kind], lw=1.1,
-            zorder=6,
-        )  # fmt: skip
-    )
+    area(corner, (shape.width, shape.height), whole, 6, facecolor="none", edgecolor=colour, lw=1.1)
 
 
 def _draw_frame(axes: Any, name: str, corner: Point, size: Size, name_below: bool) -> None:
