@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import get_opaque_trace_state
 
 
 class Frame:
@@ -28,7 +29,7 @@ class Frame:
             layers may still be built.
     """
 
-    __slots__ = ("values", "updates", "losses", "rng", "draws", "abstract", "outer", "checks")
+    __slots__ = ("values", "updates", "losses", "rng", "draws", "abstract", "outer", "checks", "trace")
 
     def __init__(
         self, values: Mapping[int, Any], rng: Any = None, abstract: bool = False, outer: Frame | None = None
@@ -41,6 +42,7 @@ class Frame:
         self.rng = rng
         self.draws = 0
         self.abstract = abstract
+        self.trace = get_opaque_trace_state()
 
     def read(self, variable: Any) -> Any:
         key = id(variable)
@@ -62,6 +64,15 @@ class Frame:
             self.outer.write(variable, value)
         else:
             self.updates[key] = value
+
+    def check(self, message: str, failed: Any) -> None:
+        """Let the run stop with `message` if `failed` (a bool of the apply in progress) comes out true.
+
+        Inside a further transformation (a scan, a vmap) the value could not leave it, so nothing is recorded there.
+        """
+        if not self.abstract and get_opaque_trace_state() == self.trace:
+            known = self.checks.get(message)
+            self.checks[message] = failed if known is None else known | failed
 
     def next_key(self) -> Any:
         """A fresh key of this apply: the frame's key folded with a counter of draws."""

@@ -106,7 +106,8 @@ class KerasTensor:
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         raise ValueError(_NOT_AN_ARRAY.format(self))
 
-    def __jax_array__(self) -> jax.Array:
+    @property
+    def __jax_array__(self) -> Any:  # JAX asks whether it exists, and would call it only at times
         raise ValueError(_NOT_AN_ARRAY.format(self))
 
     def __repr__(self) -> str:
@@ -251,6 +252,12 @@ def _stand_in(x: Any, probe: tuple[int, int]) -> Any:
     if not isinstance(x, KerasTensor):
         return x
     shape = tuple(size if size is not None else probe[axis > 0] for axis, size in enumerate(x.shape))
+    if x.dtype == "string":
+        raise ValueError(
+            "Text was given to a layer that computes with numbers. Turn it into numbers first: "
+            "vectorize = jaxkeras.layers.TextVectorization(); vectorize.adapt(x); fit(vectorize(x), y), or make that "
+            "layer (or StringLookup) the first one of a Sequential or functional model."
+        )
     return jax.ShapeDtypeStruct(shape, jnp.dtype(x.dtype))
 
 

@@ -453,7 +453,7 @@ class Layer(Operation, Trackable):
                 return KerasTensor(x)
             if hasattr(x, "shape") and hasattr(x, "dtype") and not isinstance(x, KerasTensor):
                 shape = tuple(x.shape)
-                text = getattr(x.dtype, "kind", "") in "USO"
+                text = getattr(x.dtype, "kind", "-") in "USO"
                 dtype = "string" if text else standardize_dtype(x.dtype)
                 return KerasTensor((None, *shape[1:]) if shape else shape, dtype)
             return x
@@ -675,8 +675,22 @@ class Layer(Operation, Trackable):
             else:
                 break
         kwargs.update(kwargs.pop("kwargs", {}) if self._takes_kwargs() else {})
-        with jax.named_scope(self.name):
-            return self.call(*args, **kwargs)
+        try:
+            with jax.named_scope(self.name):
+                return self.call(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            self._explain(error)
+            raise
+
+    def _explain(self, error: Exception) -> None:
+        """Add to an error of JAX's, from the innermost layer, what to write instead."""
+        note = None
+        if isinstance(error, jax.errors.ConcretizationTypeError):
+            note = _TRACED_VALUE
+        elif "Triggering __jax_array__()" in str(error):
+            note = _RAW_VARIABLE
+        if note is not None and not any(n.startswith(_IN_CALL) for n in getattr(error, "__notes__", ())):
+            error.add_note(f"{_IN_CALL} '{self.name}' ({type(self).__name__}): {note}")
 
     def _populate_masks(self, arguments: dict[str, Any], first: Any) -> Any:
         parameters = self._signature.parameters
@@ -806,12 +820,17 @@ class Layer(Operation, Trackable):
                 for name in inspect.signature(cls.__init__).parameters:
                     if name not in _BASE_ARGUMENTS and hasattr(self, name):
                         config[name] = registry.serialize_argument(getattr(self, name))
-        if type(self).get_config is Layer.get_config and not registry.is_builtin(type(self)):
-            config.update(self._own_arguments())
-            parameters = inspect.signature(type(self).__init__).parameters
-            if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-                config = {k: v for k, v in config.items() if k in parameters}
-        return config
+        return self._with_own_arguments(config) if type(self).get_config is Layer.get_config else config
+
+    def _with_own_arguments(self, config: dict[str, Any]) -> dict[str, Any]:
+        """The config of a class of the user's that has no `get_config`."""
+        if registry.is_builtin(type(self)):
+            return config
+        config = {**config, **self._own_arguments()}
+        parameters = inspect.signature(type(self).__init__).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return config
+        return {k: v for k, v in config.items() if k in parameters}
 
     def _own_arguments(self) -> dict[str, Any]:
         args, kwargs = self._init_arguments
@@ -862,6 +881,18 @@ class Layer(Operation, Trackable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={getattr(self, 'name', '?')}, built={self.built}>"
+
+
+_IN_CALL = "In `call` of layer"
+_TRACED_VALUE = (
+    "the compiled step has no values yet where Python needs one (`if`, `while`, `int()`, `float()`, `np.*`). Write "
+    "jnp.where(condition, a, b) or jax.lax.cond(condition, f, g, x) in place of `if`, jax.lax.while_loop in place of "
+    "`while`, jnp in place of np. To look at values, compile(..., run_eagerly=True)."
+)
+_RAW_VARIABLE = (
+    "a function of jax.lax was given a Variable, which only jax.numpy and jax.nn take as it is. Write `.value`: "
+    "jax.lax.exp(self.w.value)."
+)
 
 
 def _is_shape(x: Any) -> bool:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import registry
+from jaxkeras.core.frame import local
 from jaxkeras.core.masks import set_mask
 from jaxkeras.layers.arguments import no_quantization, positive_int, settled_weight, weight_settings
 from jaxkeras.layers.base import Layer
@@ -168,6 +169,13 @@ class _Table(LowRank):
     def rows(self, ids: jax.Array) -> jax.Array:
         """The vectors of some ids."""
         ids = ids if ids.dtype in (jnp.int32, jnp.int64) else ids.astype(jnp.int32)
+        if local.frame is not None:
+            local.frame.check(
+                f"Layer '{self.name}' was given an id outside of its table: ids run from 0 to input_dim - 1 = "
+                f"{self.input_dim - 1}. Write {type(self).__name__}(input_dim=<largest id + 1>, ...), or look at how "
+                "the ids were made.",
+                jnp.any((ids < 0) | (ids >= self.input_dim)),
+            )
         y = jnp.take(self.embeddings.value, ids, axis=0)
         if self.lora_enabled:
             a, b = self.factors()

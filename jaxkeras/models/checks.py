@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from jaxkeras.data import ArraySource, Source
+from jaxkeras.training.spec import loss_name
 
 
 def epochs(count: Any, first: Any) -> None:
@@ -46,10 +47,7 @@ def data_fits(model: Any, source: Source, batch: Any) -> None:
     if objective is None or y is None:
         return
     whole = source.arrays[1] if isinstance(source, ArraySource) else y
-    try:
-        everything = objective.pair(whole, _outputs(model, batch))
-    except ValueError:
-        raise
+    everything = objective.pair(whole, _outputs(model, batch))
     for term in objective.terms:
         target, prediction = everything[term.output]
         if target is not None:
@@ -71,7 +69,7 @@ def _check_pair(term: Any, target: Any, prediction: Any, several: bool) -> None:
     where = f" of output '{term.output}'" if several else ""
     shape = tuple(prediction.shape)
     values = target if isinstance(target, (np.ndarray, jax.Array)) else None
-    if "sparse_categorical_crossentropy" in _kind(term.function):
+    if loss_name(term.function) == "sparse_categorical_crossentropy":
         classes = shape[-1]
         if values is None or classes is None or values.size == 0:
             return
@@ -80,17 +78,18 @@ def _check_pair(term: Any, target: Any, prediction: Any, several: bool) -> None:
             if not np.all(np.mod(array, 1) == 0):
                 bad = array[np.mod(array, 1) != 0].flat[0]
                 raise ValueError(
-                    f"`y`{where} holds {bad!r}, but {name} needs whole class numbers 0 to {classes - 1}. For "
+                    f"`y`{where} holds {bad}, but {name} needs whole class numbers 0 to {classes - 1}. For "
                     "probabilities or one-hot rows use loss='categorical_crossentropy'; for a regression 'mse'."
                 )
         low, high = array.min(), array.max()
         ignored = getattr(term.function, "ignore_class", None)
         if ignored is None and (low < 0 or high >= classes):
             bad = low if low < 0 else high
+            wider = f"Make the last layer Dense({int(high) + 1}, ...), or number" if low >= 0 else "Number"
             raise ValueError(
                 f"`y`{where} holds class {bad}, but the model has {classes} outputs, so classes are 0 to "
-                f"{classes - 1}. Make the last layer Dense({int(high) + 1}, ...), or number the classes from 0: "
-                "np.unique(y, return_inverse=True)[1]."
+                f"{classes - 1}. {wider} the classes from 0: np.unique(y, return_inverse=True)[1]."
+                + (f" To leave such rows out: SparseCategoricalCrossentropy(ignore_class={bad})." if low < 0 else "")
             )
         return
     if _elementwise(term.function):
@@ -103,13 +102,8 @@ def _check_pair(term: Any, target: Any, prediction: Any, several: bool) -> None:
             )
 
 
-def _kind(function: Any) -> str:
-    wrapped = getattr(function, "fn", function)
-    return getattr(wrapped, "__name__", "")
-
-
 def _elementwise(function: Any) -> bool:
-    return _kind(function) in (
+    return loss_name(function) in (
         "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
         "mean_squared_logarithmic_error", "log_cosh", "huber", "binary_crossentropy", "categorical_crossentropy",
         "kl_divergence", "poisson", "hinge", "squared_hinge", "cosine_similarity",

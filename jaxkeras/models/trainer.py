@@ -14,7 +14,9 @@ import numpy as np
 from jaxkeras import metrics as metrics_module
 from jaxkeras import optimizers, registry
 from jaxkeras.callbacks import CallbackList
+from jaxkeras.callbacks.progress import open_line
 from jaxkeras.core import pure
+from jaxkeras.core.tracebacks import brief
 from jaxkeras.data import adapt, split_validation, unpack_x_y_sample_weight
 from jaxkeras.data.weights import class_weight_to_sample_weight
 from jaxkeras.models import checks
@@ -91,6 +93,7 @@ class Trainer:
         >>> model = jk.Sequential([jk.layers.Dense(1)])
         >>> model.compile(optimizer=jk.optimizers.Adam(1e-2), loss="mse", metrics=["mae"])
         """
+        self._check_super_called()
         if not isinstance(steps_per_execution, (int, np.integer)) or steps_per_execution < 1:
             raise ValueError(f"`steps_per_execution` must be a positive integer; got {steps_per_execution!r}.")
         if jit_compile not in ("auto", True, False, None):
@@ -156,6 +159,7 @@ class Trainer:
             self.optimizer.build(list(table.params.values()), list(table.params))
 
     def _require_compiled(self, what: str) -> None:
+        self._check_super_called()
         if not self.compiled:
             raise ValueError(
                 f"Model '{self.name}' must be compiled before `{what}`: "
@@ -371,6 +375,7 @@ class Trainer:
         return logs, values
 
     # -- fit -----------------------------------------------------------------------------------------------------
+    @brief
     def fit(
         self,
         x: Any = None,
@@ -450,6 +455,7 @@ class Trainer:
                 validation_freq=validation_freq,
             )  # fmt: skip
         finally:
+            open_line.end()  # an exception's traceback starts on a line of its own
             feed.close()
             source.close()
             if validation is not None:
@@ -492,6 +498,7 @@ class Trainer:
             callbacks, add_history=add_history, add_progbar=verbose != 0, model=self, verbose=verbose, **params
         )
 
+    @brief
     def evaluate(
         self,
         x: Any = None,
@@ -541,6 +548,7 @@ class Trainer:
         values += [logs[name] for name in sorted(logs) if name not in names]
         return values[0] if len(values) == 1 else values
 
+    @brief
     def predict(
         self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None,
         callbacks: Any = None,
@@ -567,6 +575,7 @@ class Trainer:
             source.close()
 
     # -- single batches ------------------------------------------------------------------------------------------
+    @brief
     def train_on_batch(
         self,
         x: Any,
@@ -592,11 +601,13 @@ class Trainer:
             sample_weight = class_weight_to_sample_weight(np.asarray(y), class_weight)
         return self._on_batch("train", x, y, sample_weight, return_dict)
 
+    @brief
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics on one batch; see `train_on_batch`."""
         self._require_compiled("test_on_batch")
         return self._on_batch("test", x, y, sample_weight, return_dict)
 
+    @brief
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch, as NumPy arrays."""
         _, batch, engine = self._ready(adapt(x, batch_size=2**30, for_predict=True), for_predict=True)

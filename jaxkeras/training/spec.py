@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import losses, metrics, registry
+from jaxkeras.core.frame import local
 from jaxkeras.core.names import unique
 from jaxkeras.losses import resolve as loss_resolve
 from jaxkeras.metrics import resolve as metric_resolve
@@ -71,6 +72,8 @@ class Objective:
             target, prediction = pairs[term.output]
             if target is None:
                 continue
+            if local.frame is not None and loss_name(term.function) == "sparse_categorical_crossentropy":
+                _check_classes(term, target, prediction)
             value = term.function(target, prediction, weights[term.output])
             value = value.astype(jnp.float32) if value.dtype != jnp.float32 else value
             if term.tracker is not None:
@@ -107,6 +110,25 @@ class Objective:
         if isinstance(sample_weight, (dict, list, tuple)):
             return match(sample_weight, self.outputs, "sample_weight")
         return dict.fromkeys(self.outputs, sample_weight)
+
+
+def loss_name(function: Any) -> str:
+    """The name of the function behind a loss."""
+    return getattr(getattr(function, "fn", function), "__name__", "")
+
+
+def _check_classes(term: LossTerm, target: Any, prediction: Any) -> None:
+    """Let the run stop at a batch whose class numbers are none: of a stream they are not known beforehand."""
+    classes = prediction.shape[-1]
+    failed = (target < 0) | (target >= classes) | (target != jnp.floor(target))
+    ignored = getattr(term.function, "ignore_class", None)
+    if ignored is not None:
+        failed = failed & (target != ignored)
+    local.frame.check(
+        f"`y` holds a class that output '{term.output}' does not have: it has {classes}, 0 to {classes - 1}, and "
+        f"classes must be whole numbers. Make the last layer Dense(<largest class + 1>), or number the classes from 0.",
+        jnp.any(failed),
+    )
 
 
 def flat_outputs(y_pred: Any) -> list[Any]:

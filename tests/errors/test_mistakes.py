@@ -1,0 +1,258 @@
+"""Kinds of mistake that end in an error, which says what came, what was expected and what to write."""
+
+import re
+import traceback
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxkeras as jk
+
+L = jk.layers
+X = np.random.default_rng(0).random((40, 4)).astype("float32")
+Y = X[:, :1]
+
+
+def classifier():
+    model = jk.Sequential([jk.Input((4,)), L.Dense(3, activation="softmax", name="classes")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model
+
+
+def regression(*first, **settings):
+    model = jk.Sequential([*first, L.Dense(1)])
+    model.compile("sgd", "mse", **settings)
+    return model
+
+
+def two_outputs(loss):
+    inputs = jk.Input((4,))
+    model = jk.Model(inputs, [L.Dense(1, name="price")(inputs), L.Dense(1, name="size")(inputs)])
+    model.compile("sgd", loss)
+    return model
+
+
+def embedding():
+    return regression(L.Embedding(10, 4, name="words"), L.GlobalAveragePooling1D())
+
+
+def late_label():
+    for i in range(100):
+        yield X[:8], np.full(8, 3 if i > 3 else 0)
+
+
+class Gate(L.Layer):
+    def call(self, x):
+        if jnp.sum(x) > 0:
+            return x
+        return -x
+
+
+class Raw(L.Layer):
+    def build(self, input_shape):
+        self.w = self.add_weight((input_shape[-1],))
+
+    def call(self, x):
+        return jax.lax.mul(x, self.w)
+
+
+class LateWeight(L.Layer):
+    def call(self, x):
+        self.w = self.add_weight((4,), name="w")
+        return x * self.w
+
+
+class LateLayer(L.Layer):
+    def call(self, x):
+        return L.Dense(3, name="late")(x)
+
+
+class NoSuper(jk.Model):
+    def __init__(self):
+        self.dense = L.Dense(1)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+class Own(L.Layer):
+    def call(self, x):
+        return x
+
+
+def fit(model, x=X, y=Y, **settings):
+    model.fit(x, y, verbose=0, **settings)
+
+
+def no_super():
+    fit(NoSuper())
+
+
+def no_super_compile():
+    NoSuper().compile("sgd", "mse")
+
+
+def no_loss(*first):
+    model = jk.Sequential([*first, L.Dense(1)])
+    model.compile("sgd")
+    fit(model)
+
+
+MISTAKES = {
+    "label too high": (
+        lambda: fit(classifier(), y=np.full(40, 3)),
+        "`y` holds class 3", "3 outputs", "classes are 0 to 2", "Dense(4, ...)", "np.unique(y, return_inverse=True)",
+    ),
+    "label too high, late in a stream": (
+        lambda: fit(classifier(), late_label(), None, steps_per_epoch=10),
+        "`y` holds a class that output 'classes' does not have", "it has 3, 0 to 2", "Make the last layer Dense",
+    ),
+    "label too high, one batch": (
+        lambda: classifier().train_on_batch(X, np.full(40, 3)), "`y` holds class 3", "classes are 0 to 2",
+    ),
+    "label negative": (
+        lambda: fit(classifier(), y=np.full(40, -1)),
+        "`y` holds class -1", "classes are 0 to 2", "Number the classes from 0", "ignore_class=-1",
+    ),
+    "label fractional": (
+        lambda: fit(classifier(), y=np.full(40, 1.7)), "`y` holds 1.7", "whole class numbers 0 to 2", "'mse'",
+    ),
+    "label too high, evaluate": (
+        lambda: classifier().evaluate(X, np.full(40, 3), verbose=0), "`y` holds class 3", "classes are 0 to 2",
+    ),
+    "id too high": (
+        lambda: fit(embedding(), np.full((40, 3), 10)),
+        "Layer 'words'", "ids run from 0 to input_dim - 1 = 9", "Embedding(input_dim=<largest id + 1>, ...)",
+    ),
+    "id negative": (lambda: fit(embedding(), np.full((40, 3), -1)), "Layer 'words'", "from 0 to input_dim - 1 = 9"),
+    "no loss": (no_loss, "`compile` was called without `loss`", "compile(optimizer, loss='mse')"),
+    "no loss, built": (
+        lambda: no_loss(jk.Input((4,))), "`y` was given", "without a loss", "compile(optimizer, loss='mse')",
+    ),
+    "no targets": (lambda: fit(regression(), y=None), "compile(loss='mse')", "there is no `y`", "fit(x, y)"),
+    "target wider than output": (
+        lambda: fit(regression(jk.Input((4,))), y=np.ones((40, 3))),
+        "`y` has shape ('batch', 3)", "the model returns ('batch', 1)", "Dense(3)",
+    ),
+    "batch_size=0": (lambda: fit(regression(), batch_size=0), "`batch_size` must be at least 1", "0", "default, 32"),
+    "class without weight": (
+        lambda: fit(classifier(), y=np.arange(40) % 3, class_weight={0: 1.0, 1: 2.0}),
+        "classes [2]", "`class_weight` does not name", "class_weight={0: 1.0, 1: 2.0, 2: 1.0}",
+    ),
+    "empty array": (lambda: fit(regression(), X[:0], Y[:0]), "`x` is empty", "(0, 4)", "the filter, the slice"),
+    "text": (
+        lambda: fit(regression(jk.Input((4,))), np.array([["a"] * 4] * 40)),
+        "`x` holds text", "cannot compute", "TextVectorization",
+    ),
+    "text, not built": (
+        lambda: fit(regression(), np.array([["a"] * 4] * 40)), "Text was given", "numbers", "TextVectorization",
+    ),
+    "if on a traced value": (
+        lambda: fit(regression(Gate(name="gate"))),
+        "boolean conversion of traced array", "layer 'gate' (Gate)", "run_eagerly=True", "jnp.where", "jax.lax.cond",
+    ),
+    "optimizer misspelt": (lambda: regression().compile("adm", "mse"), "Unknown optimizer: 'adm'", "'adam'"),
+    "loss misspelt": (
+        lambda: regression().compile("adam", "binary_crosentropy"),
+        "Unknown loss: 'binary_crosentropy'", "'binary_crossentropy'",
+    ),
+    "metric misspelt": (lambda: regression(metrics=["acuracy"]), "Unknown metric: 'acuracy'", "'accuracy'"),
+    "activation misspelt": (lambda: L.Dense(3, activation="rleu"), "Unknown activation: 'rleu'", "'relu'"),
+    "argument misspelt": (lambda: L.Dense(3, activaton="relu"), "argument of Dense: 'activaton'", "'activation'"),
+    "loss for no output": (
+        lambda: fit(two_outputs({"price": "mse", "sise": "mse"}), y=[Y, Y]),
+        "key in `loss`: 'sise'", "'size'", "outputs of the model are ['price', 'size']",
+    ),
+    "too many losses": (
+        lambda: fit(two_outputs(["mse"] * 3), y=[Y, Y]), "`loss` has 3 entries", "2 outputs: ['price', 'size']", "dict",
+    ),
+    "one target for two outputs": (
+        lambda: fit(two_outputs("mse")), "`y` is a single array", "2 outputs: ['price', 'size']", "Give a list",
+    ),
+    "different lengths": (
+        lambda: fit(regression(), y=Y[:30]), "same number of rows", "x: 40 rows", "y: 30 rows", "x[:30]",
+    ),
+    "other width than Input": (
+        lambda: fit(regression(jk.Input((4,), name="table")), X[:, :3]),
+        "Input 'table' of model", "(None, 4)", "the data has shape", "3)",
+    ),
+    "other rank than Input": (
+        lambda: regression(jk.Input((4,), name="table")).predict(X[0], verbose=0),
+        "Input 'table' of model", "(None, 4)", "A batch axis is missing", "x[None]",
+    ),
+    "not compiled": (
+        lambda: fit(jk.Sequential([L.Dense(1)])), "must be compiled before `fit`", "compile(optimizer='adam', loss=",
+    ),
+    "variable to jax.lax": (
+        lambda: fit(regression(Raw(name="raw"))), "layer 'raw' (Raw)", "was given a Variable", "Write `.value`",
+    ),
+    "symbolic tensor to jax.numpy": (
+        lambda: jnp.tanh(jk.Input((4,))), "stands for a value that does not exist yet", "jaxkeras.ops", "def call",
+    ),
+    "symbolic tensor to numpy": (
+        lambda: np.tanh(jk.Input((4,))), "stands for a value that does not exist yet", "jaxkeras.ops", "def call",
+    ),
+    "weight made in call": (
+        lambda: fit(regression(LateWeight(name="gain"))),
+        "Layer 'gain' creates a weight", "Create weights in `build`", "self.w = self.add_weight(",
+    ),
+    "layer made in call": (
+        lambda: fit(regression(LateLayer())), "Layer 'late' creates a weight", "sublayers in `__init__`",
+    ),
+    "super().__init__() left out": (no_super, "NoSuper", "super().__init__()", "first statement"),
+    "super().__init__() left out, compile": (no_super_compile, "NoSuper", "super().__init__()", "first statement"),
+    "unknown ending": (
+        lambda: regression(jk.Input((4,))).save("model.pkl"), "must end in '.keras' (or '.h5')", "'model.pkl'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake(name):
+    action, *phrases = MISTAKES[name]
+    with pytest.raises((ValueError, TypeError, RuntimeError)) as caught:
+        action()
+    error = caught.value
+    text = "\n".join([str(error), *getattr(error, "__notes__", ())])
+    missing = [p for p in phrases if p not in text]
+    assert not missing, f"{missing} not in:\n{text}"
+    last_five = traceback.extract_tb(error.__traceback__)[-5:]
+    if name != "layer made in call":  # the line is in `call`, and the weight is made six frames deeper
+        assert any(frame.filename == __file__ for frame in last_five), [f.filename for f in last_five]
+
+
+def test_a_file_that_names_an_unknown_class(tmp_path):
+    path = tmp_path / "model.keras"
+    jk.Sequential([jk.Input((4,)), Own(), L.Dense(1)]).save(path)
+    with pytest.raises(ValueError, match=r"'Own'.*custom_objects=\{'Own': \.\.\.\}.*register_keras_serializable"):
+        jk.models.load_model(path)
+    assert jk.models.load_model(path, custom_objects={"Own": Own}).count_params() == 5
+
+
+def test_all_frames_can_be_seen():
+    filtering = jax.config.jax_traceback_filtering
+    jax.config.update("jax_traceback_filtering", "off")
+    try:
+        with pytest.raises(ValueError) as caught:
+            fit(classifier(), y=np.full(40, 3))
+        assert any(re.search(r"checks\.py$", f.filename) for f in traceback.extract_tb(caught.value.__traceback__))
+    finally:
+        jax.config.update("jax_traceback_filtering", filtering)
+
+
+def test_what_is_no_mistake():
+    loss = jk.losses.SparseCategoricalCrossentropy(ignore_class=-1)
+    model = classifier()
+    model.compile("sgd", loss)
+    labels = np.where(np.arange(40) % 2, -1, 1)
+    assert np.isfinite(model.fit(((X[:8], labels[:8]) for _ in range(3)), verbose=0).history["loss"]).all()
+    assert np.isfinite(embedding().fit(np.full((40, 3), 9), Y, verbose=0).history["loss"]).all()
+
+
+def test_checks_on_values_inside_other_transformations():
+    """An id that a scan or a vmap computes cannot be looked at outside of it, and must not leak."""
+    inner = jk.Sequential([L.Embedding(10, 4), L.GlobalAveragePooling1D()])
+    model = regression(L.TimeDistributed(inner))
+    assert np.isfinite(model.fit(np.ones((8, 3, 2), int), np.ones((8, 3, 1)), verbose=0).history["loss"]).all()
