@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import jax
@@ -14,11 +13,16 @@ from jaxkeras.core.symbolic import KerasTensor, Operation, OpNode
 from jaxkeras.layers.base import Layer
 from jaxkeras.layers.input import InputLayer
 from jaxkeras.models.graph import Graph
+from jaxkeras.ops import core, image, linalg, math, nn
+from jaxkeras.ops import numpy as ops_numpy
 
 
 def check_tensors(tensors: Any, what: str) -> None:
     """Raise unless every leaf is a KerasTensor."""
-    for x in jax.tree.leaves(tensors):
+    leaves = jax.tree.leaves(tensors)
+    if not leaves:
+        raise ValueError(f"A functional model needs `{what}`: symbolic tensors, from `Input`; got {tensors!r}.")
+    for x in leaves:
         if not isinstance(x, KerasTensor):
             raise ValueError(
                 f"All `{what}` of a functional model must be symbolic tensors, from `Input` or from calling layers on "
@@ -99,22 +103,19 @@ def run_graph(graph: Graph, inputs: list[Any], training: bool | None, mask: Any 
 # -- configs --------------------------------------------------------------------------------------------------------
 def graph_config(graph: Graph) -> dict[str, Any]:
     """Layers, their connections, inputs and outputs, in Keras's format."""
-    from jaxkeras.models.model import Model
-
     positions: dict[int, int] = {}  # a node's index among those of its operation that belong to this graph
     for operation in graph.operations:
-        # A model starts with a node of its own in Keras's counting.
-        count = 1 if isinstance(operation, Model) and operation._graph is not None else 0
+        count = 0
         for node in operation._inbound_nodes:
             if node in graph:
                 positions[id(node)] = count
                 count += 1
 
-    def address(tensor: KerasTensor) -> list[Any]:
+    def address(tensor: KerasTensor, first: int = 0) -> list[Any]:
         history = tensor._keras_history
         assert history is not None
         node = history.operation._inbound_nodes[history.node_index]
-        return [history.operation.name, positions[id(node)], history.tensor_index]
+        return [history.operation.name, first + positions[id(node)], history.tensor_index]
 
     def symbolic(x: Any) -> Any:
         if not isinstance(x, KerasTensor):
@@ -146,7 +147,7 @@ def graph_config(graph: Graph) -> dict[str, Any]:
 
     def tensors(struct: Any) -> Any:
         if isinstance(struct, KerasTensor):
-            return address(struct)
+            return address(struct, _first_node(struct._keras_history.operation))
         if isinstance(struct, dict):
             return {k: tensors(v) for k, v in struct.items()}
         return [tensors(v) for v in struct]
@@ -162,15 +163,21 @@ def _camel(name: str) -> str:
     return "".join(part.title() for part in name.split("_"))
 
 
-_OP_MODULES = ("numpy", "nn", "core", "linalg", "math", "image")
+def _first_node(operation: Any) -> int:
+    """Where Keras starts to count an operation's nodes in a model's inputs and outputs (but not in calls)."""
+    from jaxkeras.models.model import Functional
+
+    return 1 if isinstance(operation, Functional) else 0
+
+
+# In the order in which a name that several have is looked up.
+_OP_MODULES = {"numpy": ops_numpy, "nn": nn, "core": core, "linalg": linalg, "math": math, "image": image}
 
 
 def _ops_of(module: str) -> dict[str, Any]:
     """The ops of one of Keras's modules by the class names that configs use."""
-    if module not in _OP_MODULES:
-        return {}
-    functions = vars(importlib.import_module(f"jaxkeras.ops.{module}"))
-    return {_camel(name): f for name, f in functions.items() if callable(f) and not name.startswith("_")}
+    functions = vars(_OP_MODULES[module]) if module in _OP_MODULES else {}
+    return {_camel(name): f for name, f in functions.items() if hasattr(f, "op_name") and not name.startswith("_")}
 
 
 def serialize_operation(operation: Operation) -> dict[str, Any]:
@@ -190,13 +197,16 @@ def serialize_operation(operation: Operation) -> dict[str, Any]:
 
 def deserialize_operation(data: dict[str, Any]) -> Any:
     """A layer or an op node from its entry in a graph's config."""
-    module = data.get("module")
+    module, name = data.get("module"), data["class_name"]
+    settings = dict(data.get("config") or {})
+    known: dict[str, Any] = {}
     if isinstance(module, str) and module.startswith("keras.src.ops."):
         known = _ops_of(module.rsplit(".", 1)[-1])
-        name = data["class_name"]
         if name not in known:
             raise registry.unknown("operation in a config", name, known)
-        settings = dict(data.get("config") or {})
+    elif module is None and "trainable" not in settings:  # old files name no modules; every layer says `trainable`
+        known = {n: f for m in reversed(_OP_MODULES) for n, f in _ops_of(m).items()}
+    if name in known:
         label = settings.pop("name", None)
         return OpNode(known[name], {k: registry.deserialize(v) for k, v in settings.items()}, label)
     return registry.deserialize(
@@ -214,8 +224,6 @@ def graph_from_config(config: dict[str, Any]) -> tuple[Any, Any]:
     Returns:
         `(inputs, outputs)`, structures of KerasTensors.
     """
-    from jaxkeras.models.model import Model
-
     layers: dict[str, Any] = {}
     waiting: list[tuple[Any, list[Any]]] = []
     for data in config["layers"]:
@@ -223,13 +231,13 @@ def graph_from_config(config: dict[str, Any]) -> tuple[Any, Any]:
         layers[name] = deserialize_operation(data)
         waiting.append((layers[name], list(data.get("inbound_nodes") or [])))
 
-    def tensor(address: Any) -> KerasTensor:
+    def tensor(address: Any, outside: bool = False) -> KerasTensor:
         name, node_index, tensor_index = address[:3]
         if name not in layers:
             raise ValueError(f"The config of a model refers to a layer '{name}' that it does not hold.")
         layer = layers[name]
-        if isinstance(layer, Model) and layer._graph is not None:
-            node_index -= 1
+        if outside:
+            node_index -= _first_node(layer)
         if node_index >= len(layer._inbound_nodes):
             raise _NotYet
         return layer._inbound_nodes[node_index].outputs[tensor_index]
@@ -248,6 +256,8 @@ def graph_from_config(config: dict[str, Any]) -> tuple[Any, Any]:
     def call(layer: Any, node: Any) -> None:
         if isinstance(node, dict):
             args, kwargs = revive(node["args"]), revive(node["kwargs"])
+            if isinstance(layer, OpNode) and layer.function.op_name == "get_item" and isinstance(args[1], list):
+                args[1] = tuple(args[1])  # JSON has no tuples, and a list would index otherwise
         else:  # the form of old files: [[name, node, tensor, kwargs], ...]
             inputs = [tensor(item) for item in node]
             kwargs = dict(node[0][3]) if len(node[0]) > 3 else {}
@@ -270,7 +280,7 @@ def graph_from_config(config: dict[str, Any]) -> tuple[Any, Any]:
 
     def structure(value: Any) -> Any:
         if isinstance(value, (list, tuple)) and len(value) == 3 and isinstance(value[0], str):
-            return tensor(value)
+            return tensor(value, outside=True)
         if isinstance(value, dict):
             return {k: structure(v) for k, v in value.items()}
         return [structure(v) for v in value]

@@ -80,8 +80,8 @@ class Model(Trainer, Layer):
         self._called = True
         self.supports_masking = True
         self.output_names = [x._keras_history.operation.name for x in graph.outputs]
-        if trainable is not None:
-            self.trainable = trainable
+        if trainable is not None and not trainable:  # True leaves layers frozen that are
+            self.trainable = False
 
     # -- structure -----------------------------------------------------------------------------------------------
     @property
@@ -181,7 +181,8 @@ class Model(Trainer, Layer):
     def get_config(self) -> dict[str, Any]:
         if self._graph is not None and _takes_graph(type(self)):
             return {"name": self.name, "trainable": self._trainable, **functional.graph_config(self._graph)}
-        return super().get_config()
+        config = super().get_config()
+        return self._with_own_arguments(config) if type(self).get_config is Model.get_config else config
 
     def get_build_config(self) -> dict[str, Any] | None:
         return super().get_build_config() if self._graph is None else {"input_shape": None}

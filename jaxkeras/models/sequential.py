@@ -122,7 +122,7 @@ class Sequential(Model):
         x = next(iter(arguments.values()), None)
         if self._graph is None and hasattr(x, "dtype"):
             # Integer ids stay integers: the input takes the type of the first data it sees.
-            name = "string" if getattr(x.dtype, "kind", "") in "USO" else str(x.dtype)
+            name = "string" if getattr(x.dtype, "kind", "-") in "USO" else str(x.dtype)
             self._seen_dtype = name if name.startswith(("int", "uint", "string")) else None
         super()._maybe_build(arguments)
 

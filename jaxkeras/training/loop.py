@@ -147,6 +147,8 @@ def fit(
             callbacks.on_train_end(logs)
         finally:
             engine.settle()
+    if model.optimizer is not None and epochs > initial_epoch:
+        model.optimizer.finalize_variable_values(model.trainable_weights)  # moving averages, if it keeps any
 
 
 def _due(epoch: int, frequency: Any) -> bool:
