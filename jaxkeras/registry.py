@@ -377,17 +377,19 @@ def deserialize(
     name = config["class_name"]
     if name in _SPECIAL:
         return _special(name, config)
-    if name == "function":
+    if name in ("function", "__lambda__"):
         return _function(config, kind)
     cls = _find_class(config, kind)
     inner = config.get("config") or {}
     if not hasattr(cls, "from_config"):
         if inner:
-            raise ValueError(f"Class {name!r} has no `from_config`, so its config {inner!r} cannot be used.")
+            raise ValueError(f"Class {name!r} has no `from_config`, so its config {str(inner)[:200]} cannot be used.")
         return cls
     obj = cls.from_config(dict(inner))
     build_config = config.get("build_config")
-    if build_config and hasattr(obj, "build_from_config") and not getattr(obj, "built", False):
+    # A layer that makes its parts after `super().__init__()` says that it is built, as it had none then.
+    done = getattr(obj, "built", False) and not (hasattr(obj, "_has_unbuilt_parts") and obj._has_unbuilt_parts())
+    if build_config and hasattr(obj, "build_from_config") and not done:
         obj.build_from_config(build_config)
     compile_config = config.get("compile_config")
     if compile_config and hasattr(obj, "compile_from_config"):
@@ -418,7 +420,7 @@ def _kinds(module: str | None, kind: str | None) -> list[str]:
         found.append(".".join(["keras", *module.split(".")[2:4]]))
     if module and module.startswith("jaxkeras."):
         found.append("keras" + module.removeprefix("jaxkeras"))
-    if module == "keras" or module is None and kind is None:
+    if module == "keras" or module is None and kind in (None, "keras.layers", "keras.models"):
         found += ["keras.models", "keras.layers", "keras.dtype_policies"]
     return found
 
@@ -462,9 +464,9 @@ def _function(config: dict[str, Any], kind: str | None) -> Any:
 def _refusal(name: str, module: Any, choices: Any) -> ValueError:
     error = unknown("name in a config", name, choices)
     return ValueError(
-        f"{str(error)[:300]} If it is a class or function of yours, pass custom_objects={{{name[:60]!r}: ...}} or "
+        f"{str(error)[:180]} If it is a class or function of yours, pass custom_objects={{{name[:30]!r}: ...}} or "
         "decorate it with @jaxkeras.saving.register_keras_serializable(). "
-        f"(The config says module {str(module)[:60]!r}; modules are never imported because a config names them.)"
+        f"(The config says module {str(module)[:30]!r}; modules are never imported because a config names them.)"
     )
 
 

@@ -287,7 +287,7 @@ class MultiHeadAttention(_HeadAttention):
         return {**super().get_config(), "output_shape": self._output_sizes}
 
 
-@registry.register("keras.layers", name="GroupQueryAttention")
+@registry.register("keras.layers", "GroupedQueryAttention", name="GroupQueryAttention")
 class GroupedQueryAttention(_HeadAttention):
     """Grouped-query attention: several query heads share a key and value head (Ainslie et al., 2023).
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from jaxkeras.saving import keras_format, legacy_h5, weights_h5
 from jaxkeras.saving.atomic import replacing
+from jaxkeras.saving.errors import reading
+
+_BY_NAME = "by_name=True needs an .h5 file: other formats find weights by the structure of the model."
 
 
 def _ready(filepath: Any, overwrite: bool) -> pathlib.Path:
@@ -82,9 +85,10 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, 
         raise FileNotFoundError(f"There is no file '{path}'.")
     if str(path).endswith(".weights.h5"):
         raise ValueError(f"'{path}' holds weights alone: build the model and call model.load_weights(...).")
-    if str(path).endswith((".h5", ".hdf5")):
-        return legacy_h5.load(path, custom_objects, compile)
-    return keras_format.load(path, custom_objects, compile, safe_mode)
+    with reading(path):
+        if str(path).endswith((".h5", ".hdf5")):
+            return legacy_h5.load(path, custom_objects, compile)
+        return keras_format.load(path, custom_objects, compile, safe_mode)
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_size: Any = None, **kwargs: Any) -> None:
@@ -134,11 +138,16 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
     if not model.built:
         raise ValueError(f"Model '{model.name}' has no weights yet: call it on data, or build it, before loading.")
     if path.suffix == ".keras":
-        keras_format.load_weights(model, path, skip_mismatch)
+        if by_name:
+            raise ValueError(_BY_NAME)
+        with reading(path):
+            keras_format.load_weights(model, path, skip_mismatch)
         return
-    with h5py.File(path, "r") as file:
-        if "layer_names" in file.attrs or "model_weights" in file:
-            group = file["model_weights"] if "model_weights" in file else file
+    with reading(path), h5py.File(path, "r") as file:
+        if "layer_names" in file.attrs or weights_h5.has(file, "model_weights"):
+            group = weights_h5.plain(file, "model_weights") if weights_h5.has(file, "model_weights") else file
             legacy_h5.read_weights(group, model, by_name, skip_mismatch)
+        elif by_name:
+            raise ValueError(_BY_NAME)
         else:
             weights_h5.read(file, model, skip_mismatch)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pathlib
 import re
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,31 +25,45 @@ def replacing(filepath: Any) -> Iterator[pathlib.Path]:
         The path to write to.
     """
     target = pathlib.Path(filepath)
-    folder = target.parent
     _remove_leftovers(target)
-    temporary = folder / f".{target.name}.{os.getpid()}.tmp"
+    temporary = _temporary(target, "tmp")
     try:
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, target)
-        _sync_folder(folder)
+        _sync_folder(target.parent)
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
 
 
+@contextlib.contextmanager
+def scratch(filepath: Any) -> Iterator[pathlib.Path]:
+    """Give an empty folder beside `filepath` for the parts of it; `replacing` removes what a killed process left."""
+    folder = _temporary(pathlib.Path(filepath), "parts")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _temporary(target: pathlib.Path, kind: str) -> pathlib.Path:
+    return target.parent / f".{target.name}.{os.getpid()}.{kind}"
+
+
 def _remove_leftovers(target: pathlib.Path) -> None:
-    pattern = re.compile(rf"\.{re.escape(target.name)}\.(\d+)\.tmp")
-    for other in target.parent.glob(f".{glob_escape(target.name)}.*.tmp"):
+    pattern = re.compile(rf"\.{re.escape(target.name)}\.(\d+)\.(tmp|parts)")
+    for other in target.parent.iterdir():
         found = pattern.fullmatch(other.name)
         if found and not _alive(int(found[1])):
-            with contextlib.suppress(OSError):
-                other.unlink()
-
-
-def glob_escape(name: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", name)
+            if found[2] == "parts":
+                shutil.rmtree(other, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    other.unlink()
 
 
 def _alive(process: int) -> bool:

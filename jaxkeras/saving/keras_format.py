@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import pathlib
 import tempfile
 import warnings
@@ -14,7 +13,7 @@ from typing import Any
 from jaxkeras import registry
 from jaxkeras.core.tracking import walk
 from jaxkeras.saving import weights_h5
-from jaxkeras.saving.atomic import replacing
+from jaxkeras.saving.atomic import replacing, scratch
 
 _FORMAT = "3.15.1"  # the version of Keras whose layout this is
 
@@ -25,9 +24,8 @@ def save(model: Any, filepath: Any) -> None:
 
     config = json.dumps(model_config(model))
     metadata = {"keras_version": _FORMAT, "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
-    folder = pathlib.Path(filepath).parent
-    with replacing(filepath) as temporary, tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as scratch:
-        weights = os.path.join(scratch, "model.weights.h5")
+    with replacing(filepath) as temporary, scratch(filepath) as folder:
+        weights = folder / "model.weights.h5"
         with h5py.File(weights, "w") as file:
             weights_h5.write(file, model)
         with zipfile.ZipFile(temporary, "w") as archive:
@@ -36,11 +34,11 @@ def save(model: Any, filepath: Any) -> None:
             archive.write(weights, "model.weights.h5")
             for path, part in walk(model):
                 if hasattr(part, "save_assets"):
-                    _write_assets(archive, part, "/".join(("assets", *path)), scratch)
+                    _write_assets(archive, part, "/".join(("assets", *path)), folder)
 
 
-def _write_assets(archive: zipfile.ZipFile, part: Any, name: str, scratch: str) -> None:
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+def _write_assets(archive: zipfile.ZipFile, part: Any, name: str, parent: pathlib.Path) -> None:
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
         part.save_assets(folder)
         for entry in sorted(pathlib.Path(folder).rglob("*")):
             if entry.is_file():
@@ -70,13 +68,7 @@ def load(filepath: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> 
     Raises:
         ValueError: for a file that is no `.keras` file, or one whose config names what is not known.
     """
-    try:
-        archive = zipfile.ZipFile(filepath)
-    except zipfile.BadZipFile:
-        raise ValueError(
-            f"'{filepath}' is not a .keras file (a zip archive); it may be cut short or of another format."
-        ) from None
-    with archive:
+    with zipfile.ZipFile(filepath) as archive:
         names = archive.namelist()
         missing = [n for n in ("config.json", "model.weights.h5") if n not in names]
         if missing:

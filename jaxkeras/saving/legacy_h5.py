@@ -13,7 +13,7 @@ from jaxkeras.core import pure
 from jaxkeras.core.tracking import walk
 from jaxkeras.saving.atomic import replacing
 from jaxkeras.saving.keras_format import _FORMAT, model_config
-from jaxkeras.saving.weights_h5 import _plain
+from jaxkeras.saving.weights_h5 import has, plain, read_array, write_array
 
 _ATTRIBUTE_LIMIT = 64512  # of one HDF5 attribute, in bytes
 
@@ -86,7 +86,7 @@ def _write_arrays(group: Any, arrays: list[tuple[str, Any]]) -> None:
             raise ValueError(
                 f"Two weights are both called '{name}', which an .h5 file cannot hold: save as .keras instead."
             )
-        group[name] = np.asarray(value)
+        write_array(group, name, np.asarray(value))
 
 
 def _write_names(group: Any, attribute: str, names: list[str]) -> None:
@@ -125,18 +125,30 @@ def load(filepath: Any, custom_objects: Any, compile: bool) -> Any:
             )
         with registry.CustomObjectScope(custom_objects):
             model = registry.deserialize(_json(file.attrs["model_config"]), kind="keras.models")
-            read_weights(_plain(file, "model_weights"), model)
-            if "seed_states" in file:
+            read_weights(plain(file, "model_weights"), model)
+            if has(file, "seed_states"):
                 for path, state in _seeds(model).items():
-                    state.assign(_item(_plain(file, "seed_states"), path)[()])
+                    state.assign(plain(file, f"seed_states/{path}")[()])
             if compile and "training_config" in file.attrs:
                 training = _json(file.attrs["training_config"])
                 optimizer = training.pop("optimizer_config")
-                training["optimizer"] = {"module": "keras.optimizers", **optimizer}
+                training["optimizer"] = _in_module(optimizer, "keras.optimizers")
+                training["loss"] = _in_module(training.get("loss"), "keras.losses")
+                for key in ("metrics", "weighted_metrics"):
+                    training[key] = _in_module(training.get(key), "keras.metrics")
                 model.compile_from_config(training)
-                if "optimizer_weights" in file and model.optimizer is not None:
-                    _read_optimizer(_plain(file, "optimizer_weights"), model)
+                if has(file, "optimizer_weights") and model.optimizer is not None:
+                    _read_optimizer(plain(file, "optimizer_weights"), model)
     return model
+
+
+def _in_module(config: Any, module: str) -> Any:
+    """Configs with the module that old files leave out."""
+    if registry.is_config(config):
+        return {"module": module, **config}
+    if isinstance(config, dict):
+        return {key: _in_module(item, module) for key, item in config.items()}
+    return [_in_module(item, module) for item in config] if isinstance(config, list) else config
 
 
 def _json(value: Any) -> Any:
@@ -144,20 +156,15 @@ def _json(value: Any) -> Any:
 
 
 def _arrays(group: Any) -> list[Any]:
-    return [_item(group, name)[()] for name in _read_names(group, "weight_names")]
-
-
-def _item(group: Any, path: str) -> Any:
-    for key in path.split("/"):
-        group = _plain(group, key)
-    return group
+    return [read_array(plain(group, name)) for name in _read_names(group, "weight_names")]
 
 
 def _read_optimizer(group: Any, model: Any) -> None:
     table = pure.table(model)
     model.optimizer.build(list(table.params.values()), list(table.params))
+    arrays = _arrays(group)
     try:
-        model.optimizer.set_weights(_arrays(group))
+        model.optimizer.set_weights(arrays)
     except ValueError as error:
         warnings.warn(f"The state of the optimizer could not be restored, so it starts anew: {error}", stacklevel=4)
 
@@ -169,7 +176,7 @@ def read_weights(group: Any, model: Any, by_name: bool = False, skip_mismatch: b
         ValueError: for another number of layers or of weights, or other shapes.
     """
     names = _read_names(group, "layer_names")
-    stored = {name: _arrays(_plain(group, name)) for name in names}
+    stored = {name: _arrays(plain(group, name)) for name in names}
     layers = [layer for layer in _layers(model) if _ordered(layer)]
     if by_name:
         pairs = [(layer, stored[layer.name]) for layer in layers if layer.name in stored]
@@ -183,9 +190,9 @@ def read_weights(group: Any, model: Any, by_name: bool = False, skip_mismatch: b
         pairs = [(layer, arrays) for layer, (_, arrays) in zip(layers, filled)]
     for layer, arrays in pairs:
         _assign(layer.name, _ordered(layer), arrays, skip_mismatch)
-    if "top_level_model_weights" in group:
+    if has(group, "top_level_model_weights"):
         own = model.own_variables()
-        _assign(model.name, own, _arrays(_plain(group, "top_level_model_weights")), skip_mismatch)
+        _assign(model.name, own, _arrays(plain(group, "top_level_model_weights")), skip_mismatch)
 
 
 def _assign(name: str, variables: list[Any], arrays: list[Any], skip_mismatch: bool) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,48 +19,49 @@ def _parts(model: Any) -> Iterator[tuple[str, Any]]:
         yield "optimizer", optimizer
 
 
-class _Store(Mapping):
-    """The variables of one group, read only when asked for."""
-
-    def __init__(self, group: Any):
-        self._group = group
-
-    def __getitem__(self, key: str) -> Any:
-        item = _plain(self._group, key)
-        value = item[()]
-        if item.attrs.get("dtype") == "bfloat16":
-            import ml_dtypes
-
-            value = value.view(ml_dtypes.bfloat16)
-        return value
-
-    def __iter__(self):
-        return iter(self._group.keys() if self._group is not None else ())
-
-    def __len__(self) -> int:
-        return len(self._group) if self._group is not None else 0
+def _arrays(file: Any, path: str) -> dict[str, np.ndarray]:
+    """The arrays of one group, `{name: array}`; none if there is no such group."""
+    group = _group(file, path)
+    return {} if group is None else {key: read_array(plain(group, key)) for key in group}
 
 
-def _plain(group: Any, key: str) -> Any:
+def read_array(item: Any) -> np.ndarray:
+    """The array of one dataset."""
+    value = item[()]
+    if item.attrs.get("dtype") == "bfloat16":
+        import ml_dtypes
+
+        value = value.view(ml_dtypes.bfloat16)
+    return value
+
+
+def has(group: Any, key: str) -> bool:
+    """Whether a group has a member; `key in group` would follow a link, and open what it points to."""
+    return group.id.links.exists(key.encode())
+
+
+def plain(group: Any, path: str) -> Any:
     """A member of a group that lies in the file itself: a link elsewhere could read any file of the machine."""
     import h5py
 
-    link = group.get(key, getlink=True)
-    if not isinstance(link, h5py.HardLink):
-        raise ValueError(f"The file holds a link at '{group.name}/{key}', which is not followed; it may be malicious.")
-    item = group[key]
-    if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
-        raise ValueError(f"Data at '{item.name}' lie in another file, which is not opened; the file may be malicious.")
-    return item
+    for key in path.split("/"):
+        if not isinstance(group, h5py.Group) or not has(group, key):
+            raise ValueError(f"The file holds no '{group.name}/{key[:100]}'.")
+        if group.id.links.get_info(key.encode()).type != h5py.h5l.TYPE_HARD:
+            raise ValueError(f"'{group.name}/{key[:100]}' in the file is a link, which is not followed.")
+        group = group[key]
+    if isinstance(group, h5py.Dataset) and (group.external or group.is_virtual):
+        raise ValueError(f"Data at '{group.name}' lie in another file, which is not opened: it may be malicious.")
+    return group
 
 
 def _group(file: Any, path: str) -> Any:
+    """A group by its path, or None."""
     group = file
-    for key in path.split("/"):
-        if key:
-            if group is None or group.get(key, getlink=True) is None:
-                return None
-            group = _plain(group, key)
+    for key in filter(None, path.split("/")):
+        if not has(group, key):
+            return None
+        group = plain(group, key)
     return group
 
 
@@ -71,7 +73,7 @@ def write(file: Any, model: Any) -> None:
         store: dict[str, Any] = {}
         part.save_own_variables(store)
         for key, value in store.items():
-            _write_array(group, key, np.asarray(value))
+            write_array(group, key, np.asarray(value))
         for name, generator in part.own_seeds() if hasattr(part, "own_seeds") else ():
             # Keras leaves these out and draws other dropout masks after loading; it ignores groups it does not know.
             seeds = file.create_group(f"{path}/{name}/vars" if path else f"{name}/vars")
@@ -79,7 +81,8 @@ def write(file: Any, model: Any) -> None:
             seeds["0"] = np.asarray(generator.state.cell())
 
 
-def _write_array(group: Any, key: str, array: np.ndarray) -> None:
+def write_array(group: Any, key: str, array: np.ndarray) -> None:
+    """Write one array; HDF5 has no bfloat16, so its bits are written, and `read_array` turns them back."""
     if array.dtype.name == "bfloat16":
         group[key] = array.view("uint16")
         group[key].attrs["dtype"] = "bfloat16"
@@ -93,34 +96,33 @@ def read(file: Any, model: Any, skip_mismatch: bool = False) -> None:
     Raises:
         ValueError: naming the layer whose weights do not fit, and weights in the file that no layer has.
     """
-    import warnings
 
     found = False
     for path, part in _parts(model):
-        store = _Store(_group(file, f"{path}/vars"))
-        found = found or len(store) > 0
+        store = _arrays(file, f"{path}/vars")
+        found = found or bool(store)
         if part is getattr(model, "optimizer", None):
             _read_optimizer(model, part, store)
             continue
         try:
-            if len(store) or part.own_variables():
+            if store or part.own_variables():
                 part.load_own_variables(store)
         except ValueError as error:
             if not skip_mismatch:
-                raise ValueError(f"Weights at '{path or '/'}' of the file do not fit. {error}") from None
+                where = f"layer '{part.name}' (at '{path}/' in the file)"
+                raise ValueError(f"Weights of {where} do not fit. {error}") from None
             warnings.warn(f"Skipped the weights of layer '{part.name}': {error}", stacklevel=4)
         for name, generator in part.own_seeds():
-            seeds = _Store(_group(file, f"{path}/{name}/vars"))
-            if len(seeds):
+            seeds = _arrays(file, f"{path}/{name}/vars")
+            if seeds:
                 generator.state.assign(seeds["0"])
     if not found and model.weights:
         raise ValueError("The file holds no weights for this model: none of its layers' paths is in it.")
 
 
-def _read_optimizer(model: Any, optimizer: Any, store: _Store) -> None:
-    import warnings
+def _read_optimizer(model: Any, optimizer: Any, store: dict[str, np.ndarray]) -> None:
 
-    if not len(store):
+    if not store:
         return
     if not optimizer.built:
         from jaxkeras.core import pure

@@ -1,0 +1,44 @@
+"""Whatever is wrong with a file is said in one way."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+_LONGEST = 480  # characters of a message: a hostile file must not fill the log
+
+
+@contextlib.contextmanager
+def reading(filepath: Any) -> Iterator[None]:
+    """Turn what goes wrong while a file is read into one ValueError that names the file.
+
+    Args:
+        filepath: the file.
+
+    Raises:
+        ValueError: for a file that is damaged, cut short, nested too deep, or not of the expected format.
+    """
+    short = str(filepath)[-120:]
+    try:
+        yield
+    except RecursionError:
+        raise ValueError(f"'{short}' is nested too deep to be a model; it is damaged or malicious.") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, json.JSONDecodeError, UnicodeError) as error:
+        raise ValueError(f"'{short}' is damaged, cut short, or of another format: {str(error)[:200]}") from None
+    except OSError as error:
+        if error.errno:  # the system's: no permission, a broken disk
+            raise
+        raise ValueError(f"'{short}' is damaged, cut short, or of another format: {str(error)[:200]}") from None
+    except (KeyError, IndexError, TypeError, AttributeError, NotImplementedError, OverflowError, RuntimeError) as error:
+        raise ValueError(
+            f"'{short}' cannot be read; it may be damaged, or another version wrote it. "
+            f"{type(error).__name__}: {str(error)[:240]}"
+        ) from error
+    except ValueError as error:
+        if len(str(error)) <= _LONGEST:
+            raise
+        raise ValueError(f"{str(error)[:_LONGEST]}...") from error
