@@ -36,17 +36,18 @@ def linear_call(
     """
     res, res_tree = jax.tree.flatten(residuals)
     lin, lin_tree = jax.tree.flatten(linear)
+    count = len(res)  # the transpose outlives this trace and must not hold its values
     jaxpr, out_shape = jax.make_jaxpr(
-        lambda *flat: fun(res_tree.unflatten(flat[: len(res)]), lin_tree.unflatten(flat[len(res) :])),
+        lambda *flat: fun(res_tree.unflatten(flat[:count]), lin_tree.unflatten(flat[count:])),
         return_shape=True,
     )(*res, *lin)
     out_tree = jax.tree.structure(out_shape)
 
     def flat_transpose(*flat: jax.Array) -> list[jax.Array]:
-        result = transpose(res_tree.unflatten(flat[: len(res)]), out_tree.unflatten(flat[len(res) :]))
+        result = transpose(res_tree.unflatten(flat[:count]), out_tree.unflatten(flat[count:]))
         return lin_tree.flatten_up_to(result)
 
-    out = linear_p.bind(*res, *lin, fun=core.jaxpr_as_fun(jaxpr), transpose=flat_transpose, residuals=len(res))
+    out = linear_p.bind(*res, *lin, fun=core.jaxpr_as_fun(jaxpr), transpose=flat_transpose, residuals=count)
     return out_tree.unflatten(out)
 
 

@@ -385,7 +385,10 @@ def test_convolutional(rank, settings):
     if first and rank == 3:
         pytest.skip("the NumPy backend of Keras cannot")
     x = make_input((2, 3, 2, *(5,) * rank) if first else (2, 3, *(5,) * rank, 2))
-    ours = same(*pair(name, filters=3, kernel_size=2, **settings), x, mask=np.array([[1, 1, 1], [1, 0, 1]], bool))
-    layer = getattr(L, name)(3, 2, **settings, recurrent_dropout=0.3)
+    expected = same(*pair(name, filters=3, kernel_size=2, **settings), x)
+    layer = getattr(L, name)(3, 2, **{**settings, "recurrent_dropout": 0.3})
     trained = layer(x, training=True)
-    assert jax.tree.map(jnp.shape, trained) == jax.tree.map(jnp.shape, ours)
+    assert jax.tree.map(jnp.shape, trained) == jax.tree.map(jnp.shape, expected)
+    mask = np.array([[1, 1, 0], [1, 0, 0]], bool)  # Keras's own mask does not broadcast to frames
+    if settings == {}:
+        np.testing.assert_allclose(layer(x, mask=mask)[1], layer(x[:, :1])[1], rtol=1e-5)
