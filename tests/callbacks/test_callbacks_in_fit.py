@@ -126,18 +126,6 @@ def test_evaluation_with_averaged_weights(swap_on_epoch):
 
 
 @pytest.mark.parametrize("swap_on_epoch", [False, True])
-def test_evaluation_with_averaged_weights(swap_on_epoch):
-    at_end, evaluated, model, losses = fit_with_averages(swap_on_epoch)
-    for epoch in range(2):
-        assert np.array_equal(at_end[epoch][0], evaluated[epoch][0]) == swap_on_epoch
-        model.set_weights(evaluated[epoch])
-        assert losses[epoch] == pytest.approx(model.evaluate(X, Y, verbose=0), rel=1e-5)
-
-
-_NOT_YET = pytest.mark.xfail(reason="the engine does not call optimizer.finalize_variable_values when fit ends")
-
-
-@pytest.mark.parametrize("swap_on_epoch", [False, True])
 def test_fit_ends_with_averaged_weights(swap_on_epoch):
     _, evaluated, model, _ = fit_with_averages(swap_on_epoch)
     np.testing.assert_array_equal(model.get_weights()[0], evaluated[-1][0])
