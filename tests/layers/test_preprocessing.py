@@ -316,7 +316,7 @@ def test_sources_of_texts_agree():
     ({"ngrams": 2}, "a b c", ["a", "b", "c", "a b", "b c"]),
     ({"ngrams": (3, 1)}, "a b c", ["a b c", "a", "b", "c"]),
     ({}, "ÀB ß\xa0x", ["Àb", "ß\xa0x"]),
-], ids=str)  # fmt: skip
+])  # fmt: skip
 def test_tokens(settings, text, tokens):
     assert L.TextVectorization(**settings).tokenize([text]) == [tokens]
 
