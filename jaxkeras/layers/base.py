@@ -506,7 +506,7 @@ class Layer(Operation, Trackable):
         first = next(iter(arguments.values()), None)
         if self._input_spec is not None:
             check_inputs(self._input_spec, first, self.name)
-        if not self.built:
+        if not self.built or (self._build_shapes is None and type(self).build is Layer.build):
             self._maybe_build(arguments)
         return self._run(arguments, first)
 
@@ -515,7 +515,7 @@ class Layer(Operation, Trackable):
         first = next(iter(arguments.values()), None)
         if self._input_spec is not None:
             check_inputs(self._input_spec, first, self.name)
-        if not self.built:
+        if not self.built or (self._build_shapes is None and type(self).build is Layer.build):
             self._maybe_build(arguments)
         outputs = self.compute_output_spec(*args, **kwargs)
         Node(self, args, kwargs, outputs)

@@ -33,7 +33,7 @@ def family(name: str) -> tuple[Any, dict[str, np.ndarray]]:
                 data[key] = rng.integers(0, row.high, (4, *shape[1:])).astype("int32")
             else:
                 data[key] = rng.normal(size=(4, *shape[1:])).astype("float32")
-            if row.mask and len(shape) > 2:
+            if row.mask and len(shape) == 3:
                 data[key][1:, -1] = 0.0
                 x = L.Masking()(x)
             tensors.append(x)
