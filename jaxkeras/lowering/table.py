@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.lowering import cpu_conv, cpu_pool, plain, taps
+from jaxkeras.lowering import cpu_conv, cpu_pool, cpu_recurrent, plain, taps
 from jaxkeras.lowering.dispatch import Row
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec
 
@@ -78,6 +78,29 @@ def _overlapping(x: Array, spec: PoolSpec) -> bool:
     return _short_windows(x, spec) and not cpu_pool.side_by_side(spec)
 
 
+def _lstm_of_keras(
+    x: Array, states: tuple, kernel: Array, mask: Array | None, activation: Callable, recurrent_activation: Callable
+) -> bool:
+    return activation is jnp.tanh and recurrent_activation is jax.nn.sigmoid
+
+
+def _gru_of_keras(
+    x: Array,
+    states: tuple,
+    kernel: Array,
+    bias: Array | None,
+    mask: Array | None,
+    activation: Callable,
+    recurrent_activation: Callable,
+    reset_after: bool,
+) -> bool:
+    return reset_after and activation is jnp.tanh and recurrent_activation is jax.nn.sigmoid
+
+
+def _tanh_rnn(x: Array, states: tuple, kernel: Array, mask: Array | None, activation: Callable) -> bool:
+    return activation is jnp.tanh
+
+
 TABLE: tuple[Row, ...] = (
     Row("cpu", "conv", _splits, cpu_conv.conv),
     Row("cpu", "conv_forward", _pointwise, taps.pointwise_forward),
@@ -87,4 +110,7 @@ TABLE: tuple[Row, ...] = (
     Row("cpu", "conv_kernel_gradient", _wide_gradient, taps.tap_kernel_gradient),
     Row("cpu", "max_pool", _short_windows, cpu_pool.max_pool),
     Row("cpu", "average_pool", _overlapping, cpu_pool.average_pool),
+    Row("cpu", "lstm", _lstm_of_keras, cpu_recurrent.lstm),
+    Row("cpu", "gru", _gru_of_keras, cpu_recurrent.gru),
+    Row("cpu", "simple_rnn", _tanh_rnn, cpu_recurrent.simple_rnn),
 )

@@ -168,3 +168,28 @@ def test_max_pool_gives_ties_to_the_first_as_xla_does(window, strides):
         for f in (functools.partial(dispatch.lower, "max_pool"), plain.max_pool)
     ]
     close(*slopes)
+
+
+@CPU
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("operation", ["lstm", "gru", "simple_rnn"])
+def test_recurrent(operation, masked):
+    gates = {"lstm": 4, "gru": 3, "simple_rnn": 1}[operation]
+    x, h, kernel, bias = normal(4, 3, gates * 2), normal(3, 2), normal(2, gates * 2), normal(gates * 2)
+    mask = jnp.asarray([[1, 1, 0], [0, 1, 0], [1, 1, 0], [1, 0, 0]], bool) if masked else None
+    functions = (jnp.tanh, jax.nn.sigmoid)
+
+    def arguments(x, h, kernel, *rest):
+        if operation == "lstm":
+            return x, (h, *rest), kernel, mask, *functions
+        if operation == "gru":
+            return x, (h,), kernel, *rest, mask, *functions, True
+        return x, (h,), kernel, mask, functions[0]
+
+    rest = {"lstm": (normal(3, 2),), "gru": (bias,), "simple_rnn": ()}[operation]
+    assert dispatch.choose(operation, *arguments(x, h, kernel, *rest)) is not table.PLAIN[operation]
+    tuned, reference = (
+        lambda *a, f=f: f(*arguments(*a))
+        for f in (functools.partial(dispatch.lower, operation), table.PLAIN[operation])
+    )
+    check(tuned, reference, x, h, kernel, *rest, second_order=masked)
