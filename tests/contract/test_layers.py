@@ -131,4 +131,6 @@ def test_sixteen_bit_policies_compute_in_sixteen_bits(row, policy):
     floating = [leaf.dtype for leaf in jax.tree.leaves(y) if jnp.issubdtype(leaf.dtype, jnp.floating)]
     assert all(d == layer.compute_dtype for d in floating), floating
     expected = "float32" if policy.startswith("mixed") else "float16"
-    assert all(v._dtype in (expected, "uint32", "int32") for v in layer.weights), [v._dtype for v in layer.weights]
+    # The factors of a low-rank adaptation stay in float32, as in Keras.
+    types = {v.name: v._dtype for v in layer.weights if "lora" not in v.name}
+    assert set(types.values()) <= {expected, "uint32", "int32"}, types
