@@ -93,10 +93,46 @@ from jaxkeras.layers.pooling import MaxPool3D as MaxPool3D
 from jaxkeras.layers.pooling import MaxPooling1D as MaxPooling1D
 from jaxkeras.layers.pooling import MaxPooling2D as MaxPooling2D
 from jaxkeras.layers.pooling import MaxPooling3D as MaxPooling3D
+from jaxkeras.layers.preprocessing_audio import MelSpectrogram as MelSpectrogram
+from jaxkeras.layers.preprocessing_audio import STFTSpectrogram as STFTSpectrogram
 from jaxkeras.layers.preprocessing_categorical import CategoryEncoding as CategoryEncoding
 from jaxkeras.layers.preprocessing_categorical import Discretization as Discretization
 from jaxkeras.layers.preprocessing_categorical import HashedCrossing as HashedCrossing
 from jaxkeras.layers.preprocessing_categorical import Hashing as Hashing
+from jaxkeras.layers.preprocessing_image_chain import AugMix as AugMix
+from jaxkeras.layers.preprocessing_image_chain import Pipeline as Pipeline
+from jaxkeras.layers.preprocessing_image_chain import RandAugment as RandAugment
+from jaxkeras.layers.preprocessing_image_color import AutoContrast as AutoContrast
+from jaxkeras.layers.preprocessing_image_color import RandomBrightness as RandomBrightness
+from jaxkeras.layers.preprocessing_image_color import RandomColorDegeneration as RandomColorDegeneration
+from jaxkeras.layers.preprocessing_image_color import RandomColorJitter as RandomColorJitter
+from jaxkeras.layers.preprocessing_image_color import RandomContrast as RandomContrast
+from jaxkeras.layers.preprocessing_image_color import RandomGrayscale as RandomGrayscale
+from jaxkeras.layers.preprocessing_image_color import RandomHue as RandomHue
+from jaxkeras.layers.preprocessing_image_color import RandomInvert as RandomInvert
+from jaxkeras.layers.preprocessing_image_color import RandomPosterization as RandomPosterization
+from jaxkeras.layers.preprocessing_image_color import RandomSaturation as RandomSaturation
+from jaxkeras.layers.preprocessing_image_color import RandomSharpness as RandomSharpness
+from jaxkeras.layers.preprocessing_image_color import Solarization as Solarization
+from jaxkeras.layers.preprocessing_image_histogram import (
+    ContrastLimitedAdaptiveHistogramEqualization as ContrastLimitedAdaptiveHistogramEqualization,
+)
+from jaxkeras.layers.preprocessing_image_histogram import Equalization as Equalization
+from jaxkeras.layers.preprocessing_image_mix import CutMix as CutMix
+from jaxkeras.layers.preprocessing_image_mix import MaxNumBoundingBoxes as MaxNumBoundingBoxes
+from jaxkeras.layers.preprocessing_image_mix import MixUp as MixUp
+from jaxkeras.layers.preprocessing_image_mix import RandomErasing as RandomErasing
+from jaxkeras.layers.preprocessing_image_mix import RandomGaussianBlur as RandomGaussianBlur
+from jaxkeras.layers.preprocessing_image_size import CenterCrop as CenterCrop
+from jaxkeras.layers.preprocessing_image_size import RandomCrop as RandomCrop
+from jaxkeras.layers.preprocessing_image_size import RandomFlip as RandomFlip
+from jaxkeras.layers.preprocessing_image_size import Resizing as Resizing
+from jaxkeras.layers.preprocessing_image_warp import RandomElasticTransform as RandomElasticTransform
+from jaxkeras.layers.preprocessing_image_warp import RandomPerspective as RandomPerspective
+from jaxkeras.layers.preprocessing_image_warp import RandomRotation as RandomRotation
+from jaxkeras.layers.preprocessing_image_warp import RandomShear as RandomShear
+from jaxkeras.layers.preprocessing_image_warp import RandomTranslation as RandomTranslation
+from jaxkeras.layers.preprocessing_image_warp import RandomZoom as RandomZoom
 from jaxkeras.layers.preprocessing_lookup import IntegerLookup as IntegerLookup
 from jaxkeras.layers.preprocessing_lookup import StringLookup as StringLookup
 from jaxkeras.layers.preprocessing_numerical import Normalization as Normalization
