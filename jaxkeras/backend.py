@@ -13,3 +13,4 @@ from jaxkeras.core.dtypes import result_type as result_type
 from jaxkeras.core.dtypes import standardize_dtype as standardize_dtype
 from jaxkeras.core.names import get_uid as get_uid
 from jaxkeras.core.symbolic import is_keras_tensor as is_keras_tensor
+from jaxkeras.utils.session import clear_session as clear_session

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxkeras.core.logging import is_interactive_logging_enabled, logger
+
 _ANSI = {"bold": "1", "done": "32", "todo": "37"}
 _CSS = {"bold": "font-weight:bold", "done": "color:#00a250", "todo": "color:#c5c1b4"}
 
@@ -26,7 +28,9 @@ Segment = tuple[str, str]  # text, and a key of the two tables above or ""
 
 # -- where output goes ------------------------------------------------------------------------------------------------
 def place() -> str:
-    """Where standard output goes now: `"terminal"`, `"notebook"` or `"file"`."""
+    """Where standard output goes now: `"terminal"`, `"notebook"` or `"file"`, which stands for logging as well."""
+    if not is_interactive_logging_enabled():
+        return "file"
     out = sys.stdout
     if type(out).__module__.startswith("ipykernel."):
         return "notebook"
@@ -74,7 +78,10 @@ open_line = _OpenLine()
 
 
 def print_message(message: str) -> None:
-    """Print a line. A bar that is being drawn makes room, and comes back with its next update."""
+    """Print a line, or log it. A bar that is being drawn makes room, and comes back with its next update."""
+    if not is_interactive_logging_enabled():
+        logger.info(message)
+        return
     open_line.clear()
     _write(message + "\n")
 

@@ -116,6 +116,12 @@ def global_seed_generator() -> SeedGenerator:
     return _global
 
 
+def reset_global_generator() -> None:
+    """Let the next draw with `seed=None` start a new generator."""
+    global _global
+    _global = None
+
+
 def draw_key(seed: Any) -> jax.Array:
     """A PRNG key for one draw.
 

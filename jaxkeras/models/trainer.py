@@ -16,6 +16,7 @@ from jaxkeras import optimizers, registry
 from jaxkeras.callbacks import CallbackList
 from jaxkeras.callbacks.progress import open_line
 from jaxkeras.core import pure
+from jaxkeras.core.logging import is_interactive_logging_enabled
 from jaxkeras.core.tracebacks import brief
 from jaxkeras.data import adapt, split_validation, unpack_x_y_sample_weight
 from jaxkeras.data.weights import class_weight_to_sample_weight
@@ -403,7 +404,7 @@ class Trainer:
             y: targets; not with a stream, whose batches hold them.
             batch_size: rows in a batch, 32 by default; not with a stream.
             epochs: how often to go through the data.
-            verbose: 0 silent, 1 a progress bar, 2 a line an epoch; `"auto"` is 1.
+            verbose: 0 silent, 1 a progress bar, 2 a line an epoch; `"auto"` is 1, or 2 without interactive logging.
             callbacks: a list of `Callback`s.
             validation_split: share of the last rows that is held back for validation.
             validation_data: `(x, y)`, `(x, y, sample_weight)` or a stream.
@@ -493,7 +494,8 @@ class Trainer:
     def _callbacks(self, callbacks: Any, verbose: Any, add_history: bool = False, **params: Any) -> CallbackList:
         if isinstance(callbacks, CallbackList):
             return callbacks
-        verbose = 1 if verbose == "auto" else verbose
+        if verbose == "auto":
+            verbose = 1 if is_interactive_logging_enabled() else 2
         return CallbackList(
             callbacks, add_history=add_history, add_progbar=verbose != 0, model=self, verbose=verbose, **params
         )

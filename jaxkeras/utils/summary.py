@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 
+from jaxkeras.core.logging import is_interactive_logging_enabled, logger
 from jaxkeras.core.symbolic import OpNode
 from jaxkeras.models.functional import serialize_operation
 from jaxkeras.models.graph import Graph
@@ -257,6 +258,8 @@ def print_summary(
         for name, (number, size) in totals.items()
     ]
     summary = Group(Text(f'Model: "{model.name}"', "bold"), table, *lines)
+    if print_fn is None and not is_interactive_logging_enabled():
+        print_fn = logger.info
     if print_fn is None:
         Console(highlight=False).print(summary)
         return

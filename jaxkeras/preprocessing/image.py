@@ -1,0 +1,7 @@
+"""Images as files and arrays."""
+
+from jaxkeras.utils.images import array_to_img as array_to_img
+from jaxkeras.utils.images import img_to_array as img_to_array
+from jaxkeras.utils.images import load_img as load_img
+from jaxkeras.utils.images import save_img as save_img
+from jaxkeras.utils.images import smart_resize as smart_resize
