@@ -6,11 +6,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-import optax
-
 from jaxkeras import registry
 from jaxkeras.optimizers.base import Optimizer
-from jaxkeras.optimizers.optax_bridge import OptaxOptimizer, aliases
+from jaxkeras.optimizers.optax_bridge import OptaxOptimizer, aliases, is_transformation
 
 _KIND = "keras.optimizers"
 
@@ -35,7 +33,7 @@ def get(identifier: Any) -> Optimizer | None:
     """
     if identifier is None or isinstance(identifier, Optimizer):
         return identifier
-    if isinstance(identifier, optax.GradientTransformation):
+    if is_transformation(identifier):
         return OptaxOptimizer(identifier)
     if isinstance(identifier, str):
         found = _by_name(identifier)
@@ -45,7 +43,7 @@ def get(identifier: Any) -> Optimizer | None:
         found = identifier()  # type: ignore[call-arg]
     else:
         found = identifier
-    if isinstance(found, optax.GradientTransformation):
+    if is_transformation(found):
         return OptaxOptimizer(found)
     if isinstance(found, Optimizer):
         return found

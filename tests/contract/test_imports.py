@@ -20,7 +20,9 @@ ORDER = [
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 # An op and a lowering are both plain functions over arrays; ops call the lowerings of heavy operations.
 ALLOWED = {("ops", "lowering")}
-HEAVY = {"h5py", "orbax", "rich", "matplotlib", "pandas", "sklearn", "grain", "tensorflow", "torch", "keras", "PIL"}
+HEAVY = {
+    "h5py", "orbax", "rich", "matplotlib", "pandas", "sklearn", "grain", "tensorflow", "torch", "keras", "PIL", "optax",
+}  # fmt: skip
 
 
 def imports_of(path: pathlib.Path):
