@@ -182,6 +182,8 @@ class Operation:
         name: unique within a graph; made up from the class name when not given.
     """
 
+    _init_arguments: tuple[tuple[Any, ...], dict[str, Any]]
+
     def __new__(cls, *args: Any, **kwargs: Any):
         instance = object.__new__(cls)
         # Remembered for classes without a get_config of their own.

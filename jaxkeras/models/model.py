@@ -18,7 +18,7 @@ from jaxkeras.models.trainer import Trainer
 
 
 @registry.register("keras.models", module="keras")
-class Model(Trainer, Layer):
+class Model(Trainer):
     """A layer with a trainer. There are three ways to make one.
 
     1. From symbolic tensors (functional): `Model(inputs, outputs)`; inputs and outputs may be nested lists or dicts.
@@ -42,7 +42,7 @@ class Model(Trainer, Layer):
     """
 
     _graph: Graph | None = None
-    _untracked = Layer._untracked | Trainer._untracked | {"_graph"}
+    _untracked = Trainer._untracked | {"_graph"}
 
     def __new__(cls, *args: Any, **kwargs: Any):
         if cls is Model and ("inputs" in kwargs or "outputs" in kwargs or len(args) >= 2):
@@ -50,7 +50,7 @@ class Model(Trainer, Layer):
         return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, *args: Any, **kwargs: Any):
-        Trainer.__init__(self)
+        self._start_uncompiled()
         if "inputs" in kwargs or "outputs" in kwargs or len(args) >= 2:
             names = ("inputs", "outputs", "name")
             if len(args) > 3:

@@ -9,8 +9,9 @@ from jaxkeras.core.frame import local
 from jaxkeras.core.names import unique
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.core.variable import standardize_shape
-from jaxkeras.layers.base import Layer, _is_shape
+from jaxkeras.layers.base import Layer
 from jaxkeras.layers.input import InputLayer
+from jaxkeras.layers.leaves import is_shape
 from jaxkeras.models.graph import Graph
 from jaxkeras.models.model import Model
 
@@ -90,7 +91,7 @@ class Sequential(Model):
             raise ValueError(f"Sequential model '{self.name}' has no layers yet: call `model.add(layer)`.")
         if self._graph is not None or local.eager:
             return  # while values are to be seen, the layers are built as the data reach them
-        if not _is_shape(input_shape) and input_shape is not None:
+        if not is_shape(input_shape) and input_shape is not None:
             return  # nested inputs: the layers are built when the model is called
         first = self._layers[0]
         if not isinstance(first, InputLayer):
@@ -183,6 +184,6 @@ class Sequential(Model):
         model._trainable = config.get("trainable", True)
         model._rebuild()
         shape = config.get("build_input_shape")
-        if model._graph is None and shape and _is_shape(shape):
+        if model._graph is None and shape and is_shape(shape):
             model.build(tuple(shape))
         return model

@@ -1,18 +1,15 @@
-"""The part of a model that trains: `compile`, `fit`, `evaluate`, `predict` and what users override."""
+"""The part of a model that trains: `fit`, `evaluate`, `predict` and single batches."""
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxkeras import metrics as metrics_module
-from jaxkeras import optimizers, registry
+from jaxkeras import registry
 from jaxkeras.callbacks import CallbackList
 from jaxkeras.callbacks.progress import open_line
 from jaxkeras.core import pure
@@ -22,358 +19,20 @@ from jaxkeras.data import adapt, split_validation, unpack_x_y_sample_weight
 from jaxkeras.data.weights import class_weight_to_sample_weight
 from jaxkeras.models import checks
 from jaxkeras.models.host import check_text, host_part
+from jaxkeras.models.steps import Steps
 from jaxkeras.training import loop
-from jaxkeras.training.engine import Engine, bind_objective, build, engine_for
+from jaxkeras.training.engine import Engine, build, engine_for
 from jaxkeras.training.feeds import feed_for
 from jaxkeras.training.interrupt import Guard
 from jaxkeras.training.logs import to_python
-from jaxkeras.training.spec import CompileSpec, Objective, check_names
 
 
-class Trainer:
-    """Mixed into `Model`."""
-
-    _untracked = frozenset(
-        {
-            "optimizer", "history", "loss", "_spec", "_engine", "_objective", "_loss_tracker", "_user_metrics",
-            "_check_messages", "_compile_arguments", "_output_specs", "_host",
-        }
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.optimizer: Any = None
-        self.loss: Any = None
-        self.history: Any = None
-        self.compiled = False
-        self.stop_training = False
-        self._spec: CompileSpec | None = None
-        self._objective: Objective | None = None
-        self._engine: Engine | None = None
-        self._loss_tracker: Any = None
-        self._check_messages: list[str] = []
-        self._output_specs: dict[Any, Any] = {}
-        self._host: Any = None
-        self._compile_arguments: dict[str, Any] = {}
-        self.steps_per_execution = 1
-        self._run_eagerly = False
-
-    # -- compile -------------------------------------------------------------------------------------------------
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
-        run_eagerly: bool = False,
-        steps_per_execution: int = 1,
-        jit_compile: Any = "auto",
-        auto_scale_loss: bool = True,
-    ) -> None:
-        """Say how the model is trained.
-
-        Args:
-            optimizer: a name (`"adam"`, or any optax alias), an `Optimizer`, or an `optax.GradientTransformation`.
-            loss: a name, a `Loss` or `f(y_true, y_pred)`; a list or a dict by output name for several outputs.
-            loss_weights: how much each output's loss counts: a number, a list or a dict.
-            metrics: names, metrics or functions; for several outputs a list of lists or a dict.
-            weighted_metrics: the same, weighted by `sample_weight` and `class_weight`.
-            run_eagerly: run each step as plain Python, so that `print`, `pdb` and `if` see values.
-            steps_per_execution: steps that run as one program; batch hooks of callbacks fire once for each. With 1,
-                steps are still fused by themselves as long as no callback wants to see every batch.
-            jit_compile: `"auto"` or True compile by XLA; False is the same as `run_eagerly` without its unrolling of
-                loops, and only useful to find out whether compilation is the trouble.
-            auto_scale_loss: scale the loss dynamically under `"mixed_float16"`.
-
-        Raises:
-            ValueError: for unknown names, with the closest known ones.
-
-        Example:
-
-        >>> import jaxkeras as jk
-        >>> model = jk.Sequential([jk.layers.Dense(1)])
-        >>> model.compile(optimizer=jk.optimizers.Adam(1e-2), loss="mse", metrics=["mae"])
-        """
-        self._check_super_called()
-        if not isinstance(steps_per_execution, (int, np.integer)) or steps_per_execution < 1:
-            raise ValueError(f"`steps_per_execution` must be a positive integer; got {steps_per_execution!r}.")
-        if jit_compile not in ("auto", True, False, None):
-            raise ValueError(f"`jit_compile` must be 'auto', True or False; got {jit_compile!r}.")
-        arguments = {
-            "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
-            "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly,
-            "steps_per_execution": steps_per_execution, "jit_compile": jit_compile,
-        }  # fmt: skip
-        resolved = optimizers.get(optimizer)
-        if auto_scale_loss and getattr(self, "dtype_policy", None) is not None:
-            if self.dtype_policy.name == "mixed_float16" and resolved is not None:
-                if not isinstance(resolved, optimizers.LossScaleOptimizer):
-                    resolved = optimizers.LossScaleOptimizer(resolved, name="loss_scale_optimizer")
-        spec = CompileSpec(
-            resolved, loss, loss_weights, metrics, weighted_metrics, bool(run_eagerly), int(steps_per_execution),
-            jit_compile, auto_scale_loss,
-        )  # fmt: skip
-        check_names(spec)
-        if self._engine is not None:
-            self._engine.settle()
-        self._spec, self._objective, self._engine = spec, None, None
-        self._check_messages, self._output_specs = [], {}
-        self._loss_tracker = metrics_module.Mean(name="loss")
-        self.optimizer, self.loss = resolved, loss
-        self._run_eagerly = bool(run_eagerly)
-        self.steps_per_execution = int(steps_per_execution)
-        self._compile_arguments = arguments
-        self.compiled = True
-        self.stop_training = False
-
-    @property
-    def run_eagerly(self) -> bool:
-        """Whether steps run as plain Python."""
-        return self._run_eagerly
-
-    @run_eagerly.setter
-    def run_eagerly(self, value: bool) -> None:
-        self._run_eagerly = bool(value)
-
-    @property
-    def jit_compile(self) -> bool:
-        """Whether steps are compiled by XLA."""
-        return not self._run_eagerly and (self._spec is None or self._spec.jit_compile is not False)
-
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """The arguments of `compile`, as plain data; None before it."""
-        if not self.compiled:
-            return None
-        arguments = {**self._compile_arguments, "jit_compile": self.jit_compile}
-        arguments["optimizer"] = self.optimizer
-        return {key: registry.serialize_argument(value) for key, value in arguments.items()}
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile with what `get_compile_config` returned."""
-        if type(self).compile is not Trainer.compile and "optimizer" not in config:
-            warnings.warn("This model has a `compile` of its own; call it yourself after loading.", stacklevel=2)
-            return
-        config = {k: registry.deserialize(v) for k, v in config.items()}
-        self.compile(**{k: v for k, v in config.items() if k in inspect.signature(self.compile).parameters})
-        if self.optimizer is not None and self.built:
-            table = pure.table(self)
-            self.optimizer.build(list(table.params.values()), list(table.params))
-
-    def _require_compiled(self, what: str) -> None:
-        self._check_super_called()
-        if not self.compiled:
-            raise ValueError(
-                f"Model '{self.name}' must be compiled before `{what}`: "
-                "model.compile(optimizer='adam', loss='mse')."
-            )
+class Trainer(Steps):
+    """The part of `Model` that trains."""
 
     def overrides(self, name: str) -> bool:
         """Whether a subclass changed a method of the trainer."""
         return getattr(type(self), name) is not getattr(Trainer, name)
-
-    # -- metrics -------------------------------------------------------------------------------------------------
-    @property
-    def metrics(self) -> list[Any]:
-        """The loss, metrics that are attributes of the model or its layers, and those of `compile`."""
-        found = {id(m): m for m in [self._loss_tracker] if m is not None}
-        for layer in self._flatten_layers():
-            for metric in layer.parts("metric"):
-                found.setdefault(id(metric), metric)
-        if self._objective is not None:
-            for metric in [*self._objective.all_metrics(), *self._objective.trackers()]:
-                found.setdefault(id(metric), metric)
-        return list(found.values())
-
-    def _all_metrics(self) -> list[Any]:
-        """`metrics`, and what the trainer needs besides when a subclass overrides that."""
-        found = {id(m): m for m in self.metrics}
-        for metric in Trainer.metrics.fget(self):  # type: ignore[attr-defined]
-            found.setdefault(id(metric), metric)
-        return list(found.values())
-
-    @property
-    def metrics_names(self) -> list[str]:
-        return [m.name for m in self.metrics]
-
-    @property
-    def metrics_variables(self) -> list[Any]:
-        return [v for metric in self.metrics for v in metric.variables]
-
-    def reset_metrics(self) -> None:
-        """Set all metrics to their start."""
-        for metric in self._all_metrics():
-            metric.reset_state()
-
-    def get_metrics_result(self) -> dict[str, Any]:
-        """The values of all metrics by name; a metric may give several."""
-        labels = {}
-        if self._objective is not None:
-            labels = {id(metric): label for _, metric, label, _ in self._objective.metrics}
-        results: dict[str, Any] = {}
-        for metric in self.metrics:
-            value = metric.result()
-            if isinstance(value, dict):
-                results.update(value)
-            else:
-                results[labels.get(id(metric), metric.name)] = value
-        return results
-
-    # -- what users override -------------------------------------------------------------------------------------
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        """The scalar to minimise: the losses of `compile` plus what layers added. Override it for your own.
-
-        Args:
-            x, y, y_pred, sample_weight: a batch and what the model returned for it.
-            training: whether it is a training step.
-
-        Returns:
-            A scalar, or None when there is no loss at all.
-        """
-        total = None
-        if self._spec is not None and self._spec.loss is not None:
-            bind_objective(self, x, y, y_pred)
-            if y is not None:
-                total = self._objective.loss(y, y_pred, sample_weight)  # type: ignore[union-attr]
-        for loss in self.losses:
-            value = jnp.sum(loss)
-            total = value if total is None else total + value
-        return total
-
-    def stateless_compute_loss(
-        self,
-        trainable_variables: Any,
-        non_trainable_variables: Any,
-        metrics_variables: Any,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """`compute_loss` over lists of values.
-
-        Returns:
-            `(loss, (trainable_variables, non_trainable_variables, metrics_variables))`.
-        """
-        groups = [self.trainable_variables, self.non_trainable_variables, self.metrics_variables]
-        loss, values, _ = pure.stateless(
-            [v for g in groups for v in g],
-            [*trainable_variables, *non_trainable_variables, *metrics_variables],
-            lambda: self.compute_loss(x, y, y_pred, sample_weight=sample_weight, training=training),
-        )
-        return loss, tuple(_split(values, groups))
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """Update the metrics of `compile` and return all values. Override it to compute others.
-
-        Args:
-            x, y, y_pred, sample_weight: a batch and what the model returned for it.
-
-        Returns:
-            `{name: scalar}`.
-        """
-        if self._objective is not None and y is not None:
-            self._objective.update(y, y_pred, sample_weight)
-        return self.get_metrics_result()
-
-    def compute_loss_and_updates(
-        self,
-        trainable_variables: Any,
-        non_trainable_variables: Any,
-        metrics_variables: Any,
-        x: Any,
-        y: Any,
-        sample_weight: Any,
-        training: bool = False,
-        optimizer_variables: Any = None,
-    ) -> Any:
-        """Forward pass and loss over lists of values, for a `train_step` of your own.
-
-        Returns:
-            `(loss, (unscaled_loss, y_pred, non_trainable_variables, metrics_variables))`.
-        """
-        groups = [self.trainable_variables, self.non_trainable_variables, self.metrics_variables]
-
-        def call() -> tuple[Any, Any]:
-            y_pred = self(x, training=training) if "training" in self._signature.parameters else self(x)
-            return self.compute_loss(x, y, y_pred, sample_weight=sample_weight, training=training), y_pred
-
-        (loss, y_pred), values, _ = pure.stateless(
-            [v for g in groups for v in g],
-            [*trainable_variables, *non_trainable_variables, *metrics_variables],
-            call,
-        )
-        _, fixed, metric_values = _split(values, groups)
-        unscaled = loss
-        if training and self.optimizer is not None:
-            loss = self.optimizer.scale_loss(loss)
-        return loss, (unscaled, y_pred, fixed, metric_values)
-
-    def train_step(self, state: Any, data: Any) -> Any:
-        """One update over lists of values, as Keras on JAX writes it. Override it for a step of your own.
-
-        Args:
-            state: `(trainable_variables, non_trainable_variables, optimizer_variables, metrics_variables)`.
-            data: a batch: `x`, `(x, y)` or `(x, y, sample_weight)`.
-
-        Returns:
-            `(logs, state)`.
-        """
-        trainable, fixed, optimizer_variables, metric_values = state
-        x, y, sample_weight = unpack_x_y_sample_weight(data)
-        gradient = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
-        (_, aux), grads = gradient(
-            trainable, fixed, metric_values, x, y, sample_weight, training=True,
-            optimizer_variables=optimizer_variables,
-        )  # fmt: skip
-        loss, y_pred, fixed, metric_values = aux
-        trainable, optimizer_variables = self.optimizer.stateless_apply(optimizer_variables, grads, trainable)
-        logs, metric_values = self._update_metrics(metric_values, loss, x, y, y_pred, sample_weight)
-        return logs, (trainable, fixed, optimizer_variables, metric_values)
-
-    def test_step(self, state: Any, data: Any) -> Any:
-        """One evaluation over lists of values; see `train_step`.
-
-        Args:
-            state: `(trainable_variables, non_trainable_variables, metrics_variables)`.
-            data: a batch.
-
-        Returns:
-            `(logs, state)`.
-        """
-        trainable, fixed, metric_values = state
-        x, y, sample_weight = unpack_x_y_sample_weight(data)
-        _, (loss, y_pred, fixed, metric_values) = self.compute_loss_and_updates(
-            trainable, fixed, metric_values, x, y, sample_weight, training=False
-        )
-        logs, metric_values = self._update_metrics(metric_values, loss, x, y, y_pred, sample_weight)
-        return logs, (trainable, fixed, metric_values)
-
-    def predict_step(self, state: Any, data: Any) -> Any:
-        """One prediction over lists of values.
-
-        Args:
-            state: `(trainable_variables, non_trainable_variables)`.
-            data: a batch.
-
-        Returns:
-            `(outputs, non_trainable_variables)`.
-        """
-        trainable, fixed = state
-        x, _, _ = unpack_x_y_sample_weight(data)
-        kwargs = {"training": False} if "training" in self._signature.parameters else {}
-        return self.stateless_call(trainable, fixed, x, **kwargs)
-
-    def _update_metrics(self, values: Any, loss: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> Any:
-        def update() -> dict[str, Any]:
-            if loss is not None:
-                self._loss_tracker.update_state(loss, sample_weight=jax.tree.leaves(x)[0].shape[0])
-            return self.compute_metrics(x, y, y_pred, sample_weight)
-
-        logs, values, _ = pure.stateless(self.metrics_variables, values, update)
-        return logs, values
 
     # -- fit -----------------------------------------------------------------------------------------------------
     @brief
@@ -669,14 +328,6 @@ class Trainer:
         """Bring the numbers of a loop over `train_on_batch` home; reading a weight does the same."""
         if self._engine is not None:
             self._engine.settle()
-
-
-def _split(values: list[Any], groups: list[list[Any]]) -> list[list[Any]]:
-    result, at = [], 0
-    for group in groups:
-        result.append(values[at : at + len(group)])
-        at += len(group)
-    return result
 
 
 class _Validation:

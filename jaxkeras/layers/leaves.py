@@ -1,0 +1,48 @@
+"""What a leaf is in the structures that layers take and return: shapes, tensors and their masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxkeras.core.masks import get_mask
+from jaxkeras.core.symbolic import KerasTensor
+
+
+def is_shape(x: Any) -> bool:
+    return isinstance(x, (tuple, list)) and all(s is None or isinstance(s, (int, np.integer)) for s in x)
+
+
+def shape_tuples(shape: Any) -> Any:
+    """Shapes read from JSON: innermost lists become tuples."""
+    if is_shape(shape):
+        return tuple(shape)
+    if isinstance(shape, dict):
+        return {k: shape_tuples(v) for k, v in shape.items()}
+    if isinstance(shape, (list, tuple)):
+        return [shape_tuples(s) for s in shape]
+    return shape
+
+
+def is_leaf(x: Any) -> bool:
+    return x is None or isinstance(x, KerasTensor)
+
+
+def is_tensor(x: Any) -> bool:
+    return isinstance(x, (jax.Array, np.ndarray, KerasTensor, jax.ShapeDtypeStruct))
+
+
+def is_convertible(x: Any) -> bool:
+    return hasattr(x, "__jax_array__") or is_tensor(x)
+
+
+def masks_of(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        masks = [masks_of(x) for x in value]
+        return masks if any(m is not None for m in masks) else None
+    if isinstance(value, dict):
+        masks = {k: masks_of(x) for k, x in value.items()}
+        return masks if any(m is not None for m in masks.values()) else None
+    return get_mask(value)

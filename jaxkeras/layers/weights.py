@@ -1,0 +1,287 @@
+"""What a layer holds: its variables and those of its parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jaxkeras import registry
+from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype
+from jaxkeras.core.frame import local, setting
+from jaxkeras.core.policy import get_policy
+from jaxkeras.core.symbolic import Operation
+from jaxkeras.core.tracking import Trackable
+from jaxkeras.core.variable import Variable, standardize_shape
+
+
+class Weights(Operation, Trackable):
+    """The part of `Layer` that makes, lists, reads and writes weights."""
+
+    built: bool
+    _trainable: bool
+    _path: str | None
+    _losses: list[Any]
+    _dtype_policy: Any
+
+    def _check_super_called(self) -> None:
+        if "_dtype_policy" not in vars(self):
+            raise RuntimeError(
+                f"In layer '{type(self).__name__}', you forgot to call `super().__init__()` as the first statement in "
+                "the `__init__()` method. Go add it!"
+            )
+
+    def _has_unbuilt_parts(self) -> bool:
+        return any(not part.built for part in self.parts())
+
+    def _scope(self) -> tuple[str, ...]:
+        names = local.names if local.names and local.names[-1] == self.name else (*local.names, self.name)
+        if self._path is None:
+            self._path = "/".join(names)
+        return names
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+    ) -> Variable:
+        """Create a weight. Call it in `build` or `__init__`.
+
+        Args:
+            shape: the shape; scalar when not given.
+            initializer: a name, an initializer or a callable; defaults to Glorot uniform for floating types and
+                zeros for others.
+            dtype: the type; defaults to the layer's variable dtype.
+            trainable: whether an optimizer updates it.
+            autocast: whether it is read in the compute dtype inside `call`.
+            regularizer: penalty added to the loss.
+            constraint: applied to the value after each update.
+            aggregation: how copies on several devices combine.
+            overwrite_with_gradient: whether an update replaces the value by its gradient.
+            name: the last element of its path, and its key in the params tree.
+
+        Returns:
+            The variable.
+
+        Raises:
+            RuntimeError: when called from `call`.
+        """
+        self._check_super_called()
+        if local.stage == "call" or (local.frame is not None and not local.frame.abstract):
+            raise RuntimeError(
+                f"Layer '{self.name}' creates a weight while values are in flight (inside `call` or `apply`), so "
+                f"nobody could keep it. Create weights in `build`:\n"
+                f"    class {type(self).__name__}(Layer):\n"
+                f"        def build(self, input_shape):\n"
+                f"            self.{name or 'w'} = self.add_weight(shape=..., name={name or 'w'!r})\n"
+                "and sublayers in `__init__`; call the model once (or `model.build(shape)`) before `apply`."
+            )
+        shape = () if shape is None else standardize_shape(shape)
+        dtype = self.variable_dtype if dtype is None else standardize_dtype(dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if is_float_dtype(dtype) else "zeros"
+        initializer = registry.get("keras.initializers", initializer)
+        with setting(names=self._scope()):
+            variable = Variable(
+                initializer, shape=shape, dtype=dtype, trainable=trainable, autocast=autocast,
+                aggregation=aggregation, name=name,
+            )  # fmt: skip
+        variable.regularizer = registry.get("keras.regularizers", regularizer)
+        variable.constraint = registry.get("keras.constraints", constraint)
+        variable.overwrite_with_gradient = overwrite_with_gradient
+        variable.born_trainable = trainable  # type: ignore[attr-defined]
+        if trainable and not self._trainable:
+            variable.trainable = False
+        self._own.append(variable)
+        return variable
+
+    def add_variable(
+        self,
+        shape: Any,
+        initializer: Any,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """The same as `add_weight`, with Keras's other order of arguments."""
+        return self.add_weight(shape, initializer, dtype, trainable, autocast, regularizer, constraint, name=name)
+
+    # -- variables -----------------------------------------------------------------------------------------------
+    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[Weights]:
+        found: dict[int, Weights] = {}
+
+        def visit(layer: Weights) -> None:
+            if id(layer) not in found:
+                found[id(layer)] = layer
+                if recursive or layer is self:
+                    for part in layer.parts():
+                        visit(part)
+
+        visit(self)
+        return list(found.values())[0 if include_self else 1 :]
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Weights and seed states, its own first, then those of its parts; each once."""
+        found: dict[int, Variable] = {}
+        for layer in self._flatten_layers():
+            for v in layer.own_variables():
+                found.setdefault(id(v), v)
+            for _, v in layer.own_states():
+                found.setdefault(id(v), v)
+        return list(found.values())
+
+    @property
+    def weights(self) -> list[Variable]:
+        """Trainable and other weights, without seed states."""
+        found: dict[int, Variable] = {}
+        for layer in self._flatten_layers():
+            for v in layer.own_variables():
+                found.setdefault(id(v), v)
+        return list(found.values())
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """What an optimizer updates."""
+        return [v for v in self.variables if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """All variables that an optimizer leaves alone, seed states included."""
+        return [v for v in self.variables if not v.trainable] if self.trainable else self.variables
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return [v for v in self.weights if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        return [v for v in self.weights if not v.trainable] if self.trainable else self.weights
+
+    @property
+    def metrics(self) -> list[Any]:
+        """Metrics that are attributes of the layer or of its parts."""
+        found: dict[int, Any] = {}
+        for layer in self._flatten_layers():
+            for metric in layer.parts("metric"):
+                found.setdefault(id(metric), metric)
+        return list(found.values())
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        return [v for metric in self.metrics for v in metric.variables]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether its weights are updated; setting it sets that of all its parts."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        value = bool(value)
+        self._trainable = value
+        for v in self.own_variables():
+            if getattr(v, "born_trainable", v.trainable):
+                v.trainable = value
+        for part in self.parts():
+            part.trainable = value
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The weights as NumPy arrays."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights: Any) -> None:
+        """Set the weights from arrays in the order of `get_weights`.
+
+        Raises:
+            ValueError: for another number of arrays, or an array of another shape.
+        """
+        mine, weights = self.weights, list(weights)
+        if len(mine) != len(weights):
+            raise ValueError(
+                f"set_weights of layer '{self.name}' got {len(weights)} arrays, but the layer has {len(mine)} weights"
+                + (": " + ", ".join(v.path for v in mine[:6]) if mine else " (is it built?)")
+                + "."
+            )
+        for v, value in zip(mine, weights):
+            if tuple(np.shape(value)) != v.shape:
+                raise ValueError(f"Weight '{v.path}' has shape {v.shape}; got an array of shape {np.shape(value)}.")
+        for v, value in zip(mine, weights):
+            v.assign(value)
+
+    def count_params(self) -> int:
+        """The number of scalars in its weights.
+
+        Raises:
+            ValueError: while the layer is not built.
+        """
+        if not self.built:
+            raise ValueError(
+                f"Layer '{self.name}' has no weights yet because it is not built: call it on data, or "
+                "`build(input_shape)`, first."
+            )
+        return sum(v.size for v in self.weights)
+
+    # -- files ---------------------------------------------------------------------------------------------------
+    def save_own_variables(self, store: Any) -> None:
+        """Write its own weights to a mapping `{"0": array, "1": array, ...}`."""
+        for i, v in enumerate(self.own_variables()):
+            store[str(i)] = np.asarray(v.cell())
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read its own weights from the mapping that `save_own_variables` wrote.
+
+        Raises:
+            ValueError: for another number of arrays, or another shape.
+        """
+        mine = self.own_variables()
+        if len(store.keys()) != len(mine):
+            hint = "" if mine else " The layer is not built; build it, or call it on data, before loading."
+            raise ValueError(
+                f"Layer '{self.name}' ({type(self).__name__}) has {len(mine)} weights, but the file holds "
+                f"{len(store.keys())} for it.{hint}"
+            )
+        for i, v in enumerate(mine):
+            v.assign(store[str(i)])
+
+    # -- types ---------------------------------------------------------------------------------------------------
+    @property
+    def dtype_policy(self) -> Any:
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        self._dtype_policy = get_policy(value)
+
+    @property
+    def dtype(self) -> str:
+        """The type of its weights."""
+        return self._dtype_policy.variable_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        return self._dtype_policy.variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The type it computes in."""
+        return self._dtype_policy.compute_dtype
+
+    @property
+    def input_dtype(self) -> str:
+        return self._dtype_policy.compute_dtype
+
+    @property
+    def quantization_mode(self) -> str | None:
+        return self._dtype_policy.quantization_mode

@@ -1,0 +1,201 @@
+"""What `compile` makes of its arguments: the specification of training, and the metrics."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+import numpy as np
+
+from jaxkeras import metrics as metrics_module
+from jaxkeras import optimizers, registry
+from jaxkeras.core import pure
+from jaxkeras.layers.base import Layer
+from jaxkeras.training.engine import Engine
+from jaxkeras.training.spec import CompileSpec, Objective, check_names
+
+
+class Compiled(Layer):
+    """The part of `Trainer` that is compiled, and has metrics."""
+
+    _untracked = Layer._untracked | frozenset(
+        {
+            "optimizer", "history", "loss", "_spec", "_engine", "_objective", "_loss_tracker", "_user_metrics",
+            "_check_messages", "_compile_arguments", "_output_specs", "_host",
+        }
+    )  # fmt: skip
+
+    def _start_uncompiled(self) -> None:
+        self.optimizer: Any = None
+        self.loss: Any = None
+        self.history: Any = None
+        self.compiled = False
+        self.stop_training = False
+        self._spec: CompileSpec | None = None
+        self._objective: Objective | None = None
+        self._engine: Engine | None = None
+        self._loss_tracker: Any = None
+        self._check_messages: list[str] = []
+        self._output_specs: dict[Any, Any] = {}
+        self._host: Any = None
+        self._compile_arguments: dict[str, Any] = {}
+        self.steps_per_execution = 1
+        self._run_eagerly = False
+
+    # -- compile -------------------------------------------------------------------------------------------------
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Say how the model is trained.
+
+        Args:
+            optimizer: a name (`"adam"`, or any optax alias), an `Optimizer`, or an `optax.GradientTransformation`.
+            loss: a name, a `Loss` or `f(y_true, y_pred)`; a list or a dict by output name for several outputs.
+            loss_weights: how much each output's loss counts: a number, a list or a dict.
+            metrics: names, metrics or functions; for several outputs a list of lists or a dict.
+            weighted_metrics: the same, weighted by `sample_weight` and `class_weight`.
+            run_eagerly: run each step as plain Python, so that `print`, `pdb` and `if` see values.
+            steps_per_execution: steps that run as one program; batch hooks of callbacks fire once for each. With 1,
+                steps are still fused by themselves as long as no callback wants to see every batch.
+            jit_compile: `"auto"` or True compile by XLA; False is the same as `run_eagerly` without its unrolling of
+                loops, and only useful to find out whether compilation is the trouble.
+            auto_scale_loss: scale the loss dynamically under `"mixed_float16"`.
+
+        Raises:
+            ValueError: for unknown names, with the closest known ones.
+
+        Example:
+
+        >>> import jaxkeras as jk
+        >>> model = jk.Sequential([jk.layers.Dense(1)])
+        >>> model.compile(optimizer=jk.optimizers.Adam(1e-2), loss="mse", metrics=["mae"])
+        """
+        self._check_super_called()
+        if not isinstance(steps_per_execution, (int, np.integer)) or steps_per_execution < 1:
+            raise ValueError(f"`steps_per_execution` must be a positive integer; got {steps_per_execution!r}.")
+        if jit_compile not in ("auto", True, False, None):
+            raise ValueError(f"`jit_compile` must be 'auto', True or False; got {jit_compile!r}.")
+        arguments = {
+            "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
+            "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution, "jit_compile": jit_compile,
+        }  # fmt: skip
+        resolved = optimizers.get(optimizer)
+        if auto_scale_loss and getattr(self, "dtype_policy", None) is not None:
+            if self.dtype_policy.name == "mixed_float16" and resolved is not None:
+                if not isinstance(resolved, optimizers.LossScaleOptimizer):
+                    resolved = optimizers.LossScaleOptimizer(resolved, name="loss_scale_optimizer")
+        spec = CompileSpec(
+            resolved, loss, loss_weights, metrics, weighted_metrics, bool(run_eagerly), int(steps_per_execution),
+            jit_compile, auto_scale_loss,
+        )  # fmt: skip
+        check_names(spec)
+        if self._engine is not None:
+            self._engine.settle()
+        self._spec, self._objective, self._engine = spec, None, None
+        self._check_messages, self._output_specs = [], {}
+        self._loss_tracker = metrics_module.Mean(name="loss")
+        self.optimizer, self.loss = resolved, loss
+        self._run_eagerly = bool(run_eagerly)
+        self.steps_per_execution = int(steps_per_execution)
+        self._compile_arguments = arguments
+        self.compiled = True
+        self.stop_training = False
+
+    @property
+    def run_eagerly(self) -> bool:
+        """Whether steps run as plain Python."""
+        return self._run_eagerly
+
+    @run_eagerly.setter
+    def run_eagerly(self, value: bool) -> None:
+        self._run_eagerly = bool(value)
+
+    @property
+    def jit_compile(self) -> bool:
+        """Whether steps are compiled by XLA."""
+        return not self._run_eagerly and (self._spec is None or self._spec.jit_compile is not False)
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """The arguments of `compile`, as plain data; None before it."""
+        if not self.compiled:
+            return None
+        arguments = {**self._compile_arguments, "jit_compile": self.jit_compile}
+        arguments["optimizer"] = self.optimizer
+        return {key: registry.serialize_argument(value) for key, value in arguments.items()}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile with what `get_compile_config` returned."""
+        if type(self).compile is not Compiled.compile and "optimizer" not in config:
+            warnings.warn("This model has a `compile` of its own; call it yourself after loading.", stacklevel=2)
+            return
+        config = {k: registry.deserialize(v) for k, v in config.items()}
+        self.compile(**{k: v for k, v in config.items() if k in inspect.signature(self.compile).parameters})
+        if self.optimizer is not None and self.built:
+            table = pure.table(self)
+            self.optimizer.build(list(table.params.values()), list(table.params))
+
+    def _require_compiled(self, what: str) -> None:
+        self._check_super_called()
+        if not self.compiled:
+            raise ValueError(
+                f"Model '{self.name}' must be compiled before `{what}`: "
+                "model.compile(optimizer='adam', loss='mse')."
+            )
+
+    # -- metrics -------------------------------------------------------------------------------------------------
+    @property
+    def metrics(self) -> list[Any]:
+        """The loss, metrics that are attributes of the model or its layers, and those of `compile`."""
+        found = {id(m): m for m in [self._loss_tracker] if m is not None}
+        for layer in self._flatten_layers():
+            for metric in layer.parts("metric"):
+                found.setdefault(id(metric), metric)
+        if self._objective is not None:
+            for metric in [*self._objective.all_metrics(), *self._objective.trackers()]:
+                found.setdefault(id(metric), metric)
+        return list(found.values())
+
+    def _all_metrics(self) -> list[Any]:
+        """`metrics`, and what the trainer needs besides when a subclass overrides that."""
+        found = {id(m): m for m in self.metrics}
+        for metric in Compiled.metrics.fget(self):  # type: ignore[attr-defined]
+            found.setdefault(id(metric), metric)
+        return list(found.values())
+
+    @property
+    def metrics_names(self) -> list[str]:
+        return [m.name for m in self.metrics]
+
+    @property
+    def metrics_variables(self) -> list[Any]:
+        return [v for metric in self.metrics for v in metric.variables]
+
+    def reset_metrics(self) -> None:
+        """Set all metrics to their start."""
+        for metric in self._all_metrics():
+            metric.reset_state()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The values of all metrics by name; a metric may give several."""
+        labels = {}
+        if self._objective is not None:
+            labels = {id(metric): label for _, metric, label, _ in self._objective.metrics}
+        results: dict[str, Any] = {}
+        for metric in self.metrics:
+            value = metric.result()
+            if isinstance(value, dict):
+                results.update(value)
+            else:
+                results[labels.get(id(metric), metric.name)] = value
+        return results
