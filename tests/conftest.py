@@ -7,6 +7,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # The suite compiles thousands of tiny programs and runs each a few times: quick compilation matters, not quick code.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["JAXKERAS_PROGRAM_CACHE"] = "0"  # what one test compiled must not hide what another does
 
 import pytest  # noqa: E402
 

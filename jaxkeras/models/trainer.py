@@ -192,13 +192,13 @@ class Trainer(Steps):
         source, batch, engine = self._ready(source)
         callback_list = self._callbacks(callbacks, verbose, steps=source.steps, epochs=1)
         feed = feed_for(source, self._chunk(callback_list, "test"), reuse=False)
-        loan = engine.borrow()
-        loan.active = True
+        view = engine.view()
         try:
             with Guard() as guard:
-                logs = loop.evaluate(engine, feed, source, callback_list, loan, guard)
+                engine.prepare(feed, engine.test, view.current)
+                logs = loop.evaluate(engine, feed, source, callback_list, view, guard)
+            view.settle()
         finally:
-            engine.settle()
             feed.close()
             source.close()
         return logs if return_dict else self._in_order(logs)
@@ -341,9 +341,13 @@ class _Validation:
         self.source, _, _ = model._ready(source)
         self.feed: Any = None
 
-    def bound(self, engine: Engine, callbacks: Any) -> Callable[[Any, Any], dict[str, Any]]:
+    def bound(self, engine: Engine, callbacks: Any) -> _Validation:
+        self.engine, self.callbacks = engine, callbacks
         self.feed = feed_for(self.source, self.model._chunk(callbacks, "test"), reuse=False)
-        return lambda loan, guard: loop.evaluate(engine, self.feed, self.source, callbacks, loan, guard)
+        return self
+
+    def __call__(self, loan: Any, guard: Guard) -> dict[str, Any]:
+        return loop.evaluate(self.engine, self.feed, self.source, self.callbacks, loan, guard)
 
     def close(self) -> None:
         if self.feed is not None:

@@ -14,9 +14,10 @@ from jaxkeras.core.symbolic import KerasTensor, infer
 from jaxkeras.core.tracking import nest
 from jaxkeras.data.convert import is_text
 from jaxkeras.training import step as steps
+from jaxkeras.training.executable import Executable
 from jaxkeras.training.program import PredictPrograms, Programs
 from jaxkeras.training.spec import resolve
-from jaxkeras.training.state import Loan, Tables, TrainState, metric_table
+from jaxkeras.training.state import Loan, Tables, TrainState, View, metric_table
 
 
 def _symbolic(tree: Any) -> Any:
@@ -85,14 +86,18 @@ class Engine:
         self.loan: Loan | None = None
         eager = model.run_eagerly
         own_logs = model.overrides("compute_metrics")
-        self.train = Programs(steps.train_step(model, self.tables), eager, own_logs or model.overrides("train_step"))
-        self.test = Programs(steps.test_step(model, self.tables), eager, own_logs or model.overrides("test_step"))
+        self.train = Programs(
+            steps.train_step(model, self.tables), True, eager, own_logs or model.overrides("train_step")
+        )
+        self.test = Programs(
+            steps.test_step(model, self.tables), False, eager, own_logs or model.overrides("test_step")
+        )
         if before is not None and before.key.model == self.key.model:
             self.predict = before.predict
         else:
             self.predict = PredictPrograms(steps.predict_step(model, self.tables), eager)
-        self._results = self._read_metrics if eager else jax.jit(self._read_metrics)
-        self._reset = self._initial_metrics if eager else jax.jit(self._initial_metrics)
+        self._results = self._read_metrics if eager else Executable(self._read_metrics)
+        self._reset = self._initial_metrics if eager else Executable(self._initial_metrics)
 
     # -- state ---------------------------------------------------------------------------------------------------
     def borrow(self) -> Loan:
@@ -100,6 +105,11 @@ class Engine:
         if self.loan is None or self.loan.settled:
             self.loan = Loan(self.tables)
         return self.loan
+
+    def view(self) -> View:
+        """The numbers of the model, to look at: nothing that runs on them may consume them."""
+        self.settle()
+        return View(self.tables)
 
     def settle(self) -> None:
         """Give the numbers back to the model."""
@@ -130,6 +140,20 @@ class Engine:
         metrics = self._results(ts.metrics)
         own = extras["logs"] if extras else {}
         return own if own and set(own) != set(metrics) else metrics
+
+    def prepare(self, feed: Any, programs: Programs, ts: TrainState, epoch: int = 0) -> list[Any]:
+        """Have the programs for a feed compiled, several at a time, while the caller goes on.
+
+        Returns:
+            A future for each.
+        """
+        if programs.eager:
+            return []
+        return [
+            *feed.prepare(programs, ts, epoch),
+            self._reset.prepare(ts.metrics),  # type: ignore[attr-defined]
+            self._results.prepare(ts.metrics),  # type: ignore[attr-defined]
+        ]
 
     def raise_failed_checks(self, extras: dict[str, Any]) -> None:
         """Stop when a condition on values failed on the device."""

@@ -32,7 +32,13 @@ def _nbytes(tree: Any) -> int:
 
 
 def _head(tree: Any, rows: int) -> Any:
-    return jax.tree.map(lambda a: jax.ShapeDtypeStruct((rows, *a.shape[1:]), a.dtype), tree)
+    return jax.tree.map(lambda a: _struct(a, rows), tree)
+
+
+def _struct(array: Any, rows: int | None = None) -> jax.ShapeDtypeStruct:
+    """What an array, or one with another number of rows, is on the device."""
+    shape = array.shape if rows is None else (rows, *array.shape[1:])
+    return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(array.dtype))
 
 
 def fits_on_device(arrays: Any) -> bool:
@@ -65,10 +71,25 @@ class ResidentFeed:
 
     def __init__(self, source: ArraySource):
         self.source = source
-        self.data = jax.device_put(source.arrays)
+        self.data: Any = None
+
+    def prepare(self, programs: Programs, ts: Any, epoch: int) -> list[Any]:
+        """Have the programs of an epoch compiled."""
+        source, size = self.source, self.source.batch_size
+        order = source.order(epoch)
+        data = jax.tree.map(_struct, source.arrays)
+        whole, tail = divmod(source.num_rows if order is None else len(order), size)
+        futures = []
+        if whole:
+            futures.append(programs.prepare_loop(ts, programs.extras(ts, _head(data, size)), data, order, size))
+        if tail:
+            futures.append(programs.prepare_tail(ts, programs.extras(ts, _head(data, tail)), data, order, tail))
+        return futures
 
     def pieces(self, epoch: int, length: Length) -> Iterator[Piece]:
         source, size = self.source, self.source.batch_size
+        if self.data is None:
+            self.data = jax.device_put(source.arrays)
         order = source.order(epoch)
         rows = source.num_rows if order is None else len(order)
         on_device = None if order is None else jax.device_put(order)
@@ -100,6 +121,19 @@ class SliceFeed:
             chunk *= 2
         self.chunk = chunk
         self._placed: dict[int, Any] = {}
+
+    def prepare(self, programs: Programs, ts: Any, epoch: int) -> list[Any]:
+        """Have the programs of an epoch compiled."""
+        arrays, size = self.source.arrays, self.source.batch_size
+        whole, tail = divmod(min(self.source.num_rows, self.source.steps * size), size)
+        futures = []
+        if whole:
+            extras = programs.extras(ts, _head(arrays, size))
+            futures.append(programs.prepare_loop(ts, extras, _head(arrays, self.chunk * size), None, size))
+        if tail:
+            batch = _head(arrays, tail)
+            futures.append(programs.prepare_single(ts, programs.extras(ts, batch), batch))
+        return futures
 
     def _chunk_at(self, start: int, count: int) -> Any:
         if start not in self._placed:
@@ -149,6 +183,10 @@ class StreamFeed:
     def __init__(self, source: Source, chunk: int | None = None):
         self.source, self.chunk = source, chunk
         self._decided: dict[Any, int] = {}
+
+    def prepare(self, programs: Programs, ts: Any, epoch: int) -> list[Any]:
+        """Nothing: a stream does not say beforehand what it brings."""
+        return []
 
     def pieces(self, epoch: int, length: Length) -> Iterator[Piece]:
         source = self.source

@@ -16,7 +16,7 @@ from jaxkeras.training.feeds import Piece, SliceFeed, StreamFeed
 from jaxkeras.training.interrupt import Guard
 from jaxkeras.training.logs import Logs
 from jaxkeras.training.program import Programs
-from jaxkeras.training.state import Loan
+from jaxkeras.training.state import Loan, View
 
 PIECE_SECONDS = 0.15  # long enough to hide the call, short enough for the progress bar and Ctrl-C
 
@@ -45,7 +45,7 @@ class Pacer:
 class Runner:
     """Runs the pieces of one epoch, or of one evaluation, and tells the callbacks."""
 
-    def __init__(self, engine: Engine, programs: Programs, loan: Loan, guard: Guard, callbacks: Any, mode: str):
+    def __init__(self, engine: Engine, programs: Programs, loan: Loan | View, guard: Guard, callbacks: Any, mode: str):
         self.engine, self.programs, self.loan, self.guard = engine, programs, loan, guard
         self.callbacks, self.mode = callbacks, mode
         model = engine.model
@@ -121,7 +121,7 @@ def fit(
         source: the data, for its epoch hooks.
         callbacks: a callback list.
         initial_epoch, epochs: the first epoch, and the one after the last.
-        validate: `(runner arguments) -> logs`, or None.
+        validate: called with a loan and a guard, returns logs; its `feed` is what it will read. Or None.
         validation_freq: every how many epochs, or after which.
     """
     model = engine.model
@@ -130,6 +130,9 @@ def fit(
     with Guard() as guard:
         try:
             runner = Runner(engine, engine.train, loan, guard, callbacks, "train")
+            engine.prepare(feed, engine.train, loan.current, initial_epoch)
+            if validate is not None and any(_due(epoch, validation_freq) for epoch in range(initial_epoch, epochs)):
+                engine.prepare(validate.feed, engine.test, loan.current)
             callbacks.on_train_begin()
             logs: dict[str, Any] = {}
             for epoch in range(initial_epoch, epochs):
@@ -157,7 +160,7 @@ def _due(epoch: int, frequency: Any) -> bool:
     return epoch + 1 in list(frequency)
 
 
-def evaluate(engine: Engine, feed: Any, source: Source, callbacks: Any, loan: Loan, guard: Guard) -> dict[str, Any]:
+def evaluate(engine: Engine, feed: Any, source: Source, callbacks: Any, loan: Loan | View, guard: Guard) -> dict[str, Any]:
     """Evaluate; returns logs."""
     runner = Runner(engine, engine.test, loan, guard, callbacks, "test")
     source.on_epoch_begin()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core import pure
 from jaxkeras.core.names import unique
-from jaxkeras.core.tracking import Path, nest, variable_paths
+from jaxkeras.core.tracking import Path, flatten, nest, variable_paths
 from jaxkeras.core.variable import Variable
 
 
@@ -74,11 +73,6 @@ def _paths_of(metric: Any) -> dict[Path, Variable]:
     return result
 
 
-@jax.jit
-def _copies(tree: Any) -> Any:
-    return jax.tree.map(jnp.copy, tree)
-
-
 def _copy(value: Any) -> jax.Array:
     """A copy made through the host, for which nothing is compiled; as committed to its devices as the original,
     since programs are compiled anew for arguments that differ in that."""
@@ -87,7 +81,27 @@ def _copy(value: Any) -> jax.Array:
 
 def collect(tables: Tables) -> TrainState:
     """The arrays at rest. They are copies: a program may consume (donate) them while users hold the originals."""
-    return _copies(jax.tree.map(lambda v: v.cell(), tables.variables(), is_leaf=_is_variable))
+    values = jax.tree.map(lambda v: v.cell(), tables.variables(), is_leaf=_is_variable)
+    return jax.device_put(values, may_alias=False)
+
+
+class View:
+    """The numbers at rest, for runs that change only metrics and statistics; `settle` writes those back."""
+
+    def __init__(self, tables: Tables):
+        self.tables = tables
+        self.current = TrainState(*map(pure.cells, (tables.params, tables.state)), None, pure.cells(tables.metrics))
+
+    def settle(self) -> None:
+        for table, tree in ((self.tables.state, self.current.state), (self.tables.metrics, self.current.metrics)):
+            for v, value in zip(table.values(), leaves_in_order(table, tree)):
+                v.set_cell(value)
+
+
+def leaves_in_order(table: dict[Path, Variable], tree: Any) -> list[Any]:
+    """The leaves of a nested dict in the order of a table of paths."""
+    flat = flatten(tree)
+    return [flat[path] for path in table]
 
 
 class Loan:

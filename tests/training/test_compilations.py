@@ -71,8 +71,8 @@ def test_loops_of_any_length_are_one_program():
     """Pieces of one step and of many run through the same executable: one program, and one for the ragged batch."""
     m = model()
     m.fit(X, Y, epochs=1, verbose=0)
-    assert m._engine.train._loop._cache_size() == 1
-    assert m._engine.train._tail._cache_size() == 1
+    assert m._engine.train._loop.count == 1
+    assert m._engine.train._tail.count == 1
 
 
 @pytest.mark.parametrize("frozen", [True])

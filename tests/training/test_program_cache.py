@@ -1,0 +1,168 @@
+"""Programs kept on disk between processes."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import jaxkeras as jk
+from jaxkeras.core import program_cache
+from jaxkeras.training.executable import Executable
+from tests.compilations import counting
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxkeras.training.executable.MIN_COMPILE_SECONDS", 0.0)
+    program_cache.set_program_cache(tmp_path / "programs")
+    yield tmp_path / "programs"
+    program_cache.set_program_cache()
+
+
+def double():
+    """A new function every time: JAX remembers in memory what it compiled for one that it knows."""
+    return lambda x: x * 2 + np.float32(0.125)
+
+
+X = np.arange(3, dtype="float32")
+
+
+def names(folder):
+    return sorted(p.name for p in folder.glob("*.program"))
+
+
+def test_a_second_maker_of_the_same_function_reads_its_program(folder):
+    first = Executable(double())(X)
+    assert len(names(folder)) == 1
+    with counting() as count:
+        second = Executable(double())(X)
+    assert count.value == 0
+    np.testing.assert_array_equal(first, second)
+    Executable(lambda x: x * 2 + np.float32(0.25))(X)
+    assert len(names(folder)) == 2  # another program, another key
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "foreign"])
+def test_a_damaged_program_is_compiled_again(folder, damage):
+    expected = Executable(double())(X)
+    path = folder / names(folder)[0]
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 1
+    kept = {"truncated": content[:100], "flipped": content, "empty": b"", "foreign": b"GIF89a"}[damage]
+    path.write_bytes(bytes(kept))
+    with counting() as count:
+        np.testing.assert_array_equal(Executable(double())(X), expected)
+    assert count.value == 1
+    assert program_cache.load(path.stem) is not None  # written anew
+
+
+def test_the_folder_stays_below_its_limit_and_keeps_what_was_used_last(folder):
+    program_cache.set_program_cache(folder, max_bytes=3000)
+    for i, name in enumerate("abc"):
+        program_cache.store(name, bytes(900))
+        os.utime(folder / f"{name}.program", (i, i))
+    assert program_cache.load("a") is not None  # now the one used last
+    program_cache.store("d", bytes(900))
+    assert names(folder) == ["a.program", "c.program", "d.program"]
+    program_cache.store("huge", bytes(4000))
+    assert program_cache.load("huge") is None
+    assert sum(p.stat().st_size for p in folder.iterdir()) <= 3000
+
+
+def test_a_folder_that_others_can_write_to_is_not_used(tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    program_cache.set_program_cache(shared)
+    try:
+        program_cache.store("a", b"x")
+        assert list(shared.iterdir()) == []
+    finally:
+        program_cache.set_program_cache()
+
+
+def test_programs_that_call_back_into_the_process_are_not_kept(folder):
+    def shouting(x):
+        jax.debug.callback(lambda v: None, x)
+        return x + 1
+
+    Executable(shouting)(X)
+    assert names(folder) == []
+
+
+def test_users_own_functions_and_settings_are_left_alone(folder):
+    before = jax.config.jax_compilation_cache_dir
+    jax.jit(lambda x: jax.numpy.sin(x) @ x)(X)
+    assert not folder.exists() or names(folder) == []
+    assert jax.config.jax_compilation_cache_dir == before
+
+
+def test_where_jax_keeps_programs_itself_the_library_does_not(folder, tmp_path):
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path / "jax"))
+    try:
+        Executable(double())(X)
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+        from jax.experimental.compilation_cache import compilation_cache
+
+        compilation_cache.reset_cache()
+    assert not folder.exists() or names(folder) == []
+
+
+def test_off_by_argument_and_by_environment(monkeypatch):
+    program_cache.set_program_cache(None)
+    assert program_cache.program_cache() is None
+    program_cache.set_program_cache()
+    monkeypatch.setenv("JAXKERAS_PROGRAM_CACHE", "0")
+    assert program_cache.program_cache() is None
+    monkeypatch.setenv("JAXKERAS_PROGRAM_CACHE", "/somewhere")
+    assert str(program_cache.program_cache()) == "/somewhere"
+    with pytest.raises(ValueError, match="max_bytes"):
+        program_cache.set_program_cache(max_bytes=0)
+
+
+PROGRAM = """
+import jax, numpy as np, jaxkeras as jk
+compiled = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, seconds, **about: compiled.append(about.get("fun_name")) if "backend_compile" in event else None)
+jk.utils.set_random_seed(0)
+m = jk.Sequential([jk.Input((4,)), jk.layers.Dense(8, activation="relu"), jk.layers.Dropout(0.5), jk.layers.Dense(1)])
+m.compile("adam", "mse", metrics=["mae"])
+x = np.linspace(0, 1, 280, dtype="float32").reshape(70, 4)
+h = m.fit(x, x[:, :1], epochs=2, verbose=0, validation_data=(x, x[:, :1]))
+print([name for name in compiled if name and "body" in name], h.history["loss"], h.history["val_loss"])
+"""
+
+
+def test_a_second_process_compiles_no_step_and_gets_the_same_numbers(tmp_path):
+    environment = {**os.environ, "JAXKERAS_PROGRAM_CACHE": str(tmp_path)}
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    first, second = (run.split("]", 1) for run in runs)
+    assert "_loop_body" in first[0] and "_tail_body" in first[0]
+    assert second[0] == "["
+    assert first[1] == second[1]
+
+
+def test_a_model_goes_on_after_its_program_came_from_disk(folder):
+    def train():
+        jk.utils.set_random_seed(1)
+        m = jk.Sequential([jk.Input((3,)), jk.layers.Dense(2), jk.layers.Dense(1)])
+        m.compile("sgd", "mse")
+        m.fit(np.ones((10, 3), "float32"), np.ones((10, 1), "float32"), epochs=2, batch_size=4, verbose=0)
+        return m
+
+    first, second = train(), train()
+    for a, b in zip(first.get_weights(), second.get_weights()):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(first.predict(X[None], verbose=0), second.predict(X[None], verbose=0))
