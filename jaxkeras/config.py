@@ -1,11 +1,25 @@
 """Settings of the process."""
 
+from __future__ import annotations
+
+import warnings
+
+from jaxkeras.core.config import disable_flash_attention as disable_flash_attention
+from jaxkeras.core.config import disable_traceback_filtering as disable_traceback_filtering
+from jaxkeras.core.config import enable_flash_attention as enable_flash_attention
+from jaxkeras.core.config import enable_traceback_filtering as enable_traceback_filtering
 from jaxkeras.core.config import epsilon as epsilon
 from jaxkeras.core.config import floatx as floatx
 from jaxkeras.core.config import image_data_format as image_data_format
+from jaxkeras.core.config import is_flash_attention_enabled as is_flash_attention_enabled
+from jaxkeras.core.config import is_traceback_filtering_enabled as is_traceback_filtering_enabled
+from jaxkeras.core.config import max_epochs as max_epochs
+from jaxkeras.core.config import max_steps_per_epoch as max_steps_per_epoch
 from jaxkeras.core.config import set_epsilon as set_epsilon
 from jaxkeras.core.config import set_floatx as set_floatx
 from jaxkeras.core.config import set_image_data_format as set_image_data_format
+from jaxkeras.core.config import set_max_epochs as set_max_epochs
+from jaxkeras.core.config import set_max_steps_per_epoch as set_max_steps_per_epoch
 from jaxkeras.core.logging import disable_interactive_logging as disable_interactive_logging
 from jaxkeras.core.logging import enable_interactive_logging as enable_interactive_logging
 from jaxkeras.core.logging import is_interactive_logging_enabled as is_interactive_logging_enabled
@@ -16,3 +30,33 @@ from jaxkeras.core.policy import set_dtype_policy as set_dtype_policy
 def backend() -> str:
     """The name of the backend, always `"jax"`."""
     return "jax"
+
+
+def set_backend(backend: str) -> None:
+    """Accept the one backend there is.
+
+    Args:
+        backend: `"jax"`.
+
+    Raises:
+        ValueError: for any other.
+    """
+    if backend != "jax":
+        raise ValueError(
+            f"set_backend({backend!r}): jaxkeras runs on JAX only. Leave the call out, or run this program with Keras "
+            "itself."
+        )
+
+
+def enable_unsafe_deserialization() -> None:
+    """Accept Keras's switch, and change nothing: code in a file or a config is not executed, whatever is asked for.
+
+    In Keras the switch lets files execute the Python code of their lambdas, so whoever can flip it (a config that
+    names it, for example) can run anything. Here there is no such thing to turn on: `load_model` and `from_config`
+    read data, and only ever call what is registered or handed over. A warning says what to write instead.
+    """
+    warnings.warn(
+        "enable_unsafe_deserialization() has no effect: code in a file is never executed. Write the functions of the "
+        "model in this program and pass them: load_model(path, custom_objects={'name': function}).",
+        stacklevel=2,
+    )

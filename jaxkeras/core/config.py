@@ -1,6 +1,9 @@
-"""Process-wide defaults: float type, fuzz factor, image layout."""
+"""Process-wide settings: float type, fuzz factor, image layout, limits for trial runs, errors, attention."""
 
 from __future__ import annotations
+
+import os
+from typing import Any
 
 _FLOATS = ("bfloat16", "float16", "float32", "float64")
 _LAYOUTS = ("channels_last", "channels_first")
@@ -8,6 +11,26 @@ _LAYOUTS = ("channels_last", "channels_first")
 _floatx = "float32"
 _epsilon = 1e-7
 _image_data_format = "channels_last"
+_flash_attention: bool | None = None
+_traceback_filtering = True
+
+
+def _limit(what: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    try:
+        whole = int(value)
+    except (TypeError, ValueError):
+        whole = 0
+    if whole < 1 or whole != float(value):
+        raise ValueError(f"{what} must be a positive integer, or None for no limit; got {value!r}.")
+    return whole
+
+
+_max_epochs = _limit("The environment variable KERAS_MAX_EPOCHS", os.environ.get("KERAS_MAX_EPOCHS"))
+_max_steps_per_epoch = _limit(
+    "The environment variable KERAS_MAX_STEPS_PER_EPOCH", os.environ.get("KERAS_MAX_STEPS_PER_EPOCH")
+)
 
 
 def floatx() -> str:
@@ -68,3 +91,91 @@ def standardize_data_format(data_format: str | None) -> str:
     if data_format not in _LAYOUTS:
         raise ValueError(f"Unknown data_format {data_format!r}; expected one of {', '.join(_LAYOUTS)}.")
     return data_format
+
+
+# -- trial runs -------------------------------------------------------------------------------------------------------
+def max_epochs() -> int | None:
+    """The most epochs that any `fit` runs, or None for no limit."""
+    return _max_epochs
+
+
+def set_max_epochs(max_epochs: int | None) -> None:
+    """Let every `fit` stop after so many epochs, to try out a program quickly without changing it.
+
+    The environment variable `KERAS_MAX_EPOCHS`, read when the library is imported, does the same.
+
+    Args:
+        max_epochs: a positive integer, or None for no limit.
+
+    Raises:
+        ValueError: for anything else.
+
+    Example:
+
+    >>> set_max_epochs(1)
+    >>> max_epochs()
+    1
+    >>> set_max_epochs(None)
+    """
+    global _max_epochs
+    _max_epochs = _limit("`max_epochs`", max_epochs)
+
+
+def max_steps_per_epoch() -> int | None:
+    """The most batches that an epoch of `fit`, an `evaluate` or a `predict` goes through, or None for no limit."""
+    return _max_steps_per_epoch
+
+
+def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
+    """Let every epoch of `fit`, and every `evaluate` and `predict`, end after so many batches.
+
+    The environment variable `KERAS_MAX_STEPS_PER_EPOCH`, read when the library is imported, does the same.
+
+    Args:
+        max_steps_per_epoch: a positive integer, or None for no limit.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    global _max_steps_per_epoch
+    _max_steps_per_epoch = _limit("`max_steps_per_epoch`", max_steps_per_epoch)
+
+
+# -- errors -----------------------------------------------------------------------------------------------------------
+def is_traceback_filtering_enabled() -> bool:
+    """Whether the library's own frames are left out of the tracebacks of mistakes it finds (the default)."""
+    return _traceback_filtering
+
+
+def enable_traceback_filtering() -> None:
+    """Let the traceback of a mistake that the library finds end at the user's own line."""
+    global _traceback_filtering
+    _traceback_filtering = True
+
+
+def disable_traceback_filtering() -> None:
+    """Keep the library's own frames in every traceback, to look for a mistake in the library itself.
+
+    JAX filters its own frames by a setting of its own, `jax_traceback_filtering`, which stays as it is; if that is
+    `"off"`, nothing is left out here either.
+    """
+    global _traceback_filtering
+    _traceback_filtering = False
+
+
+# -- attention --------------------------------------------------------------------------------------------------------
+def is_flash_attention_enabled() -> bool | None:
+    """Whether attention runs block by block: True, False, or None (the default) for where it pays."""
+    return _flash_attention
+
+
+def enable_flash_attention() -> None:
+    """Run attention block by block wherever that is possible; see `ops.nn.dot_product_attention`."""
+    global _flash_attention
+    _flash_attention = True
+
+
+def disable_flash_attention() -> None:
+    """Never run attention block by block."""
+    global _flash_attention
+    _flash_attention = False

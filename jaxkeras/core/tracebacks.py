@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import jax
 
+from jaxkeras.core import config
+
 F = TypeVar("F", bound=Callable[..., Any])
 _OWN = str(Path(__file__).parents[1])
 _BENEATH = (_OWN, str(Path(jax.__file__).parent), "<")
@@ -19,7 +21,7 @@ def brief(function: F) -> F:
     """Leave the library's frames out of the traceback of a mistake that the library itself found.
 
     Only if no code of the user's is among them: then the line that called `function` is the one to look at. With
-    `JAX_TRACEBACK_FILTERING=off` everything stays.
+    `JAX_TRACEBACK_FILTERING=off`, or after `config.disable_traceback_filtering()`, everything stays.
     """
 
     @functools.wraps(function)
@@ -28,7 +30,8 @@ def brief(function: F) -> F:
             return function(*args, **kwargs)
         except ValueError as error:
             # A caller higher up in the library sees all of it, and decides.
-            if jax.config.jax_traceback_filtering != "off" and _found_here(error.__traceback__):
+            wanted = config.is_traceback_filtering_enabled() and jax.config.jax_traceback_filtering != "off"
+            if wanted and _found_here(error.__traceback__):
                 error.__traceback__ = None
             raise
 

@@ -32,6 +32,10 @@ class Source:
         """A batch like those of an epoch (the one that will run first), without taking it away."""
         raise NotImplementedError
 
+    def limit(self, steps: int) -> None:
+        """Let an epoch have at most so many batches."""
+        raise NotImplementedError
+
     def on_epoch_begin(self) -> None:
         """Tell the data that an epoch starts."""
 
@@ -132,6 +136,7 @@ class ArraySource(Source):
         host_only: whether batches must be made on the host by `batches` (text, or a sparse matrix).
     """
 
+    steps: int
     resumable = True
 
     def __init__(
@@ -157,8 +162,13 @@ class ArraySource(Source):
         # A batch size that comes from the number of steps may give fewer of them: 10 rows in 6 steps are 5 of 2.
         if batch_size is not None:
             checks.enough_steps(steps, available, self.batch_size)
-        self.steps: int = min(steps or available, available)
-        self._epochs_in_pass = math.ceil(available / self.steps)
+        self._available = self.steps = available
+        self.limit(steps or available)
+
+    def limit(self, steps: int) -> None:
+        """Let an epoch have at most so many batches."""
+        self.steps = min(steps, self.steps)
+        self._epochs_in_pass = math.ceil(self._available / self.steps)
 
     def state(self) -> dict[str, Any]:
         """The seed: everything else follows from the number of the epoch."""

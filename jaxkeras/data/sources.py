@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jaxkeras.core import config
 from jaxkeras.data import checks
 from jaxkeras.data.arrays import ArraySource, Source, standardize
 from jaxkeras.data.convert import is_array_like, is_structure
@@ -54,6 +55,24 @@ def adapt(
     """
     if isinstance(x, Source):
         return x
+    source = _source(x, y, sample_weight, batch_size, steps, shuffle, class_weight, seed, for_predict)
+    limit = config.max_steps_per_epoch()
+    if limit is not None:
+        source.limit(limit)
+    return source
+
+
+def _source(
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    batch_size: int | None,
+    steps: int | None,
+    shuffle: bool | str,
+    class_weight: dict[int, float] | None,
+    seed: int | None,
+    for_predict: bool,
+) -> Source:
     batch_size, steps, shuffle = checks.batch_size(batch_size), checks.steps(steps), checks.shuffle(shuffle)
     weights = checks.class_weight(class_weight)
     if x is None:

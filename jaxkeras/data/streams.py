@@ -36,6 +36,7 @@ class StreamSource(Source):
         self._cap = steps
         self._class_weight = class_weight
         self._for_predict = for_predict
+        self._limited = False
         self._within_epoch = False
         self._peeked: tuple[int, Batch, Generator[Batch]] | None = None
 
@@ -43,6 +44,11 @@ class StreamSource(Source):
     def steps(self) -> int | None:
         """Batches in a full epoch, or None if that is not known (yet)."""
         return self._cap or self._size()
+
+    def limit(self, steps: int) -> None:
+        """Let an epoch have at most so many batches."""
+        if self.steps is None or self.steps > steps:
+            self._cap, self._limited = steps, True
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of one epoch.
@@ -221,7 +227,7 @@ class IterableSource(StreamSource):
             self._current = None
         if given == 0:
             raise checks.used_up(self.kind, self._read, epoch) if self._read else checks.no_batches(self.kind)
-        if self._cap is not None:
+        if self._cap is not None and not self._limited:
             warnings.warn(checks.ran_out(self.kind, given, self._cap), UserWarning, stacklevel=2)
         elif not self.one_shot:
             self._known_size = given

@@ -30,6 +30,7 @@ class _HeadAttention(Layer):
         dropout: float,
         use_bias: bool,
         sliding_window: int | None,
+        flash_attention: bool | None,
         use_gate: bool,
         seed: int | None,
         kernel_initializer: Any,
@@ -52,7 +53,7 @@ class _HeadAttention(Layer):
         if sliding_window is not None:
             positive_int(sliding_window, "sliding_window", self)
         self.dropout, self.use_bias, self.use_gate, self.seed = dropout, use_bias, use_gate, seed
-        self.sliding_window = sliding_window
+        self.sliding_window, self._flash_attention = sliding_window, flash_attention
         if dropout > 0:
             self.seed_generator = SeedGenerator(seed)
         self.supports_masking = True
@@ -106,6 +107,7 @@ class _HeadAttention(Layer):
             dropout_key=draw_key(self.seed_generator) if training and self.dropout > 0 else None,
             # As in Keras on JAX: what may look at nothing gets zeros in these cases, the mean of the values in others.
             zeros=self.dropout > 0 or return_attention_scores or query.ndim > 3,
+            scores=return_attention_scores,
         )  # fmt: skip
         if self.use_gate:
             output = output * self._gate_dense(query)
@@ -135,16 +137,28 @@ class _HeadAttention(Layer):
         return functools.reduce(jnp.logical_and, present) if present else None
 
     def _attend(
-        self, query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask, zeros: bool, **options: Any
-    ) -> tuple[jax.Array, jax.Array]:
-        """Attention of (batch, time, heads, size); the mask is (batch, targets, sources), or has heads second."""
+        self,
+        query: jax.Array,
+        key: jax.Array,
+        value: jax.Array,
+        mask: Mask,
+        zeros: bool,
+        scores: bool = False,
+        **options: Any,
+    ) -> tuple[jax.Array, jax.Array | None]:
+        """Attention of (batch, time, heads, size), and its weights if `scores`; the mask is (batch, targets, sources),
+        or has heads second."""
         if mask is not None and mask.ndim == 3:
             mask = mask[:, None]
-        output, scores = lowering.dot_product_attention(query, key, value, mask=mask, return_scores=True, **options)
+        result = lowering.dot_product_attention(
+            query, key, value, mask=mask, return_scores=scores, flash=self._flash_attention, **options
+        )
+        output, weights = result if scores else (result, None)
         if zeros and mask is not None:
             some = jnp.any(mask, axis=-1, keepdims=True)
-            output, scores = jnp.where(jnp.swapaxes(some, 1, 2), output, 0), jnp.where(some, scores, 0)
-        return output, scores
+            output = jnp.where(jnp.swapaxes(some, 1, 2), output, 0)
+            weights = None if weights is None else jnp.where(some, weights, 0)
+        return output, weights
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activity_regularizer": registry.serialize(self._part_regularizer)}
@@ -175,7 +189,8 @@ class MultiHeadAttention(_HeadAttention):
         output_shape: size or sizes of the output's last axes; defaults to the last axis of the query.
         attention_axes: axes over which to attend; defaults to all between the first and the last.
         sliding_window: how far apart a target and a source may be, exclusive; None for any distance.
-        flash_attention: accepted for compatibility; the form is chosen by device and shapes.
+        flash_attention: whether to attend block by block, where nothing is dropped and no scores are returned; see
+            `ops.nn.dot_product_attention`.
         kernel_initializer, bias_initializer: how the weights start.
         kernel_regularizer, bias_regularizer: penalties added to the loss.
         activity_regularizer: penalty on the output of each projection.
@@ -220,7 +235,8 @@ class MultiHeadAttention(_HeadAttention):
         **kwargs: Any,
     ):
         super().__init__(
-            dropout=dropout, use_bias=use_bias, sliding_window=sliding_window, use_gate=use_gate, seed=seed,
+            dropout=dropout, use_bias=use_bias, sliding_window=sliding_window, flash_attention=flash_attention,
+            use_gate=use_gate, seed=seed,
             kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
             kernel_regularizer=kernel_regularizer, bias_regularizer=bias_regularizer,
             kernel_constraint=kernel_constraint, bias_constraint=bias_constraint,
@@ -257,7 +273,7 @@ class MultiHeadAttention(_HeadAttention):
 
     def _attend(
         self, query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask, zeros: bool, **options: Any
-    ) -> tuple[jax.Array, jax.Array]:
+    ) -> tuple[jax.Array, jax.Array | None]:
         if query.ndim == 4:
             return super()._attend(query, key, value, mask, zeros, **options)
         # Axes that are not attended over join the batch, the others become one: (batch', time, heads, size).
@@ -279,9 +295,10 @@ class MultiHeadAttention(_HeadAttention):
             lead = (*mask.shape[:-pairs], *(1,) * (len(apart) - mask.ndim))
             mask = jnp.broadcast_to(mask.reshape(*lead, *mask.shape[-pairs:]), apart)
             mask = mask.reshape(len(query4), self.num_heads, query4.shape[1], key4.shape[1])
-        output, scores = super()._attend(query4, key4, value4, mask, zeros, **options)
+        output, weights = super()._attend(query4, key4, value4, mask, zeros, **options)
         output = output.reshape(*sizes(query, batch), *sizes(query, axes), *output.shape[-2:])
-        return jnp.transpose(output, [order.index(axis) for axis in range(rank)]), scores.reshape(apart)
+        output = jnp.transpose(output, [order.index(axis) for axis in range(rank)])
+        return output, None if weights is None else weights.reshape(apart)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "output_shape": self._output_sizes}
@@ -333,7 +350,8 @@ class GroupedQueryAttention(_HeadAttention):
         **kwargs: Any,
     ):
         super().__init__(
-            dropout=dropout, use_bias=use_bias, sliding_window=sliding_window, use_gate=use_gate, seed=seed,
+            dropout=dropout, use_bias=use_bias, sliding_window=sliding_window, flash_attention=flash_attention,
+            use_gate=use_gate, seed=seed,
             kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
             kernel_regularizer=kernel_regularizer, bias_regularizer=bias_regularizer,
             kernel_constraint=kernel_constraint, bias_constraint=bias_constraint,

@@ -7,6 +7,8 @@ import math
 import jax
 import jax.numpy as jnp
 
+from jaxkeras.core import config
+from jaxkeras.lowering import flash as blocks
 from jaxkeras.lowering.bits import dropout_mask
 from jaxkeras.lowering.dispatch import lower
 
@@ -41,6 +43,7 @@ def dot_product_attention(
     dropout_rate: float = 0.0,
     dropout_key: Array | None = None,
     return_scores: bool = False,
+    flash: bool | None = None,
 ) -> Array | tuple[Array, Array]:
     """softmax(scale * query key^T + bias) value (Vaswani et al., 2017). The softmax runs in at least float32.
 
@@ -56,6 +59,9 @@ def dot_product_attention(
         dropout_rate: Share of the attention weights to drop.
         dropout_key: A key; without one nothing is dropped.
         return_scores: Also return the weights before dropout, (batch, heads, targets, sources).
+        flash: Whether to go through the targets block by block, where nothing is dropped and no weights are returned:
+            True or False, or None to do as `config.enable_flash_attention` or `disable_flash_attention` says and,
+            without either, where it pays.
 
     Returns:
         (batch, targets, heads, value_size), or that and the weights.
@@ -86,5 +92,11 @@ def dot_product_attention(
         return jnp.where(keep, scores / (1.0 - dropout_rate), 0)
 
     drops = dropout if dropout_rate and dropout_key is not None else None
+    if drops is None and not return_scores:
+        flash = config.is_flash_attention_enabled() if flash is None else flash
+        if flash:
+            return blocks.attention(query, key, value, bias, mask, scale)
+        if flash is None:
+            return lower("attention_output", query, key, value, bias, mask, scale)
     output, scores = lower("attention", query, key, value, bias, mask, scale, drops)
     return (output, scores) if return_scores else output

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxkeras.lowering.dispatch import lower
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, spatial_shape
 
 Array = jax.Array
@@ -113,6 +114,13 @@ def attention(
     scores = attention_weights(query, key, bias, mask, scale).astype(value.dtype)
     applied = scores if dropout is None else dropout(scores)
     return jnp.einsum("bnts,bsnh->btnh", applied, value), scores
+
+
+def attention_output(
+    query: Array, key: Array, value: Array, bias: Array | None, mask: Array | None, scale: float
+) -> Array:
+    """Attention when nobody asks for the weights and nothing is dropped."""
+    return lower("attention", query, key, value, bias, mask, scale, None)[0]
 
 
 def recurrence(

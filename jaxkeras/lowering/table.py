@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.lowering import cpu_conv, cpu_pool, cpu_recurrent, plain, taps
+from jaxkeras.lowering import cpu_conv, cpu_pool, cpu_recurrent, flash, plain, taps
 from jaxkeras.lowering.dispatch import Row
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec
 
@@ -33,6 +33,7 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "layer_norm": plain.layer_norm,
     "dense": plain.dense,
     "attention": plain.attention,
+    "attention_output": plain.attention_output,
     "lstm": plain.lstm,
     "gru": plain.gru,
     "simple_rnn": plain.simple_rnn,
@@ -78,6 +79,10 @@ def _overlapping(x: Array, spec: PoolSpec) -> bool:
     return _short_windows(x, spec) and not cpu_pool.side_by_side(spec)
 
 
+def _many_targets(query: Array, key: Array, *rest: Any) -> bool:
+    return query.shape[1] >= 512 and key.shape[1] >= 512
+
+
 def _lstm_of_keras(
     x: Array, states: tuple, kernel: Array, mask: Array | None, activation: Callable, recurrent_activation: Callable
 ) -> bool:
@@ -110,6 +115,7 @@ TABLE: tuple[Row, ...] = (
     Row("cpu", "conv_kernel_gradient", _wide_gradient, taps.tap_kernel_gradient),
     Row("cpu", "max_pool", _short_windows, cpu_pool.max_pool),
     Row("cpu", "average_pool", _overlapping, cpu_pool.average_pool),
+    Row("cpu", "attention_output", _many_targets, flash.attention),
     Row("cpu", "lstm", _lstm_of_keras, cpu_recurrent.lstm),
     Row("cpu", "gru", _gru_of_keras, cpu_recurrent.gru),
     Row("cpu", "simple_rnn", _tanh_rnn, cpu_recurrent.simple_rnn),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import jax
@@ -17,6 +18,14 @@ def epochs(count: Any, first: Any) -> None:
         raise ValueError(f"`epochs` must be a non-negative integer; got {count!r}.")
     if isinstance(first, bool) or not isinstance(first, (int, np.integer)) or first < 0:
         raise ValueError(f"`initial_epoch` must be a non-negative integer; got {first!r}.")
+
+
+def at_most(count: int, limit: int | None) -> int:
+    """The number of epochs under the limit of `config.set_max_epochs`, with a warning where that is less."""
+    if limit is None or count <= limit:
+        return count
+    warnings.warn(f"Only {limit} of {count} epochs run, because of config.set_max_epochs({limit}).", stacklevel=4)
+    return limit
 
 
 def targets(model: Any, batch: Any) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxkeras import registry
 from jaxkeras.callbacks import CallbackList
 from jaxkeras.callbacks.progress import open_line
-from jaxkeras.core import pure
+from jaxkeras.core import config, pure
 from jaxkeras.core.logging import is_interactive_logging_enabled
 from jaxkeras.core.tracebacks import brief
 from jaxkeras.data import adapt, split_validation, unpack_x_y_sample_weight
@@ -93,6 +93,7 @@ class Trainer(Steps):
         """
         self._require_compiled("fit")
         checks.epochs(epochs, initial_epoch)
+        epochs = checks.at_most(epochs, config.max_epochs())
         if validation_data is None and validation_split:
             (x, y, sample_weight), validation_data = split_validation((x, y, sample_weight), validation_split)
         source = adapt(

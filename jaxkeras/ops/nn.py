@@ -368,7 +368,9 @@ def dot_product_attention(
         mask: True where a target may look; broadcasts likewise.
         scale: factor of the logits; `1 / sqrt(size)` by default.
         is_causal: whether a target may only look at sources that are not later.
-        flash_attention: kept for compatibility; the form that suits the device is chosen in any case.
+        flash_attention: whether to go through the targets block by block, which needs memory for a block's weights
+            only: True, False, or None for what `config.enable_flash_attention` or `disable_flash_attention` says and,
+            without either, where it is faster.
         attn_logits_soft_cap: kept for compatibility; must be None.
 
     Returns:
@@ -384,7 +386,7 @@ def dot_product_attention(
         raise ValueError("`attn_logits_soft_cap` is not supported; use None.")
     bias, mask = (None if a is None else as_array(a) for a in (bias, mask))
     query, key, value = as_array(query), as_array(key), as_array(value)
-    output: Any = lowering.dot_product_attention(query, key, value, bias, mask, scale, is_causal)
+    output: Any = lowering.dot_product_attention(query, key, value, bias, mask, scale, is_causal, flash=flash_attention)
     return output
 
 

@@ -155,6 +155,23 @@ def test_attention(causal, with_mask):
     close(ours, theirs)
 
 
+def test_attention_in_blocks(monkeypatch):
+    from jaxkeras.lowering import flash
+
+    monkeypatch.setattr(flash, "BLOCK", 4)
+    query, key, value = normal(2, 10, 3, 4), normal(2, 6, 3, 4), normal(2, 6, 3, 5)
+    bias, mask = normal(3, 10, 6), RNG.random((2, 1, 1, 6)) < 0.7
+
+    def total(flash, query, bias):
+        y = lowering.dot_product_attention(query, key, value, bias, mask, is_causal=True, flash=flash)
+        return jnp.sum(jnp.sin(y)), y
+
+    (_, plain), plain_gradients = jax.value_and_grad(total, (1, 2), has_aux=True)(False, query, bias)
+    (_, blocks), gradients = jax.value_and_grad(total, (1, 2), has_aux=True)(True, query, bias)
+    close(blocks, plain)
+    jax.tree.map(close, gradients, plain_gradients)
+
+
 def test_attention_with_fewer_key_heads_scores_and_dropout():
     query, key, value = normal(2, 5, 4, 8), normal(2, 6, 2, 8), normal(2, 6, 2, 8)
     ours, scores = lowering.dot_product_attention(query, key, value, return_scores=True)
