@@ -28,6 +28,7 @@ class GAN(keras.Model):
         self.d_optimizer = d_optimizer
         self.g_optimizer = g_optimizer
         self.loss_fn = loss_fn
+        self.jitted_step = jax.jit(self.step)  # once: every jit of a bound method compiles anew
         self.d_optimizer.build(self.discriminator.trainable_variables)
         self.g_optimizer.build(self.generator.trainable_variables)
 
@@ -58,7 +59,7 @@ class GAN(keras.Model):
     def train_on(self, real):
         noise = keras.random.normal((len(real), self.latent_dim), seed=self.seed_generator)
         d, g = self.discriminator.trainable_variables, self.generator.trainable_variables
-        d_loss, d_grads, g_loss, g_grads = jax.jit(self.step)(([v.value for v in d], [v.value for v in g]), real, noise)
+        d_loss, d_grads, g_loss, g_grads = self.jitted_step(([v.value for v in d], [v.value for v in g]), real, noise)
         self.d_optimizer.apply(d_grads, d)
         self.g_optimizer.apply(g_grads, g)
         self.d_loss_tracker.update_state(d_loss)
