@@ -1,7 +1,9 @@
-"""Data of every kind as batches: arrays, generators, PyDataset, and the datasets of other frameworks."""
+"""Data of every kind as batches: arrays, generators, Dataset, PyDataset, and the datasets of other frameworks."""
 
 from jaxkeras.data.arrays import ArraySource as ArraySource
 from jaxkeras.data.arrays import Source as Source
+from jaxkeras.data.dataset import AUTOTUNE as AUTOTUNE
+from jaxkeras.data.dataset import Dataset as Dataset
 from jaxkeras.data.pydataset import PyDataset as PyDataset
 from jaxkeras.data.pydataset import Sequence as Sequence
 from jaxkeras.data.sources import adapt as adapt

@@ -9,8 +9,9 @@ from jaxkeras.core import config
 from jaxkeras.data import checks
 from jaxkeras.data.arrays import ArraySource, Source, standardize
 from jaxkeras.data.convert import is_array_like, is_structure
+from jaxkeras.data.dataset import UNKNOWN, Dataset, DatasetSource
 from jaxkeras.data.pydataset import PyDataset, PyDatasetSource
-from jaxkeras.data.streams import StreamSource, foreign_source
+from jaxkeras.data.streams import IterableSource, StreamSource, foreign_source
 from jaxkeras.data.utils import train_validation_split
 
 
@@ -29,8 +30,9 @@ def adapt(
     """Turn what the user gave into a source of batches, after every check that needs no model.
 
     Args:
-        x: arrays (nested in dicts, lists and tuples for several inputs), a `PyDataset`, a generator or another iterable
-            of batches, a dataset of TensorFlow, torch or grain, or a `Source`, which is returned as it is.
+        x: arrays (nested in dicts, lists and tuples for several inputs), a `Dataset`, a `PyDataset`, a generator or
+            another iterable of batches, a dataset of TensorFlow, torch or grain, or a `Source`, which is returned as it
+            is.
         y: targets, for arrays only.
         sample_weight: weights, for arrays only.
         batch_size: rows in a batch, for arrays only; 32 by default.
@@ -83,6 +85,9 @@ def _source(
     source: StreamSource | None
     if isinstance(x, PyDataset):
         source = PyDatasetSource(x, shuffle=shuffle, seed=seed, **how)
+    elif isinstance(x, Dataset):
+        known = x.cardinality() != UNKNOWN
+        source = DatasetSource(x, **how) if known else IterableSource("Dataset", x.__iter__, **how)
     else:
         source = foreign_source(x, **how)
     if source is None:

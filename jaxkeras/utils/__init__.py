@@ -23,10 +23,12 @@ from jaxkeras.utils import bounding_boxes as bounding_boxes
 from jaxkeras.utils.arrays import normalize as normalize
 from jaxkeras.utils.arrays import pad_sequences as pad_sequences
 from jaxkeras.utils.arrays import to_categorical as to_categorical
+from jaxkeras.utils.audio_dataset import audio_dataset_from_directory as audio_dataset_from_directory
 from jaxkeras.utils.config import Config as Config
 from jaxkeras.utils.curves import plot_history as plot_history
 from jaxkeras.utils.file_utils import get_file as get_file
 from jaxkeras.utils.graphs import get_source_inputs as get_source_inputs
+from jaxkeras.utils.image_dataset import image_dataset_from_directory as image_dataset_from_directory
 from jaxkeras.utils.images import array_to_img as array_to_img
 from jaxkeras.utils.images import img_to_array as img_to_array
 from jaxkeras.utils.images import load_img as load_img
@@ -34,5 +36,7 @@ from jaxkeras.utils.images import save_img as save_img
 from jaxkeras.utils.plot import model_to_dot as model_to_dot
 from jaxkeras.utils.plot import plot_model as plot_model
 from jaxkeras.utils.session import clear_session as clear_session
+from jaxkeras.utils.text_dataset import text_dataset_from_directory as text_dataset_from_directory
+from jaxkeras.utils.timeseries_dataset import timeseries_dataset_from_array as timeseries_dataset_from_array
 
 __all__ = ["deserialize_keras_object", "serialize_keras_object"]
