@@ -78,6 +78,15 @@ class Pipeline(Layer):
         return cls(**{**config, "layers": [registry.deserialize(layer) for layer in config["layers"]]})
 
 
+def _fold(step: Callable[..., Any], carry: Any, xs: tuple[Array, ...]) -> Any:
+    """`carry` after the steps. In a trace they are one loop, so that each branch is compiled once, not once a step."""
+    if isinstance(xs[0], jax.core.Tracer):
+        return jax.lax.scan(step, carry, xs)[0]
+    for one in zip(*xs):
+        carry, _ = step(carry, one)
+    return carry
+
+
 class _Choice(ImageLayer):
     """Applies layers that it draws, one in place after the other."""
 
@@ -121,6 +130,14 @@ class _Choice(ImageLayer):
         if isinstance(index, jax.core.Tracer):
             return jax.lax.switch(index, branches, x)
         return branches[int(index)](x)  # a number at hand: the other branches need not be compiled
+
+    def _chain(self, indices: Array, keys: Array, images: Array, x: Any, change: Callable[..., Any]) -> Any:
+        """The layers with these indices, one after the other."""
+
+        def step(x: Any, one: tuple[Array, Array]) -> tuple[Any, None]:
+            return self._switch(*one, images, x, change), None
+
+        return _fold(step, x, (indices, keys))
 
     def _apply(self, transformation: Any, images: Array, x: Any, change: Callable[..., Any]) -> Any:
         raise NotImplementedError
@@ -181,9 +198,7 @@ class RandAugment(_Choice):
         return {"layer_idxes": chosen, "keys": jax.random.split(draw_key(seed), self.num_ops)}
 
     def _apply(self, transformation: Any, images: Array, x: Any, change: Callable[..., Any]) -> Any:
-        for index, key in zip(transformation["layer_idxes"], transformation["keys"]):
-            x = self._switch(index, key, images, x, change)
-        return x
+        return self._chain(transformation["layer_idxes"], transformation["keys"], images, x, change)
 
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Any, training: bool = True, size: tuple[int, int] | None = None
@@ -254,12 +269,13 @@ class AugMix(_Choice):
     def _apply(self, transformation: Any, images: Array, x: Any, change: Callable[..., Any]) -> Any:
         x = x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(self.compute_dtype)
         weights = transformation["chain_mixing_weights"].astype(x.dtype)
-        mixed = jnp.zeros_like(x)
-        for chain, keys, weight in zip(transformation["chains"], transformation["keys"], weights):
-            version = x
-            for index, key in zip(chain, keys):
-                version = self._switch(index, key, images, version, change)
-            mixed = mixed + weight * version
+
+        def add(mixed: Array, one: tuple[Array, Array, Array]) -> tuple[Array, None]:
+            chain, keys, weight = one
+            return mixed + weight * self._chain(chain, keys, images, x, change), None
+
+        chains = transformation["chains"], transformation["keys"], weights
+        mixed = _fold(add, jnp.zeros_like(x), chains)
         share = transformation["weight_sample"].astype(x.dtype)
         return share * x + (1 - share) * mixed
 

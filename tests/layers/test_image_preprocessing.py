@@ -1,6 +1,7 @@
 """Image preprocessing: parity with Keras for the same random numbers, and what the layers promise beside it."""
 
 import json
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
+from jaxkeras.core import names
+from jaxkeras.layers.preprocessing_image import KeyStream
 from tests.layers.parity import same_signature
 
 keras = pytest.importorskip("keras")
@@ -86,12 +89,12 @@ def test_parity_for_the_same_random_numbers(name, settings):
     expected = theirs.transform_images(IMAGES.copy(), drawn if name != "RandomCrop" or drawn else (0, 0), training=True)
     if isinstance(drawn, dict):
         drawn = {k: v if k == "input_shape" or v is None else np.asarray(v) for k, v in drawn.items()}
-    actual = ours.transform_images(jnp.asarray(IMAGES), drawn, training=True)
+    actual = jax.jit(lambda x: ours.transform_images(x, drawn, training=True))(IMAGES)
     if name == "RandomCrop" and drawn is None:
         expected = keras.layers.CenterCrop(settings["height"], settings["width"])(IMAGES)
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-2)
     # What the layer draws by itself has the same form.
-    own = ours.get_random_transformation(jnp.asarray(IMAGES), training=True)
+    own = jax.eval_shape(lambda x: ours.get_random_transformation(x, seed=KeyStream(jax.random.key(0))), IMAGES)
     if isinstance(drawn, dict):
         for key, value in drawn.items():
             if isinstance(value, np.ndarray) and key in own:
@@ -108,9 +111,14 @@ def test_parity_for_the_same_random_numbers(name, settings):
     ("ContrastLimitedAdaptiveHistogramEqualization", {}), ("RandomGrayscale", {}),
 ], ids=str)  # fmt: skip
 def test_channels_first_is_the_same_with_axes_moved(name, settings):
-    seeded = {} if name in ("CenterCrop", "AutoContrast", "Equalization") or "Adaptive" in name else {"seed": 3}
-    last = getattr(L, name)(**settings, **seeded, data_format="channels_last")(IMAGES, training=True)
-    first = getattr(L, name)(**settings, **seeded, data_format="channels_first")(FIRST, training=True)
+    def changed(data_format, x):
+        names.reset_uids()  # the same path, so the same draws
+        layer = getattr(L, name)(**settings, data_format=data_format)
+        step = partial(layer.apply, {}, layer.state, training=True)
+        eager = name == "CutMix" or data_format == "channels_last" and "Equal" not in name  # compiled for others
+        return (step if eager else jax.jit(step))(x, rng=jax.random.key(3))
+
+    (last, _), (first, _) = changed("channels_last", IMAGES), changed("channels_first", FIRST)
     np.testing.assert_allclose(np.moveaxis(np.asarray(first), 1, -1), last, rtol=1e-4, atol=1e-2)
 
 
@@ -129,9 +137,13 @@ RANDOM = [
 ]  # fmt: skip
 
 
+# The numbers of an image do not depend on the images beside it; these draw one strength after them, as in Keras.
+TOGETHER = ("RandomElasticTransform", "RandomGaussianBlur", "MixUp", "CutMix", "RandomCrop", "RandAugment", "AugMix")
+
+
 @pytest.mark.parametrize("name, settings", RANDOM, ids=lambda x: str(x)[:40])
 def test_random_layers(name, settings):
-    layer = getattr(L, name)(**settings, seed=5)
+    layer, key = getattr(L, name)(**settings, seed=5), jax.random.key(0)
     x = jnp.asarray(IMAGES)
     outside = layer(x, training=False)
     if name == "RandomCrop":
@@ -143,32 +155,29 @@ def test_random_layers(name, settings):
     np.testing.assert_array_equal(again(x, training=True), first)
     assert not np.array_equal(first, second) or name in ("RandomFlip", "RandomGrayscale", "RandomInvert", "RandomCrop")
     assert np.isfinite(first).all()
-    # Under jit, with a key, it is a pure function.
-    step = jax.jit(lambda key: layer.apply({}, layer.state, x, training=True, rng=key)[0])
-    np.testing.assert_array_equal(step(jax.random.key(0)), step(jax.random.key(0)))
-    assert step(jax.random.key(0)).shape == first.shape
-    one = layer(x[0], training=True)
-    assert one.shape == first.shape[1:]
+
+    # With a key it is a pure function, also of more images, compiled once whatever is drawn.
+    traces = []
+
+    def step(x, key):
+        traces.append(1)
+        return layer.apply({}, layer.state, x, training=True, rng=key)[0]
+
+    more, jitted = x if name in TOGETHER else jnp.concatenate([x, x[:2]]), jax.jit(step)
+    results = [jitted(more, jax.random.key(i)) for i in range(4)]
+    assert len(traces) == 1 and any(not np.array_equal(results[0], r) for r in results)
+    np.testing.assert_allclose(results[0][:3], step(x, key), rtol=1e-5, atol=1e-2)
+    assert jax.eval_shape(step, x[0], key).shape == first.shape[1:]
     assert layer.compute_output_shape((None, 6, 8, 3))[1:] == first.shape[1:]
-    assert layer((IMAGES / 2).astype(np.uint8), training=True).dtype == jnp.float32
-
-
-@pytest.mark.parametrize("name, settings", RANDOM[:17], ids=lambda x: str(x)[:40])
-def test_an_image_does_not_depend_on_those_beside_it(name, settings):
-    if name in ("RandomElasticTransform", "RandomGaussianBlur"):
-        pytest.skip("one strength for the batch, drawn after the numbers of each image, as in Keras")
-    make = getattr(L, name)
-    few = make(**settings, seed=2)(jnp.asarray(IMAGES[:2]), training=True)
-    many = make(**settings, seed=2)(jnp.asarray(np.concatenate([IMAGES[:2], IMAGES])), training=True)
-    np.testing.assert_allclose(few, many[:2], rtol=1e-5, atol=1e-3)
+    assert jax.eval_shape(step, x.astype(jnp.uint8), key).dtype == jnp.float32
 
 
 def test_equalization():
-    x = IMAGES[:1].round()
+    x = IMAGES.round()
     ours, theirs = pair("Equalization", {})
     same_config(ours, theirs)
-    np.testing.assert_allclose(ours(x), theirs(x), atol=1e-3)
-    np.testing.assert_allclose(ours(IMAGES.round())[1:2], ours(IMAGES[1:2].round()))
+    each = np.concatenate([theirs(x[i : i + 1]) for i in range(3)])  # Keras counts the values of a batch together
+    np.testing.assert_allclose(ours(x), each, atol=1e-3)
     ours, theirs = pair("Equalization", {"value_range": (0, 1), "bins": 64})
     flat = np.full((1, 4, 4, 2), 0.5, np.float32)
     np.testing.assert_allclose(ours(flat), flat)
@@ -254,7 +263,8 @@ def test_what_comes_with_images(name, settings):
     height, width = result["images"].shape[1:3]
     boxes = np.asarray(result["bounding_boxes"]["boxes"])
     assert boxes.shape == (3, 2, 4) and (boxes >= 0).all() and (boxes <= [width, height, width, height]).all()
-    one = layer({k: jax.tree.map(lambda x: x[0], v) for k, v in given.items()}, training=True)
+    one = {k: jax.tree.map(lambda x: x[0], v) for k, v in given.items()}
+    one = jax.eval_shape(lambda one: layer.apply({}, layer.state, one, training=True, rng=jax.random.key(0))[0], one)
     assert one["images"].ndim == 3 and one["bounding_boxes"]["boxes"].shape == (2, 4)
     np.testing.assert_array_equal(given["bounding_boxes"]["boxes"], BOXES["boxes"])
 
@@ -269,7 +279,7 @@ def test_a_box_stays_around_its_pixels(name, settings):
     x[0, 15:22, 12:24] = 1
     layer = getattr(L, name)(**settings, bounding_box_format="xyxy")
     boxes = {"boxes": np.array([[[12.0, 15, 24, 22]]]), "labels": np.array([[1]])}
-    result = layer({"images": x, "bounding_boxes": boxes}, training=True)
+    result, _ = jax.jit(partial(layer.apply, {}, training=True))(layer.state, {"images": x, "bounding_boxes": boxes})
     rows, columns = np.nonzero(np.asarray(result["images"])[0, :, :, 0] > 0.5)
     found = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
     np.testing.assert_allclose(result["bounding_boxes"]["boxes"][0, 0], found, atol=1.6)
@@ -306,19 +316,6 @@ def test_pipeline():
     again = L.Pipeline.from_config(pipeline.get_config())
     np.testing.assert_allclose(again(IMAGES, training=False), pipeline(IMAGES, training=False), rtol=1e-6)
     assert not pipeline.host_only and L.Pipeline([L.Hashing(3)]).host_only
-
-
-def test_chosen_layers_are_compiled_once_for_all():
-    layer = L.RandAugment(num_ops=2)
-    x, traces = jnp.asarray(IMAGES), []
-
-    @jax.jit
-    def step(key):
-        traces.append(1)
-        return layer.apply({}, layer.state, x, training=True, rng=key)[0]
-
-    results = {np.asarray(step(jax.random.key(i))).tobytes() for i in range(4)}
-    assert len(results) == 4 and len(traces) == 1
 
 
 @pytest.mark.parametrize("make, message", [
