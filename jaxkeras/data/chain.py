@@ -33,12 +33,14 @@ class Link:
         parent: the link whose elements this one works on, or None.
         size: how many elements a pass has: `math.inf` if it never ends, None if that is not known.
         rows: how many rows its batches hold together, if known.
+        batch_size: if elements are batches, how many rows they have.
         ragged: whether elements are batches of which one may be smaller.
     """
 
     parent: Link | None = None
     size: Size = None
     rows: int | None = None
+    batch_size: int | None = None
     ragged = False
 
     def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
@@ -58,7 +60,8 @@ class _Link(Link):
 
     def __init__(self, parent: Link):
         self.parent = parent
-        self.size, self.rows, self.ragged = parent.size, parent.rows, parent.ragged
+        self.size, self.rows = parent.size, parent.rows
+        self.batch_size, self.ragged = parent.batch_size, parent.ragged
 
 
 class _Draws:
@@ -199,7 +202,7 @@ class Concatenate(Link):
     parent: Link
 
     def __init__(self, parent: Link, other: Link):
-        self.parent, self.other = parent, other
+        self.parent, self.other, self.batch_size = parent, other, parent.batch_size
         self.ragged = parent.ragged or other.ragged
         self.size = None if parent.size is None or other.size is None else parent.size + other.size
 
@@ -297,7 +300,7 @@ class Batch(_Link):
     def __init__(self, parent: Link, count: int, whole: bool, stack: Callable[[list[Any]], Any]):
         super().__init__(parent)
         self.count, self.whole, self.stack = count, whole, stack
-        self.ragged = not whole
+        self.batch_size, self.ragged = count, not whole
         size = parent.size
         if size is not None and size != math.inf:
             self.size = int(size) // count if whole else math.ceil(size / count)
@@ -323,7 +326,7 @@ class Unbatch(_Link):
 
     def __init__(self, parent: Link):
         super().__init__(parent)
-        self.size, self.rows, self.ragged = parent.rows, None, False
+        self.size, self.rows, self.batch_size, self.ragged = parent.rows, None, None, False
 
     def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
         with contextlib.closing(self.parent.run(number)) as batches:

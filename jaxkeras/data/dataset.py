@@ -217,6 +217,11 @@ class Dataset:
         return True
 
     @property
+    def batch_size(self) -> int | None:
+        """How many rows the batches have that its elements are; None for single elements."""
+        return self._link.batch_size
+
+    @property
     def element_spec(self) -> Any:
         """Shapes and types as `KerasTensor`s, nested as the elements are; the first element is made to learn them.
 

@@ -36,6 +36,7 @@ from jaxkeras.utils.images import save_img as save_img
 from jaxkeras.utils.plot import model_to_dot as model_to_dot
 from jaxkeras.utils.plot import plot_model as plot_model
 from jaxkeras.utils.session import clear_session as clear_session
+from jaxkeras.utils.split import split_dataset as split_dataset
 from jaxkeras.utils.text_dataset import text_dataset_from_directory as text_dataset_from_directory
 from jaxkeras.utils.timeseries_dataset import timeseries_dataset_from_array as timeseries_dataset_from_array
 
