@@ -6,7 +6,8 @@ are those of Keras's `.weights.h5` files, so that a path names the same weight i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from jaxkeras.core.names import to_snake_case, unique
@@ -69,6 +70,10 @@ class Trackable:
                     found.setdefault(id(part), part)
         return list(found.values())
 
+    def linked(self) -> Sequence[Any]:
+        """Parts that are held otherwise than by attributes."""
+        return ()
+
     def file_children(self) -> Iterator[tuple[str, Any]]:
         """Attributes in the order in which Keras writes them to a file: sorted, private ones last."""
         yield from sorted(self._parts(), key=lambda item: "~" + item[0] if item[0].startswith("_") else item[0])
@@ -91,6 +96,41 @@ def _instances(value: Any, cls: Any) -> Iterator[Any]:
 
 def _variables_in(value: Any) -> Iterator[Variable]:
     return _instances(value, Variable)
+
+
+def stamp(roots: Iterable[Any]) -> tuple[Any, ...]:
+    """Which trackables and variables can be reached, and which of them are trainable, in one quick pass: equal stamps
+    mean an unchanged structure, so what was derived from it still holds."""
+    found: list[Any] = []
+    seen: set[int] = set()
+    stack: list[Any] = list(roots)
+    holder = _holder
+    while stack:
+        item = stack.pop()
+        key = id(item)
+        if key in seen:
+            continue
+        seen.add(key)
+        kind = holder(type(item))
+        if kind is Variable:
+            found += (key, item.trainable)
+        elif kind is Trackable:
+            attributes, untracked = vars(item), item._untracked
+            found += (key, attributes.get("_trainable"))
+            stack += [v for name, v in attributes.items() if holder(type(v)) and name not in untracked]
+            stack += item._own
+            stack += item.linked()
+        elif kind is SeedGenerator:
+            stack.append(item.state)
+        else:
+            stack += [v for v in (item.values() if kind is dict else item) if holder(type(v))]
+    return tuple(found)
+
+
+@functools.cache
+def _holder(cls: type) -> type | None:
+    """Which of the kinds that hold parts a class belongs to."""
+    return next((kind for kind in _HOLDERS if issubclass(cls, kind)), None)
 
 
 def walk(owner: Trackable, kind: str = "layer") -> list[tuple[Path, Any]]:

@@ -22,7 +22,7 @@ class Compiled(Layer):
     _untracked = Layer._untracked | frozenset(
         {
             "optimizer", "history", "loss", "_spec", "_engine", "_objective", "_loss_tracker", "_user_metrics",
-            "_check_messages", "_compile_arguments", "_output_specs", "_host",
+            "_check_messages", "_compile_arguments", "_output_specs", "_host", "_host_graph",
         }
     )  # fmt: skip
 
@@ -39,6 +39,7 @@ class Compiled(Layer):
         self._check_messages: list[str] = []
         self._output_specs: dict[Any, Any] = {}
         self._host: Any = None
+        self._host_graph: Any = None  # the graph that `_host` was cut from
         self._compile_arguments: dict[str, Any] = {}
         self.steps_per_execution = 1
         self._run_eagerly = False

@@ -97,6 +97,9 @@ class Model(Trainer):
         found = {id(layer): layer for layer in [*self.layers, *super().parts()]}
         return list(found.values())
 
+    def linked(self) -> list[Any]:
+        return [] if self._graph is None else [o for o in self._graph.operations if isinstance(o, Layer)]
+
     def file_children(self):
         if self._graph is not None:
             yield "layers", self.layers

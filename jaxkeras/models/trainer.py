@@ -22,6 +22,7 @@ from jaxkeras.models.host import check_text, host_part
 from jaxkeras.models.steps import Steps
 from jaxkeras.training import loop
 from jaxkeras.training.engine import Engine, build, engine_for
+from jaxkeras.training.executable import signature
 from jaxkeras.training.feeds import feed_for
 from jaxkeras.training.interrupt import Guard
 from jaxkeras.training.logs import to_python
@@ -135,7 +136,9 @@ class Trainer(Steps):
         else:
             checks.targets(self, batch)
         build(self, batch[0])
-        self._host = host_part(self)
+        graph = self._graph
+        if self._host_graph is not graph:
+            self._host, self._host_graph = host_part(self), graph
         if self._host is not None:
             source = self._host.source(source)
             batch = source.peek(epoch) if hasattr(source, "epoch") else source.peek()
@@ -205,7 +208,7 @@ class Trainer(Steps):
         return logs if return_dict else self._in_order(logs)
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
-        names = [m.name for m in self.metrics]
+        names = self._engine.names if self._engine is not None else self.metrics_names
         values = [logs[name] for name in names if name in logs]
         values += [logs[name] for name in sorted(logs) if name not in names]
         return values[0] if len(values) == 1 else values
@@ -277,14 +280,28 @@ class Trainer(Steps):
         y = engine.predict.single(pure.cells(engine.tables.params), pure.cells(engine.tables.state), batch[0])
         return jax.tree.map(np.asarray, y)
 
+    def _ready_batch(self, given: tuple[Any, Any, Any]) -> tuple[Any, Engine]:
+        """`_ready` for one batch of arrays. What it looks at are shapes and types (values are checked inside the step),
+        so it need not look twice at batches alike."""
+        engine = self._engine
+        arrays = all(isinstance(leaf, (np.ndarray, jax.Array)) for leaf in jax.tree.leaves(given))
+        key = signature(given) if arrays else None
+        if key is not None and engine is not None and key in engine.known_batches and engine.is_current():
+            return given, engine
+        _, batch, engine = self._ready(adapt(*given, batch_size=2**30))
+        if key is not None and self._host is None and signature(batch) == key:
+            engine.known_batches.add(key)
+        return batch, engine
+
     def _on_batch(self, mode: str, x: Any, y: Any, sample_weight: Any, return_dict: bool) -> Any:
-        _, batch, engine = self._ready(adapt(x, y, sample_weight, batch_size=2**30))
+        batch, engine = self._ready_batch((x, y, sample_weight))
         programs = engine.train if mode == "train" else engine.test
         loan = engine.borrow()
         with Guard() as guard, guard.critical():
-            loan.current, extras = programs.single(loan.current, programs.extras(loan.current, batch), batch)
+            loan.current, answer = programs.answer(loan.current, programs.extras(loan.current, batch), batch)
+        extras, values = jax.device_get(answer)
         engine.raise_failed_checks(extras)
-        results = jax.device_get(engine.results(loan.current, extras))
+        results = engine.chosen(values, extras)
         logs = {k: to_python(v) for k, v in sorted(results.items())}
         return logs if return_dict else self._in_order(logs)
 

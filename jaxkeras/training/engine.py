@@ -11,7 +11,7 @@ from jaxkeras.core import pure
 from jaxkeras.core.dtypes import standardize_dtype
 from jaxkeras.core.frame import bind, local, setting
 from jaxkeras.core.symbolic import KerasTensor, infer
-from jaxkeras.core.tracking import nest
+from jaxkeras.core.tracking import nest, stamp
 from jaxkeras.data.convert import is_text
 from jaxkeras.training import step as steps
 from jaxkeras.training.executable import Executable
@@ -71,10 +71,18 @@ class Engine:
     Args:
         model: built, with its objective bound if there are targets.
         before: the engine that this one replaces; what does not change is taken over.
+
+    Attributes:
+        stamp: of the structure that it was made for.
+        names: of the metrics, in the order in which `evaluate` lists them.
+        known_batches: signatures of single batches that have been checked.
     """
 
     def __init__(self, model: Any, before: Engine | None = None):
         self.model = model
+        self.stamp = structure(model)
+        self.names = [m.name for m in model.metrics]
+        self.known_batches: set[Any] = set()
         table = pure.table(model)
         optimizer = model.optimizer
         opt: Any = {}
@@ -87,17 +95,23 @@ class Engine:
         eager = model.run_eagerly
         own_logs = model.overrides("compute_metrics")
         self.train = Programs(
-            steps.train_step(model, self.tables), True, eager, own_logs or model.overrides("train_step")
-        )
+            steps.train_step(model, self.tables), True, eager, own_logs or model.overrides("train_step"),
+            self._read_metrics,
+        )  # fmt: skip
         self.test = Programs(
-            steps.test_step(model, self.tables), False, eager, own_logs or model.overrides("test_step")
-        )
+            steps.test_step(model, self.tables), False, eager, own_logs or model.overrides("test_step"),
+            self._read_metrics,
+        )  # fmt: skip
         if before is not None and before.key.model == self.key.model:
             self.predict = before.predict
         else:
             self.predict = PredictPrograms(steps.predict_step(model, self.tables), eager)
         self._results = self._read_metrics if eager else Executable(self._read_metrics)
         self._reset = self._initial_metrics if eager else Executable(self._initial_metrics)
+
+    def is_current(self) -> bool:
+        """Whether the structure of the model is still what the engine was made for."""
+        return self.stamp == structure(self.model)
 
     # -- state ---------------------------------------------------------------------------------------------------
     def borrow(self) -> Loan:
@@ -136,8 +150,12 @@ class Engine:
         return ts._replace(metrics=self._reset(ts.metrics))
 
     def results(self, ts: TrainState, extras: dict[str, Any] | None) -> dict[str, Any]:
-        """Logs as arrays: the metrics, or what an overridden step returned, by Keras's rule."""
-        metrics = self._results(ts.metrics)
+        """Logs as arrays."""
+        return self.chosen(self._results(ts.metrics), extras)
+
+    @staticmethod
+    def chosen(metrics: dict[str, Any], extras: dict[str, Any] | None) -> dict[str, Any]:
+        """The metrics, or what an overridden step returned, by Keras's rule."""
         own = extras["logs"] if extras else {}
         return own if own and set(own) != set(metrics) else metrics
 
@@ -162,6 +180,15 @@ class Engine:
             messages = self.model._check_messages
             failed = [m for i, m in enumerate(messages) if bits & (1 << min(i, 31))]
             raise ValueError(" ".join(failed))
+
+
+def structure(model: Any) -> Any:
+    """What an engine depends on besides `compile`, as something quick to compute and to compare."""
+    roots = [model, model._loss_tracker]
+    if model._objective is not None:
+        roots += [*model._objective.all_metrics(), *model._objective.trackers()]
+    own = tuple(id(v) for m in model.metrics for v in m.variables) if model.overrides("metrics") else ()
+    return stamp(root for root in roots if root is not None), own, id(model.optimizer), model.run_eagerly
 
 
 class Fingerprint(NamedTuple):
@@ -193,8 +220,12 @@ def engine_for(model: Any, batch: Any) -> Engine:
     if y is not None:
         bind_objective(model, x, y)
     engine = model._engine
-    if engine is None or engine.key != fingerprint(model):
-        if engine is not None:
-            engine.settle()
-        engine = model._engine = Engine(model, engine)
+    if engine is not None:
+        if engine.is_current():
+            return engine
+        if engine.key == fingerprint(model):
+            engine.stamp = structure(model)
+            return engine
+        engine.settle()
+    engine = model._engine = Engine(model, engine)
     return engine

@@ -44,14 +44,23 @@ class Programs:
             it passed in; otherwise parameters are only read, and nothing is consumed.
         eager: call the step bare, without compiling, so that `print` and `pdb` see values.
         has_logs: whether the step returns logs of its own, whose names only a trace tells.
+        read: from the state of the metrics to their values, for `answer`.
     """
 
-    def __init__(self, step: Step, training: bool, eager: bool = False, has_logs: bool = False):
-        self.step, self.training, self.eager, self.has_logs = step, training, eager, has_logs
+    def __init__(
+        self,
+        step: Step,
+        training: bool,
+        eager: bool = False,
+        has_logs: bool = False,
+        read: Callable[[Any], dict[str, Any]] | None = None,
+    ):
+        self.step, self.training, self.eager, self.has_logs, self.read = step, training, eager, has_logs, read
         donate = (0,) if training else ()
         self._loop = Executable(self._loop_body, donate, ("batch_size",))
         self._tail = Executable(self._tail_body, donate, ("size",))
         self._single = Executable(self._single_body, donate)
+        self._answer = Executable(self._answer_body, donate)
         self._extras: dict[Any, Any] = {}
 
     def extras(self, ts: Any, batch: Any) -> dict[str, Any]:
@@ -83,6 +92,13 @@ class Programs:
         if self.eager:
             return self._eager_step(ts, extras, batch)
         return self._run(self._single, ts, extras, batch)
+
+    def answer(self, ts: Any, extras: Any, batch: Any) -> Any:
+        """One step on one batch, and what the metrics are after it: `ts, (extras, values)`."""
+        if self.eager:
+            ts, extras = self._eager_step(ts, extras, batch)
+            return ts, (extras, self.read(ts.metrics))  # type: ignore[misc]
+        return self._run(self._answer, ts, extras, batch)
 
     def _run(self, program: Executable, ts: Any, *args: Any, **static: Any) -> Any:
         moving, fixed = self._split(ts)
@@ -143,6 +159,12 @@ class Programs:
     def _single_body(self, moving: Any, fixed: Any, extras: Any, batch: Any) -> Any:
         moving, new = self._step(moving, fixed, batch)
         return moving, _merge(extras, new)
+
+
+    def _answer_body(self, moving: Any, fixed: Any, extras: Any, batch: Any) -> Any:
+        moving, extras = self._single_body(moving, fixed, extras, batch)
+        metrics = moving.metrics if self.training else moving[1]
+        return moving, (extras, self.read(metrics))  # type: ignore[misc]
 
 
 _INT = np.int32(0)
