@@ -16,7 +16,7 @@ from benchmarks.measure import compare
 from benchmarks.workloads import WORKLOADS
 
 RESULTS = Path(__file__).parent / "results"
-STARTUP = {"first-epoch": ("linear", "mlp", "transformer"), "imports": ()}
+STARTUP = {"first-epoch": tuple(WORKLOADS), "imports": ()}
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

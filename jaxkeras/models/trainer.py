@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -123,6 +123,60 @@ class Trainer(Steps):
             if validation is not None:
                 validation.close()
         return self.history
+
+    def precompile(
+        self,
+        input_spec: Any,
+        target_spec: Any = None,
+        weight_spec: Any = None,
+        batch_size: int | None = None,
+        modes: Sequence[str] = ("fit", "evaluate", "predict"),
+        wait: bool = True,
+    ) -> int:
+        """Compile the programs that `fit`, `evaluate` and `predict` will run on arrays of given shapes, before there
+        are any. Where programs are kept between processes, this is also how to fill that store.
+
+        Args:
+            input_spec: `jax.ShapeDtypeStruct`s (or arrays) in the structure of `x`, with the number of rows in front.
+            target_spec, weight_spec: the same for `y` and `sample_weight`; `predict` needs neither.
+            batch_size: rows in a batch, 32 by default.
+            modes: which of `"fit"` (shuffled, as by default), `"evaluate"` and `"predict"`.
+            wait: whether to return only when all is compiled; otherwise that goes on on other threads.
+
+        Returns:
+            The number of programs.
+
+        Example:
+
+        >>> import jaxkeras as jk
+        >>> model = jk.Sequential([jk.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> rows = lambda *shape: jax.ShapeDtypeStruct((100, *shape), "float32")
+        >>> model.precompile(rows(2), rows(1), modes=["fit"])  # steps, the last smaller batch, two for metrics
+        4
+        """
+        unknown = [mode for mode in modes if mode not in ("fit", "evaluate", "predict")]
+        if unknown:
+            raise registry.unknown("mode of precompile", unknown[0], ("fit", "evaluate", "predict"))
+        self._require_compiled("precompile")
+        # Arrays of any size that take no memory.
+        x, y, weight = jax.tree.map(
+            lambda spec: np.broadcast_to(np.zeros((), spec.dtype), spec.shape), (input_spec, target_spec, weight_spec)
+        )
+        futures: list[Any] = []
+        for mode in modes:
+            if mode == "predict":
+                source, _, engine = self._ready(adapt(x, batch_size=batch_size, for_predict=True), for_predict=True)
+                futures += loop.prepare_predict(engine, source, engine.tables.shapes())
+                continue
+            source = adapt(x, y, weight, batch_size=batch_size, shuffle=mode == "fit")
+            source, _, engine = self._ready(source)
+            programs = engine.train if mode == "fit" else engine.test
+            futures += engine.prepare(feed_for(source, reuse=mode == "fit"), programs, engine.tables.shapes())
+        if wait:
+            for future in futures:
+                future.result()
+        return len({id(future) for future in futures})
 
     def _ready(self, source: Any, epoch: int = 0, for_predict: bool = False) -> tuple[Any, Any, Engine]:
         """Build the model for the data, check that they fit, and let text layers do their part.

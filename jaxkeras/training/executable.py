@@ -159,5 +159,3 @@ def _machine() -> str:
             os.environ.get("XLA_FLAGS", ""), os.environ.get("LIBTPU_INIT_ARGS", ""),
         ]
     )  # fmt: skip
-
-

@@ -31,7 +31,8 @@ def _nbytes(tree: Any) -> int:
     return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
 
 
-def _head(tree: Any, rows: int) -> Any:
+def head(tree: Any, rows: int) -> Any:
+    """What arrays with another number of rows are on the device."""
     return jax.tree.map(lambda a: _struct(a, rows), tree)
 
 
@@ -81,9 +82,9 @@ class ResidentFeed:
         whole, tail = divmod(source.num_rows if order is None else len(order), size)
         futures = []
         if whole:
-            futures.append(programs.prepare_loop(ts, programs.extras(ts, _head(data, size)), data, order, size))
+            futures.append(programs.prepare_loop(ts, programs.extras(ts, head(data, size)), data, order, size))
         if tail:
-            futures.append(programs.prepare_tail(ts, programs.extras(ts, _head(data, tail)), data, order, tail))
+            futures.append(programs.prepare_tail(ts, programs.extras(ts, head(data, tail)), data, order, tail))
         return futures
 
     def pieces(self, epoch: int, length: Length) -> Iterator[Piece]:
@@ -97,10 +98,10 @@ class ResidentFeed:
         done = 0
         while done < whole:
             count = min(max(1, length()), whole - done)
-            yield Piece(count, _head(self.data, size), _loop(self.data, on_device, done, count, size))
+            yield Piece(count, head(self.data, size), _loop(self.data, on_device, done, count, size))
             done += count
         if tail:
-            yield Piece(1, _head(self.data, tail), _tail(self.data, on_device, whole * size, tail))
+            yield Piece(1, head(self.data, tail), _tail(self.data, on_device, whole * size, tail))
 
     def close(self) -> None:
         self.data = None
@@ -128,10 +129,10 @@ class SliceFeed:
         whole, tail = divmod(min(self.source.num_rows, self.source.steps * size), size)
         futures = []
         if whole:
-            extras = programs.extras(ts, _head(arrays, size))
-            futures.append(programs.prepare_loop(ts, extras, _head(arrays, self.chunk * size), None, size))
+            extras = programs.extras(ts, head(arrays, size))
+            futures.append(programs.prepare_loop(ts, extras, head(arrays, self.chunk * size), None, size))
         if tail:
-            batch = _head(arrays, tail)
+            batch = head(arrays, tail)
             futures.append(programs.prepare_single(ts, programs.extras(ts, batch), batch))
         return futures
 
@@ -161,7 +162,7 @@ class SliceFeed:
             done = 0
             while done < here:
                 count = min(max(1, length()), here - done)
-                yield Piece(count, _head(data, size), _loop(data, None, done, count, size))
+                yield Piece(count, head(data, size), _loop(data, None, done, count, size))
                 done += count
         if tail:
             first = whole * size
@@ -200,7 +201,7 @@ class StreamFeed:
                 done = 0
                 while done < count:
                     steps = min(max(1, length()), count - done)
-                    yield Piece(steps, _head(data, size), _loop(data, None, done, steps, size))
+                    yield Piece(steps, head(data, size), _loop(data, None, done, steps, size))
                     done += steps
         finally:
             close = getattr(ahead, "close", None)

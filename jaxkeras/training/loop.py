@@ -12,7 +12,7 @@ import numpy as np
 from jaxkeras.core import pure
 from jaxkeras.data import ArraySource, Source
 from jaxkeras.training.engine import Engine
-from jaxkeras.training.feeds import Piece, SliceFeed, StreamFeed
+from jaxkeras.training.feeds import Piece, SliceFeed, StreamFeed, head
 from jaxkeras.training.interrupt import Guard
 from jaxkeras.training.logs import Logs
 from jaxkeras.training.program import Programs
@@ -160,7 +160,9 @@ def _due(epoch: int, frequency: Any) -> bool:
     return epoch + 1 in list(frequency)
 
 
-def evaluate(engine: Engine, feed: Any, source: Source, callbacks: Any, loan: Loan | View, guard: Guard) -> dict[str, Any]:
+def evaluate(
+    engine: Engine, feed: Any, source: Source, callbacks: Any, loan: Loan | View, guard: Guard
+) -> dict[str, Any]:
     """Evaluate; returns logs."""
     runner = Runner(engine, engine.test, loan, guard, callbacks, "test")
     source.on_epoch_begin()
@@ -206,6 +208,26 @@ def predict(engine: Engine, source: Source, callbacks: Any) -> Any:
     return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
 
+def _chunks(whole: int, chunk: int) -> Iterator[int]:
+    """How many batches to predict at once: the rest in smaller powers of two, each compiled once."""
+    while whole:
+        while chunk > whole:
+            chunk //= 2
+        yield chunk
+        whole -= chunk
+
+
+def prepare_predict(engine: Engine, source: ArraySource, ts: Any) -> list[Any]:
+    """Have the programs that predict a source compiled; a future for each."""
+    if engine.predict.eager or source.host_only:
+        return []
+    size, x = source.batch_size, source.arrays[0]
+    whole, tail = divmod(source.num_rows, size)
+    pieces = [(chunk * size, chunk) for chunk in sorted(set(_chunks(whole, SliceFeed(source).chunk)))]
+    pieces += [(tail, 1)] if tail else []
+    return [engine.predict.prepare(ts.params, ts.state, head(x, rows), size, count) for rows, count in pieces]
+
+
 def _predict_pieces(engine: Engine, source: Source, every: bool) -> Iterator[tuple[int, Any]]:
     programs = engine.predict
     if isinstance(source, ArraySource) and not source.host_only and not every:
@@ -213,11 +235,8 @@ def _predict_pieces(engine: Engine, source: Source, every: bool) -> Iterator[tup
         rows = min(source.num_rows, source.steps * size)
         x = source.arrays[0]
         whole, tail = divmod(rows, size)
-        chunk = SliceFeed(source).chunk
         start = 0
-        while start < whole:
-            while chunk > whole - start:
-                chunk //= 2  # the rest in smaller powers of two, each compiled once
+        for chunk in _chunks(whole, SliceFeed(source).chunk):
 
             def run(params: Any, state: Any, first: int = start, batches: int = chunk) -> Any:
                 part = jax.tree.map(lambda a: a[first * size : (first + batches) * size], x)

@@ -41,6 +41,10 @@ class Tables(NamedTuple):
         """Variables in the structure of a TrainState."""
         return TrainState(nest(dict(self.params)), nest(dict(self.state)), self.opt, nest(dict(self.metrics)))
 
+    def shapes(self) -> TrainState:
+        """`jax.ShapeDtypeStruct`s in the structure of a TrainState."""
+        return jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype), self.variables(), is_leaf=_is_variable)
+
     @property
     def model(self) -> pure.Table:
         return pure.Table(self.params, self.state)

@@ -1,5 +1,6 @@
 """Never a silent recompile."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -56,6 +57,22 @@ def test_evaluate_and_predict_of_other_sizes_compile_only_the_ragged_batch():
     with counting() as count:
         m.predict(big[: 32 * 3], verbose=0)
     assert count.value <= 1
+
+
+def test_after_precompile_nothing_is_left_to_compile():
+    m = model()
+    m.get_weights()  # drawing them compiles as well
+    rows = (jax.ShapeDtypeStruct(X.shape, X.dtype), jax.ShapeDtypeStruct(Y.shape, Y.dtype))
+    with counting() as before:
+        programs = m.precompile(*rows)
+    assert programs == before.value == 8  # loop and ragged batch of each of the three; metrics: reset and read
+    with counting() as count:
+        m.fit(X, Y, epochs=2, verbose=0, validation_data=(X, Y))
+        m.evaluate(X, Y, verbose=0)
+        m.predict(X, verbose=0)
+    assert count.value == 0
+    with pytest.raises(ValueError, match="Unknown mode of precompile: 'train'"):
+        m.precompile(*rows, modes=["train"])
 
 
 def test_train_on_batch_compiles_once():
