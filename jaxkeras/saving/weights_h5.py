@@ -11,7 +11,8 @@ import numpy as np
 from jaxkeras.core.tracking import walk
 
 
-def _parts(model: Any) -> Iterator[tuple[str, Any]]:
+def parts(model: Any) -> Iterator[tuple[str, Any]]:
+    """What a file holds groups of: the parts of a model, each with its path, and the optimizer."""
     for path, part in walk(model):
         yield "/".join(path), part
     optimizer = getattr(model, "optimizer", None)
@@ -67,7 +68,7 @@ def _group(file: Any, path: str) -> Any:
 
 def write(file: Any, model: Any) -> None:
     """Write the weights of a model, and the state of its optimizer, into an open HDF5 file."""
-    for path, part in _parts(model):
+    for path, part in parts(model):
         group = file.create_group(f"{path}/vars" if path else "vars")
         group.attrs["name"] = part.name
         store: dict[str, Any] = {}
@@ -98,7 +99,7 @@ def read(file: Any, model: Any, skip_mismatch: bool = False) -> None:
     """
 
     found = False
-    for path, part in _parts(model):
+    for path, part in parts(model):
         store = _arrays(file, f"{path}/vars")
         found = found or bool(store)
         if part is getattr(model, "optimizer", None):

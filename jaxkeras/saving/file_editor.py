@@ -1,0 +1,287 @@
+"""Weights files looked into and changed, without the model."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import zipfile
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxkeras.callbacks.progress import print_message
+from jaxkeras.saving import weights_h5
+from jaxkeras.saving.atomic import replacing
+from jaxkeras.saving.errors import reading
+
+Weights = dict[str, Any]
+
+
+class KerasFileEditor:
+    """Shows and changes the weights in a `.keras` or `.weights.h5` file, for a model that is no longer as it was saved.
+
+    Args:
+        filepath: the file; it stays as it is, what was changed goes to the file given to `save`.
+
+    Attributes:
+        weights_dict: objects and their weights, nested as the paths in the file: `{"layers": {"dense": {"0": array}}}`.
+        object_metadata: `{path: {"name": name}}` of the objects.
+        config: of the model, from a `.keras` file.
+        metadata: version and date, from a `.keras` file.
+
+    Raises:
+        ValueError: for another ending or a damaged file.
+
+    Example:
+
+    >>> editor = KerasFileEditor("model.keras")  # doctest: +SKIP
+    >>> editor.rename_object("layers/dense_1", "dense")  # doctest: +SKIP
+    >>> editor.save("edited.weights.h5")  # doctest: +SKIP
+    """
+
+    def __init__(self, filepath: Any):
+        import h5py
+
+        path = pathlib.Path(filepath)
+        self.filepath = str(filepath)
+        self.metadata: dict[str, Any] | None = None
+        self.config: dict[str, Any] | None = None
+        self.object_metadata: dict[str, dict[str, Any]] = {}
+        if not self.filepath.endswith((".keras", ".weights.h5")):
+            raise ValueError(f"KerasFileEditor reads '.keras' and '.weights.h5' files; got '{filepath}'.")
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no file '{path}'.")
+        with reading(path):
+            if path.suffix == ".keras":
+                with zipfile.ZipFile(path) as archive:
+                    self.config = json.loads(archive.read("config.json"))
+                    self.metadata = json.loads(archive.read("metadata.json"))
+                    with archive.open("model.weights.h5") as stream, h5py.File(stream, "r") as file:
+                        self.weights_dict = self._read(file, "")
+            else:
+                with h5py.File(path, "r") as file:
+                    self.weights_dict = self._read(file, "")
+        print_message(f"Keras model file '{self.filepath}'")
+        if self.metadata is not None:
+            print_message(
+                f"Saved with Keras {self.metadata.get('keras_version')} - date: {self.metadata.get('date_saved')}"
+            )
+
+    def _read(self, group: Any, path: str) -> Weights:
+        """What a group holds; its own weights, which lie in `vars`, stand beside its parts."""
+        import h5py
+
+        found: Weights = {}
+        for key in group:
+            item = weights_h5.plain(group, key)
+            if isinstance(item, h5py.Dataset):
+                found[key] = weights_h5.read_array(item)
+            elif key == "vars" and path:
+                found.update(self._read(item, path))
+            elif inside := self._read(item, f"{path}/{key}"):
+                found[key] = inside
+        if group.attrs and found:
+            self.object_metadata.setdefault(path, {}).update(group.attrs)
+        return found
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+    def summary(self) -> None:
+        """Print objects and weights as a tree."""
+        print_message("\n".join(["Weights structure", *self._lines(self.weights_dict, "  ", "")]))
+
+    def _lines(self, weights: Weights, prefix: str, path: str) -> Iterator[str]:
+        for i, (key, value) in enumerate(weights.items()):
+            last = i == len(weights) - 1
+            begin = f"{prefix}{'└─' if last else '├─'} {key}"
+            if not isinstance(value, dict):
+                yield f"{begin}: shape={np.shape(value)}, dtype={np.asarray(value).dtype}"
+                continue
+            name = self.object_metadata.get(f"{path}/{key}", {}).get("name")
+            yield begin + (f" ('{name}')" if name else "")
+            yield from self._lines(value, prefix + ("    " if last else "│   "), f"{path}/{key}")
+
+    def compare(self, reference_model: Any) -> dict[str, Any]:
+        """Print where the file and a model differ.
+
+        Args:
+            reference_model: a built model.
+
+        Returns:
+            `{"status": "success" or "error", "error_count": differences, "match_count": weights that agree}`.
+        """
+        wanted, seeds = _shapes_of(reference_model)
+        found = dict(_leaves(self.weights_dict))
+        errors = []
+        for path in sorted(wanted.keys() | found.keys()):
+            if path not in found:
+                if path not in seeds:  # Keras writes none
+                    errors.append(f"...Weight {path} present in reference model, missing from saved file")
+            elif path not in wanted:
+                errors.append(f"...Weight {path} present in saved file, missing from reference model")
+            elif wanted[path] != np.shape(found[path]):
+                errors.append(
+                    f"...Weight shape mismatch for {path}: {wanted[path]} in reference model, {np.shape(found[path])} "
+                    "in saved file"
+                )
+        matches = sum(path in found and np.shape(found[path]) == shape for path, shape in wanted.items())
+        if errors:
+            verdict = f"Found {len(errors)} differences: the saved file does not fit the reference model."
+        else:
+            verdict = f"The saved file fits the reference model: {matches} weights match."
+        print_message("\n".join(["Comparison of the saved file with the reference model", *errors, verdict]))
+        return {"status": "error" if errors else "success", "error_count": len(errors), "match_count": matches}
+
+    # -- changing ----------------------------------------------------------------------------------------------------
+    def _owner(self, name: str) -> tuple[Weights, str, str]:
+        """The dict that holds an object, its key there, and the path of that dict. By path, or by a unique name."""
+        if "/" in name:
+            path, _, key = name.strip("/").rpartition("/")
+            owner: Any = self.weights_dict
+            for part in filter(None, path.split("/")):
+                owner = owner.get(part) if isinstance(owner, dict) else None
+            if not isinstance(owner, dict) or key not in owner:
+                raise ValueError(f"The file has no object '{name}'; `summary()` shows what it has.")
+            return owner, key, f"/{path}" if path else ""
+        places = [(owner, path) for owner, path in _dicts(self.weights_dict, "") if name in owner]
+        if not places:
+            raise ValueError(f"The file has no object '{name}'; `summary()` shows what it has.")
+        if len(places) > 1:
+            found = ", ".join(f"'{path}/{name}'".replace("'/", "'") for _, path in places[:5])
+            raise ValueError(f"'{name}' occurs {len(places)} times in the file ({found}); give a whole path.")
+        return places[0][0], name, places[0][1]
+
+    def _object(self, name: str) -> Weights:
+        owner, key, _ = self._owner(name)
+        if not isinstance(owner[key], dict):
+            raise ValueError(f"'{name}' is a weight, not an object; it can be changed with `add_weights`.")
+        return owner[key]
+
+    def rename_object(self, object_name: str, new_name: str) -> None:
+        """Give an object another name.
+
+        Args:
+            object_name: its name if that is unique, or its path, such as `"layers/dense_2"`.
+            new_name: the last part of its new path.
+
+        Raises:
+            ValueError: if there is no such object, several, or one of the new name.
+        """
+        if "/" in new_name:
+            raise ValueError(f"`new_name` must be the last part of a path, without '/'; got '{new_name}'.")
+        owner, key, path = self._owner(object_name)
+        if new_name in owner:
+            raise ValueError(f"There is a '{new_name}' beside '{object_name}' already; delete it or rename it first.")
+        for old in [name for name in self.object_metadata if f"{name}/".startswith(f"{path}/{key}/")]:
+            new = f"{path}/{new_name}{old[len(f'{path}/{key}') :]}"
+            self.object_metadata[new] = self.object_metadata.pop(old)
+        renamed = {new_name if name == key else name: value for name, value in owner.items()}
+        owner.clear()
+        owner.update(renamed)
+
+    def delete_object(self, object_name: str) -> None:
+        """Take an object out, with all that is in it.
+
+        Args:
+            object_name: its name if that is unique, or its path.
+        """
+        owner, key, path = self._owner(object_name)
+        del owner[key]
+        for old in [name for name in self.object_metadata if f"{name}/".startswith(f"{path}/{key}/")]:
+            del self.object_metadata[old]
+
+    def add_object(self, object_path: str, weights: Mapping[str, Any]) -> None:
+        """Put an object in.
+
+        Args:
+            object_path: its path, such as `"layers/dense_2"`; what it lies in must exist.
+            weights: `{name: array}`; Keras names the weights of a layer "0", "1" and so on.
+        """
+        _check_weights(weights)
+        path, _, key = object_path.strip("/").rpartition("/")
+        owner = self.weights_dict
+        if path:
+            owner = self._object(f"/{path}")
+        owner[key] = dict(weights)
+
+    def delete_weight(self, object_name: str, weight_name: str) -> None:
+        """Take one weight out of an object.
+
+        Args:
+            object_name: the name of the object if that is unique, or its path.
+            weight_name: such as `"0"`.
+        """
+        weights = self._object(object_name)
+        if weight_name not in weights:
+            raise ValueError(f"Object '{object_name}' has no weight '{weight_name}'; it has {', '.join(weights)}.")
+        del weights[weight_name]
+
+    def add_weights(self, object_name: str, weights: Mapping[str, Any]) -> None:
+        """Put weights into an object, or others in their place.
+
+        Args:
+            object_name: the name of the object if that is unique, or its path.
+            weights: `{name: array}`.
+        """
+        _check_weights(weights)
+        self._object(object_name).update(weights)
+
+    def save(self, filepath: Any) -> None:
+        """Write the weights to a `.weights.h5` file.
+
+        Args:
+            filepath: a name that ends in `.weights.h5`; a file that exists is replaced.
+        """
+        import h5py
+
+        if not str(filepath).endswith(".weights.h5"):
+            raise ValueError(f"The name of a weights file must end in '.weights.h5'; got '{filepath}'.")
+        with replacing(pathlib.Path(filepath)) as temporary, h5py.File(temporary, "w") as file:
+            for weights, path in _dicts(self.weights_dict, ""):
+                own = {key: value for key, value in weights.items() if not isinstance(value, dict)}
+                if not own:
+                    continue
+                # The weights of the model itself lie in `vars` already.
+                group = file.require_group((path or "/") if path in ("", "/vars") else f"{path}/vars")
+                for name, value in self.object_metadata.get(path, {}).items():
+                    group.attrs[name] = value
+                for key, value in own.items():
+                    weights_h5.write_array(group, key, np.asarray(value))
+
+    def resave_weights(self, filepath: Any) -> None:
+        """The same as `save`."""
+        self.save(filepath)
+
+
+def _check_weights(weights: Any) -> None:
+    if not isinstance(weights, Mapping):
+        raise ValueError(f"`weights` must be a dict {{name: array}}, such as {{'0': kernel}}; got {weights!r}.")
+
+
+def _dicts(weights: Weights, path: str) -> Iterator[tuple[Weights, str]]:
+    """Every dict of a nested one, with its path."""
+    yield weights, path
+    for key, value in weights.items():
+        if isinstance(value, dict):
+            yield from _dicts(value, f"{path}/{key}")
+
+
+def _leaves(weights: Weights) -> Iterator[tuple[str, Any]]:
+    for owner, path in _dicts(weights, ""):
+        yield from ((f"{path}/{key}", value) for key, value in owner.items() if not isinstance(value, dict))
+
+
+def _shapes_of(model: Any) -> tuple[dict[str, tuple[int, ...]], set[str]]:
+    """`{path: shape}` of the weights that a model would write, and which of them are states of seeds."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    seeds = set()
+    for path, part in weights_h5.parts(model):
+        store: dict[str, Any] = {}
+        part.save_own_variables(store)
+        prefix = f"/{path}" if path else "/vars"
+        shapes.update({f"{prefix}/{key}": np.shape(value) for key, value in store.items()})
+        for name, generator in part.own_seeds() if hasattr(part, "own_seeds") else ():
+            place = f"/{path}/{name}/0".replace("//", "/")
+            shapes[place] = tuple(generator.state.shape)
+            seeds.add(place)
+    return shapes, seeds
