@@ -26,6 +26,7 @@ from jaxkeras.utils.arrays import to_categorical as to_categorical
 from jaxkeras.utils.audio_dataset import audio_dataset_from_directory as audio_dataset_from_directory
 from jaxkeras.utils.config import Config as Config
 from jaxkeras.utils.curves import plot_history as plot_history
+from jaxkeras.utils.feature_space import FeatureSpace as FeatureSpace
 from jaxkeras.utils.file_utils import get_file as get_file
 from jaxkeras.utils.graphs import get_source_inputs as get_source_inputs
 from jaxkeras.utils.image_dataset import image_dataset_from_directory as image_dataset_from_directory
