@@ -36,9 +36,12 @@ from jaxkeras.layers.core import Lambda as Lambda
 from jaxkeras.layers.core import Masking as Masking
 from jaxkeras.layers.core import ReversibleEmbedding as ReversibleEmbedding
 from jaxkeras.layers.dense import Dense as Dense
+from jaxkeras.layers.equinox_layer import EquinoxLayer as EquinoxLayer
+from jaxkeras.layers.flax_layer import FlaxLayer as FlaxLayer
 from jaxkeras.layers.input import Input as Input
 from jaxkeras.layers.input import InputLayer as InputLayer
 from jaxkeras.layers.input_spec import InputSpec as InputSpec
+from jaxkeras.layers.jax_layer import JaxLayer as JaxLayer
 from jaxkeras.layers.lookup import deserialize as deserialize
 from jaxkeras.layers.lookup import serialize as serialize
 from jaxkeras.layers.merging import Add as Add

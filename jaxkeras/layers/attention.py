@@ -150,7 +150,7 @@ class _HeadAttention(Layer):
         or has heads second."""
         if mask is not None and mask.ndim == 3:
             mask = mask[:, None]
-        result = lowering.dot_product_attention(
+        result: Any = lowering.dot_product_attention(
             query, key, value, mask=mask, return_scores=scores, flash=self._flash_attention, **options
         )
         output, weights = result if scores else (result, None)

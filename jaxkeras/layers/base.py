@@ -48,6 +48,8 @@ class Layer(Call):
     """
 
     _untracked = Trackable._untracked | {"_build_shapes", "_losses", "_input_spec", "input_spec"}
+    #: Parameters of the constructor that `get_config` of the class writes itself, or not at all.
+    _unwritten: frozenset[str] = frozenset()
 
     def __new__(cls, *args: Any, **kwargs: Any):
         instance = super().__new__(cls, *args, **kwargs)
@@ -238,7 +240,7 @@ class Layer(Call):
         for cls in reversed(type(self).__mro__):
             if registry.is_builtin(cls):
                 for name in inspect.signature(cls.__init__).parameters:
-                    if name not in _BASE_ARGUMENTS and hasattr(self, name):
+                    if name not in (*_BASE_ARGUMENTS, *self._unwritten) and hasattr(self, name):
                         config[name] = registry.serialize_argument(getattr(self, name))
         return self._with_own_arguments(config) if type(self).get_config is Layer.get_config else config
 

@@ -22,6 +22,7 @@ RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 ALLOWED = {("ops", "lowering")}
 HEAVY = {
     "h5py", "orbax", "rich", "matplotlib", "pandas", "sklearn", "grain", "tensorflow", "torch", "keras", "PIL", "optax",
+    "flax", "equinox", "tensorboard",
 }  # fmt: skip
 
 
