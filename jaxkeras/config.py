@@ -25,6 +25,8 @@ from jaxkeras.core.logging import enable_interactive_logging as enable_interacti
 from jaxkeras.core.logging import is_interactive_logging_enabled as is_interactive_logging_enabled
 from jaxkeras.core.policy import dtype_policy as dtype_policy
 from jaxkeras.core.policy import set_dtype_policy as set_dtype_policy
+from jaxkeras.core.program_cache import program_cache as program_cache
+from jaxkeras.core.program_cache import set_program_cache as set_program_cache
 
 
 def backend() -> str:

@@ -108,7 +108,8 @@ def test_draws_on_the_host_have_the_bits_of_jax(size, bounds):
     expected = random._flat(jax.random.uniform, key, size, "float32", *bounds)
     # The suite's XLA settings round twice where compiled code usually rounds once; the comparison with Keras, which
     # runs without them, asks for equal bits at all bounds.
-    np.testing.assert_allclose(drawn, expected, rtol=0, atol=0 if bounds == (0.0, 1.0) else 3e-7 * max(map(abs, bounds)))
+    atol = 0 if bounds == (0.0, 1.0) else 3e-7 * max(map(abs, bounds))
+    np.testing.assert_allclose(drawn, expected, rtol=0, atol=atol)
     assert drawn.dtype == "float32"
 
 
