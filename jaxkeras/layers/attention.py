@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras import lowering, random, registry
+from jaxkeras import lowering, registry
 from jaxkeras.core.seeds import SeedGenerator, draw_key
 from jaxkeras.layers.arguments import positive_int, weight_settings
 from jaxkeras.layers.base import Layer
@@ -460,7 +460,7 @@ class Attention(Layer):
             scores = jnp.where(allowed, scores, scores - (65504.0 if scores.dtype == jnp.float16 else 1e9))
         weights = lowering.softmax(scores, axis=-1)
         if training and self.dropout > 0:
-            weights = random.dropout(weights, self.dropout, seed=self.seed_generator)
+            weights = lowering.dropout(weights, self.dropout, draw_key(self.seed_generator))
         output = jnp.matmul(weights, value)
         if query_mask is not None:
             output = jnp.where(query_mask.astype(bool)[..., None], output, 0)

@@ -1,4 +1,8 @@
-"""Layers that disturb or penalise what passes through them while training."""
+"""Layers that disturb or penalise what passes through them while training.
+
+Their random numbers come from a hash made for the purpose (`jaxkeras.lowering.bits`), not from the generator that Keras
+uses on JAX: the same seed gives the same numbers in every run and on every platform, but not Keras's numbers.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras import random, registry
+from jaxkeras import lowering, registry
 from jaxkeras.core.config import standardize_data_format
-from jaxkeras.core.seeds import SeedGenerator
+from jaxkeras.core.seeds import SeedGenerator, draw_key
 from jaxkeras.layers.base import Layer
 from jaxkeras.layers.input_spec import InputSpec
 
@@ -51,9 +55,17 @@ def _noise_shape(layer: Layer, value: Any) -> tuple[int | None, ...] | None:
     return sizes  # type: ignore[return-value]
 
 
+def _filled(shape: Sequence[int | None] | None, x: jax.Array) -> tuple[int, ...]:
+    """A noise shape with the sizes of the input in place of None."""
+    return x.shape if shape is None else tuple(n if size is None else size for size, n in zip(shape, x.shape))
+
+
 @registry.register("keras.layers")
 class Dropout(_Noise):
     """While training, sets a random part of the input to zero and scales up the rest (Srivastava et al., 2014).
+
+    The mask for a seed is not the one that Keras draws for it, on purpose: it takes a twentieth of the time. Use
+    `jaxkeras.random.dropout` for Keras's own.
 
     Args:
         rate: the part to drop, from 0 to 1.
@@ -78,7 +90,8 @@ class Dropout(_Noise):
         self.noise_shape = _noise_shape(self, noise_shape)
 
     def disturb(self, x: jax.Array) -> jax.Array:
-        return random.dropout(x, self.rate, self.noise_shape, self.seed_generator)
+        shape = _filled(self.noise_shape, x)
+        return lowering.dropout(x, self.rate, draw_key(self.seed_generator), shape)
 
 
 class _SpatialDropout(_Noise):
@@ -101,7 +114,7 @@ class _SpatialDropout(_Noise):
     def disturb(self, x: jax.Array) -> jax.Array:
         channels = 1 if self.data_format == "channels_first" else x.ndim - 1
         shape = [size if axis in (0, channels) else 1 for axis, size in enumerate(x.shape)]
-        return random.dropout(x, self.rate, shape, self.seed_generator)
+        return lowering.dropout(x, self.rate, draw_key(self.seed_generator), shape)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -182,7 +195,8 @@ class GaussianDropout(_Noise):
 
     def disturb(self, x: jax.Array) -> jax.Array:
         stddev = math.sqrt(self.rate / (1.0 - self.rate))
-        return x * random.normal(x.shape, 1.0, stddev, self.compute_dtype, self.seed_generator)
+        noise = lowering.normal_noise(draw_key(self.seed_generator), x.shape, jnp.dtype(self.compute_dtype))
+        return x * (1.0 + stddev * noise)
 
 
 @registry.register("keras.layers")
@@ -203,7 +217,8 @@ class GaussianNoise(_Noise):
         super().__init__(stddev, "stddev", seed, **kwargs)
 
     def disturb(self, x: jax.Array) -> jax.Array:
-        return x + random.normal(x.shape, 0.0, self.stddev, self.compute_dtype, self.seed_generator)
+        noise = lowering.normal_noise(draw_key(self.seed_generator), x.shape, jnp.dtype(self.compute_dtype))
+        return x + self.stddev * noise
 
 
 @registry.register("keras.layers")
@@ -231,10 +246,10 @@ class AlphaDropout(_Noise):
         self.noise_shape = _noise_shape(self, noise_shape)
 
     def disturb(self, x: jax.Array) -> jax.Array:
-        given = self.noise_shape or x.shape
-        shape = tuple(n if size is None else size for size, n in zip(given, x.shape))
-        keep = random.uniform(shape, seed=self.seed_generator) >= self.rate
-        a = ((1 - self.rate) * (1 + self.rate * self._floor**2)) ** -0.5 if self.rate < 1 else 0.0
+        if self.rate == 1:
+            return jnp.zeros_like(x)
+        keep = lowering.dropout_mask(draw_key(self.seed_generator), _filled(self.noise_shape, x), self.rate)
+        a = ((1 - self.rate) * (1 + self.rate * self._floor**2)) ** -0.5
         return a * jnp.where(keep, x, self._floor) - a * self._floor * self.rate
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras import lowering, random, registry
-from jaxkeras.core.seeds import SeedGenerator
+from jaxkeras import lowering, registry
+from jaxkeras.core.seeds import SeedGenerator, draw_key
 from jaxkeras.core.symbolic import KerasTensor, infer
 from jaxkeras.layers.arguments import known_size, positive_int, settled_weight, weight_settings
 from jaxkeras.layers.base import Layer
@@ -169,7 +169,7 @@ class GatedCell(Layer):
             return None
         ones = jnp.ones(tuple(shape), self.compute_dtype)
         count = self.gates if self.implementation == 1 else 1
-        return [random.dropout(ones, rate, seed=self.seed_generator) for _ in range(count)]
+        return [lowering.dropout(ones, rate, draw_key(self.seed_generator)) for _ in range(count)]
 
     def project(self, inputs: jax.Array, masks: Masks = None) -> jax.Array:
         """The input side of the gates: `inputs @ kernel + bias`, `(..., gates * units)`."""

@@ -2,7 +2,9 @@
 
 from jaxkeras.lowering.attention import dot_product_attention as dot_product_attention
 from jaxkeras.lowering.attention import softmax as softmax
+from jaxkeras.lowering.bits import dropout as dropout
 from jaxkeras.lowering.bits import dropout_mask as dropout_mask
+from jaxkeras.lowering.bits import normal_noise as normal_noise
 from jaxkeras.lowering.convolution import conv as conv
 from jaxkeras.lowering.convolution import conv_transpose as conv_transpose
 from jaxkeras.lowering.convolution import depthwise_conv as depthwise_conv

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxkeras.core import config
 from jaxkeras.lowering import flash as blocks
-from jaxkeras.lowering.bits import dropout_mask
+from jaxkeras.lowering.bits import dropout
 from jaxkeras.lowering.dispatch import lower
 
 Array = jax.Array
@@ -87,11 +88,9 @@ def dot_product_attention(
         mask = mask.astype(bool)
     scale = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
 
-    def dropout(scores: Array) -> Array:
-        keep = dropout_mask(dropout_key, scores.shape, dropout_rate)
-        return jnp.where(keep, scores / (1.0 - dropout_rate), 0)
-
-    drops = dropout if dropout_rate and dropout_key is not None else None
+    drops = None
+    if dropout_rate and dropout_key is not None:
+        drops = functools.partial(dropout, rate=dropout_rate, key=dropout_key)
     if drops is None and not return_scores:
         flash = config.is_flash_attention_enabled() if flash is None else flash
         if flash:

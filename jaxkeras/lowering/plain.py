@@ -205,7 +205,3 @@ def simple_rnn(
     x_gates: Array, states: tuple[Array], kernel: Array, mask: Array | None, activation: Callable
 ) -> tuple[Array, tuple[Array, ...]]:
     return recurrence(simple_rnn_step(activation), x_gates, states, mask, kernel)
-
-
-def dropout_mask(key: Array, shape: tuple[int, ...], rate: float) -> Array:
-    return jax.random.bernoulli(key, 1.0 - rate, shape)

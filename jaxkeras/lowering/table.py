@@ -37,7 +37,6 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "lstm": plain.lstm,
     "gru": plain.gru,
     "simple_rnn": plain.simple_rnn,
-    "dropout_mask": plain.dropout_mask,
 }
 
 MAX_GROUPS = 64
