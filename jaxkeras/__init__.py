@@ -16,6 +16,7 @@ from jaxkeras import activations as activations
 from jaxkeras import callbacks as callbacks
 from jaxkeras import config as config
 from jaxkeras import constraints as constraints
+from jaxkeras import distillation as distillation
 from jaxkeras import initializers as initializers
 from jaxkeras import layers as layers
 from jaxkeras import losses as losses
@@ -49,7 +50,7 @@ __version__ = "0.1.0"
 
 # Loaded when first used: most programs need none of them.
 _LAZY = frozenset(
-    "applications backend datasets distillation distribution dtype_policies export mixed_precision preprocessing "
+    "applications backend datasets distribution dtype_policies export mixed_precision preprocessing "
     "quantizers tree visualization wrappers".split()
 )
 

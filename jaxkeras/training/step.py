@@ -121,7 +121,8 @@ def _update_metrics(
             logs = model.compute_metrics(x, y, y_pred, sample_weight)
         else:
             logs = {}
-            model._objective.update(y, y_pred, sample_weight)
+            if model._objective is not None:  # bound by the first batch with targets
+                model._objective.update(y, y_pred, sample_weight)
         return _updated(tables.metrics, frame), {k: jnp.asarray(v) for k, v in logs.items()}
 
 
