@@ -239,25 +239,25 @@ class Model(Trainer):
         )  # fmt: skip
 
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
-        """Write architecture, weights, compile arguments and optimizer state to one file.
+        """Write architecture, weights, compile arguments and optimizer state to one file, or to a folder.
 
         Args:
             filepath: `"model.keras"` (recommended) or `"model.h5"`.
             overwrite: whether to replace an existing file.
-            zipped: must be True or None for a `.keras` file.
+            zipped: False for a folder with the parts of a `.keras` file.
         """
         from jaxkeras.saving import save_model
 
         save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
     def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: Any = None) -> None:
-        """Write the weights to a `.weights.h5` file."""
+        """Write the weights to a `.weights.h5` file, or to several of at most `max_shard_size` gigabytes."""
         from jaxkeras.saving import save_weights
 
         save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size)
 
     def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
-        """Read the weights from a `.weights.h5`, `.keras` or `.h5` file."""
+        """Read the weights from a `.weights.h5`, `.weights.json`, `.keras` or `.h5` file."""
         from jaxkeras.saving import load_weights
 
         load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
-from jaxkeras.saving import keras_format, legacy_h5, weights_h5
+from jaxkeras.saving import keras_format, legacy_h5, sharded, weights_h5
 from jaxkeras.saving.atomic import replacing
 from jaxkeras.saving.errors import reading
 
@@ -24,15 +24,15 @@ def _ready(filepath: Any, overwrite: bool) -> pathlib.Path:
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
-    """Write architecture, weights, arguments of `compile` and optimizer state to one file.
+    """Write architecture, weights, arguments of `compile` and optimizer state to one file, or to a folder.
 
-    The layouts are Keras's own. A crash while saving leaves the old file whole.
+    The layouts are Keras's own. A crash while saving leaves an old file whole.
 
     Args:
         model: the model.
         filepath: a name that ends in `.keras`, or in `.h5` for Keras's older format.
         overwrite: whether to replace an existing file.
-        zipped: must not be False; a folder is not written.
+        zipped: False for a folder with the parts of a `.keras` file, whose name must not end in `.keras`.
         **kwargs: `include_optimizer=False` leaves out the optimizer of an `.h5` file.
 
     Raises:
@@ -43,27 +43,37 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
 
     >>> save_model(model, "model.keras")  # doctest: +SKIP
     """
-    if zipped is False:
-        raise ValueError("A .keras file is always one zip archive; leave `zipped` out.")
-    kwargs.pop("include_optimizer", None)
+    include_optimizer = kwargs.pop("include_optimizer", True)
     kwargs.pop("save_format", None)
     if kwargs:
         raise ValueError(f"Unknown arguments of save_model: {', '.join(kwargs)}.")
     name = str(filepath)
-    if name.endswith(".weights.h5"):
+    if zipped is False:
+        _save_folder(model, pathlib.Path(filepath), overwrite)
+    elif name.endswith(".weights.h5"):
         raise ValueError(
             f"The ending of '{name}' is for weights alone: use model.save_weights, or save the model as '.keras'."
         )
-    if name.endswith(".keras"):
+    elif name.endswith(".keras"):
         keras_format.save(model, _ready(filepath, overwrite))
     elif name.endswith((".h5", ".hdf5")):
-        legacy_h5.save(model, _ready(filepath, overwrite))
+        legacy_h5.save(model, _ready(filepath, overwrite), include_optimizer)
     else:
         raise ValueError(f"The name of a model file must end in '.keras' (or '.h5'); got '{name}'.")
 
 
+def _save_folder(model: Any, path: pathlib.Path, overwrite: bool) -> None:
+    if path.suffix in (".keras", ".h5", ".hdf5"):
+        raise ValueError(f"With zipped=False a folder is written, whose name must not end in '{path.suffix}'.")
+    if path.is_file() or (path / "config.json").exists() and not overwrite:
+        raise FileExistsError(f"'{path}' exists already. Pass overwrite=True to replace a folder.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"The folder '{path.parent}' does not exist; make it first.")
+    keras_format.save_folder(model, path)
+
+
 def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True) -> Any:
-    """Read a model from a file that `save_model`, or Keras, wrote.
+    """Read a model from a file or folder that `save_model`, or Keras, wrote.
 
     Nothing in the file is executed, and its config can only name what is registered or given.
 
@@ -81,9 +91,9 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, 
         ValueError: for a damaged file, or one that names what is not known.
     """
     path = pathlib.Path(filepath)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file '{path}'.")
-    if str(path).endswith(".weights.h5"):
+    if not path.is_file() and not (path / "config.json").is_file():
+        raise FileNotFoundError(f"There is no file '{path}', nor a folder of a model.")
+    if str(path).endswith((".weights.h5", ".weights.json")):
         raise ValueError(f"'{path}' holds weights alone: build the model and call model.load_weights(...).")
     with reading(path):
         if str(path).endswith((".h5", ".hdf5")):
@@ -92,56 +102,76 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, 
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_size: Any = None, **kwargs: Any) -> None:
-    """Write the weights of a model, and its optimizer's state, to a `.weights.h5` file.
+    """Write the weights of a model, and its optimizer's state, to a `.weights.h5` file, or to several.
 
     Args:
         model: a built model.
-        filepath: a name that ends in `.weights.h5`.
+        filepath: a name that ends in `.weights.h5`, or in `.weights.json` for several files.
         overwrite: whether to replace an existing file.
-        max_shard_size: must be None: one file is written.
+        max_shard_size: gigabytes that none of several files may exceed; they are named after the `.weights.json`, which
+            says what lies where.
+        **kwargs: `objects_to_skip`, layers to leave out.
 
     Raises:
         ValueError: for another ending, or a model without weights yet.
     """
     import h5py
 
-    if not str(filepath).endswith(".weights.h5"):
-        raise ValueError(f"The name of a weights file must end in '.weights.h5'; got '{filepath}'.")
-    if max_shard_size is not None:
-        raise ValueError("Weights are written to one file; leave `max_shard_size` out.")
+    skip = kwargs.pop("objects_to_skip", None) or ()
+    if kwargs:
+        raise ValueError(f"Unknown arguments of save_weights: {', '.join(kwargs)}.")
+    name = str(filepath)
+    if max_shard_size is None and not name.endswith(".weights.h5"):
+        raise ValueError(
+            f"The name of a weights file must end in '.weights.h5', or, with `max_shard_size`, in '.weights.json'; "
+            f"got '{filepath}'."
+        )
+    if max_shard_size is not None and not name.endswith((".weights.h5", ".weights.json")):
+        raise ValueError(f"With `max_shard_size` the name must end in '.weights.json'; got '{filepath}'.")
     if not model.built:
         raise ValueError(f"Model '{model.name}' has no weights yet: call it on data, or build it, first.")
+    if max_shard_size is not None:
+        sharded.save(model, _ready(pathlib.Path(filepath).with_suffix(".json"), overwrite), max_shard_size, skip)
+        return
     with replacing(_ready(filepath, overwrite)) as temporary, h5py.File(temporary, "w") as file:
-        weights_h5.write(file, model)
+        weights_h5.write(file, model, skip)
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
-    """Read the weights of a model from a `.weights.h5`, `.keras` or `.h5` file.
+    """Read the weights of a model from a `.weights.h5`, `.weights.json`, `.keras` or `.h5` file.
 
     Args:
         model: a built model.
-        filepath: the file.
+        filepath: the file, or the folder of a model.
         skip_mismatch: leave layers whose weights do not fit as they are, with a warning.
-        **kwargs: `by_name=True` matches layers by name (`.h5` only).
+        **kwargs: `by_name=True` matches layers by name (`.h5` only); `objects_to_skip`, layers to leave as they are
+            (`.weights.h5` and `.weights.json` only).
 
     Raises:
         ValueError: naming the layer whose weights do not fit.
     """
     import h5py
 
-    by_name = kwargs.pop("by_name", False)
+    by_name, skip = kwargs.pop("by_name", False), kwargs.pop("objects_to_skip", None) or ()
     if kwargs:
         raise ValueError(f"Unknown arguments of load_weights: {', '.join(kwargs)}.")
     path = pathlib.Path(filepath)
-    if not path.is_file():
+    folder = (path / "config.json").is_file()
+    if not path.is_file() and not folder:
         raise FileNotFoundError(f"There is no file '{path}'.")
     if not model.built:
         raise ValueError(f"Model '{model.name}' has no weights yet: call it on data, or build it, before loading.")
-    if path.suffix == ".keras":
-        if by_name:
-            raise ValueError(_BY_NAME)
+    if by_name and (folder or path.suffix in (".keras", ".json")):
+        raise ValueError(_BY_NAME)
+    if skip and not str(path).endswith((".weights.h5", ".weights.json")):
+        raise ValueError("`objects_to_skip` needs a '.weights.h5' or '.weights.json' file.")
+    if folder or path.suffix == ".keras":
         with reading(path):
             keras_format.load_weights(model, path, skip_mismatch)
+        return
+    if path.suffix == ".json":
+        with reading(path):
+            sharded.load(model, path, skip_mismatch, skip)
         return
     with reading(path), h5py.File(path, "r") as file:
         if "layer_names" in file.attrs or weights_h5.has(file, "model_weights"):
@@ -150,4 +180,4 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
         elif by_name:
             raise ValueError(_BY_NAME)
         else:
-            weights_h5.read(file, model, skip_mismatch)
+            weights_h5.read(file, model, skip_mismatch, skip)

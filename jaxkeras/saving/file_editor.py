@@ -273,15 +273,12 @@ def _leaves(weights: Weights) -> Iterator[tuple[str, Any]]:
 
 def _shapes_of(model: Any) -> tuple[dict[str, tuple[int, ...]], set[str]]:
     """`{path: shape}` of the weights that a model would write, and which of them are states of seeds."""
-    shapes: dict[str, tuple[int, ...]] = {}
+    shapes, owners = {}, {f"{path}/vars".lstrip("/") for path, _ in weights_h5.parts(model)}
     seeds = set()
-    for path, part in weights_h5.parts(model):
-        store: dict[str, Any] = {}
-        part.save_own_variables(store)
-        prefix = f"/{path}" if path else "/vars"
-        shapes.update({f"{prefix}/{key}": np.shape(value) for key, value in store.items()})
-        for name, generator in part.own_seeds() if hasattr(part, "own_seeds") else ():
-            place = f"/{path}/{name}/0".replace("//", "/")
-            shapes[place] = tuple(generator.state.shape)
-            seeds.add(place)
+    for path, _, store in weights_h5.entries(model):
+        place = "/" + path.removesuffix("/vars")
+        for key, value in store.items():
+            shapes[f"{place}/{key}"] = np.shape(value)
+            if path not in owners:
+                seeds.add(f"{place}/{key}")
     return shapes, seeds

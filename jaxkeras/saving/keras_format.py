@@ -1,10 +1,11 @@
-"""`.keras`: a zip of `config.json`, `metadata.json`, `model.weights.h5` and `assets/`."""
+"""`.keras`: a zip, or a folder, of `config.json`, `metadata.json`, `model.weights.h5` and `assets/`."""
 
 from __future__ import annotations
 
 import datetime
 import json
 import pathlib
+import shutil
 import tempfile
 import warnings
 import zipfile
@@ -19,30 +20,69 @@ _FORMAT = "3.15.1"  # the version of Keras whose layout this is
 
 
 def save(model: Any, filepath: Any) -> None:
-    """Write a model."""
+    """Write a model as one zip."""
+    with replacing(filepath) as temporary, scratch(filepath) as folder:
+        _write_parts(model, folder)
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name in sorted(_names_in(folder), key=lambda name: name.startswith("assets/")):
+                archive.write(folder / name, name)
+
+
+def save_folder(model: Any, dirpath: Any) -> None:
+    """Write a model as a folder, which is made if there is none; files of other names in it stay."""
+    target = pathlib.Path(dirpath)
+    with scratch(target) as folder:
+        _write_parts(model, folder)
+        shutil.rmtree(target / "assets", ignore_errors=True)
+        for name in _names_in(folder):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).replace(target / name)
+
+
+def _write_parts(model: Any, folder: pathlib.Path) -> None:
     import h5py
 
     config = json.dumps(model_config(model))
     metadata = {"keras_version": _FORMAT, "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
-    with replacing(filepath) as temporary, scratch(filepath) as folder:
-        weights = folder / "model.weights.h5"
-        with h5py.File(weights, "w") as file:
-            weights_h5.write(file, model)
-        with zipfile.ZipFile(temporary, "w") as archive:
-            archive.writestr("metadata.json", json.dumps(metadata))
-            archive.writestr("config.json", config)
-            archive.write(weights, "model.weights.h5")
-            for path, part in walk(model):
-                if hasattr(part, "save_assets"):
-                    _write_assets(archive, part, "/".join(("assets", *path)), folder)
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    (folder / "config.json").write_text(config)
+    with h5py.File(folder / "model.weights.h5", "w") as file:
+        weights_h5.write(file, model)
+    for path, part in walk(model):
+        if hasattr(part, "save_assets"):
+            own = folder.joinpath("assets", *path)
+            own.mkdir(parents=True)
+            part.save_assets(str(own))
 
 
-def _write_assets(archive: zipfile.ZipFile, part: Any, name: str, parent: pathlib.Path) -> None:
-    with tempfile.TemporaryDirectory(dir=parent) as folder:
-        part.save_assets(folder)
-        for entry in sorted(pathlib.Path(folder).rglob("*")):
-            if entry.is_file():
-                archive.write(entry, f"{name}/{entry.relative_to(folder).as_posix()}")
+def _names_in(folder: pathlib.Path) -> list[str]:
+    return [e.relative_to(folder).as_posix() for e in sorted(folder.rglob("*")) if e.is_file() and not e.is_symlink()]
+
+
+class _Folder:
+    """A folder that is read as an archive is."""
+
+    def __init__(self, path: Any):
+        self.path = pathlib.Path(path)
+
+    def namelist(self) -> list[str]:
+        return _names_in(self.path)
+
+    def read(self, name: str) -> bytes:
+        return (self.path / name).read_bytes()
+
+    def open(self, name: str) -> Any:
+        return open(self.path / name, "rb")
+
+    def __enter__(self) -> _Folder:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
+def _opened(filepath: Any) -> Any:
+    return _Folder(filepath) if pathlib.Path(filepath).is_dir() else zipfile.ZipFile(filepath)
 
 
 def model_config(model: Any) -> dict[str, Any]:
@@ -68,11 +108,11 @@ def load(filepath: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> 
     Raises:
         ValueError: for a file that is no `.keras` file, or one whose config names what is not known.
     """
-    with zipfile.ZipFile(filepath) as archive:
+    with _opened(filepath) as archive:
         names = archive.namelist()
         missing = [n for n in ("config.json", "model.weights.h5") if n not in names]
         if missing:
-            raise ValueError(f"'{filepath}' is not a .keras file: it holds no {missing[0]}.")
+            raise ValueError(f"'{filepath}' is not a .keras file or folder: it holds no {missing[0]}.")
         config = json.loads(archive.read("config.json"))
         if not isinstance(config, dict):
             raise ValueError(f"'{filepath}' is damaged: its config is not an object.")
@@ -94,11 +134,11 @@ def _read_weights(stream: Any, model: Any, skip_mismatch: bool = False) -> None:
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool) -> None:
     """Read only the weights of a `.keras` file."""
-    with zipfile.ZipFile(filepath) as archive, archive.open("model.weights.h5") as stream:
+    with _opened(filepath) as archive, archive.open("model.weights.h5") as stream:
         _read_weights(stream, model, skip_mismatch)
 
 
-def _read_assets(archive: zipfile.ZipFile, model: Any) -> None:
+def _read_assets(archive: Any, model: Any) -> None:
     for path, part in walk(model):
         if not hasattr(part, "load_assets"):
             continue

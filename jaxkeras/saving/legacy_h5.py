@@ -18,8 +18,8 @@ from jaxkeras.saving.weights_h5 import has, plain, read_array, write_array
 _ATTRIBUTE_LIMIT = 64512  # of one HDF5 attribute, in bytes
 
 
-def save(model: Any, filepath: Any) -> None:
-    """Write a model."""
+def save(model: Any, filepath: Any, include_optimizer: bool = True) -> None:
+    """Write a model, with or without the state of its optimizer and how it was compiled."""
     import h5py
 
     config = model_config(model)
@@ -28,7 +28,7 @@ def save(model: Any, filepath: Any) -> None:
         file.attrs["keras_version"] = _FORMAT.encode()
         file.attrs["backend"] = b"jax"
         file.attrs["model_config"] = json.dumps({k: config[k] for k in ("class_name", "config")}).encode()
-        if compile_config is not None:
+        if compile_config is not None and include_optimizer:
             optimizer = compile_config.pop("optimizer")
             training = {**compile_config, "optimizer_config": {k: optimizer[k] for k in ("class_name", "config")}}
             training["loss"] = _full_names(training["loss"])
@@ -36,7 +36,7 @@ def save(model: Any, filepath: Any) -> None:
         write_weights(file.create_group("model_weights"), model)
         for path, state in _seeds(model).items():  # a group of our own: Keras leaves the seeds of dropout out
             file[f"seed_states/{path}"] = np.asarray(state.cell())
-        if model.optimizer is not None and model.optimizer.built:
+        if model.optimizer is not None and model.optimizer.built and include_optimizer:
             _write_arrays(
                 file.create_group("optimizer_weights"), [(v.path, v.cell()) for v in model.optimizer.variables]
             )

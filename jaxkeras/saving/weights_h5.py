@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,19 +11,42 @@ import numpy as np
 from jaxkeras.core.tracking import walk
 
 
-def parts(model: Any) -> Iterator[tuple[str, Any]]:
-    """What a file holds groups of: the parts of a model, each with its path, and the optimizer."""
+def parts(model: Any, skip: Iterable[Any] = ()) -> Iterator[tuple[str, Any]]:
+    """What a file holds groups of: the parts of a model, each with its path, and the optimizer.
+
+    Args:
+        model: the model.
+        skip: parts to leave out, with all that is in them.
+    """
+    left_out = {id(part) for owner in skip for part in [owner, *(p for _, p in walk(owner))]}
     for path, part in walk(model):
-        yield "/".join(path), part
+        if id(part) not in left_out:
+            yield "/".join(path), part
     optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None:
+    if optimizer is not None and id(optimizer) not in left_out:
         yield "optimizer", optimizer
 
 
-def _arrays(file: Any, path: str) -> dict[str, np.ndarray]:
-    """The arrays of one group, `{name: array}`; none if there is no such group."""
-    group = _group(file, path)
-    return {} if group is None else {key: read_array(plain(group, key)) for key in group}
+def entries(model: Any, skip: Iterable[Any] = ()) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What a file holds: the path of every group, the name of what it belongs to, and its arrays by name."""
+    for path, part in parts(model, skip):
+        store: dict[str, Any] = {}
+        part.save_own_variables(store)
+        yield f"{path}/vars" if path else "vars", part.name, store
+        for name, generator in part.own_seeds() if hasattr(part, "own_seeds") else ():
+            # Keras leaves these out and draws other dropout masks after loading; it ignores groups it does not know.
+            own = f"{path}/{name}/vars" if path else f"{name}/vars"
+            yield own, generator.name, {"0": generator.state.cell()}
+
+
+def _arrays(files: Sequence[Any], path: str) -> dict[str, np.ndarray]:
+    """The arrays of one group, `{name: array}`, which may lie in several files; none if there is no such group."""
+    found = {}
+    for file in files:
+        group = _group(file, path)
+        if group is not None:
+            found.update({key: read_array(plain(group, key)) for key in group})
+    return found
 
 
 def read_array(item: Any) -> np.ndarray:
@@ -66,20 +89,13 @@ def _group(file: Any, path: str) -> Any:
     return group
 
 
-def write(file: Any, model: Any) -> None:
+def write(file: Any, model: Any, skip: Iterable[Any] = ()) -> None:
     """Write the weights of a model, and the state of its optimizer, into an open HDF5 file."""
-    for path, part in parts(model):
-        group = file.create_group(f"{path}/vars" if path else "vars")
-        group.attrs["name"] = part.name
-        store: dict[str, Any] = {}
-        part.save_own_variables(store)
+    for path, name, store in entries(model, skip):
+        group = file.create_group(path)
+        group.attrs["name"] = name
         for key, value in store.items():
             write_array(group, key, np.asarray(value))
-        for name, generator in part.own_seeds() if hasattr(part, "own_seeds") else ():
-            # Keras leaves these out and draws other dropout masks after loading; it ignores groups it does not know.
-            seeds = file.create_group(f"{path}/{name}/vars" if path else f"{name}/vars")
-            seeds.attrs["name"] = generator.name
-            seeds["0"] = np.asarray(generator.state.cell())
 
 
 def write_array(group: Any, key: str, array: np.ndarray) -> None:
@@ -91,16 +107,16 @@ def write_array(group: Any, key: str, array: np.ndarray) -> None:
         group[key] = array
 
 
-def read(file: Any, model: Any, skip_mismatch: bool = False) -> None:
-    """Read the weights of a model, and the state of its optimizer, from an open HDF5 file.
+def read(files: Any, model: Any, skip_mismatch: bool = False, skip: Iterable[Any] = ()) -> None:
+    """Read the weights of a model, and the state of its optimizer, from an open HDF5 file or from several.
 
     Raises:
         ValueError: naming the layer whose weights do not fit, and weights in the file that no layer has.
     """
-
+    files = files if isinstance(files, list) else [files]
     found = False
-    for path, part in parts(model):
-        store = _arrays(file, f"{path}/vars")
+    for path, part in parts(model, skip):
+        store = _arrays(files, f"{path}/vars")
         found = found or bool(store)
         if part is getattr(model, "optimizer", None):
             _read_optimizer(model, part, store)
@@ -114,10 +130,10 @@ def read(file: Any, model: Any, skip_mismatch: bool = False) -> None:
                 raise ValueError(f"Weights of {where} do not fit. {error}") from None
             warnings.warn(f"Skipped the weights of layer '{part.name}': {error}", stacklevel=4)
         for name, generator in part.own_seeds():
-            seeds = _arrays(file, f"{path}/{name}/vars")
+            seeds = _arrays(files, f"{path}/{name}/vars")
             if seeds:
                 generator.state.assign(seeds["0"])
-    if not found and model.weights:
+    if not found and model.weights and not skip:
         raise ValueError("The file holds no weights for this model: none of its layers' paths is in it.")
 
 

@@ -1,0 +1,148 @@
+"""Models as folders, weights in several files, and parts left out; to Keras and back."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import jaxkeras as jk
+
+KB = 1 / 1024**2  # in gigabytes
+
+
+def model(library=jk):
+    layers = library.layers
+    return library.Sequential(
+        [library.Input((8,)), layers.Dense(16, name="a"), layers.Dropout(0.5), layers.Dense(32, name="b")]
+    )
+
+
+def weights_of(network):
+    return [np.asarray(w) for w in network.get_weights()]
+
+
+def same(one, other):
+    for x, y in zip(weights_of(one), weights_of(other), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+# -- folders ----------------------------------------------------------------------------------------------------------
+def test_a_model_is_saved_as_a_folder_and_loaded(tmp_path):
+    text = jk.layers.TextVectorization()
+    text.adapt(["a b", "b"])  # learnt, so that it is written as an asset
+    network = jk.Sequential([jk.Input((1,), dtype="string"), text, jk.layers.Embedding(4, 2)])
+    network.save(tmp_path / "folder", zipped=False)
+    assert {path.name for path in (tmp_path / "folder").iterdir()} >= {"config.json", "model.weights.h5", "assets"}
+    loaded = jk.models.load_model(tmp_path / "folder")
+    same(loaded, network)
+    assert loaded.layers[0].get_vocabulary() == text.get_vocabulary()
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
+    # Again, in place of the old one, and only the weights.
+    other = jk.models.load_model(tmp_path / "folder")
+    other.layers[-1].set_weights([np.ones((4, 2))])
+    other.save(tmp_path / "folder", zipped=False)
+    network.load_weights(tmp_path / "folder")
+    same(network, other)
+
+
+def test_folders_go_to_keras_and_back(tmp_path):
+    theirs = model(keras)
+    keras.saving.save_model(theirs, tmp_path / "theirs", zipped=False)
+    ours = jk.models.load_model(tmp_path / "theirs")
+    same(ours, theirs)
+    ours.save(tmp_path / "ours", zipped=False)
+    same(keras.saving.load_model(tmp_path / "ours"), ours)
+
+
+@pytest.mark.parametrize(
+    "name, more, error, text",
+    [
+        ("m.keras", {}, ValueError, "must not end"),
+        ("old", {"overwrite": False}, FileExistsError, "overwrite"),
+        ("nowhere/m", {}, FileNotFoundError, "make it first"),
+    ],
+)
+def test_folders_that_cannot_be_written(tmp_path, name, more, error, text):
+    network = model()
+    network.save(tmp_path / "old", zipped=False)
+    with pytest.raises(error, match=text):
+        network.save(tmp_path / name, zipped=False, **more)
+    with pytest.raises(FileNotFoundError, match="nor a folder"):
+        jk.models.load_model(tmp_path)
+
+
+# -- several files ----------------------------------------------------------------------------------------------------
+def test_weights_are_spread_over_files_no_larger_than_allowed(tmp_path):
+    network = model()
+    network.compile("adam", "mse")
+    network.fit(np.ones((4, 8)), np.ones((4, 32)), verbose=0)
+    network.save_weights(tmp_path / "w.weights.json", max_shard_size=2.5 * KB)
+    listed = json.loads((tmp_path / "w.weights.json").read_text())
+    files = sorted(path.name for path in tmp_path.glob("*.h5"))
+    assert files[0] == "w_00000.weights.h5" and len(files) > 3
+    assert listed["weight_map"]["/layers/dense/vars"] == "w_00000.weights.h5"
+    assert isinstance(listed["weight_map"]["/optimizer/vars"], list)
+    fresh = model()
+    fresh.compile("adam", "mse")
+    fresh.load_weights(tmp_path / "w.weights.json")
+    same(fresh, network)
+    assert int(fresh.optimizer.iterations) == 1
+    for mine, theirs in zip(fresh.optimizer.variables, network.optimizer.variables):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_spread_weights_go_to_keras_and_back(tmp_path):
+    theirs, ours = model(keras), model()
+    theirs.save_weights(tmp_path / "theirs.weights.json", max_shard_size=2.5 * KB)
+    ours.load_weights(tmp_path / "theirs.weights.json")
+    same(ours, theirs)
+    fresh = model()
+    fresh.save_weights(tmp_path / "ours.weights.h5", max_shard_size=2.5 * KB)  # the ending becomes .json, as in Keras
+    theirs.load_weights(tmp_path / "ours.weights.json")
+    same(fresh, theirs)
+
+
+def test_lists_of_files_that_are_wrong(tmp_path):
+    network = model()
+    with pytest.raises(ValueError, match="alone has 2,048 bytes"):
+        network.save_weights(tmp_path / "w.weights.json", max_shard_size=1 * KB)
+    with pytest.raises(ValueError, match="weights.json"):
+        network.save_weights(tmp_path / "w.h5", max_shard_size=1)
+    assert list(tmp_path.iterdir()) == []
+    network.save_weights(tmp_path / "w.weights.json", max_shard_size=1)
+    (tmp_path / "w_00000.weights.h5").unlink()
+    with pytest.raises(ValueError, match="w_00000"):
+        network.load_weights(tmp_path / "w.weights.json")
+    (tmp_path / "w.weights.json").write_text('{"weight_map": {"/vars": "../other.weights.h5"}}')
+    with pytest.raises(ValueError, match="beside it"):
+        network.load_weights(tmp_path / "w.weights.json")
+    (tmp_path / "w.weights.json").write_text("[]")
+    with pytest.raises(ValueError, match="damaged"):
+        network.load_weights(tmp_path / "w.weights.json")
+
+
+# -- parts left out ---------------------------------------------------------------------------------------------------
+def test_layers_are_left_out(tmp_path):
+    network, other = model(), model()
+    network.save_weights(tmp_path / "w.weights.h5")
+    before = weights_of(other)
+    other.load_weights(tmp_path / "w.weights.h5", objects_to_skip=[other.layers[0]])
+    np.testing.assert_array_equal(other.layers[0].kernel, before[0])
+    np.testing.assert_array_equal(other.layers[-1].kernel, network.layers[-1].kernel)
+    jk.saving.save_weights(network, tmp_path / "part.weights.h5", objects_to_skip=[network.layers[-1]])
+    other.load_weights(tmp_path / "part.weights.h5", objects_to_skip=[other.layers[-1]])
+    np.testing.assert_array_equal(other.layers[0].kernel, network.layers[0].kernel)
+    network.save(tmp_path / "m.keras")
+    with pytest.raises(ValueError, match="objects_to_skip"):
+        other.load_weights(tmp_path / "m.keras", objects_to_skip=[other.layers[0]])
+
+
+def test_an_old_file_without_the_optimizer(tmp_path):
+    network = model()
+    network.compile("adam", "mse")
+    network.fit(np.ones((4, 8)), np.ones((4, 32)), verbose=0)
+    network.save(tmp_path / "m.h5", include_optimizer=False)
+    loaded = jk.models.load_model(tmp_path / "m.h5")
+    same(loaded, network)
+    assert not loaded.compiled
