@@ -7,13 +7,13 @@ speed and memory only, never in what they compute. The measurements behind each 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.lowering import cpu_conv, cpu_pool, cpu_recurrent, flash, plain, taps
+from jaxkeras.lowering import chunks, cpu_conv, cpu_pool, cpu_recurrent, flash, plain, taps, winograd
 from jaxkeras.lowering.dispatch import Row
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec
 
@@ -52,13 +52,64 @@ def _pointwise(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     return math.prod(kernel.shape[:-2]) == 1
 
 
-def _few_channels(x: Array, kernel: Array, spec: ConvSpec) -> bool:
-    window = kernel.shape[:-2]
-    return 2 <= x.shape[-1] <= 4 and taps.patch_bytes(x, window, spec) <= taps.PATCH_BYTES and math.prod(window) <= 64
+def _exact(x: Array) -> bool:
+    """Sums of many terms may be formed piece by piece; 16-bit numbers would be rounded after each."""
+    return x.dtype.itemsize >= 4
+
+
+def _fits(size: int, x: Array) -> bool:
+    """Whether the copies of one image stay within the budget."""
+    return size <= chunks.LIMIT * x.shape[0]
+
+
+def _terms(channels: int, window: Sequence[int]) -> int:
+    """Length of the sum behind one output."""
+    return channels * math.prod(window)
+
+
+def _work(x: Array, kernel: Array, spec: ConvSpec) -> int:
+    """Multiplications."""
+    out = taps.output_sizes(x.shape[1:-1], kernel.shape[:-2], spec)
+    return x.shape[0] * math.prod(out) * math.prod(kernel.shape)
+
+
+def _short_sums(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    return _exact(x) and _terms(x.shape[-1], kernel.shape[:-2]) <= 25
+
+
+def _threes(window: Sequence[int], spec: ConvSpec) -> bool:
+    return window[-1] == 3 and spec.strides[-1] == spec.dilation[-1] == max(spec.input_dilation) == 1
+
+
+def _winograd(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    window, (channels, filters) = kernel.shape[:-2], kernel.shape[-2:]
+    if not (_exact(x) and _threes(window, spec) and channels >= 24 and filters >= 24):
+        return False
+    size = winograd.tile_bytes(x, window, spec)
+    tiles = size // (_terms(channels, window[:-1]) * 6 * x.dtype.itemsize)
+    return tiles >= 100 and _work(x, kernel, spec) >= 2**23 and _fits(size, x)
+
+
+def _strips(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    window, (channels, filters) = kernel.shape[:-2], kernel.shape[-2:]
+    fair = 24 <= channels <= 128 and 16 <= filters <= 128 and _work(x, kernel, spec) >= 2**23
+    return _exact(x) and fair and max(spec.input_dilation) == 1 and _fits(taps.strip_bytes(x, window, spec), x)
 
 
 def _few_inputs(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
-    return math.prod(window) * x.shape[-1] <= 32 and taps.patch_bytes(x, window, spec) <= taps.PATCH_BYTES
+    few = _terms(x.shape[-1], window) <= 32 and dy.shape[-1] >= 16
+    return _exact(x) and few and _fits(taps.patch_bytes(x, window, spec), x)
+
+
+def _winograd_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    wide = _exact(x) and x.shape[-1] >= 8 and dy.shape[-1] >= 8
+    return wide and _threes(window, spec) and _fits(winograd.tile_bytes(x, window, spec), x)
+
+
+def _strip_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    work = dy.size * _terms(x.shape[-1], window)
+    long = _exact(x) and work >= 2**23 and max(spec.input_dilation) == 1
+    return long and _fits(taps.strip_bytes(x, window, spec), x)
 
 
 def _wide_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
@@ -66,8 +117,15 @@ def _wide_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec)
 
 
 def _small_images(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> bool:
+    """Where the padding that a convolution of dy needs is much of the image."""
     ordinary = max(spec.strides) == 1 and max(spec.input_dilation) == 1
-    return ordinary and kernel.shape[-1] >= 64 and 1 < math.prod(kernel.shape[:-2]) <= 9 and max(sizes) <= 13
+    padded = math.prod(sizes) >= 1.25 * math.prod(dy.shape[1:-1])
+    return ordinary and padded and kernel.shape[-1] >= 64 and 1 < math.prod(kernel.shape[:-2]) <= 9 and max(sizes) <= 16
+
+
+def _image_by_image(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    """Where the sums, one image for each tap, stay in the cache."""
+    return _exact(x) and x.shape[0] > 1 and math.prod(window) <= 25 and math.prod(dy.shape[1:]) <= 2**17
 
 
 def _short_windows(x: Array, spec: PoolSpec) -> bool:
@@ -108,10 +166,15 @@ def _tanh_rnn(x: Array, states: tuple, kernel: Array, mask: Array | None, activa
 TABLE: tuple[Row, ...] = (
     Row("cpu", "conv", _splits, cpu_conv.conv),
     Row("cpu", "conv_forward", _pointwise, taps.pointwise_forward),
-    Row("cpu", "conv_forward", _few_channels, taps.patch_forward),
+    Row("cpu", "conv_forward", _short_sums, taps.fused_forward),
+    Row("cpu", "conv_forward", _winograd, winograd.forward),
+    Row("cpu", "conv_forward", _strips, taps.strip_forward),
     Row("cpu", "conv_input_gradient", _small_images, taps.tap_input_gradient),
     Row("cpu", "conv_kernel_gradient", _few_inputs, taps.patch_kernel_gradient),
+    Row("cpu", "conv_kernel_gradient", _winograd_gradient, winograd.kernel_gradient),
+    Row("cpu", "conv_kernel_gradient", _strip_gradient, taps.strip_kernel_gradient),
     Row("cpu", "conv_kernel_gradient", _wide_gradient, taps.tap_kernel_gradient),
+    Row("cpu", "depthwise_kernel_gradient", _image_by_image, taps.depthwise_kernel_gradient_by_image),
     Row("cpu", "max_pool", _short_windows, cpu_pool.max_pool),
     Row("cpu", "average_pool", _overlapping, cpu_pool.average_pool),
     Row("cpu", "attention_output", _many_targets, flash.attention),

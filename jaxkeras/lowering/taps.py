@@ -1,7 +1,12 @@
-"""A convolution taken apart by the taps of its window: shifted views, one tap at a time or side by side."""
+"""A convolution taken apart by the taps of its window: shifted views, one tap at a time or side by side.
+
+*patches*: all taps side by side, one matrix product. *strips*: the taps of the last axis side by side, one product for
+each of the others, which needs a third of the copies. *taps*: one product for each.
+"""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -11,13 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxkeras.lowering.chunks import mapped, rows_of_a_piece, summed
 from jaxkeras.lowering.geometry import ConvSpec, effective, window_output
 
 Array = jax.Array
-
-# Patches are copies of the input, one for every tap. Above this many bytes they fall out of the cache (measured: slower
-# than XLA's own convolution from about 8 MB on), and for a large image they would not fit into memory at all.
-PATCH_BYTES = 8 * 2**20
 
 
 def patch_bytes(x: Array, window: Sequence[int], spec: ConvSpec) -> int:
@@ -61,14 +63,50 @@ def flat(x: Array) -> Array:
     return x.reshape(-1, x.shape[-1])
 
 
-def patch_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
-    """One matrix product of patches and kernel, in chunks of the batch that keep the patches small."""
-    side_by_side = patches(x, kernel.shape[:-2], spec)
-    return (flat(side_by_side) @ flat(kernel)).reshape(*side_by_side.shape[:-1], kernel.shape[-1])
-
-
 def patch_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
-    gradient = flat(patches(x, window, spec)).T @ flat(dy)
+    """The product is taken the way that transposes dy: XLA transposes a matrix of few columns slowly."""
+
+    def piece(x: Array, dy: Array) -> Array:
+        return flat(dy).T @ flat(patches(x, window, spec))
+
+    gradient = summed(piece, x, dy, rows_of_a_piece(x.shape[0], patch_bytes(x, window, spec)))
+    return gradient.T.reshape(*window, x.shape[-1], dy.shape[-1])
+
+
+def strip_bytes(x: Array, window: Sequence[int], spec: ConvSpec) -> int:
+    """Size of the strips of x and of one view of them."""
+    out = output_sizes(x.shape[1:-1], window, spec)
+    rows = [n + low + high for n, (low, high) in zip(x.shape[1:-2], spec.pads)]
+    cells = (math.prod(rows) + math.prod(out[:-1])) * out[-1] * window[-1]
+    return x.shape[0] * cells * x.shape[-1] * x.dtype.itemsize
+
+
+def _strips(x: Array, window: Sequence[int], spec: ConvSpec) -> Iterator[Array]:
+    """For each tap of the other axes, the cells of x that it meets, the taps of the last axis side by side."""
+    ones, none = (1,) * spec.rank, ((0, 0),) * spec.rank
+    side_by_side = ConvSpec((*ones[1:], spec.strides[-1]), none, (*ones[1:], spec.dilation[-1]), ones, 1, False)
+    others = ConvSpec((*spec.strides[:-1], 1), none, (*spec.dilation[:-1], 1), ones, 1, False)
+    strips = patches(padded(x, spec), (*ones[1:], window[-1]), side_by_side)
+    return views(strips, (*window[:-1], 1), output_sizes(x.shape[1:-1], window, spec), others)
+
+
+def strip_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
+    window, filters = kernel.shape[:-2], kernel.shape[-1]
+    out = output_sizes(x.shape[1:-1], window, spec)
+    kernels = kernel.reshape(-1, window[-1] * x.shape[-1], filters)
+
+    def piece(x: Array) -> Array:
+        terms = [flat(strip) @ k for strip, k in zip(_strips(x, window, spec), kernels)]
+        return functools.reduce(jnp.add, terms).reshape(x.shape[0], *out, filters)
+
+    return mapped(piece, x, rows_of_a_piece(x.shape[0], strip_bytes(x, window, spec)))
+
+
+def strip_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
+    def piece(x: Array, dy: Array) -> Array:
+        return jnp.stack([flat(strip).T @ flat(dy) for strip in _strips(x, window, spec)])
+
+    gradient = summed(piece, x, dy, rows_of_a_piece(x.shape[0], strip_bytes(x, window, spec)))
     return gradient.reshape(*window, x.shape[-1], dy.shape[-1])
 
 
@@ -91,6 +129,18 @@ def tap_input_gradient(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: C
         part = lax.pad(part, np.zeros((), part.dtype), [(0, 0, 0), *place, (0, 0, 0)])
         total = part if total is None else total + part
     return total
+
+
+def fused_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
+    """Shift, multiply by a row of filters, add: XLA fuses the whole sum, and what follows it, into one loop."""
+    window = kernel.shape[:-2]
+    rows = kernel.reshape(-1, *(1,) * (x.ndim - 1), kernel.shape[-1])
+    columns = [
+        lax.slice_in_dim(view, channel, channel + 1, 1, -1)
+        for view in views(x, window, output_sizes(x.shape[1:-1], window, spec), spec)
+        for channel in range(x.shape[-1])
+    ]
+    return functools.reduce(jnp.add, [column * row for column, row in zip(columns, rows)])
 
 
 def pointwise_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
@@ -124,3 +174,16 @@ def depthwise_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec
     shifted = views(x, window, dy.shape[1:-1], spec)
     sums = [jnp.sum(view * dy, axis=tuple(range(x.ndim - 1))) for view in shifted]
     return jnp.stack(sums).reshape(*window, x.shape[-1])
+
+
+def depthwise_kernel_gradient_by_image(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
+    """One sum for each tap and place, image by image: nothing the size of the batch is written."""
+
+    def add(totals: list[Array], image: tuple[Array, Array]) -> tuple[list[Array], None]:
+        one, slope = image
+        shifted = views(one[None], window, slope.shape[:-1], spec)
+        return [total + view[0] * slope for total, view in zip(totals, shifted)], None
+
+    totals = [jnp.zeros(dy.shape[1:], dy.dtype)] * math.prod(window)
+    totals, _ = lax.scan(add, totals, (x, dy))
+    return jnp.stack([jnp.sum(total, tuple(range(spec.rank))) for total in totals]).reshape(*window, x.shape[-1])

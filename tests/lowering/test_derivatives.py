@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxkeras.lowering import dispatch, plain, table
+from jaxkeras.lowering import chunks, cpu_conv, dispatch, plain, table, taps, winograd
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, window_pads
 
 QUICK = {"xla_backend_optimization_level": 0}  # these programs run once
@@ -121,6 +121,111 @@ def test_conv(name):
         functools.partial(f, spec=spec) for f in (lambda x, k, spec: dispatch.lower("conv", x, k, spec), plain.conv)
     )
     check(tuned, reference, x, kernel, second_order=name in TWICE)
+
+
+# Forms that the table chooses for larger arrays only, on small ones.
+FORMS = {
+    "winograd": (("same", "one dimension, plain"), "conv_forward", winograd.forward),
+    "winograd, pieces": (("same",), "conv_forward", winograd.forward),
+    "winograd gradient": (("wide rows",), "conv_kernel_gradient", winograd.kernel_gradient),
+    "winograd gradient, pieces": (("same",), "conv_kernel_gradient", winograd.kernel_gradient),
+    "strips": (("strided and dilated", "three dimensions"), "conv_forward", taps.strip_forward),
+    "strip gradient": (("strided and dilated", "three dimensions"), "conv_kernel_gradient", taps.strip_kernel_gradient),
+    "strip gradient, pieces": (("strided",), "conv_kernel_gradient", taps.strip_kernel_gradient),
+    "fused": (("few channels",), "conv_forward", taps.fused_forward),
+    "tap input gradient": (("dilated",), "conv_input_gradient", taps.tap_input_gradient),
+}
+FORM_CASES = {
+    **CONVS,
+    "wide rows": ((3, 4, 11, 5), (2, 3, 5, 4), {"padding": "same", "strides": (2, 1), "dilation": (2, 1)}),
+    "one dimension, plain": ((3, 9, 5), (3, 5, 4), {"padding": "causal"}),
+}
+
+
+@CPU
+@pytest.mark.parametrize("form, case", [(form, case) for form, (cases, *_) in FORMS.items() for case in cases])
+def test_form(form, case, monkeypatch):
+    _, operation, run = FORMS[form]
+    shape, window, options = FORM_CASES[case]
+
+    def fits(x, other, *rest):
+        """What the form cannot do without; the table asks for more."""
+        *sizes, spec = rest
+        width = sizes[0] if sizes else other.shape[:-2]
+        return "winograd" not in form or table._threes(width, spec)
+
+    rows = dispatch.Row("cpu", "conv", lambda *a: True, cpu_conv.conv), dispatch.Row("cpu", operation, fits, run)
+    monkeypatch.setattr(table, "TABLE", rows)
+    if "pieces" in form:  # five images by two leave a rest, which is taken by itself
+        for module in (taps, winograd):
+            monkeypatch.setattr(module, "rows_of_a_piece", lambda batch, size: 2)
+        shape = (5, *shape[1:])
+    x, kernel = normal(*shape), normal(*window) / 3
+    spec = conv_spec(x, kernel.shape[:-2], **options)
+
+    def results(f):
+        def loss(x, kernel):
+            return jnp.sum(jnp.sin(f(x, kernel, spec)))
+
+        slopes = jax.grad(loss, (0, 1))
+        curved = jax.jvp(slopes, (x, kernel), (x + 1, kernel + 1))[1] if case == "same" and "pieces" not in form else ()
+        mapped = jax.vmap(slopes, (0, None))(jnp.stack([x, 2 * x]), kernel)
+        return f(x, kernel, spec), slopes(x, kernel), mapped, curved
+
+    ours, theirs = (
+        jax.jit(lambda f=f: results(f), compiler_options=QUICK)()
+        for f in (functools.partial(dispatch.lower, "conv"), plain.conv)
+    )
+    close(ours, theirs)
+
+
+def test_pieces_of_the_batch():
+    assert chunks.rows_of_a_piece(32, chunks.WHOLE) == 32
+    assert chunks.rows_of_a_piece(32, 4 * chunks.PIECE) == 8
+    assert chunks.rows_of_a_piece(3, 100 * chunks.PIECE) == 1
+    x, dy = normal(7, 2), normal(7, 2)
+    for rows in (1, 2, 3, 7):
+        close(chunks.mapped(lambda x: 2 * x, x, rows), 2 * x)
+        close(chunks.summed(lambda x, dy: x.T @ dy, x, dy, rows), x.T @ dy)
+
+
+@CPU
+@pytest.mark.parametrize("name", [name for name in CONVS if "depthwise" in name])
+def test_depthwise_gradient_without_scan(name, monkeypatch):
+    """The form for large images, which the table does not choose here."""
+    shape, kernel, options = CONVS[name]
+    rows = [row for row in table.TABLE if row.operation != "depthwise_kernel_gradient"]
+    monkeypatch.setattr(table, "TABLE", tuple(rows))
+    x, kernel = normal(*shape), normal(*kernel)
+    spec = conv_spec(x, kernel.shape[:-2], **options)
+    ours, theirs = (
+        jax.jit(jax.grad(lambda k, f=f: jnp.sum(jnp.sin(f(x, k, spec)))), compiler_options=QUICK)(kernel)
+        for f in (functools.partial(dispatch.lower, "conv"), plain.conv)
+    )
+    close(ours, theirs)
+
+
+LARGE = {
+    "winograd": ((32, 16, 16, 64), (3, 3, 64, 64), 1, winograd.forward, winograd.kernel_gradient),
+    "strided": ((32, 16, 16, 64), (3, 3, 64, 128), 2, taps.strip_forward, taps.strip_kernel_gradient),
+    "one channel": ((32, 28, 28, 1), (3, 3, 1, 32), 1, taps.fused_forward, taps.patch_kernel_gradient),
+    "few images of many channels": ((16, 4, 4, 512), (3, 3, 512, 512), 1, plain.conv, winograd.kernel_gradient),
+    "huge image": ((1, 512, 512, 64), (3, 3, 64, 64), 1, plain.conv, cpu_conv.kernel_gradient),
+}
+
+
+@CPU
+@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_what_the_table_chooses(name, dtype):
+    shape, kernel, strides, forward, gradient = LARGE[name]
+    x, k = jax.ShapeDtypeStruct(shape, dtype), jax.ShapeDtypeStruct(kernel, dtype)
+    spec = conv_spec(x, kernel[:-2], strides=strides, padding="same")
+    dy = jax.eval_shape(lambda x, k: plain.conv(x, k, spec), x, k)
+    exact = dtype == "float32"  # sums of parts would be rounded after each part in 16 bits
+    assert dispatch.choose("conv_forward", x, k, spec) is (forward if exact else plain.conv)
+    if exact:
+        assert dispatch.choose("conv_kernel_gradient", x, dy, kernel[:-2], spec) is gradient
 
 
 POOLS = {
