@@ -119,16 +119,15 @@ def tap_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: Conv
 def tap_input_gradient(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> Array:
     """One matrix product for every tap, each padded to its place and added (strides 1, no dilation of the input)."""
     window, out = kernel.shape[:-2], dy.shape[1:-1]
-    total = None
+    parts = []
     for tap in itertools.product(*map(range, window)):
         part = (flat(dy) @ kernel[tap].T).reshape(*dy.shape[:-1], kernel.shape[-2])
         place = []
         for t, d, s, n, o, (low, _) in zip(tap, spec.dilation, spec.strides, sizes, out, spec.pads):
             first = t * d - low
             place.append((first, n - first - effective(o, s), s - 1))
-        part = lax.pad(part, np.zeros((), part.dtype), [(0, 0, 0), *place, (0, 0, 0)])
-        total = part if total is None else total + part
-    return total
+        parts.append(lax.pad(part, np.zeros((), part.dtype), [(0, 0, 0), *place, (0, 0, 0)]))
+    return functools.reduce(jnp.add, parts)
 
 
 def fused_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
@@ -163,11 +162,7 @@ def depthwise_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
     weights = kernel.reshape(-1, kernel.shape[-1])
     shifted = views(x, window, output_sizes(x.shape[1:-1], window, spec), spec)
     shape = (1,) * (x.ndim - 1) + (x.shape[-1],)
-    total = None
-    for weight, view in zip(weights, shifted):
-        part = view * weight.reshape(shape)
-        total = part if total is None else total + part
-    return total
+    return functools.reduce(jnp.add, [view * weight.reshape(shape) for weight, view in zip(weights, shifted)])
 
 
 def depthwise_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
