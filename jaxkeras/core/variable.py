@@ -121,7 +121,7 @@ class Variable:
     Example:
 
     >>> v = Variable(np.ones((2, 3)), dtype="float32", name="kernel")
-    >>> v.assign_add(v)
+    >>> _ = v.assign_add(v)
     >>> float(jnp.sum(v))
     12.0
     """

@@ -1,0 +1,24 @@
+"""The examples in the docstrings run and print what they say."""
+
+import doctest
+import importlib
+import pkgutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxkeras
+
+MODULES = [m.name for m in pkgutil.walk_packages(jaxkeras.__path__, "jaxkeras.")]
+# What every example may take for granted.
+NAMES = {"jax": jax, "jnp": jnp, "np": np, "jk": jaxkeras, "jaxkeras": jaxkeras}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, extraglobs=NAMES, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    assert result.failed == 0
