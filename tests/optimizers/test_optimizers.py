@@ -1,8 +1,6 @@
 """Optimizers as pure functions, their Keras face, and optimizers of the user's own."""
 
 import copy
-import doctest
-import importlib
 import pickle
 import warnings
 
@@ -507,9 +505,3 @@ def test_copies_are_independent():
         twin.learning_rate = 0.5
         assert float(optimizer.learning_rate) == pytest.approx(0.1)
         assert [v.path for v in twin.variables] == [v.path for v in optimizer.variables]
-
-
-@pytest.mark.parametrize("module", ["adam", "base", "lookup", "optax_bridge", "schedules", "sgd", "wrappers"])
-def test_examples(module):
-    result = doctest.testmod(importlib.import_module(f"jaxkeras.optimizers.{module}"))
-    assert result.attempted and not result.failed
