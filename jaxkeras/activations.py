@@ -35,10 +35,10 @@ from jaxkeras.ops._activation import sparse_sigmoid as sparse_sigmoid
 from jaxkeras.ops._activation import sparsemax as sparsemax
 from jaxkeras.ops._activation import squareplus as squareplus
 from jaxkeras.ops._activation import swish as swish
+from jaxkeras.ops._activation import tanh as tanh
 from jaxkeras.ops._activation import tanh_shrink as tanh_shrink
 from jaxkeras.ops._activation import threshold as threshold
 from jaxkeras.ops._row import as_array
-from jaxkeras.ops.numpy import tanh as tanh
 
 _KIND = "keras.activations"
 

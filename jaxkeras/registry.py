@@ -1,7 +1,7 @@
 """One table for every kind of object: from a string or a config to an object, and from an object to a config.
 
 The table is also the allowlist of loading: a config can name what is registered here, by this library or by the user,
-and nothing else. No module is ever imported because a file says so.
+and nothing else. What a file says can make a family of this library be loaded, and no other module be imported.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
+from jaxkeras.core import late
 from jaxkeras.core.names import to_snake_case
 from jaxkeras.core.policy import DTypePolicy, FloatDTypePolicy
 from jaxkeras.core.symbolic import KerasTensor
@@ -55,14 +56,34 @@ def register(kind: str, *aliases: str, module: str | None = None, name: str | No
     return decorate
 
 
-def names(kind: str) -> list[str]:
-    """All strings that `get` accepts for a kind."""
-    return sorted(_NAMES.get(kind, {}))
-
-
 def registered(kind: str) -> dict[str, Any]:
-    """The table of one kind, `{name: class or function}`."""
+    """The whole table of one kind, `{name: class or function}`."""
+    _load(kind)
     return dict(_NAMES.get(kind, {}))
+
+
+def find(kind: str, name: str) -> Any:
+    """The class or function of a name or alias, or None."""
+    found = _NAMES.get(kind, {}).get(name)
+    if found is None:
+        _load(kind, name)
+        found = _NAMES.get(kind, {}).get(name)
+    return found
+
+
+# Kinds whose members are loaded when first used, from the package of the same name.
+_BUILT_IN = tuple(
+    f"keras.{part}"
+    for part in (
+        "activations", "constraints", "distillation", "dtype_policies", "initializers", "layers", "losses", "metrics",
+        "models", "optimizers", "optimizers.schedules", "random", "regularizers", "utils",
+    )
+)  # fmt: skip
+
+
+def _load(kind: str, name: str | None = None) -> None:
+    if kind in _BUILT_IN:
+        late.load("jaxkeras" + kind.removeprefix("keras"), name)
 
 
 def unknown(what: str, name: Any, choices: Any) -> ValueError:
@@ -97,12 +118,12 @@ def get(kind: str, identifier: Any, custom_objects: Mapping[str, Any] | None = N
     if isinstance(identifier, str):
         found = _custom(identifier, custom_objects)
         if found is None:
-            found = _NAMES.get(kind, {}).get(identifier)
+            found = find(kind, identifier)
         if found is None:
             what = kind.removeprefix("keras.").replace("_", " ")
             singular = {"losses": "loss", "optimizers.schedules": "learning-rate schedule"}
             what = singular.get(what, what.removesuffix("s"))
-            raise unknown(what, identifier, _NAMES.get(kind, {}))
+            raise unknown(what, identifier, registered(kind))
         return found() if inspect.isclass(found) else found
     if inspect.isclass(identifier):
         return identifier()
@@ -435,10 +456,10 @@ def _find_class(config: dict[str, Any], kind: str | None) -> Any:
             if found is not None:
                 return found
     for place in _kinds(module if isinstance(module, str) else None, kind):
-        found = _NAMES.get(place, {}).get(name)
+        found = find(place, name)
         if inspect.isclass(found):
             return found
-    raise _refusal(name, module, [n for table in _NAMES.values() for n, x in table.items() if inspect.isclass(x)])
+    raise _refusal(name, module, [n for k in _BUILT_IN for n, x in registered(k).items() if inspect.isclass(x)])
 
 
 def _function(config: dict[str, Any], kind: str | None) -> Any:
@@ -455,10 +476,10 @@ def _function(config: dict[str, Any], kind: str | None) -> Any:
                 return found
     places = _kinds(module, kind) if module != "builtins" else [kind] if kind else []
     for place in [*places, "keras.activations", "keras.losses", "keras.metrics", "keras.ops"]:
-        found = _NAMES.get(place, {}).get(name)
+        found = find(place, name)
         if found is not None and not inspect.isclass(found):
             return found
-    raise _refusal(name, module, _NAMES.get(kind or "keras.activations", {}))
+    raise _refusal(name, module, registered(kind or "keras.activations"))
 
 
 def _refusal(name: str, module: Any, choices: Any) -> ValueError:

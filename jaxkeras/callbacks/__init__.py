@@ -1,15 +1,5 @@
 """What happens beside training: callbacks and the progress bar."""
 
-from jaxkeras.callbacks.callback import Callback as Callback
-from jaxkeras.callbacks.callback_list import CallbackList as CallbackList
-from jaxkeras.callbacks.csv_logger import CSVLogger as CSVLogger
-from jaxkeras.callbacks.early_stopping import EarlyStopping as EarlyStopping
-from jaxkeras.callbacks.history import History as History
-from jaxkeras.callbacks.lambda_callback import LambdaCallback as LambdaCallback
-from jaxkeras.callbacks.learning_rate import LearningRateScheduler as LearningRateScheduler
-from jaxkeras.callbacks.learning_rate import ReduceLROnPlateau as ReduceLROnPlateau
-from jaxkeras.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoint
-from jaxkeras.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
-from jaxkeras.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor
-from jaxkeras.callbacks.swap_ema_weights import SwapEMAWeights as SwapEMAWeights
-from jaxkeras.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN
+from jaxkeras.core import late
+
+__getattr__, __dir__, __all__ = late.names(__name__)

@@ -360,12 +360,12 @@ def op(function: Callable[..., Any] | None = None, *, name: str | None = None) -
     if function is None:
         return functools.partial(op, name=name)
     name = name or function.__name__
-    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if not any_symbolic(args, kwargs):
             return function(*args, **kwargs)
+        signature = inspect.signature(function)
         bound = signature.bind(*args, **kwargs)
         data, settings, variadic = [], {}, False
         for key, value in bound.arguments.items():

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.losses.loss import loss_function
-from jaxkeras.ops import nn
+from jaxkeras.ops._ctc import ctc_loss
 
 
 @loss_function()
@@ -38,4 +38,4 @@ def ctc(y_true: Any, y_pred: Any) -> jax.Array:
 @jax.jit  # so that an eager call does not compile the loop over time again
 def _compiled(labels: jax.Array, logits: jax.Array) -> jax.Array:
     times = jnp.full(logits.shape[:1], logits.shape[1], jnp.int32)
-    return nn.ctc_loss(labels, logits, jnp.sum(labels != 0, axis=-1, dtype=jnp.int32), times, mask_index=0)
+    return ctc_loss(labels, logits, jnp.sum(labels != 0, axis=-1, dtype=jnp.int32), times, mask_index=0)

@@ -13,8 +13,6 @@ from jaxkeras.core.symbolic import KerasTensor, Operation, OpNode
 from jaxkeras.layers.base import Layer
 from jaxkeras.layers.input import InputLayer
 from jaxkeras.models.graph import Graph
-from jaxkeras.ops import core, image, linalg, math, nn
-from jaxkeras.ops import numpy as ops_numpy
 
 
 def check_tensors(tensors: Any, what: str) -> None:
@@ -171,12 +169,19 @@ def _first_node(operation: Any) -> int:
 
 
 # In the order in which a name that several have is looked up.
-_OP_MODULES = {"numpy": ops_numpy, "nn": nn, "core": core, "linalg": linalg, "math": math, "image": image}
+_OP_MODULES = ("numpy", "nn", "core", "linalg", "math", "image")
+
+
+def _op_module(name: str) -> Any:
+    from jaxkeras.ops import core, image, linalg, math, nn, numpy
+
+    modules = {"numpy": numpy, "nn": nn, "core": core, "linalg": linalg, "math": math, "image": image}
+    return modules.get(name)
 
 
 def _ops_of(module: str) -> dict[str, Any]:
     """The ops of one of Keras's modules by the class names that configs use."""
-    functions = vars(_OP_MODULES[module]) if module in _OP_MODULES else {}
+    functions = vars(_op_module(module)) if module in _OP_MODULES else {}
     return {_camel(name): f for name, f in functions.items() if hasattr(f, "op_name") and not name.startswith("_")}
 
 

@@ -34,6 +34,7 @@ softsign = row(inexact(jax.nn.soft_sign), "x", "`x / (1 + |x|)`.", name="softsig
 sparse_plus = row(jax.nn.sparse_plus, "x", "0 below -1, `x` above 1, a parabola between.")
 sparse_sigmoid = row(inexact(jax.nn.sparse_sigmoid), "x", "`(x + 1) / 2`, limited to [0, 1].")
 squareplus = row(inexact(jax.nn.squareplus), "x", "`(x + sqrt(x^2 + b)) / 2`.", b=4)
+tanh = row(inexact(jnp.tanh), "x", "Hyperbolic tangent.")
 tanh_shrink = row(inexact(lambda x: x - jnp.tanh(x)), "x", "`x - tanh(x)`.", name="tanh_shrink")
 
 

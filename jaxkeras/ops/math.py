@@ -11,6 +11,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxkeras.core.symbolic import op
+from jaxkeras.ops._classes import in_top_k as in_top_k
 from jaxkeras.ops._row import REQUIRED, as_array, inexact, row
 
 erf = row(inexact(jax.scipy.special.erf), "x", "Error function.")
@@ -27,24 +28,6 @@ top_k = row(
     lambda x, k, sorted: tuple(jax.lax.top_k(as_array(x), k)), "x",
     "The `k` largest elements along the last axis, and their indices.", name="top_k", k=REQUIRED, sorted=True,
 )  # fmt: skip
-
-
-@op
-def in_top_k(targets: Any, predictions: Any, k: int) -> jax.Array:
-    """Whether the score of a class is among the `k` largest.
-
-    Args:
-        targets: class indices, shape `(batch,)`.
-        predictions: scores, shape `(batch, classes)`.
-        k: how many.
-
-    Returns:
-        Booleans of shape `(batch,)`; False where the score is NaN.
-    """
-    targets, predictions = as_array(targets), as_array(predictions)
-    score = jnp.take_along_axis(predictions, targets[..., None], axis=-1)
-    score = jnp.where(jnp.isnan(score), -jnp.inf, score)
-    return jnp.sum(predictions > score, axis=-1) < k
 
 
 @op

@@ -41,6 +41,9 @@ from jaxkeras.ops._activation import squareplus as squareplus
 from jaxkeras.ops._activation import swish as swish
 from jaxkeras.ops._activation import tanh_shrink as tanh_shrink
 from jaxkeras.ops._activation import threshold as threshold
+from jaxkeras.ops._classes import binary_crossentropy as binary_crossentropy
+from jaxkeras.ops._classes import categorical_crossentropy as categorical_crossentropy
+from jaxkeras.ops._classes import sparse_categorical_crossentropy as sparse_categorical_crossentropy
 from jaxkeras.ops._ctc import ctc_decode as ctc_decode
 from jaxkeras.ops._ctc import ctc_loss as ctc_loss
 from jaxkeras.ops._row import as_array
@@ -237,94 +240,6 @@ def multi_hot(
         raise ValueError(f"`multi_hot` needs `num_classes`; unknown arguments: {', '.join(kwargs) or 'none'}.")
     x = as_array(inputs)
     return jnp.max(one_hot(x.astype("int32"), num_classes, axis, dtype, sparse), axis=1 if x.ndim > 1 else 0)
-
-
-def _same_shape(target: Any, output: Any) -> tuple[jax.Array, jax.Array]:
-    target, output = as_array(target), as_array(output)
-    if target.shape != output.shape:
-        raise ValueError(f"`target` and `output` must have the same shape, got {target.shape} and {output.shape}.")
-    return target, output
-
-
-def _clipped(probabilities: jax.Array) -> jax.Array:
-    return jnp.clip(probabilities, config.epsilon(), 1.0 - config.epsilon())
-
-
-def _log_probabilities(output: jax.Array, from_logits: bool, axis: int) -> jax.Array:
-    if output.ndim < 1:
-        raise ValueError("`output` must have at least one axis.")
-    if from_logits:
-        return jax.nn.log_softmax(output, axis=axis)
-    return jnp.log(_clipped(output / jnp.sum(output, axis, keepdims=True)))
-
-
-@op
-def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> jax.Array:
-    """`-target log(p) - (1 - target) log(1 - p)` of each element.
-
-    Args:
-        target: zeros and ones, or probabilities.
-        output: probabilities, or logits.
-        from_logits: whether `output` holds logits.
-
-    Returns:
-        Array of the same shape.
-
-    Raises:
-        ValueError: for different shapes.
-    """
-    target, output = _same_shape(target, output)
-    if from_logits:
-        return -target * jax.nn.log_sigmoid(output) - (1.0 - target) * jax.nn.log_sigmoid(-output)
-    output = _clipped(output)
-    return -(target * jnp.log(output) + (1.0 - target) * jnp.log(1.0 - output))
-
-
-@op
-def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> jax.Array:
-    """`-sum(target log(p))` over the classes.
-
-    Args:
-        target: probabilities of the classes.
-        output: predicted probabilities, or logits.
-        from_logits: whether `output` holds logits.
-        axis: of the classes.
-
-    Returns:
-        Array of the same shape without `axis`.
-
-    Raises:
-        ValueError: for different shapes.
-    """
-    target, output = _same_shape(target, output)
-    return -jnp.sum(target * _log_probabilities(output, from_logits, axis), axis=axis)
-
-
-@op
-def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> jax.Array:
-    """`-log(p[target])`.
-
-    Args:
-        target: class indices, shape `output.shape[:-1]` (or with a last axis of size 1).
-        output: predicted probabilities, or logits.
-        from_logits: whether `output` holds logits.
-        axis: of the classes.
-
-    Returns:
-        Array of the shape of `output` without `axis`.
-
-    Raises:
-        ValueError: for shapes that do not fit.
-    """
-    target, output = as_array(target).astype("int32"), as_array(output)
-    if target.ndim == output.ndim and target.shape[-1] == 1:
-        target = jnp.squeeze(target, -1)
-    log_p = _log_probabilities(output, from_logits, axis)
-    if target.shape != output.shape[:-1]:
-        raise ValueError(
-            f"`target` must have shape {output.shape[:-1]}, that of `output` but the last axis; got {target.shape}."
-        )
-    return -jnp.sum(jax.nn.one_hot(target, output.shape[axis], axis=axis, dtype=log_p.dtype) * log_p, axis=axis)
 
 
 @op

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core import config
+from jaxkeras.ops._activation import tanh as tanh
 from jaxkeras.ops._numpy import argpartition as argpartition
 from jaxkeras.ops._numpy import argsort as argsort
 from jaxkeras.ops._numpy import average as average
@@ -83,7 +84,6 @@ sinh = row(inexact(jnp.sinh), "x", "Hyperbolic sine.")
 sqrt = row(inexact(jnp.sqrt), "x", "Square root.")
 square = row(jnp.square, "x", "The elements times themselves.")
 tan = row(inexact(jnp.tan), "x", "Tangent.")
-tanh = row(inexact(jnp.tanh), "x", "Hyperbolic tangent.")
 trunc = row(jnp.trunc, "x", "The whole part, rounding towards zero.")
 
 # -- elementwise, two arrays ----------------------------------------------------------------------------------------

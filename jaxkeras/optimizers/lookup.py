@@ -55,14 +55,13 @@ def get(identifier: Any) -> Optimizer | None:
 
 
 def _by_name(name: str) -> Any:
-    table = registry.registered(_KIND)
-    if registry.get_registered_object(name) is not None or name in table:
+    if registry.get_registered_object(name) is not None or registry.find(_KIND, name):
         return registry.get(_KIND, name)
-    if name.lower() in table:
+    if registry.find(_KIND, name.lower()):
         return registry.get(_KIND, name.lower())
     if name.lower() in aliases():
         return OptaxOptimizer.from_alias(name.lower())
-    keras = {cls.__name__.lower() for cls in table.values()}
+    keras = {cls.__name__.lower() for cls in registry.registered(_KIND).values()}
     raise registry.unknown("optimizer", name, keras | set(aliases()))
 
 
@@ -95,6 +94,6 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | N
         ValueError: for a name that is neither registered nor given.
     """
     name = config.get("class_name")
-    if isinstance(name, str) and name not in (custom_objects or {}) and name.lower() in registry.registered(_KIND):
+    if isinstance(name, str) and name not in (custom_objects or {}) and registry.find(_KIND, name.lower()):
         config = {**config, "class_name": name.lower()}
     return registry.deserialize(dict(config), custom_objects, kind=_KIND)

@@ -1,6 +1,7 @@
 """Imports go one way, heavy libraries come late, and optax is imported in one place."""
 
 import ast
+import functools
 import pathlib
 import subprocess
 import sys
@@ -26,9 +27,13 @@ HEAVY = {
 }  # fmt: skip
 
 
-def imports_of(path: pathlib.Path):
+@functools.cache
+def imports_of(path: pathlib.Path) -> list[tuple[str, bool]]:
     """`(imported module, whether at import time)` for every import statement."""
-    tree = ast.parse(path.read_text())
+    return list(_imports(ast.parse(path.read_text())))
+
+
+def _imports(tree: ast.Module):
     late = {
         id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)
     }
