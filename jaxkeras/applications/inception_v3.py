@@ -19,7 +19,7 @@ _FILE = Pretrained(
 )
 
 # A convolution: (filters, kernel size), or (filters, kernel size, strides) where it is not padded.
-Convolution = tuple[int, Any] | tuple[int, Any, int]
+Convolution = tuple[Any, ...]
 
 
 def conv_norm_relu(x: Any, filters: int, kernel: Any, strides: int | None = None, name: str | None = None) -> Any:

@@ -34,9 +34,37 @@ def rows(model: Any) -> list[Any]:
     ]
 
 
+def _plain(config: Any) -> Any:
+    """A config without what is the same thing said in two ways."""
+    if isinstance(config, dict):
+        return {k: _plain(v) for k, v in config.items() if not (k == "activity_regularizer" and v is None)}
+    if isinstance(config, (list, tuple)):
+        return _plain(config[0]) if len(config) == 1 else [_plain(item) for item in config]
+    return config
+
+
+def _sources(arguments: Any) -> list[Any]:
+    """Where the tensors among a call's arguments come from."""
+    if isinstance(arguments, dict) and "keras_history" in arguments.get("config", {}):
+        return [arguments["config"]["keras_history"]]
+    items = arguments.values() if isinstance(arguments, dict) else arguments
+    return [source for item in items if isinstance(item, (dict, list, tuple)) for source in _sources(item)]
+
+
 def digest(model: Any) -> str:
-    """A hash of a model's config: all arguments of all layers, and their connections."""
-    return hashlib.sha256(json.dumps(model.get_config(), sort_keys=True).encode()).hexdigest()
+    """A hash of all arguments of all layers, and of their connections."""
+    config = model.get_config()
+    layers = [
+        [
+            layer["class_name"],
+            _plain(layer["config"]) if layer["class_name"] != "Sequential" else None,
+            [_sources(node["args"]) for node in layer["inbound_nodes"]],
+        ]
+        for layer in config["layers"]
+    ]
+    parts = [_plain(layer.get_config()) for stack in model.layers for layer in getattr(stack, "layers", [])]
+    ends = _plain([config["input_layers"], config["output_layers"]])
+    return hashlib.sha256(json.dumps([layers, parts, ends], sort_keys=True).encode()).hexdigest()
 
 
 def main() -> None:
