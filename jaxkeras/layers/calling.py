@@ -14,6 +14,7 @@ from jaxkeras.core.dtypes import is_float_dtype
 from jaxkeras.core.frame import local, setting
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.symbolic import KerasTensor, Node, any_symbolic, infer, probe_shape
+from jaxkeras.layers.alike import outputs_of
 from jaxkeras.layers.input_spec import check_inputs
 from jaxkeras.layers.leaves import is_convertible, is_leaf, is_shape, is_tensor, masks_of, shape_tuples
 from jaxkeras.layers.weights import Weights
@@ -143,7 +144,7 @@ class Call(Weights):
             count = len(inspect.signature(self.compute_output_shape).parameters)
             shape = self.compute_output_shape(*shapes[:count])
             return jax.tree.map(lambda s: KerasTensor(s, self.compute_dtype), shape_tuples(shape), is_leaf=is_shape)
-        return infer(self.__call__, args, kwargs)
+        return outputs_of(self, args, kwargs, lambda: infer(self.__call__, args, kwargs))
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The shape of the output for given shapes of the inputs, None where unknown."""

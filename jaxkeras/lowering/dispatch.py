@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxkeras.core.frame import local
+
 
 class Row(NamedTuple):
     """One line of the table: `form` runs `operation` on `platform` where `condition(*args)` holds."""
@@ -32,6 +34,8 @@ def choose(operation: str, *args: Any) -> Callable[..., Any]:
     """The form of `operation` for these arguments on this platform."""
     from jaxkeras.lowering.table import PLAIN, TABLE  # the table names the forms, which ask for one another here
 
+    if local.frame is not None and local.frame.abstract:
+        return PLAIN[operation]  # only shapes are asked for, and the plain form is the quickest to trace
     here = platform()
     for row in TABLE:
         if row.platform == here and row.operation == operation and row.condition(*args):

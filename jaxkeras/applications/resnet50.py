@@ -1,0 +1,5 @@
+"""ResNet50, where older programs look for it."""
+
+from jaxkeras.applications.resnet import ResNet50 as ResNet50
+from jaxkeras.applications.resnet import decode_predictions as decode_predictions
+from jaxkeras.applications.resnet import preprocess_input as preprocess_input

@@ -1,0 +1,15 @@
+"""VGG with 16 layers that have weights."""
+
+from __future__ import annotations
+
+from jaxkeras.applications.common import member
+from jaxkeras.applications.imagenet_utils import decode_predictions as decode_predictions
+from jaxkeras.applications.imagenet_utils import preprocessing
+from jaxkeras.applications.vgg import VGG, Row
+
+VGG16 = member(
+    VGG,
+    Row("vgg16", (2, 2, 3, 3, 3), ("64373286793e3c8b2b4e3219cbf3544b", "6d6bbae143d832006294945121d1f1fc")),
+    "VGG16",
+)
+preprocess_input = preprocessing("caffe")
