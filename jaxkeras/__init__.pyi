@@ -1,5 +1,6 @@
 # What is loaded when first used: see `core/late.py`.
 from jaxkeras import activations as activations
+from jaxkeras import applications as applications
 from jaxkeras import backend as backend
 from jaxkeras import callbacks as callbacks
 from jaxkeras import config as config

@@ -4,7 +4,8 @@ from jaxkeras import layers as L
 from tests.contract.row import Row
 
 X = (2, 6, 5, 3)
-# Steps and tables: the derivative is zero or elsewhere, and what is drawn is not Keras's. At inference, most do nothing.
+# Steps and tables: the derivative is zero or elsewhere, and what is drawn is not Keras's. Most do nothing at
+# inference.
 ROWS = [
     Row(name, (lambda name=name, settings=settings: getattr(L, name)(**settings)), X, grad=False)
     for name, settings in {

@@ -51,8 +51,8 @@ def test_every_optimizer_and_every_trained_layer_is_among_them():
         optimizers.add(type(settings["optimizer"]).__name__)
     public = {name for name, thing in vars(jk.optimizers).items() if inspect.isclass(thing)}
     assert public - optimizers - {"Optimizer", "OptaxOptimizer", "OptimizerMap"} == set()
-    trained = "Dense EinsumDense Embedding Conv1D Conv2D Conv3D Conv2DTranspose Conv3DTranspose DepthwiseConv2D LSTM GRU "
-    trained += "SeparableConv1D SeparableConv2D SimpleRNN RNN Bidirectional TimeDistributed ConvLSTM2D PReLU Attention "
+    trained = "Dense EinsumDense Embedding Conv1D Conv2D Conv3D Conv2DTranspose Conv3DTranspose DepthwiseConv2D LSTM "
+    trained += "GRU SeparableConv1D SeparableConv2D SimpleRNN RNN Bidirectional TimeDistributed ConvLSTM2D PReLU Attention "
     trained += "AdditiveAttention MultiHeadAttention GroupQueryAttention BatchNormalization LayerNormalization "
     trained += "GroupNormalization RMSNormalization SpectralNormalization"
     assert set(trained.split()) <= used
