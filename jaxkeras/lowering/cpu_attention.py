@@ -1,9 +1,9 @@
 """Attention with heads before time, and a gradient that keeps one array of all pairs.
 
 Differentiating the plain form keeps logits, exponentials and weights of all pairs, and sums over the sources once more
-in the gradient of the softmax. Here the exponentials stay, unnormalised: a row's sum divides its output (targets x
-size) and not its weights (targets x sources), and what the gradient of the softmax subtracts, sum_s p_s dp_s, is the product
-of a row's output and its cotangent (as in FlashAttention, Dao et al., 2022, section 3.1).
+in the gradient of the softmax. Here the exponentials stay, unnormalised: a row's sum divides its output (targets by
+size) and not its weights (targets by sources). What the gradient of the softmax subtracts, sum_s p_s dp_s, is the
+product of a row's output and its cotangent (as in FlashAttention, Dao et al., 2022, section 3.1).
 """
 
 from __future__ import annotations
