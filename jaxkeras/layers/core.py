@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras import registry
+from jaxkeras import lowering, registry
 from jaxkeras.core.frame import local
 from jaxkeras.core.masks import set_mask
 from jaxkeras.layers.arguments import no_quantization, positive_int, settled_weight, weight_settings
@@ -465,7 +465,7 @@ class EinsumDense(LowRank):
         self.begin_lora()
 
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
-        y = jnp.einsum(self.equation, inputs, self.kernel.value)
+        y = lowering.projection(self.equation, inputs, self.kernel.value)
         if self.lora_enabled:
             y = y + jnp.einsum(_factored(self.equation), inputs, *self.factors()).astype(y.dtype)
         return self.activation(y if self.bias is None else y + self.bias)

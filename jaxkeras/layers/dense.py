@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from jaxkeras import registry
+from jaxkeras import lowering, registry
 from jaxkeras.layers.base import Layer
 from jaxkeras.layers.input_spec import InputSpec
 
@@ -83,7 +82,7 @@ class Dense(Layer):
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
 
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
-        x = jnp.matmul(inputs, self.kernel)
+        x = lowering.dense(inputs, self.kernel.value)
         if self.bias is not None:
             x = x + self.bias
         return self.activation(x)

@@ -10,6 +10,7 @@ from jaxkeras.lowering.convolution import conv_transpose as conv_transpose
 from jaxkeras.lowering.convolution import depthwise_conv as depthwise_conv
 from jaxkeras.lowering.convolution import separable_conv as separable_conv
 from jaxkeras.lowering.matmul import dense as dense
+from jaxkeras.lowering.matmul import projection as projection
 from jaxkeras.lowering.normalization import batch_moments as batch_moments
 from jaxkeras.lowering.normalization import layer_norm as layer_norm
 from jaxkeras.lowering.pooling import average_pool as average_pool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import jax
@@ -10,7 +9,8 @@ import jax.numpy as jnp
 
 from jaxkeras.core import config
 from jaxkeras.lowering import flash as blocks
-from jaxkeras.lowering.bits import dropout
+from jaxkeras.lowering import plain
+from jaxkeras.lowering.bits import Drop
 from jaxkeras.lowering.dispatch import lower
 
 Array = jax.Array
@@ -88,14 +88,13 @@ def dot_product_attention(
         mask = mask.astype(bool)
     scale = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
 
-    drops = None
-    if dropout_rate and dropout_key is not None:
-        drops = functools.partial(dropout, rate=dropout_rate, key=dropout_key)
-    if drops is None and not return_scores:
+    drop = Drop(dropout_rate, dropout_key) if dropout_rate and dropout_key is not None else None
+    if return_scores:
+        return plain.attention_with_weights(query, key, value, bias, mask, scale, drop)
+    if drop is None:
         flash = config.is_flash_attention_enabled() if flash is None else flash
         if flash:
             return blocks.attention(query, key, value, bias, mask, scale)
         if flash is None:
-            return lower("attention_output", query, key, value, bias, mask, scale)
-    output, scores = lower("attention", query, key, value, bias, mask, scale, drops)
-    return (output, scores) if return_scores else output
+            return lower("attention_of_any_length", query, key, value, bias, mask, scale)
+    return lower("attention", query, key, value, bias, mask, scale, drop)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -102,6 +103,17 @@ def dropout(x: Array, rate: float, key: Array, shape: Sequence[int] | None = Non
         return jnp.zeros_like(x)
     keep = dropout_mask(key, x.shape if shape is None else shape, rate)
     return jnp.where(keep, x / (1.0 - rate), jnp.zeros_like(x))
+
+
+class Drop(NamedTuple):
+    """A dropout to come: `key` may be a tracer, `rate` is a number in (0, 1)."""
+
+    rate: float
+    key: Array
+
+    def apply(self, x: Array) -> Array:
+        """x after the dropout."""
+        return dropout(x, self.rate, self.key)
 
 
 def normal_noise(key: Array, shape: Sequence[int], dtype: jnp.dtype) -> Array:

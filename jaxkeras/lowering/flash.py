@@ -26,17 +26,17 @@ def _split(x: Array, axis: int) -> Array:
 def attention(
     query: Array, key: Array, value: Array, bias: Array | None, mask: Array | None, scale: float
 ) -> Array:
-    """What `plain.attention` returns first, for the arguments it takes, in blocks of targets."""
+    """What `plain.attention` returns, for the arguments it takes, in blocks of targets."""
     targets = query.shape[1]
     if targets <= BLOCK:
-        return plain.attention(query, key, value, bias, mask, scale, None)[0]
+        return plain.attention(query, key, value, bias, mask, scale, None)
     rows = {name: x for name, x in (("bias", bias), ("mask", mask)) if x is not None}
     moving = {name: _split(x, 2) for name, x in rows.items() if x.shape[2] == targets}
 
     @jax.checkpoint
     def block(inputs: tuple[Array, dict[str, Array]]) -> Array:
         own = {**rows, **inputs[1]}
-        return plain.attention(inputs[0], key, value, own.get("bias"), own.get("mask"), scale, None)[0]
+        return plain.attention(inputs[0], key, value, own.get("bias"), own.get("mask"), scale, None)
 
     output = lax.map(block, (_split(query, 1), moving))
     output = jnp.moveaxis(output, 0, 1)

@@ -1,4 +1,4 @@
-"""The matrix product of a dense layer."""
+"""The products of dense layers."""
 
 from __future__ import annotations
 
@@ -27,3 +27,17 @@ def dense(x: Array, kernel: Array) -> Array:
             f"dense takes x of (..., inputs) and a kernel of (inputs, units), got {x.shape} and {kernel.shape}."
         )
     return lower("dense", x, kernel)
+
+
+def projection(equation: str, x: Array, kernel: Array) -> Array:
+    """einsum(equation, x, kernel).
+
+    Args:
+        equation: As in `jnp.einsum`, of one input and a kernel.
+        x: Any array.
+        kernel: Any array.
+
+    Returns:
+        What `jnp.einsum` returns.
+    """
+    return lower("projection", equation, x, kernel)

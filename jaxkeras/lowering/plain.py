@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxkeras.lowering.bits import Drop
 from jaxkeras.lowering.dispatch import lower
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, spatial_shape
 
@@ -86,6 +87,10 @@ def dense(x: Array, kernel: Array) -> Array:
     return jnp.matmul(x, kernel)
 
 
+def projection(equation: str, x: Array, kernel: Array) -> Array:
+    return jnp.einsum(equation, x, kernel)
+
+
 def attention_weights(query: Array, key: Array, bias: Array | None, mask: Array | None, scale: float) -> Array:
     """softmax(scale q k + bias) over the sources, (batch, heads, targets, sources), in at least float32."""
     dtype = jnp.promote_types(query.dtype, jnp.float32)
@@ -102,6 +107,21 @@ def masked_logits(logits: Array, bias: Array | None, mask: Array | None) -> Arra
     return logits
 
 
+def attention_with_weights(
+    query: Array,
+    key: Array,
+    value: Array,
+    bias: Array | None,
+    mask: Array | None,
+    scale: float,
+    drop: Drop | None,
+) -> tuple[Array, Array]:
+    """The output, and the weights before dropout."""
+    scores = attention_weights(query, key, bias, mask, scale).astype(value.dtype)
+    applied = scores if drop is None else drop.apply(scores)
+    return jnp.einsum("bnts,bsnh->btnh", applied, value), scores
+
+
 def attention(
     query: Array,
     key: Array,
@@ -109,18 +129,21 @@ def attention(
     bias: Array | None,
     mask: Array | None,
     scale: float,
-    dropout: Callable[[Array], Array] | None,
-) -> tuple[Array, Array]:
-    scores = attention_weights(query, key, bias, mask, scale).astype(value.dtype)
-    applied = scores if dropout is None else dropout(scores)
-    return jnp.einsum("bnts,bsnh->btnh", applied, value), scores
+    drop: Drop | None,
+) -> Array:
+    return attention_with_weights(query, key, value, bias, mask, scale, drop)[0]
 
 
-def attention_output(
+def attention_of_any_length(
     query: Array, key: Array, value: Array, bias: Array | None, mask: Array | None, scale: float
 ) -> Array:
-    """Attention when nobody asks for the weights and nothing is dropped."""
-    return lower("attention", query, key, value, bias, mask, scale, None)[0]
+    """Attention without dropout, with the weights of all pairs at once."""
+    return lower("attention", query, key, value, bias, mask, scale, None)
+
+
+def transposed_product(a: Array, b: Array) -> Array:
+    """a^T b for (batch, heads, targets, sources) and (batch, heads, targets, size)."""
+    return jnp.einsum("bnts,bntd->bnsd", a, b)
 
 
 def recurrence(

@@ -13,7 +13,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.lowering import chunks, cpu_conv, cpu_pool, cpu_recurrent, flash, plain, taps, winograd
+from jaxkeras.lowering import (
+    chunks,
+    cpu_attention,
+    cpu_conv,
+    cpu_dense,
+    cpu_pool,
+    cpu_recurrent,
+    flash,
+    plain,
+    taps,
+    winograd,
+)
 from jaxkeras.lowering.dispatch import Row
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec
 
@@ -32,8 +43,10 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "batch_moments": plain.batch_moments,
     "layer_norm": plain.layer_norm,
     "dense": plain.dense,
+    "projection": plain.projection,
     "attention": plain.attention,
-    "attention_output": plain.attention_output,
+    "attention_of_any_length": plain.attention_of_any_length,
+    "transposed_product": plain.transposed_product,
     "lstm": plain.lstm,
     "gru": plain.gru,
     "simple_rnn": plain.simple_rnn,
@@ -140,6 +153,22 @@ def _many_targets(query: Array, key: Array, *rest: Any) -> bool:
     return query.shape[1] >= 512 and key.shape[1] >= 512
 
 
+def _wide_floats(query: Array, *rest: Any) -> bool:
+    return query.dtype in (jnp.float32, jnp.float64)
+
+
+def _small_heads(a: Array, b: Array) -> bool:
+    return b.shape[-1] <= 32
+
+
+def _sequences(x: Array, kernel: Array) -> bool:
+    return x.ndim > 2
+
+
+def _is_a_product(equation: str, x: Array, kernel: Array) -> bool:
+    return cpu_dense.product_axes(equation) is not None
+
+
 def _lstm_of_keras(
     x: Array, states: tuple, kernel: Array, mask: Array | None, activation: Callable, recurrent_activation: Callable
 ) -> bool:
@@ -177,7 +206,11 @@ TABLE: tuple[Row, ...] = (
     Row("cpu", "depthwise_kernel_gradient", _image_by_image, taps.depthwise_kernel_gradient_by_image),
     Row("cpu", "max_pool", _short_windows, cpu_pool.max_pool),
     Row("cpu", "average_pool", _overlapping, cpu_pool.average_pool),
-    Row("cpu", "attention_output", _many_targets, flash.attention),
+    Row("cpu", "dense", _sequences, cpu_dense.dense),
+    Row("cpu", "projection", _is_a_product, cpu_dense.projection),
+    Row("cpu", "attention_of_any_length", _many_targets, flash.attention),
+    Row("cpu", "attention", _wide_floats, cpu_attention.attention),
+    Row("cpu", "transposed_product", _small_heads, cpu_attention.turned_product),
     Row("cpu", "lstm", _lstm_of_keras, cpu_recurrent.lstm),
     Row("cpu", "gru", _gru_of_keras, cpu_recurrent.gru),
     Row("cpu", "simple_rnn", _tanh_rnn, cpu_recurrent.simple_rnn),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxkeras.lowering import chunks, cpu_conv, dispatch, plain, table, taps, winograd
+from jaxkeras.lowering.bits import Drop
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, window_pads
 
 QUICK = {"xla_backend_optimization_level": 0}  # these programs run once
@@ -298,3 +299,59 @@ def test_recurrent(operation, masked):
         for f in (functools.partial(dispatch.lower, operation), table.PLAIN[operation])
     )
     check(tuned, reference, x, h, kernel, *rest, second_order=masked)
+
+
+ATTENTIONS = {
+    "plain": {},
+    "masked": {"mask": (2, 1, 3, 4)},
+    "biased": {"bias": (1, 2, 3, 4)},
+    "dropped": {"drop": True, "mask": (1, 1, 3, 4)},
+}
+
+
+@CPU
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_attention(name):
+    options = ATTENTIONS[name]
+    query, key, value = normal(2, 3, 2, 3), normal(2, 4, 2, 3), normal(2, 4, 2, 2)
+    rest = (normal(*options["bias"]),) if "bias" in options else ()
+    mask = jnp.asarray(RNG.random(options["mask"]) > 0.4).at[0, 0, 0].set(False) if "mask" in options else None
+    drop = Drop(0.3, jax.random.key(1)) if "drop" in options else None
+
+    def arguments(query, key, value, bias=None):
+        return query, key, value, bias, mask, 0.7, drop
+
+    assert dispatch.choose("attention", *arguments(query, key, value)) is not plain.attention
+    tuned, reference = (
+        lambda *a, f=f: f(*arguments(*a)) for f in (functools.partial(dispatch.lower, "attention"), plain.attention)
+    )
+    check(tuned, reference, query, key, value, *rest, second_order=name != "masked")
+
+
+@CPU
+def test_dense_on_sequences():
+    assert dispatch.choose("dense", normal(2, 3, 4), normal(4, 2)) is not plain.dense
+    tuned = functools.partial(dispatch.lower, "dense")
+    check(tuned, plain.dense, normal(2, 3, 4), normal(4, 2), second_order=False)
+
+
+@CPU
+@pytest.mark.parametrize(
+    "equation, x, kernel, is_product",
+    [
+        ("abc,cde->abde", (2, 3, 4), (4, 2, 3), True),
+        ("abcd,cde->abe", (2, 3, 4, 2), (4, 2, 3), True),
+        ("abc,cd->abd", (2, 3, 4), (4, 5), True),
+        ("abc,dc->abd", (2, 3, 4), (5, 4), False),
+        ("abc,cde->abed", (2, 3, 4), (4, 2, 3), False),
+        ("abc,bc->ab", (2, 3, 4), (3, 4), False),
+        ("ab,b->a", (2, 3), (3,), True),
+        ("...x,xy->...y", (2, 3, 4), (4, 5), False),
+        ("aab,bc->ac", (2, 2, 3), (3, 4), False),
+    ],
+)
+def test_projection(equation, x, kernel, is_product):
+    x, kernel = normal(*x), normal(*kernel)
+    chosen = dispatch.choose("projection", equation, x, kernel)
+    assert (chosen is not plain.projection) == is_product
+    close(chosen(equation, x, kernel), jnp.einsum(equation, x, kernel))
