@@ -1,5 +1,6 @@
 """Settings for the whole suite: the oracle runs on NumPy, and no test reaches the network."""
 
+import gc
 import os
 from importlib.metadata import version
 
@@ -14,6 +15,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["JAXKERAS_PROGRAM_CACHE"] = "0"  # what one test compiled must not hide what another does
 
 import pytest  # noqa: E402
+
+
+def pytest_collection_finish():
+    """What was imported stays; the garbage collector need not look through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

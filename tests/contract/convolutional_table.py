@@ -9,7 +9,7 @@ ROWS = [
     Row("Conv2D", lambda: L.Conv2D(4, 3, padding="same"), (2, 5, 6, 3)),
     Row("Conv2D-groups", lambda: L.Conv2D(4, (2, 3), strides=2, groups=2, use_bias=False), (2, 5, 6, 4)),
     Row("Conv2D-channels_first", lambda: L.Conv2D(4, 3, data_format="channels_first"), (2, 3, 5, 6)),
-    Row("Conv2D-lora", lambda: L.Conv2D(4, 2, lora_rank=2), (2, 4, 4, 3)),
+    Row("Conv2D-lora", lambda: L.Conv2D(4, 2, lora_rank=2), (2, 4, 4, 3), step=1e-3),
     Row("Conv3D", lambda: L.Conv3D(3, 2), (2, 3, 3, 3, 2)),
     Row("DepthwiseConv1D", lambda: L.DepthwiseConv1D(3, depth_multiplier=2), (2, 7, 3)),
     Row("DepthwiseConv2D", lambda: L.DepthwiseConv2D(3, strides=2, padding="same"), (2, 5, 6, 3)),

@@ -4,9 +4,9 @@ from jaxkeras import layers as L
 from tests.contract.row import Row
 
 ROWS = [
-    Row("BatchNormalization", lambda: L.BatchNormalization(momentum=0.9), (6, 4)),
-    Row("BatchNormalization-axis", lambda: L.BatchNormalization(axis=1), (3, 4, 5)),
-    Row("BatchNormalization-mask", lambda: L.BatchNormalization(), (3, 4, 5), mask=True),
+    Row("BatchNormalization", lambda: L.BatchNormalization(momentum=0.9), (6, 4), batch_stats=True),
+    Row("BatchNormalization-axis", lambda: L.BatchNormalization(axis=1), (3, 4, 5), batch_stats=True),
+    Row("BatchNormalization-mask", lambda: L.BatchNormalization(), (3, 4, 5), mask=True, batch_stats=True),
     Row("BatchNormalization-renorm", lambda: L.BatchNormalization(renorm=True), (6, 4)),
     Row("LayerNormalization", lambda: L.LayerNormalization(), (2, 3, 4)),
     Row("LayerNormalization-axes", lambda: L.LayerNormalization(axis=[1, 2], center=False), (2, 3, 4)),

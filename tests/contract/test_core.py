@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
+from tests.leaks import checking_leaks
 
 
 class Scale(jk.layers.Layer):
@@ -94,7 +95,7 @@ def test_apply_changes_no_cell_and_leaks_nothing():
         y, s = m.apply(p, s, x, training=True)
         return jnp.sum(y**2), s
 
-    with jax.checking_leaks():
+    with checking_leaks():
         jax.jit(jax.grad(loss, has_aux=True))(params, state, x)
         jax.vmap(lambda x: m.apply(params, state, x[None])[0])(x)
         jax.lax.scan(lambda s, x: (loss(params, s, x[None])[1], None), state, x)

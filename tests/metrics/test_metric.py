@@ -14,6 +14,7 @@ from jaxkeras.core.variable import Variable
 from jaxkeras.metrics.confusion import count_decisions, even_thresholds
 from jaxkeras.metrics.resolve import create_variables
 from jaxkeras.registry import register_keras_serializable
+from tests.leaks import checking_leaks
 
 
 class TrueCount(metrics.Metric):
@@ -62,7 +63,7 @@ def test_a_metric_of_ones_own_runs_anywhere():
     def step(state, batch):
         return metric.stateless_update_state(state, *batch), None
 
-    with jax.checking_leaks():
+    with checking_leaks():
         state, _ = jax.jit(lambda s: jax.lax.scan(step, s, (y_true, y_pred)))(metric.stateless_reset_state())
     assert float(metric.stateless_result(state)) == 4.0
     assert float(metric.count) == 0.0

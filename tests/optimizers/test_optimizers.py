@@ -18,6 +18,7 @@ from jaxkeras.core.variable import Variable
 from jaxkeras.optimizers import SGD, Adam, LossScaleOptimizer, MultiOptimizer, Optimizer, OptimizerMap
 from jaxkeras.optimizers.optax_bridge import aliases
 from jaxkeras.registry import register_keras_serializable
+from tests.leaks import checking_leaks
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -99,7 +100,7 @@ def assert_close(a, b, **tolerance):
 @pytest.mark.parametrize("make", EVERY.values(), ids=EVERY.keys())
 def test_pure_under_every_transformation(make):
     optimizer = make()
-    with jax.checking_leaks():
+    with checking_leaks():
         state = optimizer.init(PARAMS)
         new = jax.eval_shape(optimizer.update, GRADS, state, PARAMS)
     same = lambda a, b: (a.shape, a.dtype) == (b.shape, b.dtype)  # noqa: E731
