@@ -4,8 +4,7 @@ from jaxkeras import layers as L
 from tests.contract.row import Row
 
 X = (2, 6, 5, 3)
-# Steps and tables: the derivative is zero or elsewhere, and what is drawn is not Keras's. Most do nothing at
-# inference.
+# Steps and tables have no derivative of use. At inference, where Keras is compared, most of these change nothing.
 ROWS = [
     Row(name, (lambda name=name, settings=settings: getattr(L, name)(**settings)), X, grad=False)
     for name, settings in {
