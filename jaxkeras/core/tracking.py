@@ -137,6 +137,7 @@ def walk(owner: Trackable, kind: str = "layer") -> list[tuple[Path, Any]]:
     """Every part of an owner with its file path, the owner first; a shared part keeps its first path."""
     found: list[tuple[Path, Any]] = []
     seen: set[int] = set()
+    containers: list[Any] = []  # alive, so that no later one gets the id of an earlier one: some are made on the way
 
     def visit(part: Any, path: Path) -> None:
         if id(part) in seen:
@@ -155,6 +156,7 @@ def walk(owner: Trackable, kind: str = "layer") -> list[tuple[Path, Any]]:
             if id(value) in seen:
                 return
             seen.add(id(value))
+            containers.append(value)
             used: dict[str, int] = {}
             for item in value.values() if isinstance(value, dict) else value:
                 if isinstance(item, Trackable):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
+from jaxkeras.core.tracking import walk
 from tests.leaks import checking_leaks
 
 
@@ -186,3 +187,9 @@ def test_masks_flow_through_tracing():
     x = jnp.array([[1, 2, 3, 0, 0], [4, 5, 0, 0, 0]])
     short = m(x[:1, :3])
     np.testing.assert_allclose(jax.jit(lambda x: m.apply(m.params, m.state, x)[0])(x)[:1], short, rtol=1e-5)
+
+
+def test_no_part_is_lost_when_lists_of_parts_are_made_on_the_way():
+    """`Sequential.layers` is a new list each time; the address of one that is gone must not stand for the next."""
+    outer = jk.Sequential([jk.Sequential([jk.Input((2,)), jk.layers.Dense(2)]) for _ in range(20)])
+    assert len([path for path, _ in walk(outer)]) == 41
