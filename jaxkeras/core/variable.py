@@ -126,6 +126,16 @@ class Variable:
     12.0
     """
 
+    # What the constructor sets, or others set later.
+    name: str = "variable"
+    path: str = "variable"
+    trainable: bool = True
+    aggregation: str = "none"
+    synchronization: str | None = "auto"
+    regularizer: Callable[..., Any] | None = None
+    constraint: Callable[..., Any] | None = None
+    overwrite_with_gradient: bool = False
+
     def __init__(
         self,
         initializer: Any,
@@ -152,9 +162,6 @@ class Variable:
         self.aggregation = aggregation or "none"
         self.synchronization = synchronization
         self.layout = layout
-        self.regularizer: Callable[..., Any] | None = None
-        self.constraint: Callable[..., Any] | None = None
-        self.overwrite_with_gradient = False
         if callable(initializer) and not hasattr(initializer, "__jax_array__"):
             if shape is None:
                 raise ValueError(

@@ -61,7 +61,7 @@ class Call(Weights):
     #: Whether Python values may be passed to `call` by position.
     _allow_non_tensor_positional_args = False
     autocast: bool
-    supports_masking: bool
+    supports_masking: bool = False
     activity_regularizer: Any
     _called: bool
     _in_build: bool
