@@ -26,6 +26,9 @@ from jaxkeras import visualization as visualization
 from jaxkeras.core.names import name_scope as name_scope
 from jaxkeras.core.policy import DTypePolicy as DTypePolicy
 from jaxkeras.core.policy import FloatDTypePolicy as FloatDTypePolicy
+from jaxkeras.core.scopes import StatelessScope as StatelessScope
+from jaxkeras.core.scopes import device as device
+from jaxkeras.core.scopes import remat as remat
 from jaxkeras.core.symbolic import KerasTensor as KerasTensor
 from jaxkeras.core.symbolic import Operation as Operation
 from jaxkeras.core.variable import Variable as Variable

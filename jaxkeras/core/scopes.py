@@ -1,0 +1,116 @@
+"""Keras's scopes and transformations, as thin faces of JAX's and of the frame."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras.core.frame import Frame, bind
+from jaxkeras.core.variable import Variable
+
+
+class StatelessScope:
+    """Variables read and write values of this scope for the duration of a `with` block, and their own stay.
+
+    `layer.apply` and the `stateless_` methods do the same in one call; this is for programs that do it by hand.
+
+    Args:
+        state_mapping: pairs `(variable, value)`; a variable that is not among them reads its own value.
+        collect_losses: whether `losses` holds what layers add while the scope is open.
+        initialize_variables: kept for compatibility with Keras.
+
+    Raises:
+        ValueError: for a pair whose first element is no variable, or whose value has another shape.
+
+    Example:
+
+    >>> v = Variable(jnp.ones(2))
+    >>> with StatelessScope([(v, jnp.zeros(2))]) as scope:
+    ...     _ = v.assign(v + 3)
+    >>> scope.get_current_value(v), v.value
+    (Array([3., 3.], dtype=float32), Array([1., 1.], dtype=float32))
+    """
+
+    def __init__(
+        self,
+        state_mapping: Iterable[tuple[Variable, Any]] | None = None,
+        collect_losses: bool = False,
+        initialize_variables: bool = True,
+    ):
+        self.collect_losses = collect_losses
+        self.initialize_variables = initialize_variables
+        self._values: dict[int, Any] = {}
+        for variable, value in state_mapping or ():
+            if not isinstance(variable, Variable):
+                raise ValueError(f"`state_mapping` holds pairs (variable, value); got {variable!r} as a variable.")
+            value = jnp.asarray(value, variable.dtype)
+            if value.shape != variable.shape:
+                raise ValueError(
+                    f"The value for variable '{variable.path}' must have shape {variable.shape}; got {value.shape}."
+                )
+            self._values[id(variable)] = value
+        self._frame: Frame | None = None
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> StatelessScope:
+        self._frame = self._open.enter_context(bind(self._values))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._open.close()
+
+    def get_current_value(self, variable: Variable) -> Any:
+        """What the variable was assigned in the scope, or was given; None if neither."""
+        updates = {} if self._frame is None else self._frame.updates
+        return updates.get(id(variable), self._values.get(id(variable)))
+
+    @property
+    def losses(self) -> list[Any]:
+        """What layers added to the loss while the scope was open, if it collects losses."""
+        return list(self._frame.losses) if self.collect_losses and self._frame is not None else []
+
+
+def remat(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function compute its intermediate values again for its gradient instead of keeping them: less memory, more
+    time.
+
+    Args:
+        f: pure function of arrays; a layer is made one by `functools.partial(layer.apply, ...)`.
+
+    Returns:
+        The same function under `jax.checkpoint`.
+
+    Example:
+
+    >>> float(jax.grad(remat(lambda x: jnp.sin(jnp.sin(x))))(0.0))
+    1.0
+    """
+    return functools.wraps(f)(jax.checkpoint(f))
+
+
+def device(device_name: str) -> contextlib.AbstractContextManager[Any]:
+    """New arrays lie on a device for the duration of a `with` block.
+
+    Args:
+        device_name: `"cpu:0"`, `"gpu:1"`, `"tpu:0"`; without a number the first one.
+
+    Raises:
+        ValueError: if there is no such device, with those that there are.
+
+    Example:
+
+    >>> with device("cpu:0"):
+    ...     x = jnp.ones(3)
+    """
+    kind, _, index = str(device_name).lower().partition(":")
+    try:
+        return jax.default_device(jax.devices(kind)[int(index or 0)])
+    except (RuntimeError, IndexError, ValueError):
+        there = sorted({f"{d.platform}:{i}" for p in {d.platform for d in jax.devices()} | {"cpu"}
+                        for i, d in enumerate(jax.devices(p))})  # fmt: skip
+        raise ValueError(f"There is no device {device_name!r}; there are {', '.join(there)}.") from None
