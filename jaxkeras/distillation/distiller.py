@@ -47,7 +47,8 @@ class Distiller(Model):
     >>> teacher, student = (
     ...     jk.Sequential([jk.Input((4,)), jk.layers.Dense(n), jk.layers.Dense(3)]) for n in (16, 2)
     ... )
-    >>> distiller = Distiller(teacher, student, LogitsDistillation(temperature=3.0))
+    >>> softened = jk.distillation.LogitsDistillation(temperature=3.0)
+    >>> distiller = Distiller(teacher, student, softened)
     >>> distiller.compile("adam", jk.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     """
 

@@ -230,7 +230,7 @@ def interval(
     if pair:
         return min(numbers), max(numbers)
     size = abs(factor)
-    return (max(-size, low) + 0.0 if two_sided else 0), size  # not -0.0
+    return (max(-size, low) + 0.0 if two_sided else 0.0), size  # not -0.0
 
 
 def value_range_of(value_range: Any) -> list[float]:

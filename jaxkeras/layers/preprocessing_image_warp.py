@@ -230,7 +230,7 @@ def _shear(factor: Any, name: str) -> tuple[float, float]:
     if isinstance(factor, (tuple, list)):
         return interval(factor, name, -1, 1, strict=True)
     high = interval(factor, name, 0, 1)[1]
-    return -high, high
+    return 0.0 - high, high  # never -0.0
 
 
 @registry.register("keras.layers")

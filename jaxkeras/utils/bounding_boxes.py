@@ -202,7 +202,7 @@ def crop(boxes: Any, top: Any, left: Any, height: Any, width: Any, bounding_box_
     Example:
 
     >>> crop(jnp.array([[10.0, 20, 50, 60]]), top=10, left=20, height=40, width=30)
-    Array([[ 0., 10., 30., 50.]], dtype=float32)
+    Array([[ 0., 10., 30., 40.]], dtype=float32)
     """
     moved = pad(boxes, -top, -left, bounding_box_format=bounding_box_format)
     return jnp.clip(moved, 0, jnp.asarray([width, height, width, height], moved.dtype))

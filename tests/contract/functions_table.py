@@ -73,9 +73,10 @@ def make_equinox(key):
     return eqx.nn.make_with_state(Equinox)(key)
 
 
+# Keras has the first three on its JAX backend only; files of theirs: tests/layers/test_function_layers.py.
 ROWS = [
-    Row("JaxLayer", lambda: L.JaxLayer(scaled_product, start, seed=1), (2, 3), keras_file=False),
-    Row("FlaxLayer-linen", lambda: L.FlaxLayer(Linen()), (2, 3), keras_file=False),
-    Row("FlaxLayer-nnx", lambda: L.FlaxLayer(NNX), (2, 3), keras_file=False),
-    Row("EquinoxLayer", lambda: L.EquinoxLayer(make_equinox), (2, 3), keras_file=False),
+    Row("JaxLayer", lambda: L.JaxLayer(scaled_product, start, seed=1), (2, 3), keras=False, keras_file=False),
+    Row("FlaxLayer-linen", lambda: L.FlaxLayer(Linen()), (2, 3), keras=False, keras_file=False),
+    Row("FlaxLayer-nnx", lambda: L.FlaxLayer(NNX), (2, 3), keras=False, keras_file=False),
+    Row("EquinoxLayer", lambda: L.EquinoxLayer(make_equinox), (2, 3), keras=False, keras_file=False),
 ]

@@ -15,7 +15,7 @@ ROWS = [
         lambda: L.MelSpectrogram(16, 8, sampling_rate=4000, num_mel_bins=4, power_to_db=False),
         (2, 40),
     ),
-    Row("Pipeline", lambda: L.Pipeline([L.Rescaling(0.5), L.RandomFlip()]), (2, 4, 4, 3), grad=False),
+    Row("Pipeline", lambda: L.Pipeline([L.Rescaling(0.5), L.CenterCrop(2, 3)]), (2, 4, 4, 3), grad=False),
     *(
         Row(name, make, shape, dtype=dtype, host=True, keras=False)
         for name, make, shape, dtype in (
