@@ -77,7 +77,7 @@ def markdown(results: dict[str, Any]) -> str:
             for name, by in results["first_epoch"].items()
             for framework, both in by.items()
         ]
-        lines += table(["workload", "framework", "cold", "compile cache filled"], rows) + [""]
+        lines += table(["workload", "framework", "cold", "second process"], rows) + [""]
     if results.get("imports"):
         lines += ["## Imports", ""]
         rows = [
