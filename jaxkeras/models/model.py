@@ -262,6 +262,12 @@ class Model(Trainer):
 
         load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
+    def __reduce__(self) -> Any:
+        """How `pickle` and `copy.deepcopy` take a model: as its `.keras` file, with your classes beside it."""
+        from jaxkeras.saving import in_memory
+
+        return in_memory.from_bytes, (in_memory.to_bytes(self), in_memory.own_objects(self))
+
     def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
         """All variables as nested dicts: trainable, non-trainable, optimizer and metrics variables by path.
 
@@ -339,8 +345,22 @@ def clone_model(
         recursive: whether `clone_function` also sees the layers of models inside.
 
     Returns:
-        The new model, not compiled.
+        The new model, compiled like the old one; not if its class has a `compile` of your own.
     """
+    clone = _clone(model, input_tensors, clone_function, call_function, recursive)
+    if model.compiled and type(model).compile is Model.compile:
+        clone.compile(**jax.tree.map(_another, model._compile_arguments))
+    return clone
+
+
+def _another(argument: Any) -> Any:
+    """A fresh object of the same configuration: optimizers and metrics hold numbers of their own."""
+    if hasattr(argument, "get_config") and not inspect.isclass(argument):
+        return type(argument).from_config(argument.get_config())
+    return argument
+
+
+def _clone(model: Model, input_tensors: Any, clone_function: Any, call_function: Any, recursive: bool) -> Any:
     from jaxkeras.models.sequential import Sequential
 
     def copy(layer: Any) -> Any:

@@ -26,6 +26,9 @@ HEAVY = {
     "flax", "equinox", "tensorboard",
 }  # fmt: skip
 
+# Files that only a function imports: their classes inherit from those of a heavy library.
+IMPORTED_LATE = {"wrappers/estimators.py"}
+
 
 @functools.cache
 def imports_of(path: pathlib.Path) -> list[tuple[str, bool]]:
@@ -80,7 +83,8 @@ def test_each_part_imports_only_what_is_above_it():
 def test_heavy_libraries_are_imported_where_they_are_used():
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
-        for path in files() for name, early in imports_of(path) if early and name.split(".")[0] in HEAVY
+        for path in files() if str(path.relative_to(ROOT)) not in IMPORTED_LATE
+        for name, early in imports_of(path) if early and name.split(".")[0] in HEAVY
     ]  # fmt: skip
     assert not wrong, "\n".join(wrong)
 

@@ -1,0 +1,41 @@
+"""A model as bytes: what `pickle` and `copy.deepcopy` make of it."""
+
+from __future__ import annotations
+
+import pathlib
+import tempfile
+from typing import Any
+
+import jax
+
+from jaxkeras import registry
+from jaxkeras.core.tracking import walk
+from jaxkeras.saving import keras_format
+
+
+def to_bytes(model: Any) -> bytes:
+    """The content of the `.keras` file of a model.
+
+    Raises:
+        ValueError: for a model that cannot be saved.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "model.keras")
+        keras_format.save(model, path)
+        return path.read_bytes()
+
+
+def from_bytes(content: bytes, custom_objects: dict[str, Any]) -> Any:
+    """The model that `to_bytes` wrote; as with a file, nothing in it is executed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "model.keras")
+        path.write_bytes(content)
+        return keras_format.load(path, custom_objects, True, True)
+
+
+def own_objects(model: Any) -> dict[str, Any]:
+    """The user's classes and functions that the config of a model names, by these names."""
+    things: list[Any] = [type(part) for _, part in walk(model)]
+    for value in jax.tree.leaves(model._compile_arguments):
+        things.append(value if hasattr(value, "__name__") else type(value))
+    return {thing.__name__: thing for thing in things if callable(thing) and not registry.is_builtin(thing)}
