@@ -1,0 +1,147 @@
+"""Models as estimators of scikit-learn."""
+
+import copy
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import check_estimator
+
+import jaxkeras as jk
+from jaxkeras.wrappers import SKLearnClassifier, SKLearnRegressor, SKLearnTransformer
+
+X = np.linspace(-1, 1, 24).reshape(12, 2)
+LABELS = np.array(["low", "high"])[(X[:, 0] > 0).astype(int)]
+
+
+def make(X, y, loss="mse"):
+    model = jk.Sequential([jk.Input(X.shape[1:]), jk.layers.Dense(y.shape[1])])
+    model.compile("sgd", loss)
+    return model
+
+
+@jk.saving.register_keras_serializable("wrappers")
+class Nearest(jk.Sequential):
+    """A model that trains and predicts without compiling anything: scikit-learn fits an estimator some eighty times,
+    and what it checks is the wrapper. `test_fit_and_predict` runs the trainer itself."""
+
+    def fit(self, x, y, sample_weight=None, **kwargs):
+        counted = slice(None) if sample_weight is None else np.asarray(sample_weight) > 0
+        self.seen = np.array(x)[counted], np.array(y)[counted]
+        self.history = jk.callbacks.History()
+        self.history.on_epoch_end(0, {"loss": 0.0})
+        return self.history
+
+    def predict(self, x, **kwargs):
+        points, targets = self.seen
+        return targets[np.argmin(((np.asarray(x)[:, None] - points) ** 2).sum(-1), 1)]
+
+    def __reduce__(self):
+        return _nearest, (self.seen if hasattr(self, "seen") else None,)
+
+
+def _nearest(seen):
+    model = Nearest()
+    model.compile("sgd", "mse")
+    if seen is not None:
+        model.seen = seen
+    return model
+
+
+def make_nearest(X, y):
+    return _nearest(None)
+
+
+# What Keras's own wrappers fail too (its list is longer: a trained network gives other numbers each time).
+EXPECTED = {
+    SKLearnClassifier: dict.fromkeys(
+        ("check_classifiers_train", "check_classifiers_classes"),
+        "decision_function returns a column for each class, of two classes too",
+    ),
+    SKLearnRegressor: {},
+    SKLearnTransformer: {},
+}
+
+
+@pytest.mark.parametrize("wrapper", EXPECTED, ids=lambda c: c.__name__)
+def test_scikit_learn_accepts_them(wrapper):
+    results = check_estimator(
+        wrapper(make_nearest), expected_failed_checks=EXPECTED[wrapper], on_fail=None, on_skip=None
+    )
+    failed = {r["check_name"]: str(r["exception"])[:300] for r in results if r["status"] == "failed"}
+    assert not failed and sum(r["status"] == "passed" for r in results) > 30
+
+
+def test_fit_and_predict():
+    classifier = SKLearnClassifier(make, fit_kwargs={"verbose": 0, "epochs": 2})
+    assert classifier.fit(X, LABELS) is classifier and classifier.epoch_ == 2
+    scores = classifier.decision_function(X)
+    np.testing.assert_array_equal(classifier.predict(X), classifier.classes_[scores.argmax(1)])
+    assert list(classifier.classes_) == ["high", "low"] and scores.shape == (12, 2)
+    assert classifier.fit_kwargs == {"verbose": 0, "epochs": 2}
+    regressor = SKLearnRegressor(make, fit_kwargs={"verbose": 0}).fit(X, X[:, 0], epochs=1)
+    assert regressor.predict(X).shape == (12,)
+    again = pickle.loads(pickle.dumps(regressor))
+    np.testing.assert_allclose(again.predict(X), regressor.predict(X), rtol=1e-6)
+    assert clone(regressor).fit_kwargs == {"verbose": 0}
+
+
+def test_a_given_model_is_cloned_unless_it_goes_on():
+    model = make(X, X)
+    before = model.get_weights()[0]
+    regressor = SKLearnRegressor(model, fit_kwargs={"verbose": 0})
+    regressor.fit(X, X)
+    assert regressor.model_ is not model and regressor.model_.compiled
+    np.testing.assert_array_equal(model.get_weights()[0], before)
+    regressor.set_params(warm_start=True, model=model)
+    del regressor.model_
+    assert regressor.fit(X, X).model_ is model
+    assert not np.array_equal(model.get_weights()[0], before)
+    transformed = SKLearnTransformer(model, fit_kwargs={"verbose": 0}, warm_start=True).fit(X, X).transform(X)
+    np.testing.assert_allclose(transformed, model.predict(X, verbose=0))
+
+
+def test_mistakes():
+    with pytest.raises(RuntimeError, match="must be compiled with an optimizer and a loss"):
+        SKLearnRegressor(jk.Sequential([jk.Input((2,)), jk.layers.Dense(1)])).fit(X, X[:, 0])
+    with pytest.raises(RuntimeError, match="enable_metadata_routing=True"):
+        SKLearnRegressor(make).set_fit_request(sample_weight=True)
+    with pytest.raises(ValueError, match="one class only"):
+        SKLearnClassifier(make).fit(X, np.ones(12, int))
+
+
+@jk.saving.register_keras_serializable("wrappers")
+def my_loss(y_true, y_pred):
+    return (y_true - y_pred) ** 2
+
+
+class Own(jk.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+@pytest.mark.parametrize("twin", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["copy", "pickle"])
+def test_models_are_copied_and_pickled(twin):
+    model = jk.Sequential([jk.Input((2,)), jk.layers.Dense(1), Own()])
+    model.compile("adam", my_loss)
+    model.train_on_batch(X, X[:, :1])  # an engine, which nobody could pickle, is there
+    other = twin(model)
+    for a, b in zip(model.variables + model.optimizer.variables, other.variables + other.optimizer.variables):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+        assert a is not b
+    assert other.loss is my_loss and isinstance(other.layers[1], Own)
+
+
+def test_clones_are_compiled_with_optimizers_of_their_own():
+    model = make(X, X, loss=lambda a, b: (a - b) ** 2)
+    other = jk.models.clone_model(model)
+    assert other.compiled and other.loss is model.loss and other.optimizer is not model.optimizer
+
+
+def test_scikit_learn_is_loaded_late():
+    code = "import sys, jaxkeras; w = jaxkeras.wrappers; print('sklearn' in sys.modules, w.SKLearnRegressor.__name__)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "SKLearnRegressor"]
