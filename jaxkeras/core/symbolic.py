@@ -69,7 +69,7 @@ class KerasTensor:
         self.sparse, self.ragged = False, False
         self.record_history = record_history
         self.name = name or auto_name(type(self).__name__)
-        self._keras_history: History | None = None
+        self._keras_history: Any = None  # a `History`, once an operation has made it
 
     shape = property(lambda self: self._shape)
     dtype = property(lambda self: self._dtype)

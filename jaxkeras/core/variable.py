@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 
@@ -168,7 +169,7 @@ class Variable:
                     f"Variable '{self.path}' has a callable initializer, so its shape must be given: "
                     "Variable(initializer, shape=(...))."
                 )
-            self._shape = standardize_shape(shape)
+            self._shape: tuple[Any, ...] = standardize_shape(shape)
             if None in self._shape:
                 raise ValueError(f"Variable '{self.path}' needs a fully known shape; got {self._shape}.")
             self._dtype = standardize_dtype(dtype)
@@ -308,6 +309,21 @@ class Variable:
 
     def __len__(self) -> int:
         return self._shape[0]
+
+    if TYPE_CHECKING:  # the operators are set below, all in one way
+
+        def __add__(self, other: Any) -> Any: ...
+        def __radd__(self, other: Any) -> Any: ...
+        def __sub__(self, other: Any) -> Any: ...
+        def __rsub__(self, other: Any) -> Any: ...
+        def __mul__(self, other: Any) -> Any: ...
+        def __rmul__(self, other: Any) -> Any: ...
+        def __truediv__(self, other: Any) -> Any: ...
+        def __rtruediv__(self, other: Any) -> Any: ...
+        def __pow__(self, other: Any) -> Any: ...
+        def __matmul__(self, other: Any) -> Any: ...
+        def __rmatmul__(self, other: Any) -> Any: ...
+        def __neg__(self) -> Any: ...
 
     def __int__(self) -> int:
         return int(self.value)

@@ -12,6 +12,7 @@ import jax
 
 from jaxkeras.core import program_cache
 
+CONFIG: Any = jax.config  # its settings are attributes that no type checker sees
 MIN_COMPILE_SECONDS = 0.03  # what is compiled faster than it is read from disk is not worth keeping
 
 
@@ -33,7 +34,7 @@ class Executable:
         self._last: dict[Any, Any] = {}
 
     def __call__(self, *args: Any, **static: Any) -> Any:
-        if jax.config.jax_debug_nans or jax.config.jax_debug_infs or jax.config.jax_disable_jit:
+        if CONFIG.jax_debug_nans or CONFIG.jax_debug_infs or CONFIG.jax_disable_jit:
             return self._jit(*args, **static)  # these look into the function
         setting = _setting(static)
         last = self._last.get(setting)
@@ -77,8 +78,7 @@ class Executable:
 
 def _setting(static: dict[str, Any]) -> Any:
     """What changes a program besides its arguments."""
-    config = jax.config
-    return (*static.items(), config.jax_enable_x64, config.jax_default_matmul_precision)
+    return (*static.items(), CONFIG.jax_enable_x64, CONFIG.jax_default_matmul_precision)
 
 
 def signature(tree: Any) -> Any:
@@ -129,7 +129,7 @@ def _timed(function: Callable[[], Any]) -> tuple[Any, float]:
 def _key(lowered: Any) -> str | None:
     """A name for a program: the same only for the same operations, compiler, flags and machine. None for one that is
     not to be kept: JAX's own cache is in use, or the program calls back into this process."""
-    if jax.config.jax_compilation_cache_dir or program_cache.program_cache() is None:
+    if CONFIG.jax_compilation_cache_dir or program_cache.program_cache() is None:
         return None
     text = lowered.as_text()
     if "callback" in text:
@@ -143,7 +143,7 @@ def _machine() -> str:
     import os
     import platform
 
-    import jaxlib
+    import jaxlib.version
 
     features = ""
     try:
@@ -154,8 +154,8 @@ def _machine() -> str:
     device = jax.devices()[0]
     return "\0".join(
         [
-            jax.__version__, jaxlib.__version__, device.platform, device.device_kind, device.client.platform_version,
-            str(len(jax.devices())), platform.machine(), platform.processor(), features,
+            jax.__version__, jaxlib.version.__version__, device.platform, device.device_kind,
+            device.client.platform_version, str(len(jax.devices())), platform.machine(), platform.processor(), features,
             os.environ.get("XLA_FLAGS", ""), os.environ.get("LIBTPU_INIT_ARGS", ""),
         ]
     )  # fmt: skip

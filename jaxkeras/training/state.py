@@ -94,7 +94,8 @@ class View:
 
     def __init__(self, tables: Tables):
         self.tables = tables
-        self.current = TrainState(*map(pure.cells, (tables.params, tables.state)), None, pure.cells(tables.metrics))
+        params, state, metrics = map(pure.cells, (tables.params, tables.state, tables.metrics))
+        self.current = TrainState(params, state, None, metrics)
 
     def settle(self) -> None:
         for table, tree in ((self.tables.state, self.current.state), (self.tables.metrics, self.current.metrics)):
