@@ -241,11 +241,12 @@ def test_transformer_classifier():
     x = layers.GlobalAveragePooling1D()(x)
     model = keras.Model(inputs, layers.Dense(2, activation="softmax")(layers.Dropout(0.1)(x)))
     model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    x = rng.integers(1, 12, (96, 6))
+    # Rows of its own, whatever ran before; enough epochs for every start, and no dropout in what is looked at.
+    x = np.random.default_rng(0).integers(1, 12, (96, 6))
     x[::3, 4:] = 0
     y = (x == 5).any(1).astype("int32")
-    history = model.fit(x, y, epochs=15, batch_size=32, verbose=0).history
-    assert history["accuracy"][-1] > 0.8
+    model.fit(x, y, epochs=40, batch_size=32, verbose=0)
+    assert model.evaluate(x, y, verbose=0, return_dict=True)["accuracy"] > 0.9
     # Padding counts for nothing: what the padded places are embedded as does not show.
     padded = np.array([[5, 7, 2, 0, 0, 0]])
     before = model.predict(padded, verbose=0)
