@@ -2,10 +2,12 @@
 
 import importlib
 import inspect
+import os
 import pathlib
 import pkgutil
 
-import keras
+os.environ.setdefault("KERAS_BACKEND", "numpy")
+import keras  # noqa: E402
 
 README = pathlib.Path(__file__).parent.parent / "README.md"
 START, END = "<!-- compatibility: start -->", "<!-- compatibility: end -->"

@@ -115,6 +115,7 @@ class _Estimator(BaseEstimator):
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
         """Targets as the model takes them: always `(samples, outputs)`."""
+        type_of_target(y, raise_unknown=True)
         self._one_output = y.ndim == 1
         return y[:, None] if self._one_output else y
 
@@ -190,6 +191,10 @@ class SKLearnRegressor(RegressorMixin, _Estimator):
     >>> model.compile("adam", "mse")
     >>> regressor = SKLearnRegressor(model, fit_kwargs={"epochs": 5})
     """
+
+    def predict(self, X: Any) -> Any:
+        """Predicted targets for `X`, array-like of `(samples, features)`, in float64 as scikit-learn's own."""
+        return np.asarray(super().predict(X), np.float64)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
