@@ -283,7 +283,7 @@ def wanted_size(input_shape: Any, sizes: Sequence[int], input_tensor: Any = None
     if not input_shape and is_keras_tensor(input_tensor):
         input_shape = input_tensor.shape[1:]
     rows, columns = rows_and_columns(tuple(input_shape)) if input_shape else (None, None)
-    return rows if rows == columns and rows in sizes else 224
+    return rows if rows is not None and rows == columns and rows in sizes else 224
 
 
 def trained_size(shape: Shape, sizes: Sequence[int]) -> int:

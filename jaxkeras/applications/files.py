@@ -29,7 +29,8 @@ class Pretrained(NamedTuple):
 
     def path(self, include_top: bool) -> str:
         """The path of the file, which is downloaded if it is not in the cache."""
-        ending, file_hash = (pair[0 if include_top else 1] for pair in (self.endings, self.hashes))
+        which = 0 if include_top else 1
+        ending, file_hash = self.endings[which], self.hashes[which]
         folder = self.folder if "://" in self.folder else WEIGHTS_URL + self.folder
         return fetch((self.local or self.stem) + ending, folder + self.stem + ending, file_hash, "weights='imagenet'")
 

@@ -60,9 +60,8 @@ class DTypePolicy:
             if cast and x.dtype != dtype and is_float_dtype(x.dtype):
                 return jnp.asarray(x, dtype=dtype)
             return x if isinstance(x, jax.Array) else jnp.asarray(x)
-        if hasattr(x, "__jax_array__"):
-            return self.convert_input(x.__jax_array__(), autocast, dtype)
-        return x
+        as_array = getattr(x, "__jax_array__", None)
+        return x if as_array is None else self.convert_input(as_array(), autocast, dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}

@@ -392,7 +392,7 @@ def op(function: Callable[..., Any] | None = None, *, name: str | None = None) -
             positional.append(data.pop(0)[1])
         return node(*positional, **dict(data))
 
-    wrapper.op_name = name
+    wrapper.__dict__["op_name"] = name
     return wrapper
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import jax
 
-from jaxkeras.core import config
+from jaxkeras.core import config, jax_config
 
 F = TypeVar("F", bound=Callable[..., Any])
 _OWN = str(Path(__file__).parents[1])
@@ -30,7 +30,7 @@ def brief(function: F) -> F:
             return function(*args, **kwargs)
         except ValueError as error:
             # A caller higher up in the library sees all of it, and decides.
-            wanted = config.is_traceback_filtering_enabled() and jax.config.jax_traceback_filtering != "off"
+            wanted = config.is_traceback_filtering_enabled() and jax_config.settings.jax_traceback_filtering != "off"
             if wanted and _found_here(error.__traceback__):
                 error.__traceback__ = None
             raise

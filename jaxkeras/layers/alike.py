@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from jaxkeras import registry
-from jaxkeras.core import config
+from jaxkeras.core import config, jax_config
 from jaxkeras.core.frame import local
 from jaxkeras.core.masks import get_mask
 from jaxkeras.core.policy import DTypePolicy
@@ -69,7 +69,7 @@ def _likeness(layer: Any, args: tuple, kwargs: dict[str, Any]) -> Hashable | Non
             for name, value in vars(layer).items()
             if name not in _IGNORED and not name.endswith(_OF_WEIGHTS)
         )
-        around = local.training, config.floatx(), config.image_data_format(), jax.config.jax_enable_x64
+        around = local.training, config.floatx(), config.image_data_format(), jax_config.settings.jax_enable_x64
         return type(layer), settings, around, _plain(args), _plain(kwargs)
     except _Unknown:
         return None

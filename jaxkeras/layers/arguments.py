@@ -135,7 +135,7 @@ def respell(*order: str, **defaults: Any) -> Callable[[C], C]:
     """
 
     def decorate(cls: C) -> C:
-        inherited = cls.__init__
+        inherited: Callable[..., None] = cls.__init__
         parameters = dict(inspect.signature(inherited).parameters)
         for name, default in defaults.items():
             parameters[name] = parameters[name].replace(default=default)

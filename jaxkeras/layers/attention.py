@@ -267,9 +267,11 @@ class MultiHeadAttention(_HeadAttention):
         equation = _projection_equation(len(query_shape) - 1, 2, len(sizes))
         heads = (*query_shape[:-1], self.num_heads, self.value_dim)
         self._add_projection("output", equation, sizes, heads, name="attention_output")
-        rank = len(query_shape)
-        axes = self.attention_axes or range(1, rank - 1)
-        self.attention_axes = tuple(axis if axis >= 0 else rank + axis for axis in axes)
+        self.attention_axes = self._attended(len(query_shape))
+
+    def _attended(self, rank: int) -> tuple[int, ...]:
+        """The axes that are attended over, of a query of some rank."""
+        return tuple(axis if axis >= 0 else rank + axis for axis in self.attention_axes or range(1, rank - 1))
 
     def _attend(
         self, query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask, zeros: bool, **options: Any
@@ -277,7 +279,7 @@ class MultiHeadAttention(_HeadAttention):
         if query.ndim == 4:
             return super()._attend(query, key, value, mask, zeros, **options)
         # Axes that are not attended over join the batch, the others become one: (batch', time, heads, size).
-        rank, axes = query.ndim, list(self.attention_axes)
+        rank, axes = query.ndim, self._attended(query.ndim - 1)
         batch = [axis for axis in range(rank - 2) if axis not in axes]
         order = (*batch, *axes, rank - 2, rank - 1)
 

@@ -116,6 +116,8 @@ class BaseConv(Layer):
 
 
 class _Conv(LowRank, BaseConv):
+    filters: int
+
     def __init__(
         self,
         filters: int,
@@ -347,6 +349,8 @@ class DepthwiseConv2D(_DepthwiseConv):
 
 
 class _SeparableConv(BaseConv):
+    filters: int
+
     def __init__(
         self,
         filters: int,
@@ -443,6 +447,8 @@ class SeparableConv2D(_SeparableConv):
 
 
 class _ConvTranspose(BaseConv):
+    filters: int
+
     def __init__(
         self,
         filters: int,

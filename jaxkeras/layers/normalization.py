@@ -100,8 +100,9 @@ class BatchNormalization(_Affine):
             beta_constraint=beta_constraint, gamma_constraint=gamma_constraint,
         )  # fmt: skip
         self.renorm, self.renorm_momentum = renorm, renorm_momentum
-        self.renorm_clipping = renorm_clipping or {} if renorm else renorm_clipping
+        self.renorm_clipping = renorm_clipping
         if renorm:
+            self.renorm_clipping = renorm_clipping or {}
             _check_clipping(self.renorm_clipping)
         self.supports_masking = True
 
@@ -160,7 +161,7 @@ class BatchNormalization(_Affine):
         old = jnp.maximum(self.renorm_stddev.value, math.sqrt(self.epsilon))
         r = jnp.sqrt(variance + self.epsilon) / old
         d = (mean - self.renorm_mean.value) / old
-        limits = self.renorm_clipping
+        limits = self.renorm_clipping or {}
         r = jnp.clip(r, limits.get("rmin"), limits.get("rmax"))
         if limits.get("dmax") is not None:
             d = jnp.clip(d, -limits["dmax"], limits["dmax"])

@@ -64,7 +64,7 @@ def is_whole(data: Any) -> bool:
     return isinstance(data, (list, tuple, str, bytes)) or (hasattr(data, "shape") and hasattr(data, "dtype"))
 
 
-def batches(data: Iterable[Any], steps: int | None = None) -> Iterator[Any]:
+def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
     """The inputs of every batch of a stream: of (x, y) pairs the x.
 
     Args:

@@ -125,12 +125,17 @@ class ImageLayer(Layer):
         """
         if not self.moves or not self._works(transformation, training):
             return bounding_boxes
-        height, width = size  # type: ignore[misc]
-        found = boxes_of.convert_format(bounding_boxes, self.bounding_box_format, "xyxy", height, width)
+        if size is None:
+            raise ValueError(
+                f"What becomes of bounding boxes in layer '{self.name}' depends on the size of the images: give "
+                "`size=(height, width)`."
+            )
+        (height, width), written = size, self._box_format()
+        found = boxes_of.convert_format(bounding_boxes, written, "xyxy", height, width)
         found["boxes"] = self.move_boxes(found["boxes"], transformation, height, width)
         height, width = self.size_after(height, width)
         found = boxes_of.clip_to_image_size(found, height, width)
-        return boxes_of.convert_format(found, "xyxy", self.bounding_box_format, height, width)
+        return boxes_of.convert_format(found, "xyxy", written, height, width)
 
     def _works(self, transformation: Any, training: bool) -> bool:
         return self.always or (bool(training) and transformation is not None)
@@ -145,11 +150,7 @@ class ImageLayer(Layer):
         given = {**given, "images": images}
         given.update({k: jnp.asarray(given[k]) for k in ("labels", "segmentation_masks") if k in given})
         if "bounding_boxes" in given:
-            if not self.bounding_box_format:
-                raise ValueError(
-                    f"Layer '{self.name}' was given bounding boxes; say how they are written, such as "
-                    "bounding_box_format='xyxy', when you make it."
-                )
+            self._box_format()
             given["bounding_boxes"] = boxes_of.dense(given["bounding_boxes"])
         if images.ndim == 3:
             one = self._call_batch(jax.tree.map(lambda x: x[None], given), training)
@@ -188,6 +189,14 @@ class ImageLayer(Layer):
         down, across = self.spatial_axes
         return images.shape[down], images.shape[across]
 
+    def _box_format(self) -> str:
+        if not self.bounding_box_format:
+            raise ValueError(
+                f"Layer '{self.name}' was given bounding boxes; say how they are written, such as "
+                "bounding_box_format='xyxy', when you make it."
+            )
+        return self.bounding_box_format
+
     def _chosen(self, images: Array, factor: Sequence[float], seed: Any) -> Array:
         """Which images a layer works on: the probability itself is drawn from `factor`."""
         probability = random.uniform((len(images),), *factor, seed=seed)
@@ -221,7 +230,7 @@ def interval(
         ValueError: for something else.
     """
     pair = isinstance(factor, (tuple, list)) and len(factor) == 2
-    numbers = list(factor) if pair else [factor]
+    numbers: list[Any] = list(factor) if pair else [factor]
     right = all(isinstance(x, (int, float)) for x in numbers) and (
         all(low <= x <= high for x in numbers) if strict or not pair else min(numbers) <= high and max(numbers) >= low
     )
@@ -229,7 +238,7 @@ def interval(
         raise ValueError(f"`{name}` must be a number or two numbers in [{low}, {high}]; got {factor!r}.")
     if pair:
         return min(numbers), max(numbers)
-    size = abs(factor)
+    size = abs(numbers[0])
     return (max(-size, low) + 0.0 if two_sided else 0.0), size  # not -0.0
 
 

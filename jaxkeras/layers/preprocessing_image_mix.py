@@ -136,8 +136,8 @@ class RandomErasing(_Rectangles):
         return jnp.where(erased, transformation["fill_value"].astype(images.dtype), images)
 
 
-def _no_boxes(layer: ImageLayer, *args: Any, **kwargs: Any) -> Any:
-    raise NotImplementedError(f"{type(layer).__name__} cannot say what becomes of bounding boxes; leave them out.")
+def _no_boxes(self: ImageLayer, *args: Any, **kwargs: Any) -> Any:
+    raise NotImplementedError(f"{type(self).__name__} cannot say what becomes of bounding boxes; leave them out.")
 
 
 @registry.register("keras.layers")
@@ -228,7 +228,10 @@ class MixUp(ImageLayer):
     def transform_labels(self, labels: Array, transformation: Any, training: bool = True) -> Array:
         return _mixed(labels, transformation) if self._works(transformation, training) else labels
 
-    transform_segmentation_masks = transform_labels
+    def transform_segmentation_masks(
+        self, segmentation_masks: Array, transformation: Any, training: bool = True
+    ) -> Array:
+        return self.transform_labels(segmentation_masks, transformation, training)
 
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Any, training: bool = True, size: tuple[int, int] | None = None

@@ -370,7 +370,7 @@ class RandomElasticTransform(ImageLayer):
         order = _INTERPOLATIONS.index(interpolation or self.interpolation)
 
         def plane(image: Array, places: Array) -> Array:
-            return jax.scipy.ndimage.map_coordinates(image, places, order, self.fill_mode, self.fill_value)
+            return jax.scipy.ndimage.map_coordinates(image, list(places), order, self.fill_mode, self.fill_value)
 
         places = jnp.moveaxis(shift, -1, 1) + jnp.indices(shift.shape[1:3], dtype=shift.dtype)
         axis = self.channel_axis + images.ndim

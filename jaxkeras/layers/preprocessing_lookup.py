@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import collections
+import math
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from jaxkeras import registry
 from jaxkeras.layers.preprocessing_hash import bucket
 from jaxkeras.layers.preprocessing_host import HostLayer, as_array, as_strings, batches, count_rows, is_whole
 
+Size = TypeVar("Size", int, int | None)
 OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 _OLD_MODES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
 
@@ -283,10 +285,10 @@ class Lookup(HostLayer):
         indices = self.indices(tokens.ravel().tolist())
         if self.output_mode == "int":
             return indices.astype(np.int32).reshape(tokens.shape)
-        shape = self.output_shape_of(tokens.shape)
-        count = int(np.prod(shape[:-1], dtype=np.int64))
+        lead = self._lead(tokens.shape)
+        count = math.prod(lead)
         rows = np.repeat(np.arange(count), len(indices) // max(count, 1))
-        return self.encode(indices, rows, count).reshape(shape)
+        return self.encode(indices, rows, count).reshape(*lead, self._depth())
 
     def _tokens_of(self, indices: np.ndarray) -> np.ndarray:
         vocabulary = dict(enumerate(self.get_vocabulary()))
@@ -294,11 +296,12 @@ class Lookup(HostLayer):
         return np.array(tokens, dtype=None if tokens else object).reshape(indices.shape)
 
     def output_shape_of(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        if self.output_mode == "int":
-            return shape
-        if self.output_mode == "one_hot" and not (len(shape) > 1 and shape[-1] == 1):
-            return (*shape, self._depth())
-        return (*shape[:-1], self._depth())
+        return shape if self.output_mode == "int" else (*self._lead(shape), self._depth())
+
+    def _lead(self, shape: tuple[Size, ...]) -> tuple[Size, ...]:
+        """The axes of an input that stay, before that of the vectors."""
+        each = self.output_mode == "one_hot" and not (len(shape) > 1 and shape[-1] == 1)
+        return shape if each else shape[:-1]
 
     @property
     def output_dtype(self) -> str:  # type: ignore[override]

@@ -170,7 +170,7 @@ class TextVectorization(HostLayer):
         if callable(self.standardize):
             texts = as_strings(self.standardize(texts.astype(str)))
         if self.split is None:
-            rows = [row.tolist() for row in (texts[:, None] if texts.ndim == 1 else texts)]
+            rows: list[Any] = [row.tolist() for row in (texts[:, None] if texts.ndim == 1 else texts)]
         else:
             if texts.ndim > 1 and (texts.ndim > 2 or texts.shape[1] != 1):
                 raise ValueError(
@@ -181,9 +181,14 @@ class TextVectorization(HostLayer):
         if isinstance(self.standardize, str):
             table = _STANDARDIZE[self.standardize]
             whole = self.split is not None
-            rows = [row.translate(table) if whole else [token.translate(table) for token in row] for row in rows]
-        if callable(self.split):
-            rows = [as_strings(row, self.encoding).tolist() for row in self.split(np.array(rows, str))]
+
+            def translated(row: Any) -> Any:
+                return row.translate(table) if whole else [token.translate(table) for token in row]
+
+            rows = list(map(translated, rows))
+        split: Any = self.split
+        if callable(split):
+            rows = [as_strings(row, self.encoding).tolist() for row in split(np.array(rows, str))]
         elif self.split is not None:
             rows = list(map(_SPLIT[self.split], rows))
         return list(map(self._join, rows)) if self._widths else rows

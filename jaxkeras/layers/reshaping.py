@@ -72,9 +72,10 @@ class Reshape(Layer):
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         # Not found by tracing: sizes that stand in for unknown ones need not be divisible as the real ones will be.
         given, target = tuple(input_shape[1:]), self.target_shape
-        if None in given:
+        sizes = [size for size in given if size is not None]
+        if len(sizes) < len(given):
             return (input_shape[0], *(None if size == -1 else size for size in target))
-        total, known = math.prod(given), math.prod(size for size in target if size != -1)
+        total, known = math.prod(sizes), math.prod(size for size in target if size != -1)
         rest = total // known if -1 in target and known else 1
         if known * rest != total:
             raise ValueError(

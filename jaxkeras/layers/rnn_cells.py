@@ -33,8 +33,14 @@ def as_list(states: Any) -> list[Any]:
     return list(states) if isinstance(states, (list, tuple)) else [states]
 
 
-def zero_states(state_size: Any, batch_size: int, dtype: str) -> list[Any]:
-    """Zeros for a size or a (nested) list of sizes; a single size makes a list of one."""
+def zero_states(state_size: Any, batch_size: int | None, dtype: str) -> list[Any]:
+    """Zeros for a size or a (nested) list of sizes; a single size makes a list of one.
+
+    Raises:
+        ValueError: without a batch size.
+    """
+    if batch_size is None:
+        raise ValueError("Initial states are zeros, one row for each sample: call get_initial_state(batch_size=...).")
     return [
         jnp.zeros((batch_size, size), dtype) if isinstance(size, int) else zero_states(size, batch_size, dtype)
         for size in as_list(state_size)
@@ -60,7 +66,7 @@ def check_cell(cell: Any) -> None:
         )
 
 
-def initial_states(cell: Any, batch_size: int, dtype: str) -> list[Any]:
+def initial_states(cell: Any, batch_size: int | None, dtype: str) -> list[Any]:
     """What a cell starts from: its `get_initial_state`, else zeros."""
     if hasattr(cell, "get_initial_state"):
         return as_list(cell.get_initial_state(batch_size=batch_size))
@@ -341,8 +347,9 @@ class LSTMCell(GatedCell):
         return [self.recurrent_activation(o) * self.activation(c), c]
 
     def sequence(self, gates: jax.Array, states: list[jax.Array], **options: Any) -> tuple[jax.Array, tuple]:
+        h, c = states
         return lowering.lstm_sequence(
-            gates, *states, self.recurrent_kernel.value, activation=_fast(self.activation),
+            gates, h, c, self.recurrent_kernel.value, activation=_fast(self.activation),
             recurrent_activation=_fast(self.recurrent_activation), **options,
         )  # fmt: skip
 
@@ -481,5 +488,6 @@ def call_cell(cell: Any, inputs: Any, states: list[Any], training: Any, **kwargs
     """One step of any cell; the new states as a list."""
     if isinstance(cell, Layer) and "training" in cell._call_signature().parameters:
         kwargs["training"] = training
-    output, new = (cell if callable(cell) else cell.call)(inputs, states, **kwargs)
+    run: Any = cell if callable(cell) else cell.call
+    output, new = run(inputs, states, **kwargs)
     return output, as_list(new)

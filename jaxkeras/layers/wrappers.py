@@ -104,6 +104,12 @@ def _copy(layer: Layer, **changes: Any) -> Layer:
         return type(layer).from_config({**layer.get_config(), **changes})
 
 
+def _zero_masked_outputs(layer: Any) -> None:
+    """Repeating the last output would put one direction's summary where the other has not begun."""
+    if hasattr(layer, "zero_output_for_mask"):
+        layer.zero_output_for_mask = layer.return_sequences
+
+
 @registry.register("keras.layers")
 class Bidirectional(Layer):
     """Runs a recurrent layer forwards, a copy of it backwards, and merges the two outputs (Schuster, Paliwal, 1997).
@@ -144,10 +150,8 @@ class Bidirectional(Layer):
             layer, name=f"backward_{layer.name.removeprefix('backward_')}", go_backwards=True
         )
         self._check_agreement()
-        for part in (self.forward_layer, self.backward_layer):
-            if hasattr(part, "zero_output_for_mask"):
-                # Repeating the last output would put one direction's summary where the other has not begun.
-                part.zero_output_for_mask = part.return_sequences
+        _zero_masked_outputs(self.forward_layer)
+        _zero_masked_outputs(self.backward_layer)
         self.merge_mode = merge_mode
         self._start = None if weights is None else list(weights)
         self.stateful, self.return_sequences = layer.stateful, layer.return_sequences

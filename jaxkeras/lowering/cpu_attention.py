@@ -96,7 +96,7 @@ def _heads_first(
 @_heads_first.defjvp
 def _(rate: float, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     query, key, value, bias, mask, seed = primals
-    output, powers, inverse = _forward(*primals[:5], None if seed is None else Drop(rate, seed))
+    output, powers, inverse = _forward(query, key, value, bias, mask, None if seed is None else Drop(rate, seed))
     residuals = (query, key, value, powers, inverse, output, mask, seed)
     forth = functools.partial(_tangent, rate)
     back = functools.partial(_cotangents, None if bias is None else bias.shape, rate)

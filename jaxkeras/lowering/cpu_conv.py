@@ -36,8 +36,10 @@ def conv(x: Array, kernel: Array, spec: ConvSpec) -> Array:
         y = conv(jnp.moveaxis(x, 1, -1), kernel, spec._replace(channels_first=False))
         return jnp.moveaxis(y, -1, 1)
     if spec.rank == 1:
-        unit = ConvSpec((1,), ((0, 0),), (1,), (1,), spec.groups, False)
-        wide = ConvSpec(*(a + b for a, b in zip(unit[:4], spec[:4])), spec.groups, False)
+        wide = ConvSpec(
+            strides=(1, *spec.strides), pads=((0, 0), *spec.pads), dilation=(1, *spec.dilation),
+            input_dilation=(1, *spec.input_dilation), groups=spec.groups, channels_first=False,
+        )  # fmt: skip
         return jnp.squeeze(conv(jnp.expand_dims(x, 1), jnp.expand_dims(kernel, 0), wide), 1)
     groups, single = spec.groups, spec._replace(groups=1)
     if groups == 1:

@@ -105,15 +105,15 @@ def _spread(step: Step, shape: tuple[int, ...], winner: Array, g: Array) -> Arra
     parts = [jnp.where(winner == np.array(number, winner.dtype), g, zero) for number in range(len(_places(step)))]
     if all(a.window == a.stride for a in step):
         return _interleave(step, shape, parts)
-    total = None
-    for place, part in zip(_places(step), parts):
+
+    def laid_out(place: tuple[int, ...], part: Array) -> Array:
         ends = {}
         for a, first in zip(step, place):
             extent = (g.shape[a.axis] - 1) * a.stride + 1
             ends[a.axis] = (first - a.low, shape[a.axis] - (first - a.low) - extent, a.stride - 1)
-        part = _pad(part, zero, ends)
-        total = part if total is None else total + part
-    return total
+        return _pad(part, zero, ends)
+
+    return functools.reduce(jnp.add, map(laid_out, _places(step), parts))
 
 
 def _interleave(step: Step, shape: tuple[int, ...], parts: list[Array]) -> Array:

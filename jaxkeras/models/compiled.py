@@ -189,7 +189,7 @@ class Compiled(Layer):
 
     def get_metrics_result(self) -> dict[str, Any]:
         """The values of all metrics by name; a metric may give several."""
-        labels = {}
+        labels: dict[int, str | None] = {}
         if self._objective is not None:
             labels = {id(metric): label for _, metric, label, _ in self._objective.metrics}
         results: dict[str, Any] = {}
@@ -198,5 +198,5 @@ class Compiled(Layer):
             if isinstance(value, dict):
                 results.update(value)
             else:
-                results[labels.get(id(metric), metric.name)] = value
+                results[labels.get(id(metric)) or metric.name] = value
         return results

@@ -46,7 +46,7 @@ class Model(Trainer):
 
     def __new__(cls, *args: Any, **kwargs: Any):
         if cls is Model and ("inputs" in kwargs or "outputs" in kwargs or len(args) >= 2):
-            return super().__new__(Functional, *args, **kwargs)
+            return Functional.__new__(Functional, *args, **kwargs)
         return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, *args: Any, **kwargs: Any):

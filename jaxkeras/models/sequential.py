@@ -43,8 +43,9 @@ class Sequential(Model):
     def _append(self, layer: Any) -> None:
         if isinstance(layer, KerasTensor) and layer._keras_history is not None:
             layer = layer._keras_history.operation
-        if not self._layers and getattr(layer, "_declared_input_shape", None) is not None:
-            self._layers.append(InputLayer(batch_shape=layer._declared_input_shape))
+        declared = getattr(layer, "_declared_input_shape", None)
+        if not self._layers and declared is not None:
+            self._layers.append(InputLayer(batch_shape=declared))
         if not isinstance(layer, Layer):
             raise ValueError(
                 f"Only layers can be added to a Sequential model; got {layer!r} (of type {type(layer).__name__})."
@@ -120,7 +121,7 @@ class Sequential(Model):
     _seen_dtype: str | None = None
 
     def _maybe_build(self, arguments: dict[str, Any]) -> None:
-        x = next(iter(arguments.values()), None)
+        x: Any = next(iter(arguments.values()), None)
         if self._graph is None and hasattr(x, "dtype"):
             # Integer ids stay integers: the input takes the type of the first data it sees.
             name = "string" if getattr(x.dtype, "kind", "-") in "USO" else str(x.dtype)

@@ -7,7 +7,7 @@ import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +50,7 @@ def aliases() -> dict[str, Any]:
     return found
 
 
-def is_transformation(thing: Any) -> bool:
+def is_transformation(thing: Any) -> TypeGuard[optax.GradientTransformation]:
     """Whether something is an `optax.GradientTransformation`; nobody has one who has not imported optax."""
     optax = sys.modules.get("optax")
     return optax is not None and isinstance(thing, optax.GradientTransformation)

@@ -71,7 +71,7 @@ def plain(group: Any, path: str) -> Any:
     for key in path.split("/"):
         if not isinstance(group, h5py.Group) or not has(group, key):
             raise ValueError(f"The file holds no '{group.name}/{key[:100]}'.")
-        if group.id.links.get_info(key.encode()).type != h5py.h5l.TYPE_HARD:
+        if group.id.links.get_info(key.encode()).type != h5py.h5l.TYPE_HARD:  # pyright: ignore[reportAttributeAccessIssue] (compiled only)
             raise ValueError(f"'{group.name}/{key[:100]}' in the file is a link, which is not followed.")
         group = group[key]
     if isinstance(group, h5py.Dataset) and (group.external or group.is_virtual):

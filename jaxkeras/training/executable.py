@@ -11,8 +11,8 @@ from typing import Any
 import jax
 
 from jaxkeras.core import program_cache
+from jaxkeras.core.jax_config import settings
 
-CONFIG: Any = jax.config  # its settings are attributes that no type checker sees
 MIN_COMPILE_SECONDS = 0.03  # what is compiled faster than it is read from disk is not worth keeping
 
 
@@ -34,7 +34,7 @@ class Executable:
         self._last: dict[Any, Any] = {}
 
     def __call__(self, *args: Any, **static: Any) -> Any:
-        if CONFIG.jax_debug_nans or CONFIG.jax_debug_infs or CONFIG.jax_disable_jit:
+        if settings.jax_debug_nans or settings.jax_debug_infs or settings.jax_disable_jit:
             return self._jit(*args, **static)  # these look into the function
         setting = _setting(static)
         last = self._last.get(setting)
@@ -78,7 +78,7 @@ class Executable:
 
 def _setting(static: dict[str, Any]) -> Any:
     """What changes a program besides its arguments."""
-    return (*static.items(), CONFIG.jax_enable_x64, CONFIG.jax_default_matmul_precision)
+    return (*static.items(), settings.jax_enable_x64, settings.jax_default_matmul_precision)
 
 
 def signature(tree: Any) -> Any:
@@ -129,7 +129,7 @@ def _timed(function: Callable[[], Any]) -> tuple[Any, float]:
 def _key(lowered: Any) -> str | None:
     """A name for a program: the same only for the same operations, compiler, flags and machine. None for one that is
     not to be kept: JAX's own cache is in use, or the program calls back into this process."""
-    if CONFIG.jax_compilation_cache_dir or program_cache.program_cache() is None:
+    if settings.jax_compilation_cache_dir or program_cache.program_cache() is None:
         return None
     text = lowered.as_text()
     if "callback" in text:

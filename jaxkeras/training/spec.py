@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import losses, metrics, registry
-from jaxkeras.core.frame import local
+from jaxkeras.core.frame import Frame, local
 from jaxkeras.core.names import unique
 from jaxkeras.losses import resolve as loss_resolve
 from jaxkeras.metrics import resolve as metric_resolve
@@ -73,7 +73,7 @@ class Objective:
             if target is None:
                 continue
             if local.frame is not None and loss_name(term.function) == "sparse_categorical_crossentropy":
-                _check_classes(term, target, prediction)
+                _check_classes(local.frame, term, target, prediction)
             value = term.function(target, prediction, weights[term.output])
             value = value.astype(jnp.float32) if value.dtype != jnp.float32 else value
             if term.tracker is not None:
@@ -117,14 +117,14 @@ def loss_name(function: Any) -> str:
     return getattr(getattr(function, "fn", function), "__name__", "")
 
 
-def _check_classes(term: LossTerm, target: Any, prediction: Any) -> None:
+def _check_classes(frame: Frame, term: LossTerm, target: Any, prediction: Any) -> None:
     """Let the run stop at a batch whose class numbers are none: of a stream they are not known beforehand."""
     classes = prediction.shape[-1]
     failed = (target < 0) | (target >= classes) | (target != jnp.floor(target))
     ignored = getattr(term.function, "ignore_class", None)
     if ignored is not None:
         failed = failed & (target != ignored)
-    local.frame.check(
+    frame.check(
         f"`y` holds a class that output '{term.output}' does not have: it has {classes}, 0 to {classes - 1}, and "
         f"classes must be whole numbers. Make the last layer Dense(<largest class + 1>), or number the classes from 0.",
         jnp.any(failed),
@@ -203,7 +203,7 @@ def resolve(spec: CompileSpec, y: Any, y_pred: Any, declared: list[str] | None) 
             if y is None:
                 continue
             raise ValueError(f"Output '{name}' has a loss, but `y` holds no target for it.")
-        function = loss_resolve.resolve_loss(chosen[name], targets[name], predictions[name])
+        function: Any = loss_resolve.resolve_loss(chosen[name], targets[name], predictions[name])
         tracker = Mean(name=f"{name}_loss") if len(given) > 1 else None
         objective.terms.append(LossTerm(name, function, weights[name], tracker))
 
