@@ -98,7 +98,8 @@ class TextVectorization(HostLayer):
         widths = range(1, ngrams + 1) if isinstance(ngrams, int) else ngrams or ()
         if any(not isinstance(width, int) or width < 1 for width in widths):
             raise ValueError(f"`ngrams` of layer '{self.name}' must be an integer or a tuple of them; got {ngrams!r}.")
-        self.standardize, self.split = standardize, split
+        self.standardize = standardize
+        self.split: str | Callable[..., Any] | None = split
         self.ngrams = ngrams if ngrams is None or isinstance(ngrams, int) else tuple(ngrams)
         self._widths = tuple(widths)
         self.output_sequence_length = output_sequence_length
@@ -186,9 +187,8 @@ class TextVectorization(HostLayer):
                 return row.translate(table) if whole else [token.translate(table) for token in row]
 
             rows = list(map(translated, rows))
-        split: Any = self.split
-        if callable(split):
-            rows = [as_strings(row, self.encoding).tolist() for row in split(np.array(rows, str))]
+        if callable(self.split):
+            rows = [as_strings(row, self.encoding).tolist() for row in self.split(np.array(rows, str))]
         elif self.split is not None:
             rows = list(map(_SPLIT[self.split], rows))
         return list(map(self._join, rows)) if self._widths else rows
