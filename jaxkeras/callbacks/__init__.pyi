@@ -1,4 +1,5 @@
 # What is loaded when first used: see `core/late.py`.
+from jaxkeras.callbacks.backup_and_restore import BackupAndRestore as BackupAndRestore
 from jaxkeras.callbacks.callback import Callback as Callback
 from jaxkeras.callbacks.callback_list import CallbackList as CallbackList
 from jaxkeras.callbacks.csv_logger import CSVLogger as CSVLogger

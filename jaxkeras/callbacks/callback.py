@@ -21,6 +21,9 @@ class Callback:
     Attributes:
         model: the model that runs; `self.model.stop_training = True` ends `fit` after the current batch.
         params: a dict with `verbose`, `epochs` and `steps` (None where the length of the data is unknown).
+        state_attributes: names of attributes that `BackupAndRestore` saves and restores, so that an interrupted run
+            goes on as if it had not stopped: None, numbers, strings, arrays, and lists, tuples and dicts of them.
+        runs_last: set it to True in a class whose hooks are called after those of all others.
         sees_pieces: set it to True in a class whose batch hooks need not see every batch: they are then called after
             each piece of steps, with the index of its last batch, and nothing is slowed down.
 
@@ -34,6 +37,8 @@ class Callback:
     """
 
     sees_pieces: ClassVar[bool] = False
+    state_attributes: ClassVar[tuple[str, ...]] = ()
+    runs_last: ClassVar[bool] = False
     validation_data: Any = None
 
     # Class attributes, so that a subclass need not call `super().__init__()`.

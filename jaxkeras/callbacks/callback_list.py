@@ -46,6 +46,7 @@ class CallbackList(Callback):
             self.callbacks.append(History())
         if add_progbar and not any(isinstance(c, ProgbarLogger) for c in self.callbacks):
             self.callbacks.append(ProgbarLogger())
+        self.callbacks.sort(key=lambda callback: getattr(callback, "runs_last", False))
         self.set_model(model)
         self.set_params(params)
 
@@ -63,6 +64,9 @@ class CallbackList(Callback):
             if isinstance(callback, History):
                 model.history = callback
             callback.set_model(model)
+            set_peers = getattr(callback, "set_peers", None)
+            if set_peers is not None:
+                set_peers(self.callbacks)
 
     def sees_batches(self, mode: str) -> bool:
         return any(_ask(callback, "sees_batches", mode) for callback in self.callbacks)

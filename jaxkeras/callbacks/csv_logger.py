@@ -28,6 +28,8 @@ class CSVLogger(Callback):
     >>> table = jk.callbacks.CSVLogger("training.csv")
     """
 
+    state_attributes = ("keys", "_size")
+
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False):
         super().__init__()
         self.filename = os.fspath(filename)
@@ -37,26 +39,37 @@ class CSVLogger(Callback):
         self.writer: Any = None
         self.keys: list[str] | None = None
         self.append_header = True
+        self._size: int | None = None  # of the file after the last row
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._close()
         os.makedirs(os.path.dirname(self.filename) or ".", exist_ok=True)
-        go_on = self.append and os.path.exists(self.filename)
-        self.append_header = not (go_on and os.path.getsize(self.filename))
-        self.csv_file = open(self.filename, "a" if self.append else "w", newline="")
-        self.writer = self.keys = None
+        self.keys = self._size = None
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        logs = logs or {}
+    def _open(self, logs: dict[str, Any]) -> None:
+        # Only now is it known whether an interrupted run was restored, whose rows must stay.
+        restored = self._size is not None and os.path.exists(self.filename)
+        if restored:
+            os.truncate(self.filename, self._size)  # type: ignore[arg-type]
+        go_on = restored or self.append and os.path.exists(self.filename)
+        self.append_header = not (go_on and os.path.getsize(self.filename))
+        self.csv_file = open(self.filename, "a" if go_on else "w", newline="")
         if self.keys is None:
             self.keys = sorted(logs)
             if not any(key.startswith("val_") for key in self.keys):
                 self.keys += [f"val_{key}" for key in self.keys]
-            self.writer = csv.DictWriter(self.csv_file, ["epoch", *self.keys], delimiter=self.sep)
-            if self.append_header:
-                self.writer.writeheader()
+        self.writer = csv.DictWriter(self.csv_file, ["epoch", *self.keys], delimiter=self.sep)
+        if self.append_header:
+            self.writer.writeheader()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        logs = logs or {}
+        if self.csv_file is None:
+            self._open(logs)
+        assert self.keys is not None
         self.writer.writerow({"epoch": epoch, **{key: _cell(logs.get(key, "NA")) for key in self.keys}})
         self.csv_file.flush()
+        self._size = os.path.getsize(self.filename)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._close()

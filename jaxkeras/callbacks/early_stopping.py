@@ -28,6 +28,8 @@ class EarlyStopping(MonitorCallback):
     >>> stop = jk.callbacks.EarlyStopping("val_accuracy", patience=3, restore_best_weights=True)
     """
 
+    state_attributes = ("wait", "stopped_epoch", "best", "best_weights", "best_epoch")
+
     def __init__(
         self,
         monitor: str = "val_loss",

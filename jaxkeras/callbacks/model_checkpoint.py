@@ -35,6 +35,8 @@ class ModelCheckpoint(MonitorCallback):
     >>> best = jk.callbacks.ModelCheckpoint("best.keras", "val_accuracy", save_best_only=True)
     """
 
+    state_attributes = ("best", "_batches_since_saving", "_last_batch")
+
     def __init__(
         self,
         filepath: str | os.PathLike[str],

@@ -26,6 +26,8 @@ class SwapEMAWeights(Callback):
     >>> swap = jk.callbacks.SwapEMAWeights(swap_on_epoch=True)
     """
 
+    state_attributes = ("_swapped",)
+
     def __init__(self, swap_on_epoch: bool = False):
         super().__init__()
         self.swap_on_epoch = swap_on_epoch

@@ -284,6 +284,8 @@ class DatasetSource(StreamSource):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Draw the orders that the source of this state drew."""
+        super().restore(state)
+        self._drop()
         for draws, seed in zip(self._draws(), state["seeds"]):
             draws.seed = seed
 

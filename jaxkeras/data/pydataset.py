@@ -127,6 +127,7 @@ class PyDatasetSource(StreamSource):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Draw the orders that the source of this state drew."""
+        super().restore(state)
         self.seed = state["seed"]
 
     def close(self) -> None:

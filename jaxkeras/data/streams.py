@@ -88,8 +88,15 @@ class StreamSource(Source):
             self._within_epoch = False
             self._end()
 
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go to where another source of the same data was; what was peeked at belongs to another place."""
+        self._forget_peeked()
+
     def close(self) -> None:
         """Close what was opened; what the user made, such as a generator, stays open."""
+        self._forget_peeked()
+
+    def _forget_peeked(self) -> None:
         if self._peeked is not None:
             self._peeked[2].close()
             self._peeked = None
@@ -179,7 +186,11 @@ class IterableSource(StreamSource):
     def restore(self, state: dict[str, Any]) -> None:
         """Set the iterator to a position that `state` told."""
         if "iterator" not in state:
+            if not self.one_shot:
+                super().restore(state)
             return
+        super().restore(state)
+        self._within_epoch = False
         if self._current is None:
             self._current = self._start()
         position = state["iterator"]

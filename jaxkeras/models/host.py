@@ -97,6 +97,12 @@ class _Prepared(Source):
     def on_epoch_end(self) -> None:
         self._source.on_epoch_end()
 
+    def state(self) -> dict[str, Any]:
+        return self._source.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._source.restore(state)
+
     def close(self) -> None:
         self._source.close()
 

@@ -75,6 +75,7 @@ class Engine:
     Attributes:
         stamp: of the structure that it was made for.
         names: of the metrics, in the order in which `evaluate` lists them.
+        run: where the `fit` under way is, or None.
         known_batches: signatures of single batches that have been checked.
     """
 
@@ -92,6 +93,7 @@ class Engine:
         self.tables = Tables(table.params, table.state, opt, metric_table(model._all_metrics()))
         self.key = fingerprint(model)
         self.loan: Loan | None = None
+        self.run: Any = None
         eager = model.run_eagerly
         own_logs = model.overrides("compute_metrics")
         self.train = Programs(

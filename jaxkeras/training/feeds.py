@@ -87,7 +87,14 @@ class ResidentFeed:
             futures.append(programs.prepare_tail(ts, programs.extras(ts, head(data, tail)), data, order, tail))
         return futures
 
-    def pieces(self, epoch: int, length: Length) -> Iterator[Piece]:
+    def pieces(self, epoch: int, length: Length, skip: int = 0) -> Iterator[Piece]:
+        """The pieces of an epoch.
+
+        Args:
+            epoch: number of the epoch.
+            length: tells how many steps the next piece should have.
+            skip: how many steps to leave out at the beginning.
+        """
         source, size = self.source, self.source.batch_size
         if self.data is None:
             self.data = jax.device_put(source.arrays)
@@ -95,12 +102,12 @@ class ResidentFeed:
         rows = source.num_rows if order is None else len(order)
         on_device = None if order is None else jax.device_put(order)
         whole, tail = divmod(rows, size)
-        done = 0
+        done = skip
         while done < whole:
             count = min(max(1, length()), whole - done)
             yield Piece(count, head(self.data, size), _loop(self.data, on_device, done, count, size))
             done += count
-        if tail:
+        if tail and skip <= whole:
             yield Piece(1, head(self.data, tail), _tail(self.data, on_device, whole * size, tail))
 
     def close(self) -> None:
@@ -152,19 +159,22 @@ class SliceFeed:
             self._placed[start] = jax.device_put(jax.tree.map(cut, self.source.arrays))
         return self._placed[start]
 
-    def pieces(self, epoch: int, length: Length) -> Iterator[Piece]:
+    def pieces(self, epoch: int, length: Length, skip: int = 0) -> Iterator[Piece]:
+        """The pieces of an epoch; see `ResidentFeed.pieces`."""
         source, size = self.source, self.source.batch_size
         rows = min(source.num_rows, source.steps * size)
         whole, tail = divmod(rows, size)
         for start in range(0, whole, self.chunk):
             here = min(self.chunk, whole - start)
+            if skip >= start + here:
+                continue
             data = self._chunk_at(start, here)
-            done = 0
+            done = max(0, skip - start)
             while done < here:
                 count = min(max(1, length()), here - done)
                 yield Piece(count, head(data, size), _loop(data, None, done, count, size))
                 done += count
-        if tail:
+        if tail and skip <= whole:
             first = whole * size
             batch = jax.tree.map(lambda a: a[first : first + tail], source.arrays)
             yield Piece(1, batch, _single(batch))
@@ -189,9 +199,14 @@ class StreamFeed:
         """Nothing: a stream does not say beforehand what it brings."""
         return []
 
-    def pieces(self, epoch: int, length: Length) -> Iterator[Piece]:
+    def pieces(self, epoch: int, length: Length, skip: int = 0) -> Iterator[Piece]:
+        """The pieces of an epoch; see `ResidentFeed.pieces`."""
         source = self.source
-        batches = source.batches(epoch) if isinstance(source, ArraySource) else source.epoch(epoch)  # type: ignore[attr-defined]
+        if skip and not self._decided:
+            first = source.peek(epoch)  # what an epoch from its start would have decided by
+            self._length(first, _signature(first))
+        read = source.batches if isinstance(source, ArraySource) else source.epoch  # type: ignore[attr-defined]
+        batches = read(epoch, skip)
         ahead = prefetch(self._chunks(iter(batches)), 2)
         try:
             for data, count, size in ahead:

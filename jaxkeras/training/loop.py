@@ -42,6 +42,28 @@ class Pacer:
             self._length = max(1, min(wanted, 16 * self._length))
 
 
+class Run:
+    """Where a `fit` under way is. A callback that restores an interrupted run moves it in `on_train_begin`.
+
+    Args:
+        engine: the model, ready to run.
+        sources: the data to train on, and those to validate on if there are any.
+        epoch: the first epoch.
+        epochs: the one after the last.
+
+    Attributes:
+        step: steps of `epoch` that are done.
+        logs: of the epoch before.
+        extras: what the last step returned besides the state.
+    """
+
+    def __init__(self, engine: Engine, sources: list[Source], epoch: int, epochs: int):
+        self.engine, self.sources, self.epoch, self.epochs = engine, sources, epoch, epochs
+        self.step = 0
+        self.logs: dict[str, Any] = {}
+        self.extras: dict[str, Any] | None = None
+
+
 class Runner:
     """Runs the pieces of one epoch, or of one evaluation, and tells the callbacks."""
 
@@ -53,20 +75,27 @@ class Runner:
         self.pacer = Pacer((1 if model.run_eagerly else model.steps_per_execution) if every else None)
         self.watched = callbacks.sees_batches(mode)
 
-    def epoch(self, pieces: Iterator[Piece]) -> tuple[dict[str, Any], int]:
+    def epoch(self, pieces: Iterator[Piece], run: Run | None = None) -> tuple[dict[str, Any], int]:
         """Run all pieces.
+
+        Args:
+            pieces: what is left of the epoch.
+            run: what to keep up to date. Where it says that steps are done, the epoch goes on from there.
 
         Returns:
             The logs, and the number of steps that ran.
         """
         loan, engine = self.loan, self.engine
-        loan.current = engine.reset_metrics(loan.current)
+        done = run.step if run is not None else 0
+        if not done:
+            loan.current = engine.reset_metrics(loan.current)
         begin = getattr(self.callbacks, f"on_{self.mode}_batch_begin")
         end = getattr(self.callbacks, f"on_{self.mode}_batch_end")
-        extras: dict[str, Any] | None = None
+        extras = run.extras if run is not None and done else None
         before: tuple[int, Any] | None = None
-        done = 0
         since = time.perf_counter()
+        if done and engine.model.stop_training:
+            pieces = iter(())
         for piece in pieces:
             if extras is None or engine.model.run_eagerly:
                 start = self.programs.extras(loan.current, piece.batch)
@@ -86,6 +115,8 @@ class Runner:
                 since = now
                 engine.raise_failed_checks(before[1])
             before = (piece.steps, extras)
+            if run is not None:
+                run.step, run.extras = done, extras
             if self.watched:
                 end(done - 1, self._logs(extras))
                 if self.mode == "train" and engine.model.stop_training:
@@ -121,12 +152,15 @@ def fit(
         source: the data, for its epoch hooks.
         callbacks: a callback list.
         initial_epoch, epochs: the first epoch, and the one after the last.
-        validate: called with a loan and a guard, returns logs; its `feed` is what it will read. Or None.
+        validate: called with a loan and a guard, returns logs; its `feed` is what it will read from its `source`. Or
+            None.
         validation_freq: every how many epochs, or after which.
     """
     model = engine.model
     loan = engine.borrow()
     loan.active = True
+    sources = [source] if validate is None else [source, validate.source]
+    run = engine.run = Run(engine, sources, initial_epoch, epochs)
     with Guard() as guard:
         try:
             runner = Runner(engine, engine.train, loan, guard, callbacks, "train")
@@ -134,21 +168,25 @@ def fit(
             if validate is not None and any(_due(epoch, validation_freq) for epoch in range(initial_epoch, epochs)):
                 engine.prepare(validate.feed, engine.test, loan.current)
             callbacks.on_train_begin()
-            logs: dict[str, Any] = {}
-            for epoch in range(initial_epoch, epochs):
+            logs = run.logs
+            for epoch in range(run.epoch, epochs):
+                run.epoch = epoch
                 source.on_epoch_begin()
                 callbacks.on_epoch_begin(epoch)
-                logs, done = runner.epoch(feed.pieces(epoch, runner.pacer.length))
+                logs, done = runner.epoch(feed.pieces(epoch, runner.pacer.length, run.step), run)
+                run.step, run.extras = 0, None
                 if done == 0:
                     raise ValueError("The data gave no batch, so there is nothing to train on.")
                 source.on_epoch_end()
                 if validate is not None and _due(epoch, validation_freq):
                     logs.update({f"val_{k}": v for k, v in validate(loan, guard).items()})
+                run.epoch, run.logs = epoch + 1, logs
                 callbacks.on_epoch_end(epoch, logs)
                 if model.stop_training:
                     break
             callbacks.on_train_end(logs)
         finally:
+            engine.run = None
             engine.settle()
     if model.optimizer is not None and epochs > initial_epoch:
         model.optimizer.finalize_variable_values(model.trainable_weights)  # moving averages, if it keeps any

@@ -1,0 +1,260 @@
+"""Go on after a crash as if nothing had happened."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import pathlib
+import random
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxkeras.callbacks.callback import Callback
+from jaxkeras.core import seeds
+from jaxkeras.core.names import unique
+from jaxkeras.registry import unknown
+
+_FILE = "latest.backup"
+
+
+class BackupAndRestore(Callback):
+    """Backs up a run of `fit`, so that the same program, started again after a crash, goes on where it was.
+
+    What goes on is the same run, bit for bit: weights, optimizer, learning rate, dropout masks, the order of the data,
+    metrics, history and the other callbacks end as they would have without the crash. In Keras the order of the data,
+    the history and callbacks start anew, and an epoch that was interrupted is run again from its first batch on the
+    weights of its middle.
+
+    A backup holds the numbers of training, the position in the data, Python's, NumPy's and the library's random
+    generators, and those attributes of other callbacks that they name in `state_attributes`. It is written whole or
+    not at all, whenever the process dies. This callback runs after all others, wherever it stands in the list.
+
+    Batches of a stream (`Dataset`, `PyDataset`, grain) are stacked as they arrive, and a program for another number of
+    them may round the last digit otherwise, as it does in two runs without a crash; with arrays nothing differs.
+
+    Data must be able to tell their position: arrays, a `Dataset`, a `PyDataset` without epoch hooks, grain. With others
+    (generators, a torch `DataLoader`) a run goes on at the start of an epoch with what they give then; `fit` warns.
+
+    Args:
+        backup_dir: a folder for the backup, of this run alone.
+        save_freq: `"epoch"`, or a number of batches after which to back up too; steps still run as one program in
+            pieces of a fraction of a second, and a backup waits for the end of a piece. False only restores.
+        double_checkpoint: whether to keep the backup before the last one, which is used if the last one is damaged.
+        delete_checkpoint: whether to delete the backup when `fit` ends.
+
+    Raises:
+        ValueError: for arguments that do not make sense; from `fit`, when the backup is damaged or of another model, or
+            when `save_freq` is a number and the data cannot be entered in the middle of an epoch.
+
+    Example:
+
+    >>> import jaxkeras as jk, numpy as np, tempfile
+    >>> class Crash(jk.callbacks.Callback):
+    ...     def on_epoch_begin(self, epoch, logs=None):
+    ...         if epoch == 2:
+    ...             raise RuntimeError("a crash")
+    >>> model = jk.Sequential([jk.layers.Dense(1)])
+    >>> model.compile("adam", "mse")
+    >>> backup = jk.callbacks.BackupAndRestore(tempfile.mkdtemp())
+    >>> x, y = np.ones((8, 2)), np.ones((8, 1))
+    >>> try:
+    ...     model.fit(x, y, epochs=4, verbose=0, callbacks=[backup, Crash()])
+    ... except RuntimeError as error:
+    ...     print(error)
+    a crash
+    >>> history = model.fit(x, y, epochs=4, verbose=0, callbacks=[backup])  # runs two more
+    >>> len(history.history["loss"])
+    4
+    """
+
+    sees_pieces = True
+    runs_last = True
+    state_attributes = ("_since_backup",)
+
+    def __init__(
+        self,
+        backup_dir: str | os.PathLike[str],
+        save_freq: str | int = "epoch",
+        double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
+    ):
+        super().__init__()
+        if not backup_dir:
+            raise ValueError("`backup_dir` of BackupAndRestore is empty; give the name of a folder.")
+        number = isinstance(save_freq, int) and save_freq is not True and save_freq >= 0
+        if save_freq != "epoch" and not number or (save_freq == 0 and save_freq is not False):
+            raise ValueError(
+                f"`save_freq` of BackupAndRestore must be 'epoch' or a positive number of batches; got {save_freq!r}."
+            )
+        self.backup_dir = os.fspath(backup_dir)
+        self.save_freq = save_freq
+        self.double_checkpoint = double_checkpoint
+        self.delete_checkpoint = delete_checkpoint
+        self._path = pathlib.Path(self.backup_dir) / _FILE
+        self._previous = self._path.with_name(f"{_FILE}.bkp")
+        self._callbacks: list[Any] = []
+        self._restored: dict[str, Any] | None = None
+        self._since_backup = 0
+        self._last_batch = -1
+
+    def overrides(self, hook: str) -> bool:
+        # Batches matter only when something is saved between them.
+        return super().overrides(hook) and not (hook == "on_train_batch_end" and not self._counts())
+
+    def _counts(self) -> bool:
+        return self.save_freq != "epoch" and self.save_freq is not False
+
+    def set_peers(self, callbacks: list[Any]) -> None:
+        """Called once before a run with all its callbacks."""
+        self._callbacks = callbacks
+
+    # -- hooks ---------------------------------------------------------------------------------------------------
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._since_backup, self._last_batch = 0, -1
+        run = self.model._engine.run
+        self._check_data(run)
+        backup = self._restored = self._read()
+        if backup is None:
+            return
+        self._set_numbers(backup)
+        run.epoch, run.step, run.logs = backup["epoch"], backup["step"], backup["logs"]
+        self._last_batch = run.step - 1
+        if backup["extras"] is not None:
+            run.extras = {"logs": backup["extras"], "checks": np.zeros((), np.uint32)}
+        for source, state in zip(run.sources, backup["sources"]):
+            source.restore(state)
+        if backup["stop_training"]:
+            self.model.stop_training = True
+            if run.step == 0:
+                run.epoch = run.epochs
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        backup, self._restored = self._restored, None
+        if backup is not None and backup["step"]:
+            # The start of this epoch has been told before: what callbacks did then is in the backup.
+            self._set_numbers(backup)
+        else:
+            self._last_batch = -1
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self._counts():
+            return
+        self._since_backup += batch - self._last_batch
+        self._last_batch = batch
+        if self._since_backup >= self.save_freq:  # type: ignore[operator]
+            self._since_backup = 0
+            self._save()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.save_freq == "epoch":
+            self._save()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self.delete_checkpoint:
+            for path in (self._path, self._previous):
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # files of others are in it
+                os.rmdir(self.backup_dir)
+
+    # -- what a backup holds -------------------------------------------------------------------------------------
+    def _check_data(self, run: Any) -> None:
+        for source in run.sources:
+            if getattr(source, "resumable", False):
+                continue
+            kind = getattr(source, "kind", type(source).__name__)
+            if self._counts():
+                raise ValueError(
+                    f"BackupAndRestore(save_freq={self.save_freq}) backs up in the middle of epochs, but a {kind} "
+                    "cannot be entered there again with the same batches. Use save_freq='epoch', or data that can: "
+                    "arrays, a jaxkeras Dataset, a PyDataset without epoch hooks, grain."
+                )
+            warnings.warn(
+                f"BackupAndRestore cannot bring a {kind} back to its position: an interrupted run would go on at the "
+                "start of an epoch, with the batches that it gives then.",
+                stacklevel=2,
+            )
+
+    def _stateful(self) -> Iterator[tuple[str, Any]]:
+        """Callbacks that declare state, by a name that is the same in every run."""
+        used: dict[str, int] = {}
+        for callback in self._callbacks:
+            name = unique(type(callback).__name__, used)
+            if getattr(callback, "state_attributes", ()):
+                yield name, callback
+
+    def _save(self) -> None:
+        from jaxkeras.saving import snapshot
+        from jaxkeras.saving.atomic import replacing
+
+        engine = self.model._engine
+        run = engine.run
+        if run.extras is not None:
+            engine.raise_failed_checks(run.extras)
+        own = seeds.global_seed_generator().state.value  # first: making it draws from Python's generator
+        leaves, _ = jax.tree_util.tree_flatten_with_path(engine.loan.current)
+        backup = {
+            "numbers": {jax.tree_util.keystr(path): leaf for path, leaf in leaves},
+            "callbacks": {
+                name: {attribute: getattr(callback, attribute) for attribute in callback.state_attributes}
+                for name, callback in self._stateful()
+            },
+            "random": [random.getstate(), np.random.get_state(legacy=False), own],
+            "sources": [source.state() for source in run.sources],
+            "epoch": run.epoch,
+            "step": run.step,
+            "logs": dict(run.logs),
+            "extras": None if run.extras is None else run.extras["logs"],
+            "stop_training": bool(self.model.stop_training),
+        }
+        os.makedirs(self.backup_dir, exist_ok=True)
+        with replacing(self._path) as temporary:
+            snapshot.write(temporary, backup)
+            if self.double_checkpoint and self._path.exists():
+                os.replace(self._path, self._previous)
+
+    def _read(self) -> dict[str, Any] | None:
+        from jaxkeras.saving import snapshot
+
+        if self._path.exists():
+            try:
+                return snapshot.read(self._path)
+            except ValueError as error:
+                if not self._previous.exists():
+                    raise ValueError(f"{error} Delete it to train from the start.") from error
+                warnings.warn(f"{error} The backup before it is used.", stacklevel=3)
+        return snapshot.read(self._previous) if self._previous.exists() else None
+
+    def _set_numbers(self, backup: dict[str, Any]) -> None:
+        loan = self.model._engine.loan
+        leaves, treedef = jax.tree_util.tree_flatten_with_path(loan.current)
+        saved = backup["numbers"]
+        names = [jax.tree_util.keystr(path) for path, _ in leaves]
+        if extra := set(saved) - set(names):
+            raise ValueError(f"The backup in '{self.backup_dir}' is of another model: it holds {min(extra)}.")
+        values = [_placed(name, old, saved, self.backup_dir) for name, (_, old) in zip(names, leaves)]
+        loan.current = jax.tree.unflatten(treedef, values)
+        for name, callback in self._stateful():
+            for attribute, value in backup["callbacks"].get(name, {}).items():
+                setattr(callback, attribute, copy.deepcopy(value))  # set twice, and lists grow
+        python, numpy, own = backup["random"]
+        seeds.global_seed_generator().state.assign(own)
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def _placed(name: str, old: jax.Array, saved: dict[str, Any], folder: str) -> jax.Array:
+    """A saved array where the one that it replaces is."""
+    if name not in saved:
+        raise unknown(f"number of the model in the backup in '{folder}'", name, saved)
+    value = saved[name]
+    if (value.shape, value.dtype) != (old.shape, old.dtype):
+        raise ValueError(
+            f"The backup in '{folder}' is of another model: {name} has shape {value.shape} and dtype {value.dtype} in "
+            f"it; expected shape {old.shape} and dtype {old.dtype}."
+        )
+    return jax.device_put(value, old.sharding if old.committed else None)
