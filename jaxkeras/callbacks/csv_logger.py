@@ -46,7 +46,7 @@ class CSVLogger(Callback):
         os.makedirs(os.path.dirname(self.filename) or ".", exist_ok=True)
         self.keys = self._size = None
 
-    def _open(self, logs: dict[str, Any]) -> None:
+    def _open(self, logs: dict[str, Any]) -> Any:
         # Only now is it known whether an interrupted run was restored, whose rows must stay.
         restored = self._size is not None and os.path.exists(self.filename)
         if restored:
@@ -61,14 +61,14 @@ class CSVLogger(Callback):
         self.writer = csv.DictWriter(self.csv_file, ["epoch", *self.keys], delimiter=self.sep)
         if self.append_header:
             self.writer.writeheader()
+        return self.csv_file
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = logs or {}
-        if self.csv_file is None:
-            self._open(logs)
+        file = self._open(logs) if self.csv_file is None else self.csv_file
         assert self.keys is not None
         self.writer.writerow({"epoch": epoch, **{key: _cell(logs.get(key, "NA")) for key in self.keys}})
-        self.csv_file.flush()
+        file.flush()
         self._size = os.path.getsize(self.filename)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
