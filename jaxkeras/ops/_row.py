@@ -83,6 +83,21 @@ def inexact(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def unsigned(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of the sizes of two integers, computed without a sign: the most negative integer has no positive
+    counterpart of its own type, and a loop that waits for zero would not end with it."""
+
+    @functools.wraps(function)
+    def call(x1: Any, x2: Any) -> Any:
+        dtype = jnp.result_type(x1, x2)
+        if not jnp.issubdtype(dtype, jnp.signedinteger):
+            return function(x1, x2)
+        sizes = (jnp.abs(jnp.asarray(x, dtype)).astype(f"u{dtype.name}") for x in (x1, x2))
+        return function(*sizes).astype(dtype)
+
+    return call
+
+
 def floatx_by_default(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` with a setting `dtype`, None meaning `floatx()`."""
 

@@ -33,7 +33,7 @@ from jaxkeras.ops._numpy import unique as unique
 from jaxkeras.ops._numpy import vectorize as vectorize
 from jaxkeras.ops._numpy import view as view
 from jaxkeras.ops._numpy import where as where
-from jaxkeras.ops._row import REQUIRED, as_array, floatx_by_default, inexact, row
+from jaxkeras.ops._row import REQUIRED, as_array, floatx_by_default, inexact, row, unsigned
 
 # -- elementwise, one array -----------------------------------------------------------------------------------------
 abs = absolute = row(jnp.absolute, "x", "Absolute value.")
@@ -100,13 +100,13 @@ floor_divide = row(jnp.floor_divide, "x1 x2", "Quotient of two arrays, rounded d
 fmax = row(jnp.fmax, "x1 x2", "The larger of two elements, the other one where one is NaN.")
 fmin = row(jnp.fmin, "x1 x2", "The smaller of two elements, the other one where one is NaN.")
 fmod = row(jnp.fmod, "x1 x2", "Remainder of a division, with the sign of `x1`.")
-gcd = row(jnp.gcd, "x1 x2", "Greatest common divisor.")
+gcd = row(unsigned(jnp.gcd), "x1 x2", "Greatest common divisor.")
 greater = row(jnp.greater, "x1 x2", "True where `x1 > x2`.")
 greater_equal = row(jnp.greater_equal, "x1 x2", "True where `x1 >= x2`.")
 heaviside = row(jnp.heaviside, "x1 x2", "0 where `x1` is negative, 1 where positive, `x2` where zero.")
 hypot = row(jnp.hypot, "x1 x2", "Square root of the sum of the squares.")
 isclose = row(jnp.isclose, "x1 x2", "True where equal within a tolerance.", rtol=1e-5, atol=1e-8, equal_nan=False)
-lcm = row(jnp.lcm, "x1 x2", "Least common multiple.")
+lcm = row(unsigned(jnp.lcm), "x1 x2", "Least common multiple.")
 less = row(jnp.less, "x1 x2", "True where `x1 < x2`.")
 less_equal = row(jnp.less_equal, "x1 x2", "True where `x1 <= x2`.")
 logaddexp = row(jnp.logaddexp, "x1 x2", "`log(exp(x1) + exp(x2))`, without overflow.")

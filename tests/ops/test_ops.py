@@ -212,3 +212,14 @@ def test_ctc_loss_sums_over_all_alignments():
 def test_errors_say_what_to_do(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         evaluate(ops, call, ARRAYS)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32"])
+def test_divisors_of_the_most_negative_integer(dtype):
+    least = np.iinfo(dtype).min
+    x1, x2 = np.array([least, least, 6, -6], dtype), np.array([6, 0, -4, 4], dtype)
+    for name in ("gcd", "lcm"):
+        expected = getattr(np, name)(x1.astype("int64"), x2.astype("int64")).astype(dtype)
+        result = getattr(ops, name)(x1, x2)
+        assert result.dtype == dtype
+        np.testing.assert_array_equal(result, expected, err_msg=name)
