@@ -52,7 +52,7 @@ def model_to_dot(
     """
     _check(model, rankdir, kwargs)
     try:
-        import pydot
+        import pydot  # pyright: ignore[reportMissingImports]  (an extra)
     except ImportError:
         raise ImportError(f"model_to_dot needs pydot: {_INSTALL}. (`plot_model` works without it.)") from None
     show = Show(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable)
