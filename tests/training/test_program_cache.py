@@ -128,6 +128,8 @@ def test_off_by_argument_and_by_environment(monkeypatch):
 
 PROGRAM = """
 import jax, numpy as np, jaxkeras as jk
+from jaxkeras.training import executable
+executable.MIN_COMPILE_SECONDS = 0.0  # a small program may compile so fast that it would not be kept
 compiled = []
 jax.monitoring.register_event_duration_secs_listener(
     lambda event, seconds, **about: compiled.append(about.get("fun_name")) if "backend_compile" in event else None)
