@@ -7,7 +7,9 @@ are those of Keras's `.weights.h5` files, so that a path names the same weight i
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from jaxkeras.core.names import to_snake_case, unique
@@ -98,33 +100,78 @@ def _variables_in(value: Any) -> Iterator[Variable]:
     return _instances(value, Variable)
 
 
-def stamp(roots: Iterable[Any]) -> tuple[Any, ...]:
-    """Which trackables and variables can be reached, and which of them are trainable, in one quick pass: equal stamps
-    mean an unchanged structure, so what was derived from it still holds."""
-    found: list[Any] = []
-    seen: set[int] = set()
-    stack: list[Any] = list(roots)
-    holder = _holder
-    while stack:
-        item = stack.pop()
-        key = id(item)
-        if key in seen:
-            continue
-        seen.add(key)
-        kind = holder(type(item))
-        if kind is Variable:
-            found += (key, item.trainable)
-        elif kind is Trackable:
-            attributes, untracked = vars(item), item._untracked
-            found += (key, attributes.get("_trainable"))
-            stack += [v for name, v in attributes.items() if holder(type(v)) and name not in untracked]
-            stack += item._own
-            stack += item.linked()
-        elif kind is SeedGenerator:
-            stack.append(item.state)
-        else:
-            stack += [v for v in (item.values() if kind is dict else item) if holder(type(v))]
-    return tuple(found)
+class Watch:
+    """Tells quickly whether trackables still hold the parts and variables that they held when it was made, and whether
+    the same of them are trainable: then what was derived from the structure is still right.
+
+    It may say no without need, when an attribute got a value of another type.
+
+    Args:
+        roots: where to begin.
+    """
+
+    def __init__(self, roots: Iterable[Any]):
+        self._roots = list(roots)
+        self._holders: list[Any] = []  # views of everything that may hold parts
+        self._mask: list[bool] = []  # which of their items are followed, all in a row
+        self._linked: list[tuple[Callable[[], Sequence[Any]], list[Any]]] = []
+        self._attributes: list[dict[str, Any]] = []
+        self._variables: list[Variable] = []
+        seen: set[int] = set()
+        stack = list(self._roots)
+        while stack:
+            item = stack.pop()
+            if id(item) in seen:
+                continue
+            seen.add(id(item))
+            kind = _holder(type(item))
+            if kind is Variable:
+                self._variables.append(item)
+            elif kind is Trackable:
+                attributes = vars(item)
+                self._attributes.append(attributes)
+                stack += self._enter(attributes.values(), [name not in item._untracked for name in attributes])
+                stack += self._enter(item._own)
+                if type(item).linked is not Trackable.linked:
+                    self._linked.append((item.linked, list(item.linked())))
+                    stack += self._linked[-1][1]
+            elif kind is SeedGenerator:
+                stack += self._enter(vars(item).values())
+            elif kind is not None:
+                stack += self._enter(item.values() if kind is dict else item)
+        self._types, self._held = self._look()
+        self._flags = self._trainable()
+
+    def _enter(self, values: Any, tracked: Iterable[bool] = itertools.repeat(True)) -> list[Any]:
+        mask = [wanted and _holder(type(value)) is not None for value, wanted in zip(values, tracked)]
+        self._holders.append(values)
+        self._mask += mask
+        return list(itertools.compress(values, mask))
+
+    def _look(self) -> tuple[Any, list[Any]]:
+        # All of this is done by C code, since a training loop of one's own asks before every batch.
+        items = list(itertools.chain.from_iterable(self._holders))
+        return (list(map(len, self._holders)), list(map(type, items))), list(itertools.compress(items, self._mask))
+
+    def _trainable(self) -> list[Any]:
+        layers = [attributes.get("_trainable") for attributes in self._attributes]
+        return [*layers, *[v.trainable for v in self._variables]]
+
+    def holds(self, roots: Iterable[Any]) -> bool:
+        """Whether nothing has changed, seen from these roots."""
+        types, held = self._look()
+        return (
+            types == self._types
+            and _same(held, self._held)
+            and _same(roots, self._roots)
+            and all(_same(linked(), before) for linked, before in self._linked)
+            and self._trainable() == self._flags
+        )
+
+
+def _same(now: Iterable[Any], before: list[Any]) -> bool:
+    now = list(now)
+    return len(now) == len(before) and all(map(operator.is_, now, before))
 
 
 @functools.cache

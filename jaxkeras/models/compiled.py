@@ -13,7 +13,7 @@ from jaxkeras import optimizers, registry
 from jaxkeras.core import pure
 from jaxkeras.layers.base import Layer
 from jaxkeras.training.engine import Engine
-from jaxkeras.training.spec import CompileSpec, Objective, check_names
+from jaxkeras.training.spec import CompileSpec, Objective, check
 
 
 class Compiled(Layer):
@@ -100,7 +100,7 @@ class Compiled(Layer):
             resolved, loss, loss_weights, metrics, weighted_metrics, bool(run_eagerly), int(steps_per_execution),
             jit_compile, auto_scale_loss,
         )  # fmt: skip
-        check_names(spec)
+        check(spec)
         if self._engine is not None:
             self._engine.settle()
         self._spec, self._objective, self._engine = spec, None, None

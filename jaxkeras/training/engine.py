@@ -11,7 +11,7 @@ from jaxkeras.core import pure
 from jaxkeras.core.dtypes import standardize_dtype
 from jaxkeras.core.frame import bind, local, setting
 from jaxkeras.core.symbolic import KerasTensor, infer
-from jaxkeras.core.tracking import nest, stamp
+from jaxkeras.core.tracking import Watch, nest
 from jaxkeras.data.convert import is_text
 from jaxkeras.training import step as steps
 from jaxkeras.training.executable import Executable
@@ -73,7 +73,6 @@ class Engine:
         before: the engine that this one replaces; what does not change is taken over.
 
     Attributes:
-        stamp: of the structure that it was made for.
         names: of the metrics, in the order in which `evaluate` lists them.
         run: where the `fit` under way is, or None.
         known_batches: signatures of single batches that have been checked.
@@ -81,7 +80,7 @@ class Engine:
 
     def __init__(self, model: Any, before: Engine | None = None):
         self.model = model
-        self.stamp = structure(model)
+        self.look()
         self.names = [m.name for m in model.metrics]
         self.known_batches: set[Any] = set()
         table = pure.table(model)
@@ -111,9 +110,13 @@ class Engine:
         self._results = self._read_metrics if eager else Executable(self._read_metrics)
         self._reset = self._initial_metrics if eager else Executable(self._initial_metrics)
 
+    def look(self) -> None:
+        """Take the structure of the model for the one that the engine was made for."""
+        self._watch, self._settings = Watch(_roots(self.model)), _settings(self.model)
+
     def is_current(self) -> bool:
-        """Whether the structure of the model is still what the engine was made for."""
-        return self.stamp == structure(self.model)
+        """Whether the structure of the model is still what the engine was made for; quick, but not always sure."""
+        return self._watch.holds(_roots(self.model)) and self._settings == _settings(self.model)
 
     # -- state ---------------------------------------------------------------------------------------------------
     def borrow(self) -> Loan:
@@ -184,13 +187,18 @@ class Engine:
             raise ValueError(" ".join(failed))
 
 
-def structure(model: Any) -> Any:
-    """What an engine depends on besides `compile`, as something quick to compute and to compare."""
+def _roots(model: Any) -> list[Any]:
+    """What holds the variables that an engine runs on."""
     roots = [model, model._loss_tracker]
     if model._objective is not None:
         roots += [*model._objective.all_metrics(), *model._objective.trackers()]
+    return [root for root in roots if root is not None]
+
+
+def _settings(model: Any) -> Any:
+    """What an engine depends on besides the structure."""
     own = tuple(id(v) for m in model.metrics for v in m.variables) if model.overrides("metrics") else ()
-    return stamp(root for root in roots if root is not None), own, id(model.optimizer), model.run_eagerly
+    return own, id(model.optimizer), model.run_eagerly
 
 
 class Fingerprint(NamedTuple):
@@ -226,7 +234,7 @@ def engine_for(model: Any, batch: Any) -> Engine:
         if engine.is_current():
             return engine
         if engine.key == fingerprint(model):
-            engine.stamp = structure(model)
+            engine.look()
             return engine
         engine.settle()
     engine = model._engine = Engine(model, engine)

@@ -286,8 +286,14 @@ def _metric_groups(metrics: Any, names: list[str], what: str) -> dict[str, list[
     }
 
 
-def check_names(spec: CompileSpec) -> None:
-    """Find misspelt losses and metrics when `compile` is called, not when training starts."""
+def check(spec: CompileSpec) -> None:
+    """Find misspelt losses and metrics, and misplaced ones, when `compile` is called, not when training starts."""
+    for weight in _identifiers(spec.loss_weights):
+        if weight is not None and (isinstance(weight, str) or not hasattr(weight, "__float__")):
+            raise ValueError(
+                f"`loss_weights` must hold numbers; got {weight!r}. The third argument of `compile` is `loss_weights`: "
+                "write compile(optimizer, loss, metrics=[...])."
+            )
     for loss in _identifiers(spec.loss):
         if isinstance(loss, str) and loss.lower() not in ("crossentropy", "ce"):
             losses.get(loss)

@@ -185,6 +185,10 @@ MISTAKES = {
     "not compiled": (
         lambda: fit(jk.Sequential([L.Dense(1)])), "must be compiled before `fit`", "compile(optimizer='adam', loss=",
     ),
+    "metrics in the place of weights": (
+        lambda: jk.Sequential([L.Dense(1)]).compile("sgd", "mse", ["mae"]),
+        "`loss_weights` must hold numbers; got 'mae'", "compile(optimizer, loss, metrics=[...])",
+    ),
     "variable to jax.lax": (
         lambda: fit(regression(Raw(name="raw"))), "layer 'raw' (Raw)", "was given a Variable", "Write `.value`",
     ),

@@ -1,0 +1,84 @@
+"""A loop of one's own over `train_on_batch`: whatever changes in the model between two batches takes effect."""
+
+import numpy as np
+import pytest
+
+import jaxkeras as jk
+
+X = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+Y = X.sum(1, keepdims=True)
+
+
+class Net(jk.Model):
+    def __init__(self):
+        super().__init__()
+        self.first = jk.layers.Dense(3)
+        self.last = jk.layers.Dense(1)
+        self.middle = None
+        self.more = []
+
+    def call(self, x):
+        for layer in [self.first, self.middle, *self.more, self.last]:
+            x = x if layer is None else layer(x)
+        return x
+
+
+def built():
+    layer = jk.layers.Dense(3)
+    layer.build((None, 3))
+    return layer
+
+
+def put(net):
+    net.middle = built()
+
+
+def append(net):
+    net.more.append(built())
+
+
+def replace(net):
+    net.first = built()
+
+
+def freeze(net):
+    net.last.trainable = False
+
+
+def freeze_one(net):
+    net.first.kernel.trainable = False
+
+
+def another_optimizer(net):
+    net.optimizer = jk.optimizers.SGD(0.5)
+
+
+CHANGES = [put, append, replace, freeze, freeze_one, another_optimizer]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda f: f.__name__)
+def test_a_change_between_batches_takes_effect(change):
+    net = Net()
+    net.compile("sgd", "mse")
+    net.train_on_batch(X, Y)
+    net.train_on_batch(X, Y)
+    before = net._engine
+    change(net)
+    kept = {v.path: (v.trainable, v.numpy()) for v in net.variables}
+    net.train_on_batch(X, Y)
+    assert net._engine is not before
+    for v in net.weights:
+        was_trainable, value = kept[v.path]
+        assert (not np.array_equal(value, v.numpy())) == was_trainable, v.path
+
+
+def test_without_a_change_the_engine_stays():
+    net = Net()
+    net.compile("sgd", "mse", metrics=["mae"])
+    net.train_on_batch(X, Y)
+    before = net._engine
+    net.note, net.count = "another type of value", 3
+    net.train_on_batch(X, Y)
+    net.first.trainable = True
+    net.train_on_batch(X, Y)
+    assert net._engine is before and net._engine.is_current()
