@@ -7,6 +7,10 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
+import jax
+import numpy as np
+
+from jaxkeras.core.signature import signature
 from jaxkeras.data import checks
 from jaxkeras.data.arrays import Batch, Source, standardize
 from jaxkeras.data.utils import unpack_x_y_sample_weight
@@ -103,13 +107,21 @@ class StreamSource(Source):
 
     def _batches(self, epoch: int, skip: int) -> Generator[Batch]:
         raw = self._raw(epoch, skip)
+        ready_kind: Any = None  # of batches that need no work
         try:
             for number, batch in enumerate(raw, start=skip):
                 try:
                     x, y, weight = unpack_x_y_sample_weight(batch)
-                    ready = standardize(x, *((None, None) if self._for_predict else (y, weight)), self._class_weight)
+                    given = (x, None, None) if self._for_predict else (x, y, weight)
+                    kind = _kind(given)
+                    if kind is not None and kind == ready_kind:
+                        yield given
+                        continue
+                    ready = standardize(*given, self._class_weight)
                 except ValueError as e:
                     raise ValueError(f"Batch {number} of the {self.kind}: {e}") from None
+                if kind is not None and _kind(ready) == kind:
+                    ready_kind = kind
                 yield ready
         finally:
             raw.close()
@@ -127,6 +139,14 @@ class StreamSource(Source):
 
     def _end(self) -> None:
         """Called once at the end of every epoch."""
+
+
+def _kind(batch: Batch) -> Any:
+    """What decides about a batch of plain arrays whatever their values are: shapes and types. None for other batches,
+    of which values may matter."""
+    leaves = jax.tree.leaves(batch)
+    plain = all(type(leaf) is np.ndarray and leaf.dtype.kind in "fiub" for leaf in leaves)
+    return signature(batch) if plain else None
 
 
 def _rejoin(first: Batch, rest: Generator[Batch], skip: int) -> Generator[Batch]:

@@ -14,6 +14,7 @@ from jaxkeras.callbacks import CallbackList
 from jaxkeras.callbacks.progress import open_line
 from jaxkeras.core import config, pure
 from jaxkeras.core.logging import is_interactive_logging_enabled
+from jaxkeras.core.signature import signature
 from jaxkeras.core.tracebacks import brief
 from jaxkeras.data import adapt, split_validation, unpack_x_y_sample_weight
 from jaxkeras.data.weights import class_weight_to_sample_weight
@@ -22,7 +23,6 @@ from jaxkeras.models.host import check_text, host_part
 from jaxkeras.models.steps import Steps
 from jaxkeras.training import loop
 from jaxkeras.training.engine import Engine, build, engine_for
-from jaxkeras.training.executable import signature
 from jaxkeras.training.feeds import feed_for
 from jaxkeras.training.interrupt import Guard
 from jaxkeras.training.logs import to_python

@@ -12,6 +12,7 @@ import jax
 
 from jaxkeras.core import program_cache
 from jaxkeras.core.jax_config import settings
+from jaxkeras.core.signature import signature
 
 MIN_COMPILE_SECONDS = 0.03  # what is compiled faster than it is read from disk is not worth keeping
 
@@ -79,16 +80,6 @@ class Executable:
 def _setting(static: dict[str, Any]) -> Any:
     """What changes a program besides its arguments."""
     return (*static.items(), settings.jax_enable_x64, settings.jax_default_matmul_precision)
-
-
-def signature(tree: Any) -> Any:
-    """Structure, shapes, types and placement of a pytree of arrays."""
-    leaves, structure = jax.tree.flatten(tree)
-    return structure, tuple((leaf.shape, leaf.dtype, _placement(leaf)) for leaf in leaves)
-
-
-def _placement(leaf: Any) -> Any:
-    return leaf.sharding if getattr(leaf, "committed", False) else None
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxkeras.core.signature import signature
 from jaxkeras.data import ArraySource, Source, prefetch
 from jaxkeras.training.program import Programs
 
@@ -204,7 +205,7 @@ class StreamFeed:
         source = self.source
         if skip and not self._decided:
             first = source.peek(epoch)  # what an epoch from its start would have decided by
-            self._length(first, _signature(first))
+            self._length(first, signature(first))
         read = source.batches if isinstance(source, ArraySource) else source.epoch  # type: ignore[attr-defined]
         batches = read(epoch, skip)
         ahead = prefetch(self._chunks(iter(batches)), 2)
@@ -235,7 +236,7 @@ class StreamFeed:
                 waiting.clear()
 
         for batch in batches:
-            now = _signature(batch)
+            now = signature(batch)
             if now != shape:
                 yield from flush()
                 shape = now
@@ -256,14 +257,15 @@ class StreamFeed:
         return self._decided[shape]
 
     def _stack(self, batches: list[Any], shape: Any) -> tuple[Any, int, int]:
-        length, size = self._length(batches[0], shape), shape[1]
+        length, size = self._length(batches[0], shape), _rows(batches[0])
         if length == 1 or size is None:
             return jax.device_put(batches[0]), 0, 0
 
         def join(*parts: Any) -> Any:
-            full = np.zeros((length * size, *parts[0].shape[1:]), parts[0].dtype)
+            full = np.empty((length * size, *parts[0].shape[1:]), parts[0].dtype)
             for i, part in enumerate(parts):
                 full[i * size : (i + 1) * size] = part
+            full[len(parts) * size :] = 0  # rows that no step reads
             return full
 
         return jax.device_put(jax.tree.map(join, *batches)), len(batches), size
@@ -272,11 +274,10 @@ class StreamFeed:
         pass
 
 
-def _signature(batch: Any) -> Any:
-    leaves, treedef = jax.tree.flatten(batch)
-    sizes = {leaf.shape[0] if leaf.ndim else None for leaf in leaves}
-    size = sizes.pop() if len(sizes) == 1 else None
-    return treedef, size, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves)
+def _rows(batch: Any) -> int | None:
+    """How many rows a batch has, if all its arrays have equally many."""
+    sizes = {leaf.shape[0] if leaf.ndim else None for leaf in jax.tree.leaves(batch)}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _loop(data: Any, order: Any, start: int, count: int, size: int) -> Callable[..., Any]:

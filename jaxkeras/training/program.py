@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxkeras.training.executable import Executable, signature
+from jaxkeras.core.signature import signature
+from jaxkeras.training.executable import Executable
 from jaxkeras.training.state import TrainState
 from jaxkeras.training.step import Step
 

@@ -1,0 +1,17 @@
+"""What a compiled program depends on besides the values of its arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+
+def signature(tree: Any) -> Any:
+    """Structure, shapes, types and placement of a pytree of arrays."""
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, tuple((leaf.shape, leaf.dtype, _placement(leaf)) for leaf in leaves)
+
+
+def _placement(leaf: Any) -> Any:
+    return leaf.sharding if getattr(leaf, "committed", False) else None
