@@ -75,8 +75,8 @@ def find(kind: str, name: str) -> Any:
 _BUILT_IN = tuple(
     f"keras.{part}"
     for part in (
-        "activations", "constraints", "distillation", "dtype_policies", "initializers", "layers", "losses", "metrics",
-        "models", "optimizers", "optimizers.schedules", "random", "regularizers", "utils",
+        "activations", "applications", "constraints", "distillation", "dtype_policies", "initializers", "layers",
+        "losses", "metrics", "models", "optimizers", "optimizers.schedules", "random", "regularizers", "utils",
     )
 )  # fmt: skip
 

@@ -1,6 +1,8 @@
 """Arguments that all architectures share, the files of weights, and images before and names after."""
 
 import json
+import subprocess
+import sys
 
 import jax.numpy as jnp
 import keras
@@ -71,13 +73,30 @@ def test_a_tensor_of_other_layers_can_be_the_image():
     assert [layer.name for layer in model.layers[:3]] == ["input_layer", "rescaling", "block1_conv1"]
 
 
-def test_weights_come_from_a_file(tmp_path):
-    path = tmp_path / "w.weights.h5"
+@pytest.mark.parametrize("ending", ["weights.h5", "keras", "h5"])
+def test_weights_come_from_a_file_of_keras(tmp_path, ending):
+    path = str(tmp_path / f"w.{ending}")
     arguments = {"include_top": False, "input_shape": (32, 32, 3), "alpha": 0.25}
-    model = apps.MobileNet(weights=None, **arguments)
-    model.save_weights(path)
-    again = apps.MobileNet(weights=str(path), **arguments)
-    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
+    theirs = keras.applications.MobileNet(weights=None, **arguments)
+    (theirs.save_weights if ending == "weights.h5" else theirs.save)(path)
+    ours = apps.MobileNet(weights=path, **arguments)
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_layers_of_architectures_are_found_in_a_file_of_keras(tmp_path):
+    """In a process that has not imported the architectures."""
+    path = tmp_path / "m.keras"
+    x = keras.Input((4,))
+    scaled = keras.src.applications.convnext.LayerScale(0.5, 4)(x)
+    y = keras.src.applications.inception_resnet_v2.CustomScaleLayer(0.25)([x, scaled])
+    keras.Model(x, y).save(path)
+    code = (
+        "import sys, numpy, jaxkeras as jk; assert 'jaxkeras.applications' not in sys.modules; "
+        f"print(jk.models.load_model({str(path)!r})(numpy.ones((1, 4))).tolist())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stdout.split() == "[[1.125, 1.125, 1.125, 1.125]]".split(), run.stderr[-2000:]
 
 
 def test_missing_weights_say_what_to_put_where(offline):
