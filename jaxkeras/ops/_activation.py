@@ -10,7 +10,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core.symbolic import op
-from jaxkeras.ops._row import as_array, inexact, row
+from jaxkeras.ops._row import as_array, in_float32, inexact, row
+
+
+def _hard_tanh(x: Any) -> jax.Array:
+    x = as_array(x)
+    return jnp.minimum(x, 1) if jnp.issubdtype(x.dtype, jnp.unsignedinteger) else jax.nn.hard_tanh(x)
+
 
 celu = row(inexact(jax.nn.celu), "x", "`x` above zero, `alpha (exp(x / alpha) - 1)` below.", alpha=1.0)
 elu = row(inexact(jax.nn.elu), "x", "`x` above zero, `alpha (exp(x) - 1)` below.", alpha=1.0)
@@ -21,7 +27,7 @@ gelu = row(
 glu = row(inexact(jax.nn.glu), "x", "The first half along an axis times the sigmoid of the second half.", axis=-1)
 hard_sigmoid = row(inexact(jax.nn.hard_sigmoid), "x", "`x / 6 + 1 / 2`, limited to [0, 1].")
 hard_silu = hard_swish = row(inexact(jax.nn.hard_silu), "x", "`x` times its hard sigmoid.", name="hard_silu")
-hard_tanh = row(jax.nn.hard_tanh, "x", "`x`, limited to [-1, 1].")
+hard_tanh = row(_hard_tanh, "x", "`x`, limited to [-1, 1].", name="hard_tanh")
 leaky_relu = row(jax.nn.leaky_relu, "x", "`x` above zero, `negative_slope x` below.", negative_slope=0.2)
 log_sigmoid = row(inexact(jax.nn.log_sigmoid), "x", "Logarithm of the sigmoid.")
 relu = row(jax.nn.relu, "x", "`x` above zero, zero below.")
@@ -33,7 +39,7 @@ softplus = row(inexact(jax.nn.softplus), "x", "`log(1 + exp(x))`.")
 softsign = row(inexact(jax.nn.soft_sign), "x", "`x / (1 + |x|)`.", name="softsign")
 sparse_plus = row(jax.nn.sparse_plus, "x", "0 below -1, `x` above 1, a parabola between.")
 sparse_sigmoid = row(inexact(jax.nn.sparse_sigmoid), "x", "`(x + 1) / 2`, limited to [0, 1].")
-squareplus = row(inexact(jax.nn.squareplus), "x", "`(x + sqrt(x^2 + b)) / 2`.", b=4)
+squareplus = row(inexact(in_float32(jax.nn.squareplus)), "x", "`(x + sqrt(x^2 + b)) / 2`.", b=4)
 tanh = row(inexact(jnp.tanh), "x", "Hyperbolic tangent.")
 tanh_shrink = row(inexact(lambda x: x - jnp.tanh(x)), "x", "`x - tanh(x)`.", name="tanh_shrink")
 
@@ -47,7 +53,7 @@ def hard_shrink(x: Any, threshold: float = 0.5) -> jax.Array:
         threshold: the threshold.
     """
     x = as_array(x)
-    return jnp.where(jnp.abs(x) > threshold, x, 0.0)
+    return jnp.where((x > threshold) | (x < -threshold), x, 0.0)  # the most negative integer has no absolute value
 
 
 @op

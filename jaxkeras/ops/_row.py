@@ -83,6 +83,19 @@ def inexact(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of one array, 16-bit numbers becoming 32-bit ones on the way: for formulas in which steps overflow or
+    lose digits although the result is an ordinary number."""
+
+    @functools.wraps(function)
+    def call(x: Any, **kwargs: Any) -> Any:
+        if getattr(x, "dtype", None) in ("float16", "bfloat16"):
+            return function(jnp.asarray(x, "float32"), **kwargs).astype(x.dtype)
+        return function(x, **kwargs)
+
+    return call
+
+
 def unsigned(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` of the sizes of two integers, computed without a sign: the most negative integer has no positive
     counterpart of its own type, and a loop that waits for zero would not end with it."""

@@ -33,7 +33,7 @@ from jaxkeras.ops._numpy import unique as unique
 from jaxkeras.ops._numpy import vectorize as vectorize
 from jaxkeras.ops._numpy import view as view
 from jaxkeras.ops._numpy import where as where
-from jaxkeras.ops._row import REQUIRED, as_array, floatx_by_default, inexact, row, unsigned
+from jaxkeras.ops._row import REQUIRED, as_array, floatx_by_default, in_float32, inexact, row, unsigned
 
 # -- elementwise, one array -----------------------------------------------------------------------------------------
 abs = absolute = row(jnp.absolute, "x", "Absolute value.")
@@ -53,7 +53,7 @@ cos = row(inexact(jnp.cos), "x", "Cosine.")
 cosh = row(inexact(jnp.cosh), "x", "Hyperbolic cosine.")
 deg2rad = row(inexact(jnp.deg2rad), "x", "Degrees as radians.")
 exp = row(inexact(jnp.exp), "x", "Exponential function.")
-exp2 = row(inexact(jnp.exp2), "x", "Two to the power of the elements.")
+exp2 = row(inexact(in_float32(jnp.exp2)), "x", "Two to the power of the elements.")
 expm1 = row(inexact(jnp.expm1), "x", "`exp(x) - 1`, accurate near zero.")
 floor = row(inexact(jnp.floor), "x", "Largest whole number that is not above.")
 i0 = row(inexact(jnp.i0), "x", "Modified Bessel function of the first kind, order 0.")
@@ -79,7 +79,7 @@ reciprocal = row(jnp.reciprocal, "x", "One divided by the elements.")
 sign = row(jnp.sign, "x", "-1, 0 or 1, by sign.")
 signbit = row(jnp.signbit, "x", "True where the sign bit is set.")
 sin = row(inexact(jnp.sin), "x", "Sine.")
-sinc = row(inexact(jnp.sinc), "x", "`sin(pi x) / (pi x)`.")
+sinc = row(inexact(in_float32(jnp.sinc)), "x", "`sin(pi x) / (pi x)`.")
 sinh = row(inexact(jnp.sinh), "x", "Hyperbolic sine.")
 sqrt = row(inexact(jnp.sqrt), "x", "Square root.")
 square = row(jnp.square, "x", "The elements times themselves.")
