@@ -21,6 +21,7 @@ from jaxkeras.lowering import (
     cpu_pool,
     cpu_recurrent,
     flash,
+    phases,
     plain,
     taps,
     winograd,
@@ -63,6 +64,15 @@ def _splits(x: Array, kernel: Array, spec: ConvSpec) -> bool:
 
 def _pointwise(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     return math.prod(kernel.shape[:-2]) == 1
+
+
+def _spread_out(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    """In three dimensions XLA multiplies the zeros one by one; in two it is as fast as by phases."""
+    return spec.rank == 3 and max(spec.input_dilation) > 1 and max(spec.strides) == 1
+
+
+def _spread_out_input(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    return max(spec.input_dilation) > 1 and max(spec.strides) == 1
 
 
 def _exact(x: Array) -> bool:
@@ -136,9 +146,9 @@ def _small_images(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSp
     return ordinary and padded and kernel.shape[-1] >= 64 and 1 < math.prod(kernel.shape[:-2]) <= 9 and max(sizes) <= 16
 
 
-def _image_by_image(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
-    """Where the sums, one image for each tap, stay in the cache."""
-    return _exact(x) and x.shape[0] > 1 and math.prod(window) <= 25 and math.prod(dy.shape[1:]) <= 2**17
+def _row_by_row(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    """Where the sums, one row for each tap, stay in the cache."""
+    return _exact(x) and math.prod(window) * math.prod(dy.shape[2:]) * dy.dtype.itemsize <= 2**22
 
 
 def _short_windows(x: Array, spec: PoolSpec) -> bool:
@@ -195,15 +205,17 @@ def _tanh_rnn(x: Array, states: tuple, kernel: Array, mask: Array | None, activa
 TABLE: tuple[Row, ...] = (
     Row("cpu", "conv", _splits, cpu_conv.conv),
     Row("cpu", "conv_forward", _pointwise, taps.pointwise_forward),
+    Row("cpu", "conv_forward", _spread_out, phases.forward),
     Row("cpu", "conv_forward", _short_sums, taps.fused_forward),
     Row("cpu", "conv_forward", _winograd, winograd.forward),
     Row("cpu", "conv_forward", _strips, taps.strip_forward),
     Row("cpu", "conv_input_gradient", _small_images, taps.tap_input_gradient),
+    Row("cpu", "conv_kernel_gradient", _spread_out_input, phases.kernel_gradient),
     Row("cpu", "conv_kernel_gradient", _few_inputs, taps.patch_kernel_gradient),
     Row("cpu", "conv_kernel_gradient", _winograd_gradient, winograd.kernel_gradient),
     Row("cpu", "conv_kernel_gradient", _strip_gradient, taps.strip_kernel_gradient),
     Row("cpu", "conv_kernel_gradient", _wide_gradient, taps.tap_kernel_gradient),
-    Row("cpu", "depthwise_kernel_gradient", _image_by_image, taps.depthwise_kernel_gradient_by_image),
+    Row("cpu", "depthwise_kernel_gradient", _row_by_row, taps.depthwise_kernel_gradient_by_row),
     Row("cpu", "max_pool", _short_windows, cpu_pool.max_pool),
     Row("cpu", "average_pool", _overlapping, cpu_pool.average_pool),
     Row("cpu", "dense", _sequences, cpu_dense.dense),

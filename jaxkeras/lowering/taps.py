@@ -171,14 +171,20 @@ def depthwise_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec
     return jnp.stack(sums).reshape(*window, x.shape[-1])
 
 
-def depthwise_kernel_gradient_by_image(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
-    """One sum for each tap and place, image by image: nothing the size of the batch is written."""
+def depthwise_kernel_gradient_by_row(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
+    """One sum for each tap and place along the other axes, row by row of the first: all of it stays in the cache."""
+    x = padded(x, spec)
+    (rows, *rest), taken = dy.shape[1:-1], effective(window[0], spec.dilation[0])
+    ones = (1,) * (spec.rank - 1)
+    others = ConvSpec(spec.strides[1:], ((0, 0),) * len(ones), spec.dilation[1:], ones, 1, False)
 
-    def add(totals: list[Array], image: tuple[Array, Array]) -> tuple[list[Array], None]:
-        one, slope = image
-        shifted = views(one[None], window, slope.shape[:-1], spec)
-        return [total + view[0] * slope for total, view in zip(totals, shifted)], None
+    def add(totals: list[Array], place: Array) -> tuple[list[Array], None]:
+        image, row = place // rows, place % rows
+        above = lax.dynamic_slice_in_dim(x[image], row * spec.strides[0], taken)[:: spec.dilation[0]]
+        slope = dy[image, row]
+        return [t + view * slope for t, view in zip(totals, views(above, window[1:], rest, others))], None
 
-    totals = [jnp.zeros(dy.shape[1:], dy.dtype)] * math.prod(window)
-    totals, _ = lax.scan(add, totals, (x, dy))
-    return jnp.stack([jnp.sum(total, tuple(range(spec.rank))) for total in totals]).reshape(*window, x.shape[-1])
+    totals = [jnp.zeros((window[0], *rest, x.shape[-1]), dy.dtype)] * math.prod(window[1:])
+    totals, _ = lax.scan(add, totals, jnp.arange(x.shape[0] * rows))
+    sums = jnp.stack([jnp.sum(t, tuple(range(1, spec.rank))) for t in totals], 1)
+    return sums.reshape(*window, x.shape[-1])

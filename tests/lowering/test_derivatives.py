@@ -97,6 +97,16 @@ CONVS = {
     "pointwise strided": ((2, 4, 5, 3), (1, 1, 3, 4), {"strides": 2}),
     "transposed": ((2, 4, 3, 5), (3, 3, 5, 4), {"input_dilation": 2, "padding": [(2, 2), (1, 2)]}),
     "pointwise transposed": ((2, 4, 3, 5), (1, 1, 5, 4), {"input_dilation": 2, "padding": [(0, 1), (0, 1)]}),
+    "transposed, dilated": (
+        (2, 4, 5, 3), (3, 2, 3, 4), {"input_dilation": (2, 3), "dilation": (2, 2), "padding": [(4, 1), (2, 3)]},
+    ),
+    "transposed, strides beyond window": (
+        (2, 3, 4, 3), (2, 2, 3, 4), {"input_dilation": (3, 4), "padding": [(1, 2), (1, 3)]},
+    ),
+    "transposed, cut": ((2, 4, 3, 5), (3, 3, 5, 4), {"input_dilation": 2, "padding": [(-1, 1), (1, -1)]}),
+    "transposed, three dimensions": (
+        (1, 3, 2, 3, 3), (2, 3, 2, 3, 4), {"input_dilation": (2, 1, 2), "padding": [(1, 1), (1, 1), (0, 1)]},
+    ),
     "grouped": ((2, 6, 5, 6), (3, 3, 3, 4), {"groups": 2}),
     "depthwise": ((2, 6, 5, 3), (3, 3, 1, 3), {"groups": 3, "padding": "same"}),
     "depthwise strided": ((2, 7, 6, 3), (3, 2, 1, 6), {"groups": 3, "padding": "same", "strides": 2}),
@@ -105,7 +115,7 @@ CONVS = {
     "three dimensions": ((1, 4, 5, 4, 3), (2, 3, 2, 3, 4), {"padding": "same", "strides": (1, 2, 1)}),
     "channels first": ((2, 5, 6, 5), (3, 3, 5, 4), {"channels_first": True, "strides": 2}),
     "wide": ((1, 3, 3, 128), (2, 2, 128, 64), {}),
-}
+}  # fmt: skip
 
 
 TWICE = ("same", "few channels", "pointwise strided", "strided and dilated", "transposed", "depthwise strided")
