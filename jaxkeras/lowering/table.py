@@ -97,7 +97,7 @@ def _work(x: Array, kernel: Array, spec: ConvSpec) -> int:
 
 
 def _short_sums(x: Array, kernel: Array, spec: ConvSpec) -> bool:
-    return _exact(x) and _terms(x.shape[-1], kernel.shape[:-2]) <= 25
+    return _exact(x) and _terms(x.shape[-1], kernel.shape[:-2]) <= 36
 
 
 def _threes(window: Sequence[int], spec: ConvSpec) -> bool:
