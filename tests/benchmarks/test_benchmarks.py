@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 import jaxkeras as jk
-from benchmarks import run
+from benchmarks import lowerings, run
 from benchmarks.comparisons import COMPARISONS
 from benchmarks.frameworks import FRAMEWORKS, hand_jax, keras_api
 from benchmarks.workloads import WORKLOADS, Workload, draw_data, draw_weights, weight_shapes
@@ -64,3 +65,20 @@ def test_a_tiny_run_writes_a_report(tmp_path: Path):
         assert len(entry["rounds"]) == 2 and entry["peak_bytes"] > 0
     assert result["target"]["against"] == "jax-scan"
     assert "| jaxkeras |" in (tmp_path / "tiny.md").read_text()
+
+
+def test_every_operation_among_the_lowerings_can_be_traced():
+    names = [case.name for case in lowerings.CASES]
+    assert len(set(names)) == len(names)
+    for case in lowerings.CASES:
+        arrays = [jax.ShapeDtypeStruct(shape, "float32") for shape in case.shapes]
+        y = jax.eval_shape(case.function, *arrays)
+        assert y.size and y.dtype == "float32", case.name
+
+
+def test_a_tiny_comparison_of_operations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lowerings, "SECONDS", 1e-3)
+    lowerings.main(["batch norm 32x64", "--rounds", "1", "--output", str(tmp_path / "few")])
+    times = json.loads((tmp_path / "few.json").read_text())["cases"]["batch norm 32x64"]
+    assert len(times) == 4 and min(times.values()) > 0
+    assert "| batch norm 32x64 |" in (tmp_path / "few.md").read_text()
