@@ -54,7 +54,13 @@ def are_evenly_spaced(thresholds: Iterable[float]) -> bool:
 
 
 def even_thresholds(count: int) -> list[float]:
-    """`count` thresholds from 0 to 1 in equal steps."""
+    """`count` thresholds from 0 to 1 in equal steps.
+
+    Raises:
+        ValueError: for a count that only a mistake, or a hostile file, can ask for.
+    """
+    if count > 1_000_000:
+        raise ValueError(f"`num_thresholds` must be at most 1,000,000; got {count:,}. 200 are usual.")
     return [0.0, *(i / (count - 1) for i in range(1, count - 1)), 1.0]
 
 

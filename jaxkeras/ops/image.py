@@ -157,10 +157,10 @@ def _sample(images: jax.Array, rows: jax.Array, columns: jax.Array, interpolatio
     return jax.vmap(lambda image, r, c: of_channels(image, [r, c]))(images, rows, columns)
 
 
-def _grid(images: jax.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of each pixel."""
-    row, column = np.meshgrid(*(np.arange(n, dtype="float32") for n in images.shape[1:3]), indexing="ij")
-    return row, column
+def _grid(images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Row and column of each pixel; by JAX, so that shapes are inferred without making them."""
+    shape = images.shape[1:3]
+    return jax.lax.broadcasted_iota("float32", shape, 0), jax.lax.broadcasted_iota("float32", shape, 1)
 
 
 @op

@@ -173,7 +173,8 @@ def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> jax
     """
     x = as_array(x)
     starts = np.arange(0, x.shape[-1] - sequence_length + 1, sequence_stride)
-    return x[..., starts[:, None] + np.arange(sequence_length)]
+    # Added by JAX: shapes are inferred without making the table.
+    return x[..., jnp.asarray(starts)[:, None] + np.arange(sequence_length)]
 
 
 def _window(window: Any, length: int, fft_length: int, dtype: Any) -> jax.Array:

@@ -20,13 +20,15 @@ def reading(filepath: Any) -> Iterator[None]:
         filepath: the file.
 
     Raises:
-        ValueError: for a file that is damaged, cut short, nested too deep, or not of the expected format.
+        ValueError: for a file that is damaged, cut short, nested too deep, too large, or not of the expected format.
     """
     short = str(filepath)[-120:]
     try:
         yield
     except RecursionError:
         raise ValueError(f"'{short}' is nested too deep to be a model; it is damaged or malicious.") from None
+    except MemoryError as error:
+        raise ValueError(f"'{short}' needs more memory than there is: {str(error)[:200]}") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, json.JSONDecodeError, UnicodeError) as error:
         raise ValueError(f"'{short}' is damaged, cut short, or of another format: {str(error)[:200]}") from None
     except OSError as error:

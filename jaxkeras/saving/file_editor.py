@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import pathlib
-import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from jaxkeras.callbacks.progress import print_message
-from jaxkeras.saving import weights_h5
+from jaxkeras.saving import keras_format, weights_h5
 from jaxkeras.saving.atomic import replacing
+from jaxkeras.saving.budget import Budget
 from jaxkeras.saving.errors import reading
 
 Weights = dict[str, Any]
@@ -54,21 +54,21 @@ class KerasFileEditor:
             raise FileNotFoundError(f"There is no file '{path}'.")
         with reading(path):
             if path.suffix == ".keras":
-                with zipfile.ZipFile(path) as archive:
+                with keras_format.opened(path) as archive:
                     self.config = json.loads(archive.read("config.json"))
                     self.metadata = json.loads(archive.read("metadata.json"))
-                    with archive.open("model.weights.h5") as stream, h5py.File(stream, "r") as file:
-                        self.weights_dict = self._read(file, "")
+                    with archive.seekable("model.weights.h5") as stream, h5py.File(stream, "r") as file:
+                        self.weights_dict = self._read(file, "", weights_h5.budget_of([file]))
             else:
                 with h5py.File(path, "r") as file:
-                    self.weights_dict = self._read(file, "")
+                    self.weights_dict = self._read(file, "", weights_h5.budget_of([file]))
         print_message(f"Keras model file '{self.filepath}'")
         if self.metadata is not None:
             print_message(
                 f"Saved with Keras {self.metadata.get('keras_version')} - date: {self.metadata.get('date_saved')}"
             )
 
-    def _read(self, group: Any, path: str) -> Weights:
+    def _read(self, group: Any, path: str, budget: Budget) -> Weights:
         """What a group holds; its own weights, which lie in `vars`, stand beside its parts."""
         import h5py
 
@@ -76,10 +76,10 @@ class KerasFileEditor:
         for key in group:
             item = weights_h5.plain(group, key)
             if isinstance(item, h5py.Dataset):
-                found[key] = weights_h5.read_array(item)
+                found[key] = weights_h5.read_array(item, budget)
             elif key == "vars" and path:
-                found.update(self._read(item, path))
-            elif inside := self._read(item, f"{path}/{key}"):
+                found.update(self._read(item, path, budget))
+            elif inside := self._read(item, f"{path}/{key}", budget):
                 found[key] = inside
         if group.attrs and found:
             self.object_metadata.setdefault(path, {}).update(group.attrs)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import io
 import json
+import os
 import pathlib
 import shutil
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 from jaxkeras import registry
 from jaxkeras.core.tracking import walk
 from jaxkeras.saving import weights_h5
 from jaxkeras.saving.atomic import replacing, scratch
+from jaxkeras.saving.budget import Budget
 
 _FORMAT = "3.15.1"  # the version of Keras whose layout this is
 
@@ -71,18 +76,35 @@ class _Folder:
     def read(self, name: str) -> bytes:
         return (self.path / name).read_bytes()
 
-    def open(self, name: str) -> Any:
+    def seekable(self, name: str) -> Any:
         return open(self.path / name, "rb")
 
-    def __enter__(self) -> _Folder:
-        return self
 
-    def __exit__(self, *exception: object) -> None:
-        pass
+class _Archive(zipfile.ZipFile):
+    """A zip whose members are about as large together as the file says."""
+
+    def check(self, size: int) -> None:
+        names = self.namelist()
+        if len(set(names)) < len(names):
+            raise ValueError("The file holds two members of one name, and which of them counts is not defined.")
+        Budget(size).take(sum(member.file_size for member in self.infolist()), "What is in it")
+
+    def seekable(self, name: str) -> Any:
+        """A member to jump in; one that is compressed would be inflated from its start again at each jump."""
+        return (
+            self.open(name) if self.getinfo(name).compress_type == zipfile.ZIP_STORED else io.BytesIO(self.read(name))
+        )
 
 
-def _opened(filepath: Any) -> Any:
-    return _Folder(filepath) if pathlib.Path(filepath).is_dir() else zipfile.ZipFile(filepath)
+@contextlib.contextmanager
+def opened(filepath: Any) -> Iterator[Any]:
+    """A `.keras` file, or a folder of the same parts, to read from."""
+    if pathlib.Path(filepath).is_dir():
+        yield _Folder(filepath)
+        return
+    with _Archive(filepath) as archive:
+        archive.check(os.path.getsize(filepath))
+        yield archive
 
 
 def model_config(model: Any) -> dict[str, Any]:
@@ -108,7 +130,7 @@ def load(filepath: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> 
     Raises:
         ValueError: for a file that is no `.keras` file, or one whose config names what is not known.
     """
-    with _opened(filepath) as archive:
+    with opened(filepath) as archive:
         names = archive.namelist()
         missing = [n for n in ("config.json", "model.weights.h5") if n not in names]
         if missing:
@@ -119,7 +141,7 @@ def load(filepath: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> 
         if not compile:
             config.pop("compile_config", None)
         model = registry.deserialize(config, custom_objects, safe_mode, kind="keras.models")
-        with archive.open("model.weights.h5") as stream:
+        with archive.seekable("model.weights.h5") as stream:
             _read_weights(stream, model)
         _read_assets(archive, model)
     return model
@@ -134,7 +156,7 @@ def _read_weights(stream: Any, model: Any, skip_mismatch: bool = False) -> None:
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool) -> None:
     """Read only the weights of a `.keras` file."""
-    with _opened(filepath) as archive, archive.open("model.weights.h5") as stream:
+    with opened(filepath) as archive, archive.seekable("model.weights.h5") as stream:
         _read_weights(stream, model, skip_mismatch)
 
 

@@ -12,8 +12,9 @@ from jaxkeras import registry
 from jaxkeras.core import pure
 from jaxkeras.core.tracking import walk
 from jaxkeras.saving.atomic import replacing
+from jaxkeras.saving.budget import Budget
 from jaxkeras.saving.keras_format import _FORMAT, model_config
-from jaxkeras.saving.weights_h5 import has, plain, read_array, write_array
+from jaxkeras.saving.weights_h5 import budget_of, has, plain, read_array, write_array
 
 _ATTRIBUTE_LIMIT = 64512  # of one HDF5 attribute, in bytes
 
@@ -127,8 +128,9 @@ def load(filepath: Any, custom_objects: Any, compile: bool) -> Any:
             model = registry.deserialize(_json(file.attrs["model_config"]), kind="keras.models")
             read_weights(plain(file, "model_weights"), model)
             if has(file, "seed_states"):
+                budget = budget_of([file])
                 for path, state in _seeds(model).items():
-                    state.assign(plain(file, f"seed_states/{path}")[()])
+                    state.assign(read_array(plain(file, f"seed_states/{path}"), budget))
             if compile and "training_config" in file.attrs:
                 training = _json(file.attrs["training_config"])
                 optimizer = training.pop("optimizer_config")
@@ -155,14 +157,15 @@ def _json(value: Any) -> Any:
     return json.loads(value.decode() if isinstance(value, bytes) else value)
 
 
-def _arrays(group: Any) -> list[Any]:
-    return [read_array(plain(group, name)) for name in _read_names(group, "weight_names")]
+def _datasets(group: Any) -> list[Any]:
+    return [plain(group, name) for name in _read_names(group, "weight_names")]
 
 
 def _read_optimizer(group: Any, model: Any) -> None:
     table = pure.table(model)
     model.optimizer.build(list(table.params.values()), list(table.params))
-    arrays = _arrays(group)
+    budget = budget_of([group.file])
+    arrays = [read_array(item, budget) for item in _datasets(group)]
     try:
         model.optimizer.set_weights(arrays)
     except ValueError as error:
@@ -176,32 +179,33 @@ def read_weights(group: Any, model: Any, by_name: bool = False, skip_mismatch: b
         ValueError: for another number of layers or of weights, or other shapes.
     """
     names = _read_names(group, "layer_names")
-    stored = {name: _arrays(plain(group, name)) for name in names}
+    budget = budget_of([group.file])
+    stored = {name: _datasets(plain(group, name)) for name in names}
     layers = [layer for layer in _layers(model) if _ordered(layer)]
     if by_name:
         pairs = [(layer, stored[layer.name]) for layer in layers if layer.name in stored]
     else:
-        filled = [(name, arrays) for name, arrays in stored.items() if arrays]
+        filled = [items for items in stored.values() if items]
         if len(filled) != len(layers):
             raise ValueError(
                 f"The file holds weights of {len(filled)} layers, but the model has {len(layers)} layers with weights."
                 + ("" if model.built else " The model is not built: call it on data, or build it, first.")
             )
-        pairs = [(layer, arrays) for layer, (_, arrays) in zip(layers, filled)]
-    for layer, arrays in pairs:
-        _assign(layer.name, _ordered(layer), arrays, skip_mismatch)
+        pairs = list(zip(layers, filled))
+    for layer, items in pairs:
+        _assign(layer.name, _ordered(layer), items, skip_mismatch, budget)
     if has(group, "top_level_model_weights"):
         own = model.own_variables()
-        _assign(model.name, own, _arrays(plain(group, "top_level_model_weights")), skip_mismatch)
+        _assign(model.name, own, _datasets(plain(group, "top_level_model_weights")), skip_mismatch, budget)
 
 
-def _assign(name: str, variables: list[Any], arrays: list[Any], skip_mismatch: bool) -> None:
-    shapes = [v.shape for v in variables]
-    if shapes != [tuple(np.shape(a)) for a in arrays]:
-        message = f"Weights of layer '{name}' have shapes {shapes}, but the file holds {[np.shape(a) for a in arrays]}."
+def _assign(name: str, variables: list[Any], items: list[Any], skip_mismatch: bool, budget: Budget) -> None:
+    shapes, stored = [v.shape for v in variables], [item.shape for item in items]
+    if shapes != stored:
+        message = f"Weights of layer '{name}' have shapes {shapes}, but the file holds {stored}."
         if not skip_mismatch:
             raise ValueError(message)
         warnings.warn(f"Skipped. {message}", stacklevel=4)
         return
-    for v, value in zip(variables, arrays):
-        v.assign(value)
+    for v, item in zip(variables, items):
+        v.assign(read_array(item, budget))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxkeras.core.tracking import walk
+from jaxkeras.saving.budget import Budget
 
 
 def parts(model: Any, skip: Iterable[Any] = ()) -> Iterator[tuple[str, Any]]:
@@ -39,18 +41,26 @@ def entries(model: Any, skip: Iterable[Any] = ()) -> Iterator[tuple[str, str, di
             yield own, generator.name, {"0": generator.state.cell()}
 
 
-def _arrays(files: Sequence[Any], path: str) -> dict[str, np.ndarray]:
+def budget_of(files: Sequence[Any]) -> Budget:
+    """What may be read from open HDF5 files."""
+    return Budget(sum(file.id.get_filesize() for file in files))
+
+
+def _arrays(files: Sequence[Any], path: str, budget: Budget) -> dict[str, np.ndarray]:
     """The arrays of one group, `{name: array}`, which may lie in several files; none if there is no such group."""
     found = {}
     for file in files:
         group = _group(file, path)
         if group is not None:
-            found.update({key: read_array(plain(group, key)) for key in group})
+            found.update({key: read_array(plain(group, key), budget) for key in group})
     return found
 
 
-def read_array(item: Any) -> np.ndarray:
+def read_array(item: Any, budget: Budget) -> np.ndarray:
     """The array of one dataset."""
+    if item.dtype.hasobject:  # of no fixed size, so it could be anything
+        raise ValueError(f"Data at '{item.name}' are no array of numbers.")
+    budget.take(math.prod(item.shape) * item.dtype.itemsize, f"The array '{item.name}'")
     value = item[()]
     if item.attrs.get("dtype") == "bfloat16":
         import ml_dtypes
@@ -114,9 +124,10 @@ def read(files: Any, model: Any, skip_mismatch: bool = False, skip: Iterable[Any
         ValueError: naming the layer whose weights do not fit, and weights in the file that no layer has.
     """
     files = files if isinstance(files, list) else [files]
+    budget = budget_of(files)
     found = False
     for path, part in parts(model, skip):
-        store = _arrays(files, f"{path}/vars")
+        store = _arrays(files, f"{path}/vars", budget)
         found = found or bool(store)
         if part is getattr(model, "optimizer", None):
             _read_optimizer(model, part, store)
@@ -130,7 +141,7 @@ def read(files: Any, model: Any, skip_mismatch: bool = False, skip: Iterable[Any
                 raise ValueError(f"Weights of {where} do not fit. {error}") from None
             warnings.warn(f"Skipped the weights of layer '{part.name}': {error}", stacklevel=4)
         for name, generator in part.own_seeds():
-            seeds = _arrays(files, f"{path}/{name}/vars")
+            seeds = _arrays(files, f"{path}/{name}/vars", budget)
             if seeds:
                 generator.state.assign(seeds["0"])
     if not found and model.weights and not skip:

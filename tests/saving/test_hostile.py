@@ -6,11 +6,13 @@ import ast
 import base64
 import contextlib
 import copy
+import gc
 import json
 import marshal
 import os
 import pathlib
 import sys
+import time
 import zipfile
 
 import numpy as np
@@ -140,6 +142,8 @@ def everything_built_in_is_loaded():
     """The library reads its own modules when their names first occur, which is not what these tests look for."""
     for kind in registry._BUILT_IN:
         registry.registered(kind)
+    for name in jk.ops.__all__:
+        getattr(jk.ops, name)
 
 
 def refused(path, load=load_model):
@@ -283,6 +287,176 @@ def test_names_cannot_pass_through_a_link(honest, tmp_path):
         file["model_weights"]["out"] = h5py.ExternalLink(str(tmp_path / "none"), "/")
         file["model_weights"].attrs["layer_names"] = np.array([b"out/x"])
     assert "link" in refused(target)
+
+
+# -- bombs: files that ask for much more memory than they are large ----------------------------------------------------
+HUGE = 200_000_000
+
+
+def _memory(field):
+    """Megabytes: "VmRSS" now, "VmHWM" at most since the last reset."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(status.split(f"{field}:")[1].split()[0]) / 1024
+
+
+@contextlib.contextmanager
+def little_memory():
+    """At most 64 MiB more are needed, and at most five seconds."""
+    gc.collect()
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    before, start = _memory("VmRSS"), time.monotonic()
+    yield
+    assert _memory("VmHWM") - before < 64 and time.monotonic() - start < 5
+
+
+linux = pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="measures memory as Linux counts it")
+
+
+def _widen(config, units=HUGE):
+    config["config"]["layers"][1]["config"]["units"] = units
+
+
+def _declare(file, key, **storage):
+    """In place of an array one of the same kind that is huge, of which nothing is stored."""
+    for path in (key, key.replace("kernel", "bias").replace("vars/0", "vars/1")):
+        if path in file:
+            shape = (*file[path].shape[:-1], HUGE)
+            del file[path]
+            file.create_dataset(path, shape, "float32", **storage)
+
+
+STORAGE = {"contiguous": {}, "chunked": {"chunks": True}, "compressed": {"chunks": True, "compression": "gzip"}}
+
+
+@linux
+@pytest.mark.parametrize("storage", STORAGE)
+@pytest.mark.parametrize("ending", ["weights.h5", "h5", "keras"])
+@pytest.mark.parametrize("agrees", [False, True], ids=["data", "data-and-config"])
+def test_huge_arrays_of_which_nothing_is_stored(honest, tmp_path, ending, storage, agrees):
+    folder, model = honest
+    path = tmp_path / f"m.{ending}"
+    inner = tmp_path / "m.weights.h5"
+    source = folder / ("m.h5" if ending == "h5" else inner.name)
+    target = path if ending == "h5" else inner
+    target.write_bytes(source.read_bytes())
+    with h5py.File(target, "r+") as file:
+        _declare(file, "model_weights/d/d/kernel" if ending == "h5" else "layers/dense/vars/0", **STORAGE[storage])
+        if ending == "h5" and agrees:
+            config = json.loads(file.attrs["model_config"])
+            _widen(config)
+            file.attrs["model_config"] = json.dumps(config)
+    if ending == "keras":
+        replace = {"model.weights.h5": inner.read_bytes()}
+        rewritten(folder / "m.keras", path, _widen if agrees else None, replace=replace)
+    with little_memory():
+        message = refused(path, model.load_weights if ending == "weights.h5" else load_model)
+    assert "declares more than it holds" in message or "shapes" in message
+
+
+@linux
+@pytest.mark.parametrize("units", [10**8, 10**12])
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+def test_huge_layers_without_weights_to_match(honest, tmp_path, ending, units):
+    folder, _ = honest
+    path = tmp_path / f"m.{ending}"
+    if ending == "keras":
+        rewritten(folder / "m.keras", path, lambda config: _widen(config, units))
+    else:
+        path.write_bytes((folder / "m.h5").read_bytes())
+        with h5py.File(path, "r+") as file:
+            config = json.loads(file.attrs["model_config"])
+            _widen(config, units)
+            file.attrs["model_config"] = json.dumps(config)
+    with little_memory():
+        assert "'d'" in refused(path)
+
+
+@linux
+@pytest.mark.parametrize("member", ["config.json", "model.weights.h5", "metadata.json", "assets/x"])
+def test_members_that_inflate(honest, tmp_path, member):
+    folder, _ = honest
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(folder / "m.keras") as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        data = {name: old.read(name) for name in old.namelist()}
+        data[member] = data.get(member, b"") + b" " * (200 * 1024**2)
+        for name, content in data.items():
+            new.writestr(name, content)
+    del data, content
+    with little_memory():
+        assert "declares more than it holds" in refused(path)
+
+
+def test_many_arrays_that_are_harmless_alone(tmp_path):
+    path = tmp_path / "m.weights.h5"
+    model = jk.Sequential([L.Input((1000,)), *(L.Dense(1000, use_bias=False) for _ in range(9))])
+    with h5py.File(path, "w") as file:
+        for i in range(9):
+            file.create_dataset(f"layers/dense{f'_{i}' if i else ''}/vars/0", (1000, 1000), "float32")
+    assert "declares more than it holds" in refused(path, model.load_weights)
+    with pytest.raises(ValueError, match="declares more than it holds"):
+        jk.saving.KerasFileEditor(path)
+
+
+@linux
+def test_shapes_and_numbers_in_configs_reserve_nothing(honest, tmp_path):
+    """What a layer computes while its graph is built is computed abstractly."""
+    folder, _ = honest
+    bombs = {
+        "RepeatVector": {"n": 10**9}, "Dense": {"units": 10**9}, "Embedding": {"input_dim": 10**9, "output_dim": 9},
+        "CategoryEncoding": {"num_tokens": 10**9}, "UnitNormalization": {"axis": -1},
+        "RandomRotation": {"factor": 0.1}, "RandomZoom": {"height_factor": 0.1}, "UpSampling2D": {"size": 10**5},
+        "Resizing": {"height": 10**6, "width": 10**6}, "ZeroPadding2D": {"padding": 10**6},
+    }  # fmt: skip
+    images = ("RandomRotation", "RandomZoom", "UpSampling2D", "Resizing", "ZeroPadding2D")
+
+    def change(config, name):
+        before, layer = config["config"]["layers"]
+        shape = [None, 10**4, 10**5, 3] if name in images else [None, 10**9]
+        before["config"]["batch_shape"] = layer["inbound_nodes"][0]["args"][0]["config"]["shape"] = shape
+        layer |= {"class_name": name, "config": {"name": "d", **bombs[name]}}
+        layer.pop("build_config")
+
+    for name in bombs:
+        path = rewritten(folder / "m.keras", tmp_path / "m.keras", lambda c, name=name: change(c, name))
+        with little_memory(), contextlib.suppress(ValueError):
+            load_model(path)
+
+    def metric(config):
+        config["compile_config"]["metrics"] = [{"module": "keras.metrics", "class_name": "AUC", "config": huge}]
+
+    huge = {"num_thresholds": 10**9}
+    with little_memory():
+        assert "num_thresholds" in refused(rewritten(folder / "m.keras", tmp_path / "m.keras", metric))
+
+
+def test_honest_files_may_be_compressed(honest, tmp_path):
+    folder, model = honest
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(folder / "m.keras") as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    assert path.stat().st_size < (folder / "m.keras").stat().st_size
+    for a, b in zip(load_model(path).get_weights(), model.get_weights()):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_strings_in_place_of_numbers(honest, tmp_path):
+    folder, model = honest
+    path = tmp_path / "m.weights.h5"
+    path.write_bytes((folder / path.name).read_bytes())
+    with h5py.File(path, "r+") as file:
+        group = file["layers/dense/vars"]
+        del group["0"]
+        group.create_dataset("0", (3, 2), h5py.string_dtype())
+    assert "no array of numbers" in refused(path, model.load_weights)
+
+
+def test_two_members_of_one_name(honest, tmp_path):
+    folder, _ = honest
+    path = rewritten(folder / "m.keras", tmp_path / "m.keras")
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as file:
+        file.writestr("config.json", "{}")
+    assert "two members" in refused(path)
 
 
 # -- zip members, damage ----------------------------------------------------------------------------------------------
