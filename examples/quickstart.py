@@ -53,7 +53,7 @@ def main() -> None:
             "",
             f"Trained {model.count_params():,} parameters on {len(x_train):,} images in {seconds:.1f} s.",
             f"Test accuracy {accuracy:.1%} (loss {loss:.3f}) on {len(x_test)} images it has never seen.",
-            f"One of them, which it takes for a {guesses[0]} (it is a {y_test[0]}):",
+            f"One of them. The model reads {guesses[0]}, and it is {y_test[0]}:",
             *("    " + "".join(" .:-=+*#%@"[int(v) * 9 // 16] * 2 for v in row) for row in x_test[0]),
             "Left in quickstart/: digits.keras, learning_curves.png, report.txt",
         ]

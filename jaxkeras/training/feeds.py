@@ -74,11 +74,20 @@ class ResidentFeed:
     def __init__(self, source: ArraySource):
         self.source = source
         self.data: Any = None
+        self._drawn: tuple[Any, Any] | None = None
+
+    def _order(self, epoch: int) -> Any:
+        """The order of an epoch on the device; the one that was drawn last is kept."""
+        key = self.source.seed, epoch
+        if self._drawn is None or self._drawn[0] != key:
+            order = self.source.order(epoch)
+            self._drawn = key, None if order is None else jax.device_put(order)
+        return self._drawn[1]
 
     def prepare(self, programs: Programs, ts: Any, epoch: int) -> list[Any]:
         """Have the programs of an epoch compiled."""
         source, size = self.source, self.source.batch_size
-        order = source.order(epoch)
+        order = self._order(epoch)
         data = jax.tree.map(_struct, source.arrays)
         whole, tail = divmod(source.num_rows if order is None else len(order), size)
         futures = []
@@ -88,31 +97,33 @@ class ResidentFeed:
             futures.append(programs.prepare_tail(ts, programs.extras(ts, head(data, tail)), data, order, tail))
         return futures
 
-    def pieces(self, epoch: int, length: Length, skip: int = 0) -> Iterator[Piece]:
+    def pieces(self, epoch: int, length: Length, skip: int = 0, more: bool = False) -> Iterator[Piece]:
         """The pieces of an epoch.
 
         Args:
             epoch: number of the epoch.
             length: tells how many steps the next piece should have.
             skip: how many steps to leave out at the beginning.
+            more: whether another epoch follows, to get ready for while the device works on the last piece.
         """
         source, size = self.source, self.source.batch_size
         if self.data is None:
             self.data = jax.device_put(source.arrays)
-        order = source.order(epoch)
+        order = self._order(epoch)
         rows = source.num_rows if order is None else len(order)
-        on_device = None if order is None else jax.device_put(order)
         whole, tail = divmod(rows, size)
         done = skip
         while done < whole:
             count = min(max(1, length()), whole - done)
-            yield Piece(count, head(self.data, size), _loop(self.data, on_device, done, count, size))
+            yield Piece(count, head(self.data, size), _loop(self.data, order, done, count, size))
             done += count
         if tail and skip <= whole:
-            yield Piece(1, head(self.data, tail), _tail(self.data, on_device, whole * size, tail))
+            yield Piece(1, head(self.data, tail), _tail(self.data, order, whole * size, tail))
+        if more:
+            self._order(epoch + 1)
 
     def close(self) -> None:
-        self.data = None
+        self.data = self._drawn = None
 
 
 class SliceFeed:
@@ -160,7 +171,7 @@ class SliceFeed:
             self._placed[start] = jax.device_put(jax.tree.map(cut, self.source.arrays))
         return self._placed[start]
 
-    def pieces(self, epoch: int, length: Length, skip: int = 0) -> Iterator[Piece]:
+    def pieces(self, epoch: int, length: Length, skip: int = 0, more: bool = False) -> Iterator[Piece]:
         """The pieces of an epoch; see `ResidentFeed.pieces`."""
         source, size = self.source, self.source.batch_size
         rows = min(source.num_rows, source.steps * size)
@@ -200,7 +211,7 @@ class StreamFeed:
         """Nothing: a stream does not say beforehand what it brings."""
         return []
 
-    def pieces(self, epoch: int, length: Length, skip: int = 0) -> Iterator[Piece]:
+    def pieces(self, epoch: int, length: Length, skip: int = 0, more: bool = False) -> Iterator[Piece]:
         """The pieces of an epoch; see `ResidentFeed.pieces`."""
         source = self.source
         if skip and not self._decided:

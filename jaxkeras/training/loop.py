@@ -173,7 +173,8 @@ def fit(
                 run.epoch = epoch
                 source.on_epoch_begin()
                 callbacks.on_epoch_begin(epoch)
-                logs, done = runner.epoch(feed.pieces(epoch, runner.pacer.length, run.step), run)
+                pieces = feed.pieces(epoch, runner.pacer.length, run.step, more=epoch + 1 < epochs)
+                logs, done = runner.epoch(pieces, run)
                 run.step, run.extras = 0, None
                 if done == 0:
                     raise ValueError("The data gave no batch, so there is nothing to train on.")
