@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
-from jaxkeras.saving import keras_format, legacy_h5, sharded, weights_h5
+from jaxkeras.saving import checksum, keras_format, legacy_h5, sharded, weights_h5
 from jaxkeras.saving.atomic import replacing
 from jaxkeras.saving.errors import reading
 
@@ -115,8 +115,6 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_si
     Raises:
         ValueError: for another ending, or a model without weights yet.
     """
-    import h5py
-
     skip = kwargs.pop("objects_to_skip", None) or ()
     if kwargs:
         raise ValueError(f"Unknown arguments of save_weights: {', '.join(kwargs)}.")
@@ -133,7 +131,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_si
     if max_shard_size is not None:
         sharded.save(model, _ready(pathlib.Path(filepath).with_suffix(".json"), overwrite), max_shard_size, skip)
         return
-    with replacing(_ready(filepath, overwrite)) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(_ready(filepath, overwrite)) as temporary, checksum.created(temporary) as file:
         weights_h5.write(file, model, skip)
 
 
@@ -148,10 +146,8 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
             (`.weights.h5` and `.weights.json` only).
 
     Raises:
-        ValueError: naming the layer whose weights do not fit.
+        ValueError: for a damaged file, and naming the layer whose weights do not fit.
     """
-    import h5py
-
     by_name, skip = kwargs.pop("by_name", False), kwargs.pop("objects_to_skip", None) or ()
     if kwargs:
         raise ValueError(f"Unknown arguments of load_weights: {', '.join(kwargs)}.")
@@ -173,7 +169,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
         with reading(path):
             sharded.load(model, path, skip_mismatch, skip)
         return
-    with reading(path), h5py.File(path, "r") as file:
+    with reading(path), checksum.opened(path) as file:
         if "layer_names" in file.attrs or weights_h5.has(file, "model_weights"):
             group = weights_h5.plain(file, "model_weights") if weights_h5.has(file, "model_weights") else file
             legacy_h5.read_weights(group, model, by_name, skip_mismatch)

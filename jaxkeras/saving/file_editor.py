@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxkeras.callbacks.progress import print_message
-from jaxkeras.saving import keras_format, weights_h5
+from jaxkeras.saving import archive, checksum, weights_h5
 from jaxkeras.saving.atomic import replacing
 from jaxkeras.saving.budget import Budget
 from jaxkeras.saving.errors import reading
@@ -41,8 +41,6 @@ class KerasFileEditor:
     """
 
     def __init__(self, filepath: Any):
-        import h5py
-
         path = pathlib.Path(filepath)
         self.filepath = str(filepath)
         self.metadata: dict[str, Any] | None = None
@@ -54,13 +52,13 @@ class KerasFileEditor:
             raise FileNotFoundError(f"There is no file '{path}'.")
         with reading(path):
             if path.suffix == ".keras":
-                with keras_format.opened(path) as archive:
-                    self.config = json.loads(archive.read("config.json"))
-                    self.metadata = json.loads(archive.read("metadata.json"))
-                    with archive.seekable("model.weights.h5") as stream, h5py.File(stream, "r") as file:
+                with archive.opened(path) as parts:
+                    self.config = json.loads(parts.read("config.json"))
+                    self.metadata = json.loads(parts.read("metadata.json"))
+                    with parts.weights() as file:
                         self.weights_dict = self._read(file, "", weights_h5.budget_of([file]))
             else:
-                with h5py.File(path, "r") as file:
+                with checksum.opened(path) as file:
                     self.weights_dict = self._read(file, "", weights_h5.budget_of([file]))
         print_message(f"Keras model file '{self.filepath}'")
         if self.metadata is not None:
@@ -232,11 +230,9 @@ class KerasFileEditor:
         Args:
             filepath: a name that ends in `.weights.h5`; a file that exists is replaced.
         """
-        import h5py
-
         if not str(filepath).endswith(".weights.h5"):
             raise ValueError(f"The name of a weights file must end in '.weights.h5'; got '{filepath}'.")
-        with replacing(pathlib.Path(filepath)) as temporary, h5py.File(temporary, "w") as file:
+        with replacing(pathlib.Path(filepath)) as temporary, checksum.created(temporary) as file:
             for weights, path in _dicts(self.weights_dict, ""):
                 own = {key: value for key, value in weights.items() if not isinstance(value, dict)}
                 if not own:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import io
 import json
-import os
 import pathlib
 import shutil
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 from jaxkeras import registry
 from jaxkeras.core.tracking import walk
-from jaxkeras.saving import weights_h5
+from jaxkeras.saving import checksum, weights_h5
+from jaxkeras.saving.archive import WEIGHTS, digests_of, names_in, opened
 from jaxkeras.saving.atomic import replacing, scratch
-from jaxkeras.saving.budget import Budget
 
 _FORMAT = "3.15.1"  # the version of Keras whose layout this is
 
@@ -29,7 +25,7 @@ def save(model: Any, filepath: Any) -> None:
     with replacing(filepath) as temporary, scratch(filepath) as folder:
         _write_parts(model, folder)
         with zipfile.ZipFile(temporary, "w") as archive:
-            for name in sorted(_names_in(folder), key=lambda name: name.startswith("assets/")):
+            for name in sorted(names_in(folder), key=lambda name: name.startswith("assets/")):
                 archive.write(folder / name, name)
 
 
@@ -39,72 +35,25 @@ def save_folder(model: Any, dirpath: Any) -> None:
     with scratch(target) as folder:
         _write_parts(model, folder)
         shutil.rmtree(target / "assets", ignore_errors=True)
-        for name in _names_in(folder):
+        for name in names_in(folder):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).replace(target / name)
 
 
 def _write_parts(model: Any, folder: pathlib.Path) -> None:
-    import h5py
-
     config = json.dumps(model_config(model))
-    metadata = {"keras_version": _FORMAT, "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
-    (folder / "metadata.json").write_text(json.dumps(metadata))
     (folder / "config.json").write_text(config)
-    with h5py.File(folder / "model.weights.h5", "w") as file:
+    with checksum.created(folder / WEIGHTS) as file:
         weights_h5.write(file, model)
     for path, part in walk(model):
         if hasattr(part, "save_assets"):
             own = folder.joinpath("assets", *path)
             own.mkdir(parents=True)
             part.save_assets(str(own))
-
-
-def _names_in(folder: pathlib.Path) -> list[str]:
-    return [e.relative_to(folder).as_posix() for e in sorted(folder.rglob("*")) if e.is_file() and not e.is_symlink()]
-
-
-class _Folder:
-    """A folder that is read as an archive is."""
-
-    def __init__(self, path: Any):
-        self.path = pathlib.Path(path)
-
-    def namelist(self) -> list[str]:
-        return _names_in(self.path)
-
-    def read(self, name: str) -> bytes:
-        return (self.path / name).read_bytes()
-
-    def seekable(self, name: str) -> Any:
-        return open(self.path / name, "rb")
-
-
-class _Archive(zipfile.ZipFile):
-    """A zip whose members are about as large together as the file says."""
-
-    def check(self, size: int) -> None:
-        names = self.namelist()
-        if len(set(names)) < len(names):
-            raise ValueError("The file holds two members of one name, and which of them counts is not defined.")
-        Budget(size).take(sum(member.file_size for member in self.infolist()), "What is in it")
-
-    def seekable(self, name: str) -> Any:
-        """A member to jump in; one that is compressed would be inflated from its start again at each jump."""
-        return (
-            self.open(name) if self.getinfo(name).compress_type == zipfile.ZIP_STORED else io.BytesIO(self.read(name))
-        )
-
-
-@contextlib.contextmanager
-def opened(filepath: Any) -> Iterator[Any]:
-    """A `.keras` file, or a folder of the same parts, to read from."""
-    if pathlib.Path(filepath).is_dir():
-        yield _Folder(filepath)
-        return
-    with _Archive(filepath) as archive:
-        archive.check(os.path.getsize(filepath))
-        yield archive
+    date = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
+    # Keras does not look at what it does not know.
+    metadata = {"keras_version": _FORMAT, "date_saved": date, "sha256": digests_of(folder)}
+    (folder / "metadata.json").write_text(json.dumps(metadata))
 
 
 def model_config(model: Any) -> dict[str, Any]:
@@ -132,7 +81,7 @@ def load(filepath: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> 
     """
     with opened(filepath) as archive:
         names = archive.namelist()
-        missing = [n for n in ("config.json", "model.weights.h5") if n not in names]
+        missing = [n for n in ("config.json", WEIGHTS) if n not in names]
         if missing:
             raise ValueError(f"'{filepath}' is not a .keras file or folder: it holds no {missing[0]}.")
         config = json.loads(archive.read("config.json"))
@@ -141,23 +90,16 @@ def load(filepath: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> 
         if not compile:
             config.pop("compile_config", None)
         model = registry.deserialize(config, custom_objects, safe_mode, kind="keras.models")
-        with archive.seekable("model.weights.h5") as stream:
-            _read_weights(stream, model)
+        with archive.weights() as file:
+            weights_h5.read(file, model)
         _read_assets(archive, model)
     return model
 
 
-def _read_weights(stream: Any, model: Any, skip_mismatch: bool = False) -> None:
-    import h5py
-
-    with h5py.File(stream, "r") as file:
-        weights_h5.read(file, model, skip_mismatch)
-
-
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool) -> None:
     """Read only the weights of a `.keras` file."""
-    with opened(filepath) as archive, archive.seekable("model.weights.h5") as stream:
-        _read_weights(stream, model, skip_mismatch)
+    with opened(filepath) as archive, archive.weights() as file:
+        weights_h5.read(file, model, skip_mismatch)
 
 
 def _read_assets(archive: Any, model: Any) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxkeras import registry
 from jaxkeras.core import pure
 from jaxkeras.core.tracking import walk
+from jaxkeras.saving import checksum
 from jaxkeras.saving.atomic import replacing
 from jaxkeras.saving.budget import Budget
 from jaxkeras.saving.keras_format import _FORMAT, model_config
@@ -21,11 +22,9 @@ _ATTRIBUTE_LIMIT = 64512  # of one HDF5 attribute, in bytes
 
 def save(model: Any, filepath: Any, include_optimizer: bool = True) -> None:
     """Write a model, with or without the state of its optimizer and how it was compiled."""
-    import h5py
-
     config = model_config(model)
     compile_config = config.pop("compile_config", None)
-    with replacing(filepath) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(filepath) as temporary, checksum.created(temporary) as file:
         file.attrs["keras_version"] = _FORMAT.encode()
         file.attrs["backend"] = b"jax"
         file.attrs["model_config"] = json.dumps({k: config[k] for k in ("class_name", "config")}).encode()
@@ -117,9 +116,7 @@ def load(filepath: Any, custom_objects: Any, compile: bool) -> Any:
     Raises:
         ValueError: for a file without a config, and as `registry.deserialize`.
     """
-    import h5py
-
-    with h5py.File(filepath, "r") as file:
+    with checksum.opened(filepath) as file:
         if "model_config" not in file.attrs:
             raise ValueError(
                 f"'{filepath}' holds weights but no model: build the model and call model.load_weights(filepath)."

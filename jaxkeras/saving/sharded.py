@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxkeras.saving import weights_h5
+from jaxkeras.saving import checksum, weights_h5
 from jaxkeras.saving.atomic import replacing, scratch
 
 
@@ -28,8 +28,6 @@ def save(model: Any, path: pathlib.Path, max_shard_size: float, skip: Iterable[A
     Raises:
         ValueError: if a single weight is larger than that.
     """
-    import h5py
-
     limit = float(max_shard_size) * 1024**3
     base = path.name.removesuffix(".json").removesuffix(".weights")
     places: dict[str, list[str]] = {}
@@ -47,7 +45,7 @@ def save(model: Any, path: pathlib.Path, max_shard_size: float, skip: Iterable[A
                     )
                 if file is None or filled + array.nbytes > limit:
                     names.append(f"{base}_{len(names):05}.weights.h5")
-                    file, filled = opened.enter_context(h5py.File(folder / names[-1], "w")), 0
+                    file, filled = opened.enter_context(checksum.created(folder / names[-1])), 0
                 filled, total = filled + array.nbytes, total + array.nbytes
                 group = file.require_group(group_path)
                 group.attrs["name"] = owner
@@ -75,8 +73,6 @@ def load(model: Any, path: pathlib.Path, skip_mismatch: bool = False, skip: Iter
     Raises:
         ValueError: for a damaged list, one that names files elsewhere or missing ones, or weights that do not fit.
     """
-    import h5py
-
     weight_map = json.loads(path.read_text())["weight_map"]
     names = {name for own in weight_map.values() for name in (own if isinstance(own, list) else [own])}
     for name in sorted(names):
@@ -85,5 +81,5 @@ def load(model: Any, path: pathlib.Path, skip_mismatch: bool = False, skip: Iter
         if not (path.parent / name).is_file():
             raise ValueError(f"'{path.name}' needs the file '{path.parent / name}', which is missing.")
     with contextlib.ExitStack() as opened:
-        files = [opened.enter_context(h5py.File(path.parent / name, "r")) for name in sorted(names)]
+        files = [opened.enter_context(checksum.opened(path.parent / name)) for name in sorted(names)]
         weights_h5.read(files, model, skip_mismatch, skip)

@@ -1,0 +1,115 @@
+"""The parts of a `.keras` file, in a zip or in a folder, read from strangers' hands: sizes and checksums come first."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import pathlib
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+from jaxkeras.saving import checksum
+from jaxkeras.saving.budget import Budget
+
+WEIGHTS = "model.weights.h5"
+
+
+def names_in(folder: pathlib.Path) -> list[str]:
+    """The files in a folder, with `/` between the parts of their paths."""
+    return [e.relative_to(folder).as_posix() for e in sorted(folder.rglob("*")) if e.is_file() and not e.is_symlink()]
+
+
+def digests_of(folder: pathlib.Path) -> dict[str, str]:
+    """`{name: SHA-256}` of the files in a folder, for the metadata; the weights carry a checksum of their own."""
+    return {name: _digest((folder / name).read_bytes()) for name in names_in(folder) if name != WEIGHTS}
+
+
+@contextlib.contextmanager
+def opened(filepath: Any) -> Iterator[Any]:
+    """A `.keras` file, or a folder of the same parts, to read from.
+
+    Raises:
+        ValueError: if it cannot honestly hold what it says, or something in it is not as it was written.
+    """
+    if pathlib.Path(filepath).is_dir():
+        archive = _Folder(filepath)
+        archive.check()
+        yield archive
+        return
+    with _Archive(filepath) as archive:
+        archive.check(os.path.getsize(filepath))
+        yield archive
+
+
+class _Folder:
+    """A folder that is read as an archive is."""
+
+    def __init__(self, path: Any):
+        self.path = pathlib.Path(path)
+
+    def namelist(self) -> list[str]:
+        return names_in(self.path)
+
+    def read(self, name: str) -> bytes:
+        return (self.path / name).read_bytes()
+
+    def check(self) -> None:
+        names = self.namelist()
+        for name, digest in _written(self).items():
+            if name not in names or _digest(self.read(name)) != digest:
+                raise ValueError(
+                    f"'{name[:100]}' in the folder is not as it was written. If you changed it on purpose, take "
+                    "'sha256' out of metadata.json."
+                )
+
+    def weights(self) -> Any:
+        """The HDF5 file of the weights."""
+        return checksum.opened(self.path / WEIGHTS)
+
+
+class _Archive(zipfile.ZipFile):
+    """A zip; it compares the checksum of each member that is read to its end."""
+
+    def check(self, size: int) -> None:
+        names = self.namelist()
+        if len(set(names)) < len(names):
+            raise ValueError("The file holds two members of one name, and which of them counts is not defined.")
+        Budget(size).take(sum(member.file_size for member in self.infolist()), "What is in it")
+        missing = sorted(_written(self).keys() - set(names))
+        if missing:
+            raise ValueError(f"The file is damaged: '{missing[0][:100]}' is no longer in it.")
+
+    @contextlib.contextmanager
+    def weights(self) -> Iterator[Any]:
+        """The HDF5 file of the weights."""
+        import h5py
+
+        # HDF5 jumps about in it: nothing would compare the checksum, and each jump back in a compressed member would
+        # inflate it from its start again.
+        if self.getinfo(WEIGHTS).compress_type != zipfile.ZIP_STORED:
+            stream: Any = io.BytesIO(self.read(WEIGHTS))
+        else:
+            with self.open(WEIGHTS) as whole:
+                while whole.read(1 << 20):
+                    pass
+            stream = self.open(WEIGHTS)
+        with stream, h5py.File(stream, "r") as file:
+            yield file
+
+
+def _written(archive: Any) -> dict[str, str]:
+    """What `digests_of` said when the file was written; nothing for files of Keras."""
+    if "metadata.json" not in archive.namelist():
+        return {}
+    written = json.loads(archive.read("metadata.json")).get("sha256", {})
+    if not isinstance(written, dict):
+        raise ValueError("The file is damaged: 'sha256' in its metadata is no object.")
+    return written
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
