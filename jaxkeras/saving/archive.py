@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import struct
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -88,17 +89,46 @@ class _Archive(zipfile.ZipFile):
         """The HDF5 file of the weights."""
         import h5py
 
-        # HDF5 jumps about in it: nothing would compare the checksum, and each jump back in a compressed member would
-        # inflate it from its start again.
-        if self.getinfo(WEIGHTS).compress_type != zipfile.ZIP_STORED:
-            stream: Any = io.BytesIO(self.read(WEIGHTS))
-        else:
-            with self.open(WEIGHTS) as whole:
-                while whole.read(1 << 20):
-                    pass
-            stream = self.open(WEIGHTS)
-        with stream, h5py.File(stream, "r") as file:
+        member = self.getinfo(WEIGHTS)
+        if member.compress_type != zipfile.ZIP_STORED:
+            with h5py.File(io.BytesIO(self.read(member)), "r") as file:
+                yield file
+            return
+        with self.open(member) as whole:
+            while whole.read(1 << 20):
+                pass
+        # HDF5 jumps about, and at each jump back `zipfile` may read the member from its start again.
+        with open(str(self.filename), "rb") as stream, h5py.File(_Part(stream, member), "r") as file:
             yield file
+
+
+class _Part(io.RawIOBase):
+    """A member of a zip that is not compressed, as a file of its own."""
+
+    def __init__(self, stream: Any, member: zipfile.ZipInfo):
+        stream.seek(member.header_offset)
+        name, extra = struct.unpack("<26xHH", stream.read(30))
+        self._stream, self._start = stream, member.header_offset + 30 + name + extra
+        self._size, self._at = member.file_size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        self._stream.seek(self._start + self._at)
+        count = self._stream.readinto(memoryview(buffer).cast("B")[: max(0, self._size - self._at)])
+        self._at += count
+        return count
 
 
 def _written(archive: Any) -> dict[str, str]:
