@@ -59,6 +59,10 @@ def argpartition(x: Any, kth: int, axis: int | None = -1) -> jax.Array:
         axis: along which; None for all elements.
     """
     x = as_array(x)
+    if x.dtype == bool:
+        x = x.astype("uint8")
+    elif jnp.issubdtype(x.dtype, jnp.signedinteger):  # JAX negates, and the most negative integer stays what it is
+        x = (x ^ jnp.iinfo(x.dtype).min).view(f"u{x.dtype.name}")
     return jnp.argpartition(x.ravel(), kth) if axis is None else jnp.argpartition(x, kth, axis=axis)
 
 
@@ -113,6 +117,13 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     return jax.vmap(lambda row, w: jnp.bincount(row, w, length=length))(x, weights)
 
 
+def _within(limit: Any, dtype: Any) -> Any:
+    """A limit, where it is a Python integer that the integers of a dtype do not reach: it would wrap around."""
+    if not isinstance(limit, int) or not is_int_dtype(dtype):
+        return tensor(limit)
+    return builtins.min(builtins.max(limit, jnp.iinfo(dtype).min), jnp.iinfo(dtype).max)
+
+
 @op
 def clip(x: Any, x_min: Any, x_max: Any) -> jax.Array:
     """Limit values to an interval.
@@ -128,7 +139,8 @@ def clip(x: Any, x_min: Any, x_max: Any) -> jax.Array:
     [2, 5, 6]
     """
     x = as_array(x)
-    return jnp.clip(x.astype("int32") if x.dtype == bool else x, tensor(x_min), tensor(x_max))
+    x = x.astype("int32") if x.dtype == bool else x
+    return jnp.clip(x, _within(x_min, x.dtype), _within(x_max, x.dtype))
 
 
 @op
@@ -349,6 +361,32 @@ def slogdet(x: Any) -> tuple[jax.Array, jax.Array]:
         `(sign, log)`, each of shape `(...)`.
     """
     return tuple(jnp.linalg.slogdet(tensor(x)))
+
+
+@op
+def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> jax.Array:
+    """Integral by the trapezoidal rule.
+
+    Args:
+        y: array.
+        x: the points at which `y` was taken, a vector or an array of the shape of `y`; evenly spaced by default.
+        dx: distance of the points where `x` is not given.
+        axis: along which.
+
+    Returns:
+        Array without `axis`; zeros where there are less than two points.
+
+    Example:
+
+    >>> float(trapezoid([0.0, 2.0, 4.0]))
+    4.0
+    """
+    y = as_array(y)
+    if y.ndim and not y.shape[axis]:  # JAX looks at both ends
+        shape = list(y.shape)
+        shape[axis] = 1
+        y, x = jnp.zeros(shape, y.dtype), None
+    return jnp.trapezoid(y, None if x is None else as_array(x), dx=dx, axis=axis)
 
 
 @op

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxkeras.core import config
 from jaxkeras.ops._activation import tanh as tanh
@@ -29,6 +30,7 @@ from jaxkeras.ops._numpy import round as round
 from jaxkeras.ops._numpy import searchsorted as searchsorted
 from jaxkeras.ops._numpy import select as select
 from jaxkeras.ops._numpy import slogdet as slogdet
+from jaxkeras.ops._numpy import trapezoid as trapezoid
 from jaxkeras.ops._numpy import unique as unique
 from jaxkeras.ops._numpy import vectorize as vectorize
 from jaxkeras.ops._numpy import view as view
@@ -141,7 +143,6 @@ nanargmax = row(jnp.nanargmax, "x", "Index of the largest element that is not Na
 nanargmin = row(jnp.nanargmin, "x", "Index of the smallest element that is not NaN.", axis=None, keepdims=False)
 nanmax = row(jnp.nanmax, "x", "Largest element that is not NaN.", axis=None, keepdims=False)
 nanmean = row(jnp.nanmean, "x", "Mean of the elements that are not NaN.", axis=None, keepdims=False)
-nanmedian = row(jnp.nanmedian, "x", "Median of the elements that are not NaN.", axis=None, keepdims=False)
 nanmin = row(jnp.nanmin, "x", "Smallest element that is not NaN.", axis=None, keepdims=False)
 nanprod = row(jnp.nanprod, "x", "Product of the elements that are not NaN.", axis=None, keepdims=False)
 nanstd = row(jnp.nanstd, "x", "Standard deviation of the elements that are not NaN.", axis=None, keepdims=False)
@@ -156,22 +157,30 @@ trace = row(jnp.trace, "x", "Sum of a diagonal.", offset=0, axis1=0, axis2=1)
 var = row(jnp.var, "x", "Variance.", axis=None, keepdims=False)
 
 
-def _over_axes(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` with a setting `axis` that may be a list."""
+def _order_statistic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` with a setting `axis` that may be a list, and NaN for what has no elements."""
 
-    def call(*args: Any, axis: Any = None, **kwargs: Any) -> Any:
-        return function(*args, axis=tuple(axis) if isinstance(axis, list) else axis, **kwargs)
+    def call(x: Any, *args: Any, axis: Any = None, **kwargs: Any) -> Any:
+        x, axis = as_array(x), tuple(axis) if isinstance(axis, list) else axis
+        if not x.size:
+            axes = np.atleast_1d(np.arange(x.ndim) if axis is None else axis) % x.ndim
+            shape = [n or 1 if i in axes else n for i, n in enumerate(x.shape)]
+            x = jnp.full(shape, jnp.nan, x.dtype if jnp.issubdtype(x.dtype, jnp.inexact) else config.floatx())
+        return function(x, *args, axis=axis, **kwargs)
 
     call.__name__, call.__module__ = function.__name__, function.__module__
     return call
 
 
 _QUANTILE: dict[str, Any] = {"axis": None, "method": "linear", "keepdims": False}
-median = row(_over_axes(jnp.median), "x", "Median.", axis=None, keepdims=False)
-nanpercentile = row(_over_axes(jnp.nanpercentile), "x q", "Percentile of what is not NaN.", **_QUANTILE)
-nanquantile = row(_over_axes(jnp.nanquantile), "x q", "Quantile of what is not NaN.", **_QUANTILE)
-percentile = row(_over_axes(jnp.percentile), "x q", "Percentile: `q` between 0 and 100.", **_QUANTILE)
-quantile = row(_over_axes(jnp.quantile), "x q", "Quantile: `q` between 0 and 1.", **_QUANTILE)
+median = row(_order_statistic(jnp.median), "x", "Median.", axis=None, keepdims=False)
+nanmedian = row(
+    _order_statistic(jnp.nanmedian), "x", "Median of the elements that are not NaN.", axis=None, keepdims=False
+)
+nanpercentile = row(_order_statistic(jnp.nanpercentile), "x q", "Percentile of what is not NaN.", **_QUANTILE)
+nanquantile = row(_order_statistic(jnp.nanquantile), "x q", "Quantile of what is not NaN.", **_QUANTILE)
+percentile = row(_order_statistic(jnp.percentile), "x q", "Percentile: `q` between 0 and 100.", **_QUANTILE)
+quantile = row(_order_statistic(jnp.quantile), "x q", "Quantile: `q` between 0 and 1.", **_QUANTILE)
 
 # -- along an axis --------------------------------------------------------------------------------------------------
 append = row(jnp.append, "x1 x2", "`x2` put behind `x1`.", axis=None)
@@ -196,7 +205,6 @@ split = row(jnp.split, "x", "Cut into parts.", indices_or_sections=REQUIRED, axi
 stack = row(jnp.stack, "x*", "Arrays put together along a new axis.", axis=0)
 take = row(jnp.take, "x indices", "The elements at indices.", axis=None)
 take_along_axis = row(jnp.take_along_axis, "x indices", "From each line of the array, its indices.", axis=None)
-trapezoid = row(jnp.trapezoid, "y x?", "Integral by the trapezoidal rule.", dx=1.0, axis=-1)
 vsplit = row(jnp.vsplit, "x", "Cut along the first axis.", indices_or_sections=REQUIRED)
 vstack = row(jnp.vstack, "xs*", "Put one below another, along the first axis.")
 

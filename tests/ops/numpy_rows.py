@@ -31,6 +31,18 @@ def _exponent_of_e(x: np.ndarray) -> np.ndarray:
     return np.where(abs(x) > (11 if x.dtype == "float16" else 88), np.zeros((), x.dtype), x)
 
 
+def _finite(x: np.ndarray) -> np.ndarray:
+    return x if x.dtype.kind in "bui" else np.where(np.isfinite(x), x, np.ones((), x.dtype))
+
+
+def _no_infinity(x: np.ndarray) -> np.ndarray:
+    return x if x.dtype.kind in "bui" else np.where(np.isinf(x), np.ones((), x.dtype), x)
+
+
+def _small(x: np.ndarray) -> np.ndarray:
+    return x % 100 if x.dtype.kind in "ui" else x
+
+
 def _same(x: np.ndarray) -> np.ndarray:
     return x
 
@@ -42,8 +54,8 @@ class Row(NamedTuple):
         dtypes: of its arguments.
         absolute: error allowed near zero, as a multiple of the relative tolerance of the result's dtype.
         scale: error allowed, as a multiple of that and of the largest argument.
-        x: what is done to the values of the first argument, to keep them where the op is defined.
-        y: the same for the second one.
+        x: what is done to the values, to keep them where the op is defined.
+        y: the same for the second argument of two.
         native: whether NumPy computes in the dtype itself, and the results must be equal.
         why: the reason of all this.
     """
@@ -56,6 +68,16 @@ class Row(NamedTuple):
     native: bool = False
     why: str = ""
 
+
+# What is done to the arrays of `calls.py` once drawn, for those whose values mean something.
+PREPARE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "D": lambda x: x % 5,
+    "I": lambda x: x % 18 - 9,
+    "J": lambda x: x % 5 + 1,
+    "P": lambda x: np.nan_to_num(abs(x.astype("float64")), posinf=3).astype(x.dtype) + np.ones((), x.dtype),
+    "Q": lambda x: x if x.dtype.kind in "bui" else x / 8 + 4 * np.eye(4, dtype=x.dtype),  # far from singular
+    "S": lambda x: np.sort(x.astype("float64")).astype(x.dtype),  # NaN last, of bfloat16 too
+}
 
 UNARY = """
 abs absolute angle arccos arccosh arcsin arcsinh arctan arctanh bitwise_invert bitwise_not cbrt ceil conj conjugate copy
@@ -74,12 +96,172 @@ logaddexp2 logical_and logical_or logical_xor maximum minimum mod multiply nexta
 subtract true_divide
 """.split()
 
+# Over `axis`, most with `keepdims` too. Which axes of which shapes:
+REDUCTIONS = """
+all amax amin any argmax argmin count_nonzero max mean median min nanargmax nanargmin nanmax nanmean nanmedian nanmin
+nanprod nanstd nansum nanvar prod ptp std sum var logsumexp cumprod cumsum nancumprod nancumsum average
+""".split()
+AXES = (
+    ((3, 4), ""),
+    ((), ""),
+    ((0,), ""),
+    ((3, 4), "axis=0"),
+    ((2, 0), "axis=0"),
+    ((2, 0), "axis=1"),
+    ((2, 3, 2), "axis=-1, keepdims=True"),
+    ((2, 3, 2), "axis=(0, 2), keepdims=True"),
+)
+
+# Ops of `calls.py` that are called as there, with the float arrays in these dtypes, and more calls of arrays without
+# elements (E) and without axes (N).
+CALLED = """
+append argpartition argsort array_split average bincount broadcast_to clip concatenate corrcoef correlate cross diag
+diagflat diagonal diff digitize dot dsplit dstack einsum expand_dims flip fliplr flipud get_item histogram hsplit hstack
+inner isin kron ldexp matmul meshgrid moveaxis nonzero outer pad percentile quantile nanpercentile nanquantile ravel
+repeat reshape roll rot90 round searchsorted select size ndim slogdet sort split squeeze stack swapaxes take
+take_along_axis tensordot tile trace transpose trapezoid tri tril triu unique unravel_index vander vdot vectorize vsplit
+view vstack where allclose nan_to_num isclose prod max min sum cumsum cumprod full_like
+arange linspace logspace geomspace array eye full identity ones zeros bartlett blackman hamming hanning kaiser
+det inv solve norm svd pinv matrix_rank
+""".split()
+MORE_CALLS = """
+append(A, B)
+inner(A, B)
+kron(A, B)
+outer(V, W)
+vdot(A, B)
+isin(A, B)
+allclose(A, B)
+clip(A, -1, 1)
+clip(A, 0, 300)
+append(E, E)
+take_along_axis(A, argpartition(A, 2), axis=1)[:, 2]
+take(A, argpartition(A, 2, axis=None)[2])
+pinv(Q)
+svd(Q, compute_uv=False)
+nanquantile(E, 0.3, axis=0)
+nanpercentile(E, 10.0, axis=0, keepdims=True)
+median(E, axis=[0])
+corrcoef(A)
+fliplr(A)
+fliplr(E)
+flipud(A)
+flipud(E)
+ndim(E)
+ndim(N)
+argsort(N)
+array_split(E, 2, axis=1)
+broadcast_to(E, (2, 0, 4))
+clip(E, 0, 1)
+clip(N, -1, 1)
+concatenate([E, E], axis=0)
+diag(ravel(E))
+diff(E, axis=1)
+dot(transpose(E), E)
+dstack([E, E])
+einsum("ij,kj->ik", E, A)
+expand_dims(E, 1)
+expand_dims(N, 0)
+flip(E)
+flip(N)
+hstack([E, A[:0]])
+inner(E, A)
+isin(E, A)
+isin(A, E)
+kron(E, A)
+matmul(E, transpose(A))
+matmul(transpose(E), E)
+meshgrid(ravel(E), V)
+moveaxis(E, 0, 1)
+nonzero(E)
+outer(E, V)
+pad(E, 1)
+ravel(N)
+repeat(E, 2, axis=1)
+repeat(N, 3)
+reshape(E, (4, 0))
+reshape(N, (1, 1))
+roll(E, 1)
+roll(N, 1)
+searchsorted(S, E)
+searchsorted(E[:, 0], V)
+size(E)
+size(N)
+sort(E)
+sort(E, axis=0)
+split(E, 2, axis=1)
+squeeze(E[None])
+stack([E, E])
+stack([N, N])
+take(A, I[:0])
+take_along_axis(A, I[:0] % 3, axis=0)
+tensordot(E, E, 2)
+tensordot(N, A, 0)
+tile(E, (2, 2))
+tile(N, (2, 2))
+trace(A[:0])
+transpose(E)
+transpose(N)
+tril(E)
+trapezoid(E)
+trapezoid(E, axis=0)
+unique(E)
+vander(ravel(E), 3)
+vdot(E, E)
+vstack([E, A])
+where(E > 0, E, 1.0)
+where(M, N, A)
+where(N > 0, A, B)
+"""
+BY_VALUE = ("bincount(", "histogram(", "nonzero(", "unique(", "where(Z)")  # the shape of the result depends on values
+SKIPPED = {
+    "bincount(J, minlength=6)": "Keras counts each row by itself",
+    "argpartition(A, 2)[:, 2]": "which of equal elements is first is left open: their values are compared instead",
+    "argpartition(A, 2, axis=None)[2]": "the same",
+    "min(A, initial=-10.0)": "unsigned integers do not have it",
+    "svd(A, compute_uv=False)": "singular",
+    "pinv(A)": "singular",
+}
+
 _no_bool = Row((*INTEGERS, *FLOATS), why="Keras raises for booleans, too")
 _quotient = Row((*INTEGERS, *FLOATS), why="XLA makes 0 of False divided by a scalar zero")
 _bits = Row(("bool", *INTEGERS), why="floating-point numbers are refused")
 _division = Row(y=_divisor, why="XLA leaves open what a whole number divided by zero is")
 
+_sum = Row(x=_small, absolute=0.1, why="large integers cancel")
+_matrix = Row(("float32",), absolute=1, x=_finite, why="solvers of LAPACK")
+_quantile = Row(
+    (*INTEGERS, *FLOATS), x=_no_infinity, scale=0.1, why="between two elements, and infinities, which NumPy subtracts"
+)
+
 ROWS: dict[str, Row] = {
+    "average": _sum,
+    "blackman": Row(absolute=0.1, why="its ends are zero"),
+    "corrcoef": Row(("float32",), absolute=1, x=_finite, why="zero where rows are unrelated"),
+    "correlate": Row(x=_finite, why="zeros are put around, and multiplied"),
+    "cross": _no_bool,
+    "det": _matrix,
+    "inv": _matrix,
+    "logsumexp": Row(absolute=0.2, why="a maximum and a logarithm cancel"),
+    "matrix_rank": _matrix,
+    "mean": _sum,
+    "nanmean": _sum,
+    "nanpercentile": _quantile,
+    "nanquantile": _quantile,
+    "nanstd": _sum,
+    "nanvar": _sum,
+    "percentile": _quantile,
+    "pinv": _matrix,
+    "quantile": _quantile,
+    "slogdet": _matrix,
+    "solve": _matrix,
+    "std": _sum,
+    "svd": _matrix,
+    "tensordot": Row(x=_finite, why="the library behind NumPy leaves zeros out"),
+    "trapezoid": Row(x=_finite, why="half of the ends is subtracted from the sum: infinite minus infinite"),
+    "vander": _no_bool,
+    "var": _sum,
+    "view": Row((*INTEGERS, *FLOATS), native=True, why="reads bits"),
     "bitwise_and": _bits,
     "bitwise_invert": _bits,
     "bitwise_left_shift": _bits,
@@ -93,6 +275,7 @@ ROWS: dict[str, Row] = {
     "gcd": Row(INTEGERS, why="whole numbers only"),
     "gelu": Row(absolute=1, why="1 + tanh cancels"),
     "i0": Row(x=_exponent_of_e, why="exp(x) is a factor of it, and overflows first"),
+    "kron": _no_bool,
     "lcm": Row(INTEGERS, why="whole numbers only"),
     "left_shift": _bits,
     "logaddexp": Row(absolute=0.2, why="two logarithms cancel"),
@@ -133,7 +316,31 @@ def _multiply(x, y):
     return x * y
 
 
+def _nan_index(find, filler):
+    """As `jax.numpy`: -1 where all are NaN; NumPy raises."""
+
+    def call(x, axis=None, keepdims=False):
+        missing = np.isnan(x)
+        index = find(np.where(missing, filler, x), axis=axis, keepdims=keepdims)
+        return np.where(missing.all(axis=axis, keepdims=keepdims), -1, index)
+
+    return call
+
+
+def _average(x, axis=None, weights=None):
+    """Without NumPy's refusal of weights that sum to zero."""
+    return np.mean(x, axis) if weights is None else (x * weights).sum(axis) / weights.sum()
+
+
 COUNTERPARTS = {
+    "argsort": lambda x, axis=-1: np.argsort(x, axis, kind="stable"),
+    "average": _average,
+    "view": lambda x, dtype: x.view(dtype),
+    "get_item": lambda x, key: x[key],
+    "nan_to_num": lambda x, nan=0.0, posinf=None, neginf=None: np.nan_to_num(x, True, nan, posinf, neginf),
+    "logsumexp": special.logsumexp,
+    "nanargmax": _nan_index(np.argmax, -np.inf),
+    "nanargmin": _nan_index(np.argmin, np.inf),
     "multiply": _multiply,
     "divide_no_nan": lambda x, y: np.where(y == 0, 0, np.divide(x, np.where(y == 0, 1, y))),
     "celu": _elu,
@@ -163,4 +370,10 @@ COUNTERPARTS = {
     "erfc": special.erfc,
     "erfinv": special.erfinv,
     "rsqrt": lambda x: 1 / np.sqrt(x),
+}
+
+# Ops of the NumPy namespace that the tables do not have.
+LEFT_OUT = {
+    "empty": "its values do not matter",
+    "empty_like": "its values do not matter",
 }
