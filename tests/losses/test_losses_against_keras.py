@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from typing import Any
+from unittest.mock import patch
 
 import jax
 import jax.numpy as jnp
@@ -132,6 +133,31 @@ def test_unreduced_values_and_weights(name, kwargs, data):
     assert got.dtype == jnp.float32 and got.shape == expected.shape
     _close(got, expected)
     _close(weighted, theirs(y_true, y_pred, weight))
+
+
+@each_row
+def test_gradients_shapes_and_sixteen_bits(name, kwargs, data):
+    y_true, y_pred = DATA[data]
+    towards = RNG.normal(size=y_pred.shape)
+    ours, theirs = _pair(name, {**kwargs, "reduction": "sum", "dtype": "float64"})
+    wide = y_pred.astype("float64")
+    # On NumPy Keras rounds all to float32, to be as its other backends.
+    with patch.dict(keras.src.backend.common.dtypes.BIT64_TO_BIT32_DTYPE, float64="float64"):
+        above, below = (float(theirs(y_true, wide + step * towards)) for step in (1e-6, -1e-6))
+    with jax.enable_x64(True):
+        slope = jax.jit(lambda p, d: jax.jvp(lambda p: ours(y_true, p), (p,), (d,))[1], compiler_options=QUICK)
+        gradient = jax.grad(lambda p: ours(y_true, p))(wide)
+        assert float(slope(wide, towards)) == pytest.approx((above - below) / 2e-6, rel=1e-5, abs=1e-7)
+        assert float(jnp.sum(gradient * towards)) == pytest.approx(float(slope(wide, towards)), rel=1e-9, abs=1e-12)
+
+    bare = getattr(losses, name)(**kwargs, reduction=None)
+    value = bare(y_true, y_pred)
+    longer = [jax.ShapeDtypeStruct((len(a) + 3, *a.shape[1:]), a.dtype) for a in (y_true, y_pred)]
+    assert jax.eval_shape(bare, *longer).shape == (len(y_true) + 3, *value.shape[1:])[: value.ndim]
+    for dtype, tolerance in (("float16", 1e-2), ("bfloat16", 6e-2)):
+        narrow = getattr(losses, name)(**kwargs, reduction=None, dtype=dtype)(y_true, y_pred)
+        assert narrow.dtype == dtype
+        np.testing.assert_allclose(narrow.astype("float32"), value, rtol=tolerance, atol=tolerance, err_msg=dtype)
 
 
 # An ordinary loss, one that masks its own values, one that is a scalar already.
