@@ -88,13 +88,14 @@ def to_array(value: Any, name: str) -> Any:
     if is_sparse(value):
         value = value.tocsr()
     elif not isinstance(value, (np.ndarray, jax.Array)):
-        value = _foreign_to_numpy(value, name)
+        value = foreign_to_numpy(value, name)
     checks.has_rows(name, value)
     dtype = _model_dtype(value, name)
     return value if dtype == value.dtype else value.astype(dtype)
 
 
-def _foreign_to_numpy(value: Any, name: str) -> np.ndarray:
+def foreign_to_numpy(value: Any, name: str) -> np.ndarray:
+    """A tensor of another framework, a table, or anything else with `__array__`; `name` is for messages."""
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(value, pandas.DataFrame):
         return _table_to_numpy(value, name)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxkeras.core.signature import signature
 from jaxkeras.data import checks
 from jaxkeras.data.arrays import Batch, Source, standardize
+from jaxkeras.data.convert import foreign_to_numpy
 from jaxkeras.data.utils import unpack_x_y_sample_weight
 
 
@@ -112,15 +113,14 @@ class StreamSource(Source):
             for number, batch in enumerate(raw, start=skip):
                 try:
                     x, y, weight = unpack_x_y_sample_weight(batch)
-                    given = (x, None, None) if self._for_predict else (x, y, weight)
-                    kind = _kind(given)
+                    given, kind = _plain((x, None, None) if self._for_predict else (x, y, weight))
                     if kind is not None and kind == ready_kind:
                         yield given
                         continue
                     ready = standardize(*given, self._class_weight)
                 except ValueError as e:
                     raise ValueError(f"Batch {number} of the {self.kind}: {e}") from None
-                if kind is not None and _kind(ready) == kind:
+                if kind is not None and signature(ready) == kind:
                     ready_kind = kind
                 yield ready
         finally:
@@ -141,12 +141,15 @@ class StreamSource(Source):
         """Called once at the end of every epoch."""
 
 
-def _kind(batch: Batch) -> Any:
-    """What decides about a batch of plain arrays whatever their values are: shapes and types. None for other batches,
-    of which values may matter."""
-    leaves = jax.tree.leaves(batch)
+def _plain(batch: Batch) -> tuple[Batch, Any]:
+    """A batch with torch's tensors as NumPy arrays, and what decides about it whatever its values are: shapes and types.
+    None in place of those for a batch that is not only of arrays of numbers, of which values may matter."""
+    leaves, structure = jax.tree.flatten(batch)
+    if any(type(leaf).__module__ == "torch" for leaf in leaves):
+        leaves = [foreign_to_numpy(leaf, "") if type(leaf).__module__ == "torch" else leaf for leaf in leaves]
+        batch = structure.unflatten(leaves)
     plain = all(type(leaf) is np.ndarray and leaf.dtype.kind in "fiub" for leaf in leaves)
-    return signature(batch) if plain else None
+    return batch, signature(batch) if plain else None
 
 
 def _rejoin(first: Batch, rest: Generator[Batch], skip: int) -> Generator[Batch]:
