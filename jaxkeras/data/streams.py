@@ -142,8 +142,8 @@ class StreamSource(Source):
 
 
 def _plain(batch: Batch) -> tuple[Batch, Any]:
-    """A batch with torch's tensors as NumPy arrays, and what decides about it whatever its values are: shapes and types.
-    None in place of those for a batch that is not only of arrays of numbers, of which values may matter."""
+    """A batch with torch's tensors as NumPy arrays, and what decides about it whatever its values are: shapes and
+    types. None in place of those if it is not of arrays of numbers only: of other batches values may matter."""
     leaves, structure = jax.tree.flatten(batch)
     if any(type(leaf).__module__ == "torch" for leaf in leaves):
         leaves = [foreign_to_numpy(leaf, "") if type(leaf).__module__ == "torch" else leaf for leaf in leaves]
