@@ -26,8 +26,8 @@ def _ready(filepath: Any, overwrite: bool) -> pathlib.Path:
 def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
     """Write architecture, weights, arguments of `compile` and optimizer state to one file, or to a folder.
 
-    The layouts are Keras's own, with checksums that Keras does not look at. A crash while saving leaves an old file
-    whole.
+    The layouts are Keras's own, with checksums that Keras does not look at. A crash while saving leaves an old file, or
+    folder, whole.
 
     Args:
         model: the model.

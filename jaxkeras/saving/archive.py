@@ -17,6 +17,7 @@ from jaxkeras.saving import checksum
 from jaxkeras.saving.budget import Budget
 
 WEIGHTS = "model.weights.h5"
+STAGED = ".complete"  # in a folder: new parts that a crash kept from their places
 
 
 def names_in(folder: pathlib.Path) -> list[str]:
@@ -36,8 +37,9 @@ def opened(filepath: Any) -> Iterator[Any]:
     Raises:
         ValueError: if it cannot honestly hold what it says, or something in it is not as it was written.
     """
-    if pathlib.Path(filepath).is_dir():
-        archive = _Folder(filepath)
+    path = pathlib.Path(filepath)
+    if path.is_dir():
+        archive = _Folder(path / STAGED if (path / STAGED).is_dir() else path)
         archive.check()
         yield archive
         return
@@ -49,8 +51,8 @@ def opened(filepath: Any) -> Iterator[Any]:
 class _Folder:
     """A folder that is read as an archive is."""
 
-    def __init__(self, path: Any):
-        self.path = pathlib.Path(path)
+    def __init__(self, path: pathlib.Path):
+        self.path = path
 
     def namelist(self) -> list[str]:
         return names_in(self.path)

@@ -29,18 +29,27 @@ def replacing(filepath: Any) -> Iterator[pathlib.Path]:
     temporary = _temporary(target, "tmp")
     try:
         yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
+        sync(temporary)
         os.replace(temporary, target)
-        _sync_folder(target.parent)
+        sync(target.parent)
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
 
 
+def put(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Let a file be found at another path too, whose old file is replaced whole or not at all."""
+    with replacing(target) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:  # not every file system can
+            shutil.copyfile(source, temporary)
+
+
 @contextlib.contextmanager
 def scratch(filepath: Any) -> Iterator[pathlib.Path]:
-    """Give an empty folder beside `filepath` for the parts of it; `replacing` removes what a killed process left."""
+    """Give an empty folder beside `filepath` for the parts of it; what a killed process left is removed."""
+    _remove_leftovers(pathlib.Path(filepath))
     folder = _temporary(pathlib.Path(filepath), "parts")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -76,11 +85,15 @@ def _alive(process: int) -> bool:
     return True
 
 
-def _sync_folder(folder: pathlib.Path) -> None:
+def sync(path: pathlib.Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    folder = path.is_dir()
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows cannot open a folder
-        return
+        descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    except OSError:
+        if folder:  # Windows cannot open one
+            return
+        raise
     try:
         os.fsync(descriptor)
     finally:

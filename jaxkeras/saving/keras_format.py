@@ -14,8 +14,8 @@ from typing import Any
 from jaxkeras import registry
 from jaxkeras.core.tracking import walk
 from jaxkeras.saving import checksum, weights_h5
-from jaxkeras.saving.archive import WEIGHTS, digests_of, names_in, opened
-from jaxkeras.saving.atomic import replacing, scratch
+from jaxkeras.saving.archive import STAGED, WEIGHTS, digests_of, names_in, opened
+from jaxkeras.saving.atomic import put, replacing, scratch, sync
 
 _FORMAT = "3.15.1"  # the version of Keras whose layout this is
 
@@ -30,14 +30,39 @@ def save(model: Any, filepath: Any) -> None:
 
 
 def save_folder(model: Any, dirpath: Any) -> None:
-    """Write a model as a folder, which is made if there is none; files of other names in it stay."""
+    """Write a model as a folder, which is made if there is none; files of other names in it stay.
+
+    A folder cannot take the place of another at one stroke. So the new parts, complete, first come to lie in a folder
+    in it; from then on they are what is read, and they are put in their places at leisure.
+    """
     target = pathlib.Path(dirpath)
     with scratch(target) as folder:
-        _write_parts(model, folder)
-        shutil.rmtree(target / "assets", ignore_errors=True)
-        for name in names_in(folder):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).replace(target / name)
+        parts = folder / "new"
+        parts.mkdir()
+        _write_parts(model, parts)
+        for part in [*parts.rglob("*"), parts]:
+            sync(part)
+        if target.exists():
+            _settle(target, folder / "before")
+            parts.rename(target / STAGED)
+            sync(target)
+            _settle(target, folder / "after")
+        else:
+            parts.rename(target)
+            sync(target.parent)
+
+
+def _settle(target: pathlib.Path, scrap: pathlib.Path) -> None:
+    """Put new parts of a folder, if there are any, in their places, and what is then left of them out of the way."""
+    staged = target / STAGED
+    if not staged.is_dir():
+        return
+    shutil.rmtree(target / "assets", ignore_errors=True)
+    for name in names_in(staged):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        put(staged / name, target / name)  # not moved: until all are in place, the new parts stay complete
+    staged.rename(scrap)
+    sync(target)
 
 
 def _write_parts(model: Any, folder: pathlib.Path) -> None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import pathlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from jaxkeras.saving import checksum, weights_h5
-from jaxkeras.saving.atomic import replacing, scratch
+from jaxkeras.saving.atomic import put, replacing, scratch
 
 
 def save(model: Any, path: pathlib.Path, max_shard_size: float, skip: Iterable[Any] = ()) -> None:
     """Write the weights of a model.
 
-    The list of files is written last, so a crash before leaves the old list.
+    A crash leaves the old weights or the new ones: the files first get names that are free, and the list is replaced by
+    one of these; then they get the names that Keras expects, and the list is replaced again.
 
     Args:
         model: a built model.
@@ -29,9 +32,8 @@ def save(model: Any, path: pathlib.Path, max_shard_size: float, skip: Iterable[A
         ValueError: if a single weight is larger than that.
     """
     limit = float(max_shard_size) * 1024**3
-    base = path.name.removesuffix(".json").removesuffix(".weights")
-    places: dict[str, list[str]] = {}
-    names: list[str] = []
+    places: dict[str, list[int]] = {}
+    pieces: list[pathlib.Path] = []
     total = filled = 0
     with scratch(path) as folder, contextlib.ExitStack() as opened:
         file: Any = None
@@ -44,21 +46,75 @@ def save(model: Any, path: pathlib.Path, max_shard_size: float, skip: Iterable[A
                         f"max_shard_size={max_shard_size} GB ({limit:,.0f} bytes). Allow larger files."
                     )
                 if file is None or filled + array.nbytes > limit:
-                    names.append(f"{base}_{len(names):05}.weights.h5")
-                    file, filled = opened.enter_context(checksum.created(folder / names[-1])), 0
+                    pieces.append(folder / str(len(pieces)))
+                    file, filled = opened.enter_context(checksum.created(pieces[-1])), 0
                 filled, total = filled + array.nbytes, total + array.nbytes
                 group = file.require_group(group_path)
                 group.attrs["name"] = owner
                 weights_h5.write_array(group, key, array)
                 own = places.setdefault(f"/{group_path}", [])
-                if names[-1] not in own:
-                    own.append(names[-1])
+                if len(pieces) - 1 not in own:
+                    own.append(len(pieces) - 1)
         opened.close()
-        for name in names:
-            (folder / name).replace(path.parent / name)
-    weight_map = {group: own if len(own) > 1 else own[0] for group, own in places.items()}
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps({"metadata": {"total_size": total}, "weight_map": weight_map}, indent=4))
+        _replace(path, pieces, places, total)
+
+
+def _replace(path: pathlib.Path, pieces: list[pathlib.Path], places: dict[str, list[int]], total: int) -> None:
+    final = _names(path, len(pieces))
+    steps = [_free_names(path, len(pieces)), final] if path.exists() else [final]
+    ours = re.compile(rf"{re.escape(_base(path))}_\d{{5,}}(\.\d+)?\.weights\.h5")  # whatever else the list may name
+    removable = {name for name in _listed(path) or () if isinstance(name, str) and ours.fullmatch(name)}
+    try:
+        for names in steps:
+            removable |= set(names)
+            for piece, name in zip(pieces, names):
+                put(piece, path.parent / name)
+            weight_map = {
+                group: [names[i] for i in own] if len(own) > 1 else names[own[0]] for group, own in places.items()
+            }
+            with replacing(path) as temporary:
+                temporary.write_text(
+                    json.dumps({"metadata": {"total_size": total}, "weight_map": weight_map}, indent=4)
+                )
+    finally:
+        _remove_unlisted(path, removable)
+
+
+def _remove_unlisted(path: pathlib.Path, removable: set[str]) -> None:
+    """Remove files that the list does not name: these, and what a killed process left."""
+    listed = _listed(path)
+    if listed is None:
+        return
+    pattern = re.compile(rf"\.?{re.escape(_base(path))}_\d{{5,}}\.\d+\.weights\.h5(\.\d+\.tmp)?")
+    for file in list(path.parent.iterdir()):
+        # Only names with a number of ours tell by themselves that they are nobody else's.
+        if file.name not in listed and (file.name in removable or pattern.fullmatch(file.name)):
+            file.unlink(missing_ok=True)
+
+
+def _base(path: pathlib.Path) -> str:
+    return path.name.removesuffix(".json").removesuffix(".weights")
+
+
+def _names(path: pathlib.Path, count: int, number: str = "") -> list[str]:
+    return [f"{_base(path)}_{i:05}{number}.weights.h5" for i in range(count)]
+
+
+def _free_names(path: pathlib.Path, count: int) -> list[str]:
+    candidates = (_names(path, count, f".{number}") for number in itertools.count(1))
+    return next(names for names in candidates if not any((path.parent / name).exists() for name in names))
+
+
+def _listed(path: pathlib.Path) -> set[str] | None:
+    """The files that the list names; None if it cannot be read."""
+    try:
+        return _names_of(json.loads(path.read_text())) if path.exists() else set()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _names_of(content: Any) -> set[str]:
+    return {name for own in content["weight_map"].values() for name in (own if isinstance(own, list) else [own])}
 
 
 def load(model: Any, path: pathlib.Path, skip_mismatch: bool = False, skip: Iterable[Any] = ()) -> None:
@@ -73,8 +129,7 @@ def load(model: Any, path: pathlib.Path, skip_mismatch: bool = False, skip: Iter
     Raises:
         ValueError: for a damaged list, one that names files elsewhere or missing ones, or weights that do not fit.
     """
-    weight_map = json.loads(path.read_text())["weight_map"]
-    names = {name for own in weight_map.values() for name in (own if isinstance(own, list) else [own])}
+    names = _names_of(json.loads(path.read_text()))
     for name in sorted(names):
         if pathlib.PurePath(name).name != name or not name.endswith(".weights.h5"):
             raise ValueError(f"The list '{path.name}' names the file {name!r}, which is not one beside it.")

@@ -40,7 +40,7 @@ def content(path):
     return value
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", [*ENDINGS, "weights.json", "folder"])
 def test_killed_while_saving(tmp_path, ending):
     script = pathlib.Path(__file__).with_name("kill_loop.py")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

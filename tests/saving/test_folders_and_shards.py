@@ -1,12 +1,15 @@
 """Models as folders, weights in several files, and parts left out; to Keras and back."""
 
 import json
+import os
+import pathlib
 
 import keras
 import numpy as np
 import pytest
 
 import jaxkeras as jk
+from jaxkeras.saving import keras_format
 
 KB = 1 / 1024**2  # in gigabytes
 
@@ -103,6 +106,77 @@ def test_spread_weights_go_to_keras_and_back(tmp_path):
     same(fresh, theirs)
 
 
+def test_a_save_over_another_reads_in_keras_and_leaves_nothing_else(tmp_path):
+    ours, theirs = model(), model(keras)
+    stranger = tmp_path / "w_00007.weights.h5"
+    stranger.write_text("of somebody else")
+    for value in range(3):
+        ours.set_weights([np.full_like(w, value) for w in weights_of(ours)])
+        ours.save_weights(tmp_path / "w.weights.json", max_shard_size=2.5 * KB)
+        theirs.load_weights(tmp_path / "w.weights.json")
+        same(ours, theirs)
+        listed = json.loads((tmp_path / "w.weights.json").read_text())["weight_map"].values()
+        assert {p.name for p in tmp_path.iterdir()} == {"w.weights.json", stranger.name, *listed}
+
+
+class Failing(jk.layers.Dense):
+    """Fails when its weights are written."""
+
+    def save_own_variables(self, store):
+        raise OSError(28, "No space left on device")
+
+
+def test_an_error_in_the_middle_leaves_the_old_ones(tmp_path, monkeypatch):
+    old, new = model(), model()
+    broken = jk.Sequential([jk.Input((8,)), jk.layers.Dense(16), Failing(32)])
+    names = lambda: sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*"))  # noqa: E731
+    old.save(tmp_path / "folder", zipped=False)
+    old.save_weights(tmp_path / "w.weights.json", max_shard_size=2.5 * KB)
+    before = names()
+
+    def check():
+        assert names() == before
+        same(jk.models.load_model(tmp_path / "folder"), old)
+        other = model()
+        other.load_weights(tmp_path / "w.weights.json")
+        same(other, old)
+
+    for network in (broken, new):
+        for save in (
+            lambda network=network: network.save(tmp_path / "folder", zipped=False),
+            lambda network=network: network.save_weights(tmp_path / "w.weights.json", max_shard_size=2.5 * KB),
+        ):
+            with monkeypatch.context() as patch:
+                if network is new:  # all is written, and then something goes wrong with the names
+                    patch.setattr(os, "replace", _refuse)
+                    patch.setattr(pathlib.Path, "rename", _refuse)
+                with pytest.raises(OSError, match="No space"):
+                    save()
+            check()
+
+
+def _refuse(*arguments):
+    raise OSError(28, "No space left on device")
+
+
+def test_new_parts_that_a_crash_kept_from_their_places(tmp_path, monkeypatch):
+    old, new, last = model(), model(), model()
+    folder = tmp_path / "folder"
+    old.save(folder, zipped=False)
+    (folder / "notes.txt").write_text("mine")
+    with monkeypatch.context() as patch:  # as if the process ended there
+        patch.setattr(keras_format, "_settle", lambda *arguments: None)
+        new.save(folder, zipped=False)
+    same(jk.models.load_model(folder), new)
+    loaded = model()
+    loaded.load_weights(folder)
+    same(loaded, new)
+    last.save(folder, zipped=False)
+    same(jk.models.load_model(folder), last)
+    same(keras.saving.load_model(folder), last)
+    assert {p.name for p in folder.iterdir()} == {"config.json", "metadata.json", "model.weights.h5", "notes.txt"}
+
+
 def test_lists_of_files_that_are_wrong(tmp_path):
     network = model()
     with pytest.raises(ValueError, match="alone has 2,048 bytes"):
@@ -120,6 +194,12 @@ def test_lists_of_files_that_are_wrong(tmp_path):
     (tmp_path / "w.weights.json").write_text("[]")
     with pytest.raises(ValueError, match="damaged"):
         network.load_weights(tmp_path / "w.weights.json")
+    # A save over such a list removes nothing that it names.
+    (tmp_path / "notes").write_text("mine")
+    (tmp_path / "w.weights.json").write_text('{"weight_map": {"/vars": ["notes", 1]}}')
+    network.save_weights(tmp_path / "w.weights.json", max_shard_size=1)
+    network.load_weights(tmp_path / "w.weights.json")
+    assert (tmp_path / "notes").read_text() == "mine"
 
 
 # -- parts left out ---------------------------------------------------------------------------------------------------
