@@ -140,7 +140,13 @@ def saturate_cast(x: Any, dtype: Any) -> jax.Array:
         if abs(float(bound)) > abs(float(limit)):
             bound = np.nextafter(bound, np.zeros((), source))
         bounds.append(bound)
-    return jnp.clip(x.astype(source), *bounds).astype(target)
+    result = jnp.clip(x.astype(source), *bounds).astype(target)
+    if jnp.issubdtype(source, jnp.floating) and jnp.issubdtype(target, jnp.integer):
+        # A limit that the source dtype has no number for: what is beyond the last one before it is beyond the limit.
+        for limit, bound, beyond in zip(_limits(target), bounds, (jnp.less, jnp.greater)):
+            if float(bound) != limit:
+                result = jnp.where(beyond(x, bound), np.asarray(limit, target), result)
+    return result
 
 
 # -- control flow ---------------------------------------------------------------------------------------------------

@@ -35,6 +35,10 @@ def _finite(x: np.ndarray) -> np.ndarray:
     return x if x.dtype.kind in "bui" else np.where(np.isfinite(x), x, np.ones((), x.dtype))
 
 
+def _no_nan(x: np.ndarray) -> np.ndarray:
+    return x if x.dtype.kind in "bui" else np.where(np.isnan(x), np.zeros((), x.dtype), x)
+
+
 def _no_infinity(x: np.ndarray) -> np.ndarray:
     return x if x.dtype.kind in "bui" else np.where(np.isinf(x), np.ones((), x.dtype), x)
 
@@ -286,6 +290,7 @@ ROWS: dict[str, Row] = {
     "right_shift": _bits,
     "round": _no_bool,
     "sign": _no_bool,
+    "saturate_cast": Row(x=_no_nan, why="no integer stands for NaN"),
     "silu": Row(absolute=0.1, why="numbers below the normal range become zero in between"),
     "sinc": Row(absolute=0.1, why="near the zeros of the sine"),
     "squareplus": Row(absolute=1e-9, scale=0.1, why="x + sqrt(x^2 + 4) cancels below zero"),
@@ -332,7 +337,16 @@ def _average(x, axis=None, weights=None):
     return np.mean(x, axis) if weights is None else (x * weights).sum(axis) / weights.sum()
 
 
+def _saturated(x, dtype):
+    if dtype == "bool":
+        return x > 0
+    limits = np.iinfo(dtype)
+    return np.clip(np.trunc(x), limits.min, limits.max)
+
+
 COUNTERPARTS = {
+    "cast": lambda x, dtype: x != 0 if dtype == "bool" else x,
+    "saturate_cast": _saturated,
     "argsort": lambda x, axis=-1: np.argsort(x, axis, kind="stable"),
     "average": _average,
     "view": lambda x, dtype: x.view(dtype),

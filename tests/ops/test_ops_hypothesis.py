@@ -20,6 +20,9 @@ from tests.ops.numpy_rows import (
     BY_VALUE,
     CALLED,
     COUNTERPARTS,
+    DTYPES,
+    FLOATS,
+    INTEGERS,
     LEFT_OUT,
     MIXED,
     MORE_CALLS,
@@ -172,6 +175,16 @@ def test_two_arrays(name):
         for shapes in (BROADCAST[0], BROADCAST[1 + number % 5])
     ]
     check(name, calls, wide_floats, wide_integers)
+
+
+@pytest.mark.parametrize("target", DTYPES)
+def test_casts(target):
+    """Integers wrap around. What an integer makes of a floating-point number beyond its range is left open."""
+    sources = [dtype for dtype in DTYPES if target not in INTEGERS or dtype not in FLOATS]
+    check("cast", [(f"cast(x, '{target}')", {"x": (dtype, (COUNT,))}) for dtype in sources], wide_floats, wide_integers)
+    if target not in FLOATS:
+        calls = [(f"saturate_cast(x, '{target}')", {"x": (dtype, (COUNT,))}) for dtype in DTYPES]
+        check("saturate_cast", calls, st.one_of(wide_floats, st.floats(width=32)), wide_integers)
 
 
 # -- reductions -----------------------------------------------------------------------------------------------------
