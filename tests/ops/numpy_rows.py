@@ -127,8 +127,14 @@ take_along_axis tensordot tile trace transpose trapezoid tri tril triu unique un
 view vstack where allclose nan_to_num isclose prod max min sum cumsum cumprod full_like
 arange linspace logspace geomspace array eye full identity ones zeros bartlett blackman hamming hanning kaiser
 det inv solve norm svd pinv matrix_rank
+softmax log_softmax celu elu leaky_relu hard_shrink soft_shrink squareplus threshold logsumexp
 """.split()
 MORE_CALLS = """
+softmax(A)
+softmax(E, axis=0)
+softmax(E)
+log_softmax(A)
+log_softmax(E, axis=0)
 append(A, B)
 inner(A, B)
 kron(A, B)
@@ -246,6 +252,7 @@ ROWS: dict[str, Row] = {
     "cross": _no_bool,
     "det": _matrix,
     "inv": _matrix,
+    "log_softmax": Row(absolute=0.2, why="a logarithm near one"),
     "logsumexp": Row(absolute=0.2, why="a maximum and a logarithm cancel"),
     "matrix_rank": _matrix,
     "mean": _sum,
@@ -313,6 +320,11 @@ def _hard_sigmoid(x):
     return np.clip(x / 6 + 0.5, 0, 1)
 
 
+def _log_softmax(x, axis=-1):
+    x = x - x.max(axis, keepdims=True, initial=-np.inf)
+    return x - np.log(np.exp(x).sum(axis, keepdims=True))
+
+
 def _multiply(x, y):
     """As `jax.numpy`: a boolean keeps or drops a floating-point number, even a NaN."""
     for flag, number in ((x, y), (y, x)):
@@ -357,15 +369,18 @@ COUNTERPARTS = {
     "nanargmin": _nan_index(np.argmin, np.inf),
     "multiply": _multiply,
     "divide_no_nan": lambda x, y: np.where(y == 0, 0, np.divide(x, np.where(y == 0, 1, y))),
-    "celu": _elu,
+    "celu": lambda x, alpha=1.0: _elu(x / alpha, alpha=1.0) * alpha,
     "elu": _elu,
     "gelu": _gelu,
-    "hard_shrink": lambda x: np.where(np.abs(x) > 0.5, x, 0),
+    "hard_shrink": lambda x, threshold=0.5: np.where(np.abs(x) > threshold, x, 0),
     "hard_sigmoid": _hard_sigmoid,
     "hard_silu": lambda x: x * _hard_sigmoid(x),
     "hard_swish": lambda x: x * _hard_sigmoid(x),
     "hard_tanh": lambda x: np.clip(x, -1, 1),
-    "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
+    "leaky_relu": lambda x, negative_slope=0.2: np.where(x > 0, x, negative_slope * x),
+    "softmax": lambda x, axis=-1: np.exp(_log_softmax(x, axis)),
+    "log_softmax": _log_softmax,
+    "threshold": lambda x, threshold, default: np.where(x > threshold, x, default),
     "log_sigmoid": special.log_expit,
     "relu": lambda x: np.maximum(x, 0),
     "relu6": lambda x: np.clip(x, 0, 6),
@@ -373,12 +388,12 @@ COUNTERPARTS = {
     "sigmoid": special.expit,
     "silu": lambda x: x * special.expit(x),
     "swish": lambda x: x * special.expit(x),
-    "soft_shrink": lambda x: np.where(np.abs(x) > 0.5, x - 0.5 * np.sign(x), 0),
+    "soft_shrink": lambda x, threshold=0.5: np.where(np.abs(x) > threshold, x - threshold * np.sign(x), 0),
     "softplus": lambda x: np.logaddexp(x, 0),
     "softsign": lambda x: x / (1 + np.abs(x)),
     "sparse_plus": lambda x: np.where(x <= -1, 0, np.where(x >= 1, x, 0.25 * (x + 1) ** 2)),
     "sparse_sigmoid": lambda x: np.clip(0.5 * (x + 1), 0, 1),
-    "squareplus": lambda x: (x + np.sqrt(x * x + 4)) / 2,
+    "squareplus": lambda x, b=4: (x + np.sqrt(x * x + b)) / 2,
     "tanh_shrink": lambda x: x - np.tanh(x),
     "erf": special.erf,
     "erfc": special.erfc,
