@@ -47,7 +47,7 @@ class Metric(Trackable):
     >>> class Largest(Metric):
     ...     def __init__(self, name="largest", **kwargs):
     ...         super().__init__(name=name, **kwargs)
-    ...         self.value = self.add_variable((), "zeros", name="value")
+    ...         self.value = self.add_variable((), "zeros", aggregation="none", name="value")  # no sum
     ...     def update_state(self, values):
     ...         self.value.assign(jnp.maximum(self.value, jnp.max(jnp.asarray(values))))
     ...     def result(self):

@@ -83,23 +83,6 @@ def test_variables_of_attributes_are_found_in_keras_order():
     assert not any(np.asarray(v.value).any() for v in metric.variables)
 
 
-def test_states_of_devices_add_up():
-    """All variables of built-in metrics are sums, so that adding states is the same as seeing all the data."""
-    rng = np.random.default_rng(0)
-    y_true, y_pred = rng.integers(0, 2, (8, 3)).astype("float32"), rng.uniform(size=(8, 3)).astype("float32")
-    for metric in (metrics.AUC(num_thresholds=5), metrics.F1Score(), metrics.R2Score(), metrics.BinaryIoU()):
-        create_variables(metric, y_true, y_pred)
-        assert all(v.aggregation == "sum" for v in metric.variables)
-
-        @jax.jit
-        def states(zero, metric=metric):
-            update = metric.stateless_update_state
-            return update(zero, y_true, y_pred), *(update(zero, y_true[i::2], y_pred[i::2]) for i in (0, 1))
-
-        for whole, *halves in zip(*states(metric.stateless_reset_state())):
-            np.testing.assert_allclose(whole, sum(halves), rtol=1e-6)
-
-
 def test_config_and_names():
     assert TrueCount.from_config(TrueCount(dtype="float32").get_config()).get_config() == {
         "name": "true_count",

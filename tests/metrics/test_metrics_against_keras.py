@@ -205,6 +205,34 @@ def test_compiled_updates_with_and_without_weights(name, kwargs, data):
     assert not any(np.asarray(v.value).any() for v in ours.variables)
 
 
+@each_row
+def test_states_of_devices_add_up_and_sixteen_bits(name, kwargs, data):
+    """Whatever a metric keeps are sums: devices that saw parts of the data add theirs, and have seen all of it."""
+    metric = getattr(metrics, name)(**kwargs)
+    parts = [DATA[data](), DATA[data]()]
+    if len(parts[0]) == 2:
+        create_variables(metric, *parts[0])
+
+    @partial(jax.jit, compiler_options=QUICK)
+    def run(zero):
+        update = metric.stateless_update_state
+        states = [update(zero, *part) for part in parts]
+        whole = update(states[0], *parts[1])
+        added = jax.tree.map(jnp.add, *states)
+        return whole, added, metric.stateless_result(whole), metric.stateless_result(added)
+
+    whole, added, result, result_of_added = run(metric.stateless_reset_state())
+    assert {v.aggregation for v in metric.variables} == {"sum"}
+    for a, b in zip(added, whole, strict=True):
+        _close(a, b)
+    _close(result_of_added, result)
+
+    for dtype in ("float16", "bfloat16"):
+        narrow = getattr(metrics, name)(**{**kwargs, "dtype": dtype})
+        value = narrow(*parts[0])
+        assert narrow.dtype == dtype and np.isfinite(np.asarray(value, "float32")).all(), dtype
+
+
 EAGER = ["Mean", "BinaryAccuracy", "MeanSquaredError", "RootMeanSquaredError", "R2Score", "F1Score", "TruePositives",
          "Precision", "RecallAtPrecision", "AUC", "MeanIoU"]  # fmt: skip
 
