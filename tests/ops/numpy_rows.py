@@ -100,7 +100,7 @@ logaddexp2 logical_and logical_or logical_xor maximum minimum mod multiply nexta
 subtract true_divide
 """.split()
 
-# Over `axis`, most with `keepdims` too. Which axes of which shapes:
+# Over an axis; `keepdims` goes to those that have it.
 REDUCTIONS = """
 all amax amin any argmax argmin count_nonzero max mean median min nanargmax nanargmin nanmax nanmean nanmedian nanmin
 nanprod nanstd nansum nanvar prod ptp std sum var logsumexp cumprod cumsum nancumprod nancumsum average
@@ -116,8 +116,8 @@ AXES = (
     ((2, 3, 2), "axis=(0, 2), keepdims=True"),
 )
 
-# Ops of `calls.py` that are called as there, with the float arrays in these dtypes, and more calls of arrays without
-# elements (E) and without axes (N).
+# Ops of `calls.py` that are called as there, with its float arrays in every dtype; and more calls, some of an array
+# without elements (E) or without axes (N).
 CALLED = """
 append argpartition argsort array_split average bincount broadcast_to clip concatenate corrcoef correlate cross diag
 diagflat diagonal diff digitize dot dsplit dstack einsum expand_dims flip fliplr flipud get_item histogram hsplit hstack
@@ -292,7 +292,7 @@ ROWS: dict[str, Row] = {
     "logaddexp": Row(absolute=0.2, why="two logarithms cancel"),
     "logaddexp2": Row(absolute=0.2, why="two logarithms cancel"),
     "negative": _no_bool,
-    "nextafter": Row(FLOATS, native=True),
+    "nextafter": Row(FLOATS, native=True, why="the neighbour depends on the dtype"),
     "power": Row(y=_exponent, why="whole numbers have no negative powers; beyond 63 all overflow"),
     "right_shift": _bits,
     "round": _no_bool,
