@@ -62,7 +62,7 @@ def test_importing_the_package_loads_what_is_used():
     loaded = modules_after("import jaxkeras as jk; from jaxkeras import layers, metrics, ops")
     assert not {"jax", "numpy", "models", "layers.base", "ops.numpy"} & loaded
     loaded = modules_after(
-        "import jaxkeras as jk; jk.Sequential([jk.layers.Dense(1)]).compile('adam', 'mse', ['accuracy'])"
+        "import jaxkeras as jk; jk.Sequential([jk.layers.Dense(1)]).compile('adam', 'mse', metrics=['accuracy'])"
     )
     assert {"layers.dense", "optimizers.adam", "metrics.reduction"} <= loaded
     assert not {"layers.convolutional", "metrics.auc", "optimizers.muon", "ops.numpy", "utils.plot", "optax"} & loaded
