@@ -36,7 +36,7 @@ def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(build)
     def wrapper(self, *args, **kwargs):
-        if getattr(self, "_in_build", False):  # super().build(...)
+        if self._in_build:  # super().build(...)
             return build(self, *args, **kwargs)
         self._in_build = True
         try:
@@ -46,8 +46,8 @@ def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
             self._in_build = False
         self.built = True
         bound = inspect.signature(build).bind(self, *args, **kwargs).arguments
-        bound.pop("self", None)
-        self._build_shapes = {k: v for k, v in bound.items() if k not in ("args", "kwargs")}
+        shapes = list(bound.items())[1:]  # without the layer, whatever the method calls it
+        self._build_shapes = {k: v for k, v in shapes if k not in ("args", "kwargs")}
         return result
 
     return wrapper
@@ -63,8 +63,10 @@ class Call(Weights):
     autocast: bool
     supports_masking: bool = False
     activity_regularizer: Any
+    #: Whether an overridden `build` that calls `super().build(...)` runs `call`, and so builds the parts.
+    _built_by_super = False
     _called: bool
-    _in_build: bool
+    _in_build: bool = False
     _build_shapes: dict[str, Any] | None
     _input_spec: Any
     _signature: inspect.Signature
@@ -83,7 +85,10 @@ class Call(Weights):
     # -- building ------------------------------------------------------------------------------------------------
     def build(self, input_shape: Any) -> None:
         """Create the weights, knowing the shape of the first input. Override it in a layer with weights."""
+        if self._in_build and not self._built_by_super:
+            return  # by super().build(...): weights may be still to come, and parts are built by the first call
         if self._has_unbuilt_parts() or not self.built:
+            self.built = self.built or self._in_build  # in a model's own `build`, the call must not come back to it
             tensors = jax.tree.map(KerasTensor, input_shape, is_leaf=is_shape)
             infer(self.__call__, (tensors,), {})
         self._build_shapes = {"input_shape": input_shape}

@@ -43,6 +43,7 @@ class Model(Trainer):
 
     _graph: Graph | None = None
     _untracked = Trainer._untracked | {"_graph"}
+    _built_by_super = True
 
     def __new__(cls, *args: Any, **kwargs: Any):
         if cls is Model and ("inputs" in kwargs or "outputs" in kwargs or len(args) >= 2):

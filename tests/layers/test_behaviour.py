@@ -196,3 +196,51 @@ def test_weights_handed_to_jitted_functions_while_shapes_are_inferred():
     layer = Rows()
     layer(jk.Input((4,), dtype="int32"))
     np.testing.assert_array_equal(layer(jnp.zeros((1, 4), jnp.int32)), np.ones((1, 4, 2)))
+
+
+class SuperFirst(layers.Layer):
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.scale = self.add_weight((input_shape[-1],), "ones", name="scale")
+
+    def call(self, x):
+        return x * self.scale
+
+
+class SuperLast(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3)
+
+    def build(this, shape):  # noqa: N805 (any name will do)
+        this.scale = this.add_weight((shape[-1],), "ones", name="scale")
+        super().build(shape)
+
+    def call(self, x):
+        return self.dense(x * self.scale)
+
+
+class SuperModel(jk.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+@pytest.mark.parametrize("cls, count", [(SuperFirst, 1), (SuperLast, 3), (SuperModel, 2)])
+def test_a_build_that_calls_that_of_the_base_class(cls, count):
+    for first in (jk.Input((4,)), np.ones((2, 4), "float32")):
+        layer = cls()
+        assert layer(first).shape[-1] == (4 if cls is SuperFirst else 3)
+        assert len(layer.weights) == count
+        assert layer.get_build_config() == {"input_shape": first.shape}
+        jk.saving.serialize_keras_object(layer)
+    layer = cls()
+    layer.build((None, 4))
+    assert layer.built and layer(np.ones((2, 4), "float32")).shape[0] == 2
+    assert len(layer.weights) == count
