@@ -163,6 +163,10 @@ class Variable:
         self.aggregation = aggregation or "none"
         self.synchronization = synchronization
         self.layout = layout
+        if isinstance(initializer, str):
+            from jaxkeras import registry  # above this module, and only needed for names
+
+            initializer = registry.get("keras.initializers", initializer)
         if callable(initializer) and not hasattr(initializer, "__jax_array__"):
             if shape is None:
                 raise ValueError(
@@ -296,7 +300,7 @@ class Variable:
 
     def __repr__(self) -> str:
         head = f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}"
-        if local.frame is not None or not isinstance(self._cell, jax.Array):
+        if local.frame is not None or not isinstance(self._cell, jax.Array) or isinstance(self._cell, jax.core.Tracer):
             return head + ">"
         return f"{head}, value={np.asarray(self._cell)}>"
 

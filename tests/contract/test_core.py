@@ -193,3 +193,10 @@ def test_no_part_is_lost_when_lists_of_parts_are_made_on_the_way():
     """`Sequential.layers` is a new list each time; the address of one that is gone must not stand for the next."""
     outer = jk.Sequential([jk.Sequential([jk.Input((2,)), jk.layers.Dense(2)]) for _ in range(20)])
     assert len([path for path, _ in walk(outer)]) == 41
+
+
+def test_a_variable_from_the_name_of_an_initializer():
+    v = jk.Variable("ones", shape=(2, 3), name="v")
+    np.testing.assert_array_equal(v, np.ones((2, 3)))
+    with pytest.raises(ValueError, match="Did you mean 'zeros'"):
+        jk.Variable("zeroes", shape=(2,))
