@@ -480,6 +480,11 @@ class Optimizer(AtRest):
             if len(values) != len(expected):
                 raise ValueError(f"`{what}` must have {len(expected)} elements, one for each variable; "
                                  f"got {len(values)}.")  # fmt: skip
+        # Variables, which may come as they are through `jax.jit`, stand for their values.
+        optimizer_variables, grads, trainable_variables = (
+            [v.value if is_cell(v) else v for v in values]
+            for values in (optimizer_variables, grads, trainable_variables)
+        )
         params = nest(dict(zip(self._paths, trainable_variables)))
         params, state = self.update(nest(dict(zip(self._paths, grads))), self._pack(optimizer_variables), params)
         by_path = dict(zip(frames.leaf_paths(params), jax.tree.leaves(params)))

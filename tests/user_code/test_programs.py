@@ -326,3 +326,44 @@ def test_schedule_early_stopping_and_checkpoint(tmp_path):
     loaded = keras.models.load_model(path)
     np.testing.assert_allclose(loaded.evaluate(x[48:], y[48:], verbose=0), min(history["val_loss"]), rtol=1e-4)
     assert isinstance(loaded.optimizer.get_config()["learning_rate"], dict)
+
+
+# -- a training loop written by hand, the variables handed to it as they are ------------------------------------------
+def test_a_loop_over_lists_of_variables():
+    inputs = keras.Input((4,))
+    model = keras.Model(
+        inputs, layers.Dense(3)(layers.BatchNormalization()(layers.Dense(8, activation="relu")(inputs)))
+    )
+    optimizer = keras.optimizers.Adam(1e-2)
+    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    accuracy = keras.metrics.SparseCategoricalAccuracy()
+
+    def loss_and_updates(trainable, fixed, metric_variables, x, y):
+        logits, fixed = model.stateless_call(trainable, fixed, x, training=True)
+        metric_variables = accuracy.stateless_update_state(metric_variables, y, logits)
+        return loss_of(y, logits), (fixed, metric_variables)
+
+    @jax.jit
+    def step(state, x, y):
+        trainable, fixed, optimizer_variables, metric_variables = state
+        gradient = jax.value_and_grad(loss_and_updates, has_aux=True)
+        (loss, (fixed, metric_variables)), grads = gradient(trainable, fixed, metric_variables, x, y)
+        trainable, optimizer_variables = optimizer.stateless_apply(optimizer_variables, grads, trainable)
+        return loss, (trainable, fixed, optimizer_variables, metric_variables)
+
+    optimizer.build(model.trainable_variables)
+    x = rng.normal(size=(64, 4)).astype("float32")
+    y = np.argmax(x[:, :3], 1)
+    state = first = (
+        model.trainable_variables, model.non_trainable_variables, optimizer.variables, accuracy.variables,
+    )  # fmt: skip
+    losses = []
+    for _ in range(20):
+        loss, state = step(state, x, y)
+        losses.append(float(loss))
+    values = step(tuple([v.value for v in part] for part in first), x, y)[0]
+    assert values == losses[0] > 1.2 * losses[-1]
+    for variables, values in zip(first, state):
+        for variable, value in zip(variables, values):
+            variable.assign(value)
+    assert int(optimizer.iterations) == 20 and accuracy.result() > 0.4
