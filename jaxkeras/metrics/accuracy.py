@@ -102,18 +102,21 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     """1 where the class that `y_true` names is among the `k` best, else 0.
 
     Args:
-        y_true: class numbers, shape `(batch, ...)`.
+        y_true: class numbers, shape `(batch, ...)` or `(batch, ..., 1)`.
         y_pred: scores, shape `(batch, ..., classes)`; with `from_sorted_ids`, class numbers from best to worst.
         k: how many places count.
         from_sorted_ids: what `y_pred` holds.
 
     Returns:
-        Zeros and ones, shape `(batch, ...)`.
+        Zeros and ones, of the shape of `y_true`.
     """
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
+    classes = y_true.reshape(y_pred.shape[:-1])
     if from_sorted_ids:
-        return _matches(jnp.any(y_true[..., None].astype(y_pred.dtype) == y_pred[..., :k], axis=-1))
-    return _matches(in_top_k(y_true.astype(jnp.int32), y_pred, k))
+        matches = jnp.any(classes[..., None].astype(y_pred.dtype) == y_pred[..., :k], axis=-1)
+    else:
+        matches = in_top_k(classes.astype(jnp.int32), y_pred, k)
+    return _matches(matches).reshape(y_true.shape)
 
 
 @register("keras.metrics")

@@ -82,6 +82,7 @@ ROWS: list[tuple[str, dict[str, Any], str]] = [
     ("TopKCategoricalAccuracy", {"k": 1}, "one_hot_3d"),
     ("SparseTopKCategoricalAccuracy", {"k": 2}, "sparse"),
     ("SparseTopKCategoricalAccuracy", {"k": 2}, "sparse_3d"),
+    ("SparseTopKCategoricalAccuracy", {"k": 2}, "sparse_column"),
     ("SparseTopKCategoricalAccuracy", {"k": 2, "from_sorted_ids": True}, "sorted_ids"),
     ("MeanSquaredError", {}, "real"),
     ("MeanSquaredError", {}, "column"),
