@@ -12,4 +12,5 @@ from jaxkeras.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoi
 from jaxkeras.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
 from jaxkeras.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor
 from jaxkeras.callbacks.swap_ema_weights import SwapEMAWeights as SwapEMAWeights
+from jaxkeras.callbacks.tensorboard import TensorBoard as TensorBoard
 from jaxkeras.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN

@@ -30,10 +30,14 @@ def _rate(optimizer: Any) -> float:
     return float(np.asarray(optimizer.learning_rate))
 
 
+def logged_rates(optimizer: Any) -> dict[str, float]:
+    """The learning rates of an optimizer, or of those it is made of, with their names in logs."""
+    return {f"learning_rate_{name}" if name else "learning_rate": _rate(part) for name, part in _parts(optimizer)}
+
+
 def _log_rates(optimizer: Any, logs: dict[str, Any] | None) -> None:
     if logs is not None:
-        for name, part in _parts(optimizer):
-            logs[f"learning_rate_{name}" if name else "learning_rate"] = _rate(part)
+        logs.update(logged_rates(optimizer))
 
 
 class LearningRateScheduler(Callback):

@@ -1,0 +1,167 @@
+"""`TensorBoard`: what it writes, read back by TensorBoard, beside what Keras 3.15.1 on TensorFlow writes."""
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.util import tensor_util
+
+import jaxkeras as jk
+from jaxkeras.callbacks.event_files import EventFile
+
+X = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
+Y = X.sum(1, keepdims=True)
+
+
+def model(*first, **settings):
+    layers = [jk.Input((4,)), *first, jk.layers.Dense(3, name="first"), jk.layers.Dense(1, name="last")]
+    m = jk.Sequential(layers, name="net")
+    m.compile(jk.optimizers.SGD(0.1), "mse", metrics=["mae"], **settings)
+    return m
+
+
+def events(folder):
+    """`{tag: {step: (plugin, value)}}` of all files in a folder."""
+    found = {}
+    for file in sorted(folder.glob("events*")):
+        for event in EventFileLoader(str(file)).Load():
+            for value in event.summary.value:
+                plugin = value.metadata.plugin_data.plugin_name
+                found.setdefault(value.tag, {})[event.step] = plugin, tensor_util.make_ndarray(value.tensor)
+    return found
+
+
+def steps(found):
+    return {tag: list(by_step) for tag, by_step in found.items()}
+
+
+WEIGHTS = ("net/first/kernel", "net/first/bias", "net/last/kernel", "net/last/bias")
+
+
+def test_tags_and_steps_of_keras(tmp_path):
+    board = jk.callbacks.TensorBoard(tmp_path, histogram_freq=1, write_images=True)
+    assert not board.wants_batches("train") and not board.wants_batches("test")
+    m = model()
+    history = m.fit(X, Y, batch_size=5, epochs=2, validation_data=(X, Y), verbose=0, callbacks=[board]).history
+    train, validation = events(tmp_path / "train"), events(tmp_path / "validation")
+    assert steps(train) == {
+        "keras": [0],
+        **{f"epoch_{name}": [0, 1] for name in ("loss", "mae", "learning_rate")},
+        **{f"{name}/histogram": [0, 1] for name in WEIGHTS},
+        **{f"{name}/image": [0, 1] for name in WEIGHTS[:3]},  # a single number is no picture
+    }
+    assert steps(validation) == {
+        **{f"epoch_{name}": [0, 1] for name in ("loss", "mae")},
+        **{f"evaluation_{name}_vs_iterations": [4, 8] for name in ("loss", "mae")},
+    }
+    for name in ("loss", "mae"):
+        np.testing.assert_allclose([v for _, v in train[f"epoch_{name}"].values()], history[name], rtol=1e-6)
+        np.testing.assert_allclose(
+            [v for _, v in validation[f"epoch_{name}"].values()], history[f"val_{name}"], rtol=1e-6
+        )
+    assert {plugin for plugin, _ in train["epoch_loss"].values()} == {"scalars"}
+
+    plugin, config = train["keras"][0]
+    assert plugin == "graph_keras_model" and json.loads(config.item())["config"]["name"] == "net"
+    plugin, buckets = train["net/first/kernel/histogram"][1]
+    kernel = m.get_layer("first").kernel.numpy()
+    assert plugin == "histograms" and buckets.shape == (30, 3) and buckets[:, 2].sum() == kernel.size
+    np.testing.assert_allclose([buckets[0, 0], buckets[-1, 1]], [kernel.min(), kernel.max()])
+    plugin, (width, height, *files) = train["net/first/kernel/image"][1]
+    assert plugin == "images" and (width, height, len(files)) == (b"4", b"3", 1)
+    shown = np.asarray(Image.open(io.BytesIO(files[0]))) / 255
+    np.testing.assert_allclose(shown, np.clip(kernel.T, 0, 1), atol=1 / 255)
+
+
+def test_every_second_batch(tmp_path):
+    board = jk.callbacks.TensorBoard(tmp_path, update_freq=2, write_graph=False, write_steps_per_second=True)
+    assert board.wants_batches("train")
+    model().fit(X, Y, batch_size=5, epochs=2, verbose=0, callbacks=[board])
+    found = events(tmp_path / "train")
+    assert steps(found) == {
+        **{f"batch_{name}": [2, 4, 6, 8] for name in ("loss", "mae", "steps_per_second")},
+        **{f"epoch_{name}": [0, 1] for name in ("loss", "mae", "learning_rate", "steps_per_second")},
+    }
+    assert found["batch_loss"][4][1] == found["epoch_loss"][0][1]
+    assert all(v > 0 for _, v in found["epoch_steps_per_second"].values())
+
+
+def test_several_steps_in_one_execution(tmp_path):
+    board = jk.callbacks.TensorBoard(tmp_path, update_freq="batch", write_graph=False)
+    model(steps_per_execution=2).fit(X, Y, batch_size=5, epochs=1, verbose=0, callbacks=[board])
+    assert list(events(tmp_path / "train")["batch_loss"]) == [2, 4]
+
+
+def test_evaluate_alone_writes_its_numbers(tmp_path):
+    m = model()
+    results = m.evaluate(X, Y, verbose=0, return_dict=True, callbacks=[jk.callbacks.TensorBoard(tmp_path)])
+    found = events(tmp_path / "validation")
+    assert found["evaluation_loss_vs_iterations"][0][1] == np.float32(results["loss"])
+    assert not (tmp_path / "train").exists()
+
+
+def test_a_profile_lies_where_tensorboard_looks_for_it(tmp_path):
+    board = jk.callbacks.TensorBoard(tmp_path, profile_batch=(2, 3))
+    model().fit(X, Y, batch_size=5, epochs=1, verbose=0, callbacks=[board])
+    assert list((tmp_path / "train" / "plugins" / "profile").glob("*/*.xplane.pb"))
+
+
+def test_vectors_of_embeddings(tmp_path):
+    ids = np.arange(20).reshape(5, 4) % 7
+    m = jk.Sequential(
+        [jk.Input((4,)), jk.layers.Embedding(7, 3, name="words"), jk.layers.Flatten(), jk.layers.Dense(1)]
+    )
+    m.compile("sgd", "mse")
+    board = jk.callbacks.TensorBoard(tmp_path, embeddings_freq=1, embeddings_metadata={"words": "names.tsv"})
+    m.fit(ids, np.zeros((5, 1)), verbose=0, callbacks=[board])
+    config = (tmp_path / "projector_config.pbtxt").read_text()
+    assert 'tensor_path: "embeddings/words.tsv"' in config and 'metadata_path: "names.tsv"' in config
+    vectors = np.loadtxt(tmp_path / "embeddings" / "words.tsv")
+    np.testing.assert_allclose(vectors, m.get_layer("words").embeddings.numpy(), rtol=1e-5)
+    wrong = jk.callbacks.TensorBoard(tmp_path, embeddings_freq=1, embeddings_metadata={"word": "names.tsv"})
+    with pytest.raises(ValueError, match=r"names \['word'\], but the Embedding layers of the model are \['words'\]"):
+        m.fit(ids, np.zeros((5, 1)), verbose=0, callbacks=[wrong])
+
+
+@pytest.mark.parametrize(
+    "values, total, edges",
+    [([2.0, 2.0], 2, (2, 2)), ([], 0, ()), ([np.nan, 1.0, np.inf, 3.0], 2, (1, 3))],
+    ids=["equal", "empty", "not finite"],
+)
+def test_histograms_of_odd_numbers(values, total, edges, tmp_path):
+    file = EventFile(str(tmp_path))
+    file.histogram("h", np.array(values), 0)
+    file.close()
+    _, buckets = events(tmp_path)["h"][0]
+    assert buckets.shape == ((30, 3) if edges else (0, 3)) and buckets[:, 2].sum() == total
+    assert not edges or (buckets[0, 0], buckets[-1, 1]) == edges
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"update_freq": 0}, "must be 'epoch', 'batch' or a positive number; got 0"),
+        ({"update_freq": "step"}, "got 'step'"),
+        ({"profile_batch": (3, 2)}, "must be a batch, counted from 1, or a pair"),
+        ({"profile_batch": "a"}, "got 'a'"),
+    ],
+)
+def test_messages(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        jk.callbacks.TensorBoard(**arguments)
+
+
+def test_without_the_package_it_says_what_to_install():
+    code = (
+        "import sys; sys.modules['tensorboard'] = None\n"
+        "import jaxkeras as jk\ntry: jk.callbacks.TensorBoard()\nexcept ImportError as e: print(e)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == 'TensorBoard needs the package tensorboard: pip install "jaxkeras[tensorboard]"\n', (
+        done.stderr
+    )
