@@ -131,8 +131,8 @@ class Engine:
         return View(self.tables)
 
     def settle(self) -> None:
-        """Give the numbers back to the model."""
-        if self.loan is not None:
+        """Give the numbers back to the model. A `fit` under way keeps them; what reads them meanwhile gets copies."""
+        if self.loan is not None and not self.loan.active:
             self.loan.settle()
             self.loan = None
 

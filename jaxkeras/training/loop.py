@@ -188,6 +188,7 @@ def fit(
             callbacks.on_train_end(logs)
         finally:
             engine.run = None
+            loan.active = False
             engine.settle()
     if model.optimizer is not None and epochs > initial_epoch:
         model.optimizer.finalize_variable_values(model.trainable_weights)  # moving averages, if it keeps any

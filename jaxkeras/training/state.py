@@ -100,7 +100,10 @@ class View:
     def settle(self) -> None:
         for table, tree in ((self.tables.state, self.current.state), (self.tables.metrics, self.current.metrics)):
             for v, value in zip(table.values(), leaves_in_order(table, tree)):
-                v.set_cell(value)
+                if isinstance(v._cell, Loan):  # a callback of `fit` evaluates
+                    v._cell.write(v, value)
+                else:
+                    v.set_cell(value)
 
 
 def leaves_in_order(table: dict[Path, Variable], tree: Any) -> list[Any]:

@@ -210,6 +210,49 @@ def test_callbacks_change_and_read_the_model_while_it_trains():
     callback.weights[0] + 1  # arrays handed out stay usable
 
 
+class Looks(jk.callbacks.Callback):
+    """Uses the model in every way that does not train it."""
+
+    def look(self):
+        m = self.model
+        before = m.get_weights()
+        expected = X[:3] @ before[0] + before[1]
+        np.testing.assert_allclose(m.predict(X[:3], verbose=0), expected, rtol=1e-5)
+        np.testing.assert_allclose(m.predict_on_batch(X[:3]), expected, rtol=1e-5)
+        np.testing.assert_allclose(m(X[:3]), expected, rtol=1e-5)
+        loss = np.mean((X @ before[0] + before[1] - Y) ** 2)
+        np.testing.assert_allclose(m.evaluate(X, Y, verbose=0)[0], loss, rtol=1e-4)
+        np.testing.assert_allclose(m.test_on_batch(X, Y)[0], loss, rtol=1e-4)
+        for one, other in zip(before, m.get_weights()):
+            np.testing.assert_array_equal(one, other)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.look()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.look()
+
+
+class LooksAtBatches(Looks):
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.predict(X[:3], verbose=0)
+
+
+@pytest.mark.parametrize("callback", [Looks, LooksAtBatches])
+def test_callbacks_predict_and_evaluate_while_it_trains(callback):
+    histories, weights = [], []
+    for callbacks in ([], [callback()]):
+        m = plain()
+        m.set_weights([np.zeros((4, 1)), np.zeros(1)])
+        options = {"batch_size": 10, "epochs": 3, "verbose": 0, "shuffle": False, "validation_data": (X, Y)}
+        histories.append(m.fit(X, Y, callbacks=callbacks, **options).history)
+        weights.append(m.get_weights())
+        m.fit(X, Y, epochs=1, verbose=0)
+    for name, values in histories[0].items():
+        np.testing.assert_allclose(values, histories[1][name], rtol=1e-5)
+    np.testing.assert_allclose(weights[0][0], weights[1][0], rtol=1e-5)
+
+
 def test_eager_values_are_visible_to_python(capsys):
     class Curious(jk.layers.Layer):
         def build(self, input_shape):
