@@ -102,7 +102,7 @@ class Objective:
     def pair(self, y: Any, y_pred: Any) -> dict[str, tuple[Any, Any]]:
         """Targets and predictions by output name."""
         predictions = dict(zip(self.outputs, flat_outputs(y_pred)))
-        targets = match(y, self.outputs, "y")
+        targets = match(align(y, self.outputs, [term.output for term in self.terms]), self.outputs, "y")
         return {name: (targets[name], predictions[name]) for name in self.outputs}
 
     def spread(self, sample_weight: Any) -> dict[str, Any]:
@@ -191,13 +191,13 @@ def resolve(spec: CompileSpec, y: Any, y_pred: Any, declared: list[str] | None) 
     """
     names = output_names(y_pred, declared)
     predictions = dict(zip(names, flat_outputs(y_pred)))
-    targets = match(_align(y, spec.loss, names), names, "y") if y is not None else dict.fromkeys(names)
+    chosen = _per_output(spec.loss, names, "loss")
+    given = [name for name in names if chosen[name] is not None]
+    targets = match(align(y, names, given), names, "y") if y is not None else dict.fromkeys(names)
     objective = Objective(names)
     single = len(names) == 1
 
-    chosen = _per_output(spec.loss, names, "loss")
     weights = _loss_weights(spec.loss_weights, names)
-    given = [name for name in names if chosen[name] is not None]
     for name in given:
         if targets[name] is None:
             if y is None:
@@ -226,14 +226,14 @@ def resolve(spec: CompileSpec, y: Any, y_pred: Any, declared: list[str] | None) 
     return objective
 
 
-def _align(y: Any, loss: Any, names: list[str]) -> Any:
+def align(y: Any, names: list[str], wanted: list[str]) -> Any:
     """Targets given only for the outputs that have a loss are put in their places."""
-    if isinstance(y, (list, tuple)) and len(y) != len(names):
-        chosen = _per_output(loss, names, "loss")
-        wanted = [name for name in names if chosen[name] is not None]
-        if len(wanted) == len(y):
-            return {name: y[wanted.index(name)] if name in wanted else None for name in names}
-    return y
+    if isinstance(y, dict) or y is None or len(names) == 1:
+        return y
+    given = y if isinstance(y, (list, tuple)) else [y]
+    if len(given) == len(names) or len(given) != len(wanted):
+        return y
+    return dict.fromkeys(names) | dict(zip(wanted, given))
 
 
 def _per_output(value: Any, names: list[str], what: str) -> dict[str, Any]:
