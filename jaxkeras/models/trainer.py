@@ -311,7 +311,7 @@ class Trainer(Steps):
             return_dict: return `{name: value}`.
 
         Returns:
-            The loss, or a list of the loss and the metrics. Metrics accumulate until `reset_metrics()`.
+            The loss, or a list of the loss and the metrics, of this batch alone.
         """
         self._require_compiled("train_on_batch")
         if class_weight is not None:

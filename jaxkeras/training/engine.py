@@ -97,11 +97,11 @@ class Engine:
         own_logs = model.overrides("compute_metrics")
         self.train = Programs(
             steps.train_step(model, self.tables), True, eager, own_logs or model.overrides("train_step"),
-            self._read_metrics,
+            self._initial_metrics, self._read_metrics,
         )  # fmt: skip
         self.test = Programs(
             steps.test_step(model, self.tables), False, eager, own_logs or model.overrides("test_step"),
-            self._read_metrics,
+            self._initial_metrics, self._read_metrics,
         )  # fmt: skip
         if before is not None and before.key.model == self.key.model:
             self.predict = before.predict

@@ -45,7 +45,7 @@ class Programs:
             it passed in; otherwise parameters are only read, and nothing is consumed.
         eager: call the step bare, without compiling, so that `print` and `pdb` see values.
         has_logs: whether the step returns logs of its own, whose names only a trace tells.
-        read: from the state of the metrics to their values, for `answer`.
+        reset, read: from the state of the metrics to that at their start, and to their values, for `answer`.
     """
 
     def __init__(
@@ -54,9 +54,11 @@ class Programs:
         training: bool,
         eager: bool = False,
         has_logs: bool = False,
+        reset: Callable[[Any], Any] | None = None,
         read: Callable[[Any], dict[str, Any]] | None = None,
     ):
-        self.step, self.training, self.eager, self.has_logs, self.read = step, training, eager, has_logs, read
+        self.step, self.training, self.eager, self.has_logs = step, training, eager, has_logs
+        self.reset, self.read = reset, read
         donate = (0,) if training else ()
         self._loop = Executable(self._loop_body, donate, ("batch_size",))
         self._tail = Executable(self._tail_body, donate, ("size",))
@@ -95,8 +97,9 @@ class Programs:
         return self._run(self._single, ts, extras, batch)
 
     def answer(self, ts: Any, extras: Any, batch: Any) -> Any:
-        """One step on one batch, and what the metrics are after it: `ts, (extras, values)`."""
+        """One step on one batch, and what the metrics are of it alone: `ts, (extras, values)`."""
         if self.eager:
+            ts = ts._replace(metrics=self.reset(ts.metrics))  # type: ignore[misc]
             ts, extras = self._eager_step(ts, extras, batch)
             return ts, (extras, self.read(ts.metrics))  # type: ignore[misc]
         return self._run(self._answer, ts, extras, batch)
@@ -163,6 +166,10 @@ class Programs:
 
 
     def _answer_body(self, moving: Any, fixed: Any, extras: Any, batch: Any) -> Any:
+        if self.training:
+            moving = moving._replace(metrics=self.reset(moving.metrics))  # type: ignore[misc]
+        else:
+            moving = (moving[0], self.reset(moving[1]))  # type: ignore[misc]
         moving, extras = self._single_body(moving, fixed, extras, batch)
         metrics = moving.metrics if self.training else moving[1]
         return moving, (extras, self.read(metrics))  # type: ignore[misc]

@@ -272,6 +272,26 @@ def test_eager_values_are_visible_to_python(capsys):
     assert f"largest input: {float(X[:4].max())}" in out and "Traced" not in out
 
 
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_values_of_single_batches_are_of_that_batch_alone(eagerly):
+    m = plain()
+    m.compile("sgd", "mse", metrics=["mae"], run_eagerly=eagerly)
+    for method in (m.train_on_batch, m.test_on_batch, m.train_on_batch):
+        for rows in (slice(0, 8), slice(8, 20)):
+            error = m(X[rows]) - Y[rows]
+            got = method(X[rows], Y[rows])
+            np.testing.assert_allclose(got, [np.mean(error**2), np.mean(np.abs(error))], rtol=1e-4)
+
+
+@pytest.mark.parametrize("targets", [Y, [Y], {"first": Y}], ids=["array", "list", "dict"])
+def test_targets_of_the_only_output_with_a_loss(targets):
+    inputs = jk.Input((4,))
+    m = jk.Model(inputs, [jk.layers.Dense(1, name="first")(inputs), jk.layers.Dense(3, name="second")(inputs)])
+    m.compile("sgd", ["mse", None])
+    m.fit(X, targets, epochs=1, verbose=0)
+    np.testing.assert_allclose(m.evaluate(X, targets, verbose=0), np.mean((m(X)[0] - Y) ** 2), rtol=1e-4)
+
+
 def test_stop_training_and_initial_epoch():
     class Stop(jk.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
