@@ -109,6 +109,13 @@ def _check_pair(term: Any, target: Any, prediction: Any, several: bool) -> None:
                 f"them element by element, so they must be equal. Make the last layer return {a[1:]}, e.g. "
                 f"Dense({a[-1]}), or reshape `y`."
             )
+        # Left alone, the values of a batch would be spread over the outputs if there are as many of both.
+        if len(a) == len(b) - 1 and b[-1] not in (1, None) and loss_name(term.function) != "categorical_crossentropy":
+            raise ValueError(
+                f"`y`{where} has shape {('batch', *a[1:])}, but the model returns {('batch', *b[1:])}: {b[-1]} values "
+                f"for each one of `y`. {name} compares them element by element. Make the last layer Dense(1), or give "
+                f"`y` of shape {('batch', *b[1:])}; for class numbers use loss='sparse_categorical_crossentropy'."
+            )
 
 
 def _elementwise(function: Any) -> bool:

@@ -124,7 +124,10 @@ class Optimizer(AtRest):
         if kwargs.pop("decay", None) is not None:
             warnings.warn("The argument `decay` has no effect; use a schedule as learning_rate.", stacklevel=3)
         if kwargs:
-            raise ValueError(f"{type(self).__name__} does not know the argument(s) {', '.join(map(repr, kwargs))}.")
+            hint = " The learning rate is `learning_rate`." if "lr" in kwargs else ""
+            raise ValueError(
+                f"{type(self).__name__} does not know the argument(s) {', '.join(map(repr, kwargs))}.{hint}"
+            )
         if gradient_accumulation_steps and gradient_accumulation_steps < 2:
             raise ValueError(
                 "`gradient_accumulation_steps` must be an integer of at least 2, or None; "

@@ -86,6 +86,12 @@ def fit(model, x=X, y=Y, **settings):
     model.fit(x, y, verbose=0, **settings)
 
 
+def two_numbers():
+    model = jk.Sequential([L.Dense(2)])
+    model.compile("sgd", "mse")
+    return model
+
+
 def no_super():
     fit(NoSuper())
 
@@ -101,6 +107,13 @@ def no_loss(*first):
 
 
 MISTAKES = {
+    "one target for two numbers": (
+        lambda: fit(two_numbers(), y=np.ones(40), batch_size=2),
+        "`y` has shape ('batch',)", "returns ('batch', 2)", "Dense(1)", "sparse_categorical_crossentropy",
+    ),
+    "lr": (
+        lambda: jk.optimizers.Adam(lr=0.1), "Adam does not know the argument(s) 'lr'", "`learning_rate`",
+    ),
     "label too high": (
         lambda: fit(classifier(), y=np.full(40, 3)),
         "`y` holds class 3", "3 outputs", "classes are 0 to 2", "Dense(4, ...)", "np.unique(y, return_inverse=True)",
