@@ -67,7 +67,7 @@ class EventFile:
         from tensorboard.compat.proto.summary_pb2 import SummaryMetadata  # pyright: ignore[reportAttributeAccessIssue]
 
         plugin = SummaryMetadata.PluginData(plugin_name="graph_keras_model", content=b"1")
-        self._add("keras", np.array(config.encode(), object), SummaryMetadata(plugin_data=plugin), 0)
+        self._add("keras", np.array([config.encode()], object), SummaryMetadata(plugin_data=plugin), 0)
 
     def flush(self) -> None:
         """Let readers see what was written."""
@@ -110,7 +110,8 @@ def _buckets(values: np.ndarray) -> np.ndarray:
 def _png(pixels: np.ndarray) -> bytes:
     from PIL import Image
 
-    levels = np.round(np.clip(np.nan_to_num(pixels), 0, 1) * 255).astype("uint8")
+    # A value x becomes floor(255.5 x), at most 255: how TensorFlow makes bytes of floats.
+    levels = np.clip(np.nan_to_num(pixels) * 255.5, 0, 255).astype("uint8")
     file = io.BytesIO()
     Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels).save(file, "PNG")
     return file.getvalue()

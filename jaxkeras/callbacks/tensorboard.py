@@ -13,6 +13,7 @@ import numpy as np
 from jaxkeras.callbacks.callback import Callback
 from jaxkeras.callbacks.event_files import EventFile, require_tensorboard
 from jaxkeras.callbacks.learning_rate import logged_rates
+from jaxkeras.core.config import image_data_format
 
 
 class TensorBoard(Callback):
@@ -30,7 +31,7 @@ class TensorBoard(Callback):
         write_images: with `histogram_freq`, write the weights as images too.
         write_steps_per_second: write how many steps a second takes, over epochs, and over batches that are written.
         update_freq: `"epoch"`; or `"batch"` or a number N to write the running metrics after every batch or every N-th.
-            Then each step waits for Python.
+            Then each step waits for Python. With `steps_per_execution=K`, K batches count as one.
         profile_batch: a batch, or a pair of the first and the last one, counted from 1, to profile with
             `jax.profiler`; 0 for none.
         embeddings_freq: every how many epochs the vectors of `Embedding` layers are written for the tab "Projector".
@@ -76,7 +77,7 @@ class TensorBoard(Callback):
         self.embeddings_freq = embeddings_freq
         self.embeddings_metadata = embeddings_metadata
         self._profiled = _batches(profile_batch)
-        self._profiling = False
+        self._profiling = self._tried = False
         self._train_batches = 0
         self._train = EventFile(os.path.join(self.log_dir, "train"))
         self._validation = EventFile(os.path.join(self.log_dir, "validation"))
@@ -90,7 +91,9 @@ class TensorBoard(Callback):
         return own or mode == "train" and (self.update_freq != "epoch" or self._profiled is not None)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._train_batches = 0
+        if self._profiling:  # a run that ended with an exception has left it on
+            self._stop_profile()
+        self._train_batches, self._tried = 0, False
         if self.write_graph and getattr(self.model, "_graph", None) is not None:
             try:
                 self._train.model(self.model.to_json())
@@ -102,26 +105,29 @@ class TensorBoard(Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.write_steps_per_second:
             self._epoch_start = time.perf_counter(), self._iterations()
+            self._written = self._epoch_start[0], self._train_batches
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._batch_start = time.perf_counter(), self._train_batches
-        if self._profiled is not None and not self._profiling and self._train_batches + 1 >= self._profiled[0]:
+        if self._profiled is not None and not self._tried and self._train_batches + 1 >= self._profiled[0]:
+            self._tried = True
             self._start_profile()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        before = self._train_batches
-        self._train_batches += self._steps()
-        if self.update_freq != "epoch" and self._train_batches // self.update_freq > before // self.update_freq:  # type: ignore[operator]
-            if self.write_steps_per_second:
-                seconds = time.perf_counter() - self._batch_start[0]
-                self._train.scalar("batch_steps_per_second", self._steps() / max(seconds, 1e-9), self._train_batches)
-            for name, value in (logs or {}).items():
+        self._train_batches += 1
+        if self.update_freq != "epoch" and self._train_batches % self.update_freq == 0:  # type: ignore[operator]
+            for name, value in _numbers(logs).items():
                 self._train.scalar(f"batch_{name}", value, self._train_batches)
+            if self.write_steps_per_second:  # since the last time: batches between are not waited for
+                (since, first), now = self._written, time.perf_counter()
+                self._written = now, self._train_batches
+                speed = (self._train_batches - first) / max(now - since, 1e-9)
+                self._train.scalar("batch_steps_per_second", speed, self._train_batches)
         if self._profiling and self._train_batches >= self._profiled[1]:  # type: ignore[index]
+            _numbers(logs)  # waits until the device has done the batch
             self._stop_profile()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        logs = logs or {}
+        logs = _numbers(logs)
         seen = {name: value for name, value in logs.items() if not name.startswith("val_")}
         if logs and self.model.optimizer is not None:
             seen |= logged_rates(self.model.optimizer)
@@ -148,12 +154,9 @@ class TensorBoard(Callback):
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.model.optimizer is not None:
-            for name, value in (logs or {}).items():
+            for name, value in _numbers(logs).items():
                 self._validation.scalar(f"evaluation_{name}_vs_iterations", value, self._iterations())
             self._validation.flush()
-
-    def _steps(self) -> int:
-        return int(getattr(self.model, "steps_per_execution", 1))
 
     def _iterations(self) -> int:
         return int(np.asarray(self.model.optimizer.iterations))
@@ -211,16 +214,20 @@ class TensorBoard(Callback):
             self._profiling = True
         except Exception as problem:  # such as a profiler that runs already
             warnings.warn(f"TensorBoard cannot profile: {problem}", stacklevel=2)
-            self._profiled = None
 
     def _stop_profile(self) -> None:
         import jax
 
-        self._profiling, self._profiled = False, None
+        self._profiling = False
         try:
             jax.profiler.stop_trace()
         except Exception as problem:
             warnings.warn(f"TensorBoard cannot write the profile: {problem}", stacklevel=2)
+
+
+def _numbers(logs: dict[str, Any] | None) -> dict[str, Any]:
+    """What of the logs is a number, read from the device."""
+    return {name: value for name, value in (logs or {}).items() if np.ndim(value) == 0}
 
 
 def _batches(given: int | str | Sequence[int]) -> tuple[int, int] | None:
@@ -239,14 +246,15 @@ def _batches(given: int | str | Sequence[int]) -> tuple[int, int] | None:
 
 
 def _as_images(values: np.ndarray) -> np.ndarray | None:
-    """A weight as (images, height, width, channels): matrices lie down, kernels of three axes give an image for each
-    filter; None for what is no picture."""
+    """A weight as (images, height, width, channels): vectors stand, matrices lie down, kernels of three axes give an
+    image for each filter; None for what is no picture."""
     values = np.squeeze(values)
     if values.ndim == 1:
-        return values.reshape(1, -1, 1, 1)
+        return values[None, :, None, None]
     if values.ndim == 2:
         values = values.T if values.shape[0] > values.shape[1] else values
         return values[None, :, :, None]
     if values.ndim == 3:
-        return np.moveaxis(values, -1, 0)[..., None]
+        last = image_data_format() == "channels_last"
+        return (np.moveaxis(values, -1, 0) if last else values)[..., None]
     return values if values.ndim == 4 and values.shape[-1] in (1, 3, 4) else None

@@ -91,10 +91,10 @@ def test_every_second_batch(tmp_path):
     assert all(v > 0 for _, v in found["epoch_steps_per_second"].values())
 
 
-def test_several_steps_in_one_execution(tmp_path):
+def test_several_steps_in_one_execution_count_as_one(tmp_path):  # as in Keras 3.15.1
     board = jk.callbacks.TensorBoard(tmp_path, update_freq="batch", write_graph=False)
     model(steps_per_execution=2).fit(X, Y, batch_size=5, epochs=1, verbose=0, callbacks=[board])
-    assert list(events(tmp_path / "train")["batch_loss"]) == [2, 4]
+    assert list(events(tmp_path / "train")["batch_loss"]) == [1, 2]
 
 
 def test_evaluate_alone_writes_its_numbers(tmp_path):
@@ -109,6 +109,110 @@ def test_a_profile_lies_where_tensorboard_looks_for_it(tmp_path):
     board = jk.callbacks.TensorBoard(tmp_path, profile_batch=(2, 3))
     model().fit(X, Y, batch_size=5, epochs=1, verbose=0, callbacks=[board])
     assert list((tmp_path / "train" / "plugins" / "profile").glob("*/*.xplane.pb"))
+
+
+def test_every_fit_is_profiled_again(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr("jax.profiler.start_trace", lambda folder: calls.append("start"))
+    monkeypatch.setattr("jax.profiler.stop_trace", lambda: calls.append("stop"))
+    board, m = jk.callbacks.TensorBoard(tmp_path, profile_batch=2), model()
+    for _ in range(2):
+        m.fit(X, Y, batch_size=5, epochs=2, verbose=0, callbacks=[board])
+    assert calls == ["start", "stop"] * 2
+
+
+def test_a_profile_ends_although_the_run_has_failed(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr("jax.profiler.start_trace", lambda folder: calls.append("start"))
+    monkeypatch.setattr("jax.profiler.stop_trace", lambda: calls.append("stop"))
+
+    class Fail(jk.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyError
+
+    board, m = jk.callbacks.TensorBoard(tmp_path, profile_batch=(1, 3)), model()
+    with pytest.raises(KeyError):
+        m.fit(X, Y, batch_size=5, verbose=0, callbacks=[board, Fail()])
+    m.fit(X, Y, batch_size=5, verbose=0, callbacks=[board])
+    assert calls == ["start", "stop"] * 2
+
+
+def test_a_profile_that_cannot_start_is_a_warning(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise RuntimeError("one at a time")
+
+    monkeypatch.setattr("jax.profiler.start_trace", refuse)
+    with pytest.warns(UserWarning, match="cannot profile: one at a time"):
+        model().fit(X, Y, verbose=0, callbacks=[jk.callbacks.TensorBoard(tmp_path, profile_batch=1)])
+
+
+# What Keras 3.15.1 wrote of ascending weights: the shape of the pictures, and the first bytes.
+PICTURES = [
+    ((5,), (1, 5, 1), [0, 63, 127, 191, 255]),
+    ((6, 2), (1, 2, 6), [0, 46, 92, 139, 185, 232, 23, 69, 116, 162, 209, 255]),
+    ((2, 3, 4), (3, 2, 3), [0, 44, 88, 133, 177, 222, 11, 55, 99, 144, 188, 233, 22, 66, 111, 155, 199, 244]),
+    ((1, 3, 3, 2), (2, 3, 3), [0, 30, 60, 90, 120, 150, 180, 210, 240, 15, 45, 75, 105, 135, 165, 195, 225, 255]),
+    ((2, 4, 5, 3), (2, 4, 5, 3), [0, 2, 4, 6, 8, 10, 12, 15, 17, 19, 21, 23, 25, 27, 30, 32, 34, 36, 38, 40]),
+]
+
+
+@pytest.mark.parametrize("shape, pictures, pixels", PICTURES)
+def test_pictures_are_those_of_keras(shape, pictures, pixels, tmp_path):
+    class Weight(jk.layers.Layer):
+        def build(self, input_shape):
+            self.w = self.add_weight(shape, "zeros", name="w")
+
+        def call(self, x):
+            return x
+
+    m = jk.Sequential([jk.Input((2,)), Weight(name="layer")], name="net")
+    m.set_weights([np.linspace(0, 1, int(np.prod(shape)), dtype="float32").reshape(shape)])
+    board = jk.callbacks.TensorBoard(tmp_path, histogram_freq=1, write_images=True)
+    board.set_model(m)
+    board.on_epoch_end(0, {})
+    board.on_train_end()
+    _, (width, height, *files) = events(tmp_path / "train")["net/layer/w/image"][0]
+    images = np.stack([np.asarray(Image.open(io.BytesIO(file))) for file in files])
+    assert images.shape == pictures and (int(height), int(width)) == pictures[1:3]
+    assert images.ravel()[: len(pixels)].tolist() == pixels
+
+
+def test_the_page_of_graphs_can_draw_a_functional_model(tmp_path):
+    from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
+
+    inputs = jk.Input((4,), name="x")
+    m = jk.Model(inputs, jk.layers.Add(name="sum")([jk.layers.Dense(1, name=n)(inputs) for n in "ab"]), name="m")
+    m.compile("sgd", "mse")
+    m.fit(X, Y, verbose=0, callbacks=[jk.callbacks.TensorBoard(tmp_path)])
+    graph = keras_model_to_graph_def(json.loads(events(tmp_path / "train")["keras"][0][1].item()))
+    assert {node.name: list(node.input) for node in graph.node} == {
+        "m/x": [], "m/a": ["m/x"], "m/b": ["m/x"], "m/sum": ["m/a", "m/b"]
+    }  # fmt: skip
+
+
+def test_a_rate_that_a_schedule_changes_is_followed(tmp_path):
+    m = model()
+    m.compile(jk.optimizers.SGD(jk.optimizers.schedules.PiecewiseConstantDecay([4, 8], [0.5, 0.25, 0.125])), "mse")
+    m.fit(X, Y, batch_size=5, epochs=3, verbose=0, callbacks=[jk.callbacks.TensorBoard(tmp_path)])
+    rates = events(tmp_path / "train")["epoch_learning_rate"]
+    assert [float(v) for _, v in rates.values()] == [0.5, 0.25, 0.125]
+
+
+def test_an_interrupted_run_goes_on_with_its_numbers(tmp_path):
+    class Stop(jk.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    def run(*more):
+        board = jk.callbacks.TensorBoard(tmp_path, update_freq=2)
+        backup = jk.callbacks.BackupAndRestore(tmp_path / "backup")
+        model().fit(X, Y, batch_size=5, epochs=2, verbose=0, callbacks=[board, backup, *more])
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Stop())
+    run()
+    assert list(events(tmp_path / "train")["batch_loss"]) == [2, 4, 6, 8]
 
 
 def test_vectors_of_embeddings(tmp_path):
