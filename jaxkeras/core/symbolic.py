@@ -331,9 +331,15 @@ class OpNode(Operation):
     def __init__(self, function: Callable[..., Any], settings: dict[str, Any], name: str | None = None):
         super().__init__(name=name or auto_name(function.__name__))
         self.function, self.settings = function, settings
+        names = list(inspect.signature(function).parameters.values())
+        variadic = [i for i, p in enumerate(names) if p.kind is p.VAR_POSITIONAL]
+        self._leading = [p.name for p in names[: variadic[0]]] if variadic else []
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs, **self.settings)
+        # In einsum(subscripts, *operands), what comes before the operands can be given by position only.
+        data, settings = iter(args), dict(self.settings)
+        leading = [settings.pop(name) if name in settings else next(data) for name in self._leading]
+        return self.function(*leading, *data, **kwargs, **settings)
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, **self.settings}
@@ -380,10 +386,7 @@ def op(function: Callable[..., Any] | None = None, *, name: str | None = None) -
             else:
                 settings[key] = value
         node = OpNode(wrapper, settings, auto_name(name))
-        if variadic:  # e.g. einsum(subscripts, *operands): settings come first, by position
-            leading = list(settings.values())
-            node.function = lambda *a, **_: wrapper(*leading, *a)
-            functools.update_wrapper(node.function, wrapper)
+        if variadic:
             return node(*(value for _, value in data))
         # Data arguments go by position as long as they are the leading ones, else by keyword.
         order = list(signature.parameters)

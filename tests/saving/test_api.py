@@ -228,3 +228,14 @@ def test_a_save_keeps_the_state_of_the_call(tmp_path):
     model.save(tmp_path / "m.keras")
     model.set_weights([np.zeros_like(w) for w in model.get_weights()])
     np.testing.assert_array_equal(load_model(tmp_path / "m.keras")(X), expected)
+
+
+def test_operations_with_any_number_of_operands(tmp_path):
+    x = jk.Input((6, 3))
+    y = jk.ops.einsum("bij,bkj->bik", x, x, optimize=True)
+    model = jk.Model(x, y)
+    model.save(tmp_path / "m.keras")
+    data = np.random.default_rng(0).normal(size=(2, 6, 3)).astype("float32")
+    again = jk.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(model(data), again(data))
+    np.testing.assert_allclose(again(data), np.einsum("bij,bkj->bik", data, data), rtol=1e-5)
