@@ -129,8 +129,9 @@ class TensorBoard(Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = _numbers(logs)
         seen = {name: value for name, value in logs.items() if not name.startswith("val_")}
-        if logs and self.model.optimizer is not None:
-            seen |= logged_rates(self.model.optimizer)
+        optimizer = self.model.optimizer
+        if logs and (hasattr(optimizer, "learning_rate") or hasattr(optimizer, "optimizers")):
+            seen |= logged_rates(optimizer)
         if logs and self.write_steps_per_second:
             since, before = self._epoch_start
             seen["steps_per_second"] = (self._iterations() - before) / max(time.perf_counter() - since, 1e-9)

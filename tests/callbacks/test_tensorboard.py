@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import optax
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
@@ -196,6 +197,34 @@ def test_a_rate_that_a_schedule_changes_is_followed(tmp_path):
     m.fit(X, Y, batch_size=5, epochs=3, verbose=0, callbacks=[jk.callbacks.TensorBoard(tmp_path)])
     rates = events(tmp_path / "train")["epoch_learning_rate"]
     assert [float(v) for _, v in rates.values()] == [0.5, 0.25, 0.125]
+
+
+@pytest.mark.filterwarnings("ignore:TensorBoard shows no graph")  # such an optimizer has no config
+def test_an_optimizer_without_a_rate(tmp_path):
+    m = model()
+    m.compile(optax.sgd(0.1), "mse")
+    m.fit(X, Y, verbose=0, callbacks=[jk.callbacks.TensorBoard(tmp_path)])
+    assert set(events(tmp_path / "train")) == {"epoch_loss"}
+
+
+def test_logs_that_are_no_numbers_are_left_out(tmp_path):
+    class Pair(jk.metrics.Metric):
+        def __init__(self):
+            super().__init__(name="pair")
+            self.total = self.add_variable((2,), "zeros", name="total")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.total.assign(self.total + 1)
+
+        def result(self):
+            return self.total
+
+    m = model()
+    m.compile("sgd", "mse", metrics=[Pair()])
+    board = jk.callbacks.TensorBoard(tmp_path, update_freq="batch", write_graph=False)
+    m.fit(X, Y, verbose=0, validation_data=(X, Y), callbacks=[board])
+    assert set(events(tmp_path / "train")) == {"batch_loss", "epoch_loss", "epoch_learning_rate"}
+    assert set(events(tmp_path / "validation")) == {"evaluation_loss_vs_iterations", "epoch_loss"}
 
 
 def test_an_interrupted_run_goes_on_with_its_numbers(tmp_path):
