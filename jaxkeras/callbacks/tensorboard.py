@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import warnings
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxkeras import registry
 from jaxkeras.callbacks.callback import Callback
 from jaxkeras.callbacks.event_files import EventFile, require_tensorboard
 from jaxkeras.callbacks.learning_rate import logged_rates
@@ -96,7 +98,9 @@ class TensorBoard(Callback):
         self._train_batches, self._tried = 0, False
         if self.write_graph and getattr(self.model, "_graph", None) is not None:
             try:
-                self._train.model(self.model.to_json())
+                # Without what it was compiled with: nothing shows that, and not every optimizer or loss has a config.
+                layers = registry.serialize_dict(self.model.get_config())
+                self._train.model(json.dumps({"class_name": type(self.model).__name__, "config": layers}))
             except Exception as problem:  # a picture that is missing is no reason not to train
                 warnings.warn(f"TensorBoard shows no graph, since the model cannot be written: {problem}", stacklevel=2)
         if self.embeddings_freq:

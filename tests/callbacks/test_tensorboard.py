@@ -191,6 +191,19 @@ def test_the_page_of_graphs_can_draw_a_functional_model(tmp_path):
     }  # fmt: skip
 
 
+def test_a_model_that_cannot_be_written_trains_without_a_graph(tmp_path):
+    class Own(jk.layers.Layer):
+        def get_config(self):
+            raise NotImplementedError("no config")
+
+        def call(self, x):
+            return x
+
+    with pytest.warns(UserWarning, match="shows no graph, since the model cannot be written: no config"):
+        model(Own()).fit(X, Y, verbose=0, callbacks=[jk.callbacks.TensorBoard(tmp_path)])
+    assert "keras" not in events(tmp_path / "train")
+
+
 def test_a_rate_that_a_schedule_changes_is_followed(tmp_path):
     m = model()
     m.compile(jk.optimizers.SGD(jk.optimizers.schedules.PiecewiseConstantDecay([4, 8], [0.5, 0.25, 0.125])), "mse")
@@ -199,12 +212,11 @@ def test_a_rate_that_a_schedule_changes_is_followed(tmp_path):
     assert [float(v) for _, v in rates.values()] == [0.5, 0.25, 0.125]
 
 
-@pytest.mark.filterwarnings("ignore:TensorBoard shows no graph")  # such an optimizer has no config
-def test_an_optimizer_without_a_rate(tmp_path):
+def test_an_optimizer_without_a_rate_or_a_config(tmp_path):
     m = model()
     m.compile(optax.sgd(0.1), "mse")
     m.fit(X, Y, verbose=0, callbacks=[jk.callbacks.TensorBoard(tmp_path)])
-    assert set(events(tmp_path / "train")) == {"epoch_loss"}
+    assert set(events(tmp_path / "train")) == {"keras", "epoch_loss"}
 
 
 def test_logs_that_are_no_numbers_are_left_out(tmp_path):
