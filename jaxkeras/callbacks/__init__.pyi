@@ -9,6 +9,7 @@ from jaxkeras.callbacks.lambda_callback import LambdaCallback as LambdaCallback
 from jaxkeras.callbacks.learning_rate import LearningRateScheduler as LearningRateScheduler
 from jaxkeras.callbacks.learning_rate import ReduceLROnPlateau as ReduceLROnPlateau
 from jaxkeras.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoint
+from jaxkeras.callbacks.orbax_checkpoint import OrbaxCheckpoint as OrbaxCheckpoint
 from jaxkeras.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
 from jaxkeras.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor
 from jaxkeras.callbacks.swap_ema_weights import SwapEMAWeights as SwapEMAWeights

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
-from jaxkeras.saving import checksum, keras_format, legacy_h5, sharded, weights_h5
+from jaxkeras.saving import checksum, keras_format, legacy_h5, orbax_format, sharded, weights_h5
 from jaxkeras.saving.atomic import replacing
 from jaxkeras.saving.errors import reading
 
@@ -74,7 +74,7 @@ def _save_folder(model: Any, path: pathlib.Path, overwrite: bool) -> None:
 
 
 def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True) -> Any:
-    """Read a model from a file or folder that `save_model`, or Keras, wrote.
+    """Read a model from a file or folder that `save_model`, `callbacks.OrbaxCheckpoint` or Keras wrote.
 
     Nothing in the file is executed, and its config can only name what is registered or given.
 
@@ -92,6 +92,8 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, 
         ValueError: for a damaged file, or one that names what is not known.
     """
     path = pathlib.Path(filepath)
+    if orbax_format.is_checkpoint(path):
+        return orbax_format.load_model(path, custom_objects, compile, safe_mode)
     if not path.is_file() and not (path / "config.json").is_file():
         raise FileNotFoundError(f"There is no file '{path}', nor a folder of a model.")
     if str(path).endswith((".weights.h5", ".weights.json")):
@@ -154,10 +156,16 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
         raise ValueError(f"Unknown arguments of load_weights: {', '.join(kwargs)}.")
     path = pathlib.Path(filepath)
     folder = (path / "config.json").is_file()
-    if not path.is_file() and not folder:
+    checkpoint = orbax_format.is_checkpoint(path)
+    if not (path.is_file() or folder or checkpoint):
         raise FileNotFoundError(f"There is no file '{path}'.")
     if not model.built:
         raise ValueError(f"Model '{model.name}' has no weights yet: call it on data, or build it, before loading.")
+    if checkpoint and not (by_name or skip or skip_mismatch):
+        orbax_format.load_weights(model, path)
+        return
+    if checkpoint:
+        raise ValueError(f"'{path}' is a folder of checkpoints, which are read whole: leave out the other arguments.")
     if by_name and (folder or path.suffix in (".keras", ".json")):
         raise ValueError(_BY_NAME)
     if skip and not str(path).endswith((".weights.h5", ".weights.json")):

@@ -1,0 +1,201 @@
+"""Checkpoints in folders of Orbax, in Keras's layout, with a checksum that Keras does not look at.
+
+A checkpoint holds `pytree`, the variables by path; unless it is of weights alone, `model_config` and the `assets` of
+layers; and `written`: the digest of all variables, since a flipped bit in Orbax's files is not noticed otherwise, and
+their order, since names depend on what was made before in a process, and on where a layer was built. (Keras, which goes
+by names, leaves those weights as they were of which it does not find the name again, as in a `Sequential`.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import pathlib
+import re
+import tempfile
+import warnings
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxkeras import registry
+from jaxkeras.core import pure
+from jaxkeras.core.tracking import Path, flatten, nest, walk
+from jaxkeras.saving.keras_format import model_config
+
+_MARKS = ("orbax.checkpoint", "pytree.orbax-checkpoint", "checkpoint_metadata", "_CHECKPOINT_METADATA")
+_WEIGHTS = ("trainable_variables", "non_trainable_variables")
+
+
+def is_checkpoint(path: Any) -> bool:
+    """Whether a path is a folder of checkpoints, or one of them."""
+    path = pathlib.Path(path)
+    if not path.is_dir():
+        return False
+    return any(e.name in _MARKS or e.name.isdigit() and e.is_dir() for e in path.iterdir())
+
+
+def contents(model: Any, weights_only: bool) -> dict[str, Any]:
+    """What a checkpoint of a model holds, as copies that later steps of training do not touch."""
+    state = {k: v for k, v in model.get_state_tree().items() if not weights_only or k in _WEIGHTS}
+    state = jax.tree.map(lambda a: np.array(a), state)
+    order = {group: [v.path for v in variables] for group, variables in _groups(model).items() if group in state}
+    parts: dict[str, Any] = {"pytree": state, "written": {"sha256": _digest(state), "order": json.dumps(order)}}
+    if not weights_only:
+        parts["model_config"] = {"config": json.dumps(model_config(model))}
+        if assets := _assets(model):
+            parts["assets"] = assets
+    return parts
+
+
+def load_model(folder: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> Any:
+    """The model of the newest whole checkpoint in a folder.
+
+    Raises:
+        ValueError: if there is none, or it holds weights alone.
+    """
+    parts = _read(pathlib.Path(folder), ("pytree", "model_config", "assets"))
+    if "model_config" not in parts:
+        raise ValueError(
+            f"The checkpoint in '{folder}' holds weights alone: build the model and call model.load_weights(...)."
+        )
+    config = json.loads(parts["model_config"]["config"])
+    if not compile:
+        config.pop("compile_config", None)
+    model = registry.deserialize(config, custom_objects, safe_mode, kind="keras.models")
+    _set(model, parts, folder)
+    _load_assets(model, parts.get("assets"))
+    return model
+
+
+def load_weights(model: Any, folder: Any) -> None:
+    """Read the variables of the newest whole checkpoint in a folder, or of a single checkpoint, into a model."""
+    _set(model, _read(pathlib.Path(folder), ("pytree",)), folder)
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+def _read(folder: pathlib.Path, wanted: tuple[str, ...]) -> dict[str, Any]:
+    steps = sorted((e for e in folder.iterdir() if e.name.isdigit() and e.is_dir()), key=lambda e: -int(e.name))
+    damage: list[str] = []
+    for step in steps or [folder]:
+        try:
+            parts = _read_one(step, wanted)
+        except Exception as error:  # Orbax raises many kinds for what it cannot read
+            damage.append(f"'{step}' is damaged: {str(error)[:300]}")
+            continue
+        if damage:
+            warnings.warn(f"{' '.join(damage)} The checkpoint before it, '{step}', is used.", stacklevel=4)
+        return parts
+    raise ValueError(" ".join(damage) or f"There is no checkpoint in '{folder}'.")
+
+
+def _read_one(step: pathlib.Path, wanted: tuple[str, ...]) -> dict[str, Any]:
+    from orbax.checkpoint import v1 as ocp
+
+    path = str(step.resolve())
+    there = set(ocp.checkpointables_metadata(path).metadata)
+    parts = ocp.load_checkpointables(path, {name: None for name in (*wanted, "written") if name in there})
+    parts["pytree"] = jax.tree.map(np.asarray, parts["pytree"])
+    if "written" in parts and parts["written"]["sha256"] != _digest(parts["pytree"]):
+        raise ValueError("it is not as it was written (its SHA-256 differs).")
+    return parts
+
+
+def _digest(state: Any) -> str:
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
+        array = np.ascontiguousarray(leaf)
+        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype.name} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _set(model: Any, parts: dict[str, Any], folder: Any) -> None:
+    order = json.loads(parts["written"]["order"]) if "written" in parts else {}
+    if "optimizer_variables" in parts["pytree"] and model.optimizer is not None:
+        params = pure.table(model).params
+        model.optimizer.build(list(params.values()), list(params))
+    for group, variables in _groups(model).items():
+        saved = flatten(parts["pytree"].get(group, {}))
+        if group == "metrics_variables" and len(saved) != len(variables):
+            continue  # they are made, and start anew, when training begins
+        if group not in parts["pytree"] or group == "optimizer_variables" and model.optimizer is None:
+            continue
+        if group in order:
+            paths = [tuple(path.split("/")) for path in order[group]]
+        else:
+            paths = _matched([tuple(v.path.split("/")) for v in variables], list(saved))
+        for v, path in itertools.zip_longest(variables, paths):
+            found = "nothing" if path is None else f"'{'/'.join(path)}' of shape {saved[path].shape}"
+            expected = "nothing" if v is None else f"'{v.path}' of shape {tuple(v.shape)}"
+            same = v is not None and path is not None and tuple(v.shape) == saved[path].shape
+            if not same or group not in order and not _akin(v.path, path):
+                raise ValueError(
+                    f"The checkpoint in '{folder}' does not fit the model: it holds {found} among its {group}; "
+                    f"expected {expected}."
+                )
+        for v, path in zip(variables, paths):
+            v.assign(saved[path])
+
+
+def _groups(model: Any) -> dict[str, list[Any]]:
+    return {
+        "trainable_variables": model.trainable_variables,
+        "non_trainable_variables": model.non_trainable_variables,
+        "optimizer_variables": model.optimizer.variables if model.optimizer is not None else [],
+        "metrics_variables": model.metrics_variables,
+    }
+
+
+def _matched(paths: list[Path], saved: list[Path]) -> list[Path]:
+    """The saved paths in the order of these. Keras leaves it to names, which begin where a layer was built and have
+    numbers that depend on what was made before: so those that are not found again are matched by their ends."""
+    left = sorted(set(saved) - set(paths), key=_order)
+    lost = sorted(set(paths) - set(saved), key=_order)
+    found = dict(zip(lost, left))
+    return [found.get(path, path) for path in paths if path in found or path in saved]
+
+
+def _akin(path: str, saved: Path) -> bool:
+    """Whether the ends of two paths agree but for the name of the model, which optimizers put before those of layers."""
+    (a,), (b,) = _kin((path.split("/")[-1],)), _kin(saved[-1:])
+    return a.endswith(b) or b.endswith(a)
+
+
+def _kin(path: Path) -> Path:
+    return tuple(re.sub(r"_\d+$", "", key) for key in path)
+
+
+def _order(path: Path) -> Any:
+    return _kin(path[-2:]), [int(number.group(1)) if (number := re.search(r"_(\d+)$", key)) else -1 for key in path]
+
+
+# -- assets ----------------------------------------------------------------------------------------------------------
+def _assets(model: Any) -> dict[str, Any]:
+    """The files that layers write, such as vocabularies, as bytes in nested dicts."""
+    files: dict[tuple[str, ...], np.ndarray] = {}
+    for path, part in walk(model):
+        if hasattr(part, "save_assets"):
+            with tempfile.TemporaryDirectory() as folder:
+                part.save_assets(folder)
+                for file in pathlib.Path(folder).rglob("*"):
+                    if file.is_file():
+                        relative = file.relative_to(folder).parts
+                        files[(*path, *relative)] = np.frombuffer(file.read_bytes(), "uint8")
+    return nest(files)
+
+
+def _load_assets(model: Any, assets: Any) -> None:
+    for path, part in walk(model):
+        node = assets
+        for key in path:
+            node = node.get(key) if isinstance(node, dict) else None
+        if not isinstance(node, dict) or not hasattr(part, "load_assets"):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in node.items():
+                if not isinstance(content, dict) and pathlib.PurePosixPath(name).name == name:
+                    pathlib.Path(folder, name).write_bytes(np.asarray(content, "uint8").tobytes())
+            part.load_assets(folder)
