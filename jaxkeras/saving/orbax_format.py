@@ -130,8 +130,12 @@ def _set(model: Any, parts: dict[str, Any], folder: Any) -> None:
         for v, path in itertools.zip_longest(variables, paths):
             found = "nothing" if path is None else f"'{'/'.join(path)}' of shape {saved[path].shape}"
             expected = "nothing" if v is None else f"'{v.path}' of shape {tuple(v.shape)}"
-            same = v is not None and path is not None and tuple(v.shape) == saved[path].shape
-            if not same or group not in order and not _akin(v.path, path):
+            if (
+                v is None
+                or path is None
+                or tuple(v.shape) != saved[path].shape
+                or not (group in order or _akin(v.path, path))
+            ):
                 raise ValueError(
                     f"The checkpoint in '{folder}' does not fit the model: it holds {found} among its {group}; "
                     f"expected {expected}."
@@ -158,8 +162,8 @@ def _matched(paths: list[Path], saved: list[Path]) -> list[Path]:
     return [found.get(path, path) for path in paths if path in found or path in saved]
 
 
-def _akin(path: str, saved: Path) -> bool:
-    """Whether the ends of two paths agree but for the name of the model, which optimizers put before those of layers."""
+def _akin(path: str, saved: Any) -> bool:
+    """Whether the ends of two paths agree but for the name of the model, which optimizers may put first."""
     (a,), (b,) = _kin((path.split("/")[-1],)), _kin(saved[-1:])
     return a.endswith(b) or b.endswith(a)
 
