@@ -27,6 +27,7 @@ from jaxkeras import wrappers as wrappers
 from jaxkeras.core.names import name_scope as name_scope
 from jaxkeras.core.policy import DTypePolicy as DTypePolicy
 from jaxkeras.core.policy import FloatDTypePolicy as FloatDTypePolicy
+from jaxkeras.core.remat import RematScope as RematScope
 from jaxkeras.core.scopes import StatelessScope as StatelessScope
 from jaxkeras.core.scopes import device as device
 from jaxkeras.core.scopes import remat as remat

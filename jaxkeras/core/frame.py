@@ -66,6 +66,14 @@ class Frame:
         else:
             self.updates[key] = value
 
+    def take(self, updates: Mapping[int, Any]) -> None:
+        """Write what a call that ran apart, on values of this frame, has written."""
+        for key, value in updates.items():
+            if self.outer is not None and key not in self.values:
+                self.outer.take({key: value})
+            else:
+                self.updates[key] = value
+
     def check(self, message: str, failed: Any) -> None:
         """Let the run stop with `message` if `failed` (a bool of the apply in progress) comes out true.
 
@@ -86,6 +94,7 @@ class _Local(threading.local):
     frame: Frame | None = None
     autocast: str | None = None  # compute dtype of the layer being called, when it differs from its variables'
     training: bool | None = None  # `training` of the outermost layer call in progress
+    remat: bool = False  # what is computed will be computed again for the gradient
     eager: bool = False  # values are to be seen: nothing may be built by tracing
     stage: str | None = None  # "build" or "call", of the innermost layer
     names: tuple[str, ...] = ()  # name scopes, outermost first

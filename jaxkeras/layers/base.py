@@ -12,6 +12,7 @@ from jaxkeras.core import pure
 from jaxkeras.core.dtypes import standardize_dtype
 from jaxkeras.core.frame import local
 from jaxkeras.core.policy import get_policy
+from jaxkeras.core.remat import current_mode
 from jaxkeras.core.symbolic import KerasTensor, Operation, infer
 from jaxkeras.core.tracking import Trackable
 from jaxkeras.layers.calling import Call
@@ -55,6 +56,8 @@ class Layer(Call):
         instance = super().__new__(cls, *args, **kwargs)
         # Set before __init__, so that attributes can be assigned and weights listed at any time.
         vars(instance).update(_own=[], built=False, _losses=[], _signature=cls._call_signature())
+        if (mode := current_mode()) is not None:
+            vars(instance)["_remat_mode"] = mode
         return instance
 
     def __init__(

@@ -13,6 +13,7 @@ import jax
 from jaxkeras.core.dtypes import is_float_dtype
 from jaxkeras.core.frame import local, setting
 from jaxkeras.core.masks import get_mask, set_mask
+from jaxkeras.core.remat import RematMode, rematerialized
 from jaxkeras.core.symbolic import KerasTensor, Node, any_symbolic, infer, probe_shape
 from jaxkeras.layers.alike import outputs_of
 from jaxkeras.layers.input_spec import check_inputs
@@ -66,6 +67,9 @@ class Call(Weights):
     #: Whether an overridden `build` that calls `super().build(...)` runs `call`, and so builds the parts.
     _built_by_super = False
     _called: bool
+    _is_model = False
+    _remat_mode: RematMode | None = None
+    activation: Any
     _in_build: bool = False
     _build_shapes: dict[str, Any] | None
     _input_spec: Any
@@ -280,6 +284,34 @@ class Call(Weights):
             )
         return outputs
 
+    def rematerialized_call(self, layer_call: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        """What is called in the place of `call`, because the layer was made in a `RematScope`.
+
+        Args:
+            layer_call: `call`.
+            *args, **kwargs: its arguments.
+        """
+        mode = self._remat_mode
+        if mode is None or self._is_model:
+            return layer_call
+        if mode.mode == "activations":
+            has_one = callable(getattr(self, "activation", None))
+            return self._with_remat_activation(layer_call) if has_one else layer_call
+        if mode.mode == "list_of_layers" and self.name not in mode.layer_names:
+            return layer_call
+        return rematerialized(layer_call, mode.output_size_threshold if mode.mode == "larger_than" else -1)
+
+    def _with_remat_activation(self, layer_call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            activation = self.activation
+            self.activation = jax.checkpoint(activation)
+            try:
+                return layer_call(*args, **kwargs)
+            finally:
+                self.activation = activation
+
+        return run
+
     def _compute(self, arguments: dict[str, Any]) -> Any:
         args, kwargs = [], dict(arguments)
         for name, parameter in self._signature.parameters.items():
@@ -294,7 +326,8 @@ class Call(Weights):
         kwargs.update(kwargs.pop("kwargs", {}) if self._takes_kwargs() else {})
         try:
             with jax.named_scope(self.name):
-                return self.call(*args, **kwargs)
+                call = self.call if self._remat_mode is None else self.rematerialized_call(self.call, *args, **kwargs)
+                return call(*args, **kwargs)
         except (TypeError, ValueError) as error:
             self._explain(error)
             raise

@@ -41,6 +41,8 @@ class Model(Trainer):
     (2, 1)
     """
 
+    _is_model = True
+
     _graph: Graph | None = None
     _untracked = Trainer._untracked | {"_graph"}
     _built_by_super = True
