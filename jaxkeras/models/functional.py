@@ -182,7 +182,10 @@ def _op_module(name: str) -> Any:
 def _ops_of(module: str) -> dict[str, Any]:
     """The ops of one of Keras's modules by the class names that configs use."""
     functions = vars(_op_module(module)) if module in _OP_MODULES else {}
-    return {_camel(name): f for name, f in functions.items() if hasattr(f, "op_name") and not name.startswith("_")}
+    ops = {name: f for name, f in functions.items() if hasattr(f, "op_name")}
+    # Some public functions prepare their arguments for an op of the same name.
+    hidden = {_camel(f.op_name): f for name, f in ops.items() if name.startswith("_")}
+    return hidden | {_camel(name): f for name, f in ops.items() if not name.startswith("_")}
 
 
 def serialize_operation(operation: Operation) -> dict[str, Any]:
@@ -213,10 +216,15 @@ def deserialize_operation(data: dict[str, Any]) -> Any:
         known = {n: f for m in reversed(_OP_MODULES) for n, f in _ops_of(m).items()}
     if name in known:
         label = settings.pop("name", None)
-        return OpNode(known[name], {k: registry.deserialize(v) for k, v in settings.items()}, label)
+        return OpNode(known[name], {k: _hashable(registry.deserialize(v)) for k, v in settings.items()}, label)
     return registry.deserialize(
         {k: v for k, v in data.items() if k not in ("inbound_nodes", "name")}, kind="keras.layers"
     )
+
+
+def _hashable(value: Any) -> Any:
+    """Lists as the tuples that they were before JSON: an op may need to hash its settings."""
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 class _NotYet(Exception):

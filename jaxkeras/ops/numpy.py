@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxkeras.core import config
 from jaxkeras.ops._activation import tanh as tanh
+from jaxkeras.ops._numpy import _meshgrid as _meshgrid  # what a graph holds
 from jaxkeras.ops._numpy import argpartition as argpartition
 from jaxkeras.ops._numpy import argsort as argsort
 from jaxkeras.ops._numpy import average as average

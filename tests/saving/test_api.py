@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
+import re
 import zipfile
 
+import jax
 import numpy as np
 import pytest
 
 import jaxkeras as jk
 from jaxkeras import layers as L
+from jaxkeras import ops, registry
 from jaxkeras.saving import load_model
+from tests.ops.calls import ARRAYS, CALLS
+from tests.ops.test_ops import NOT_SYMBOLIC, evaluate
 
 X = np.ones((2, 4), "float32")
 
@@ -239,3 +245,19 @@ def test_operations_with_any_number_of_operands(tmp_path):
     again = jk.models.load_model(tmp_path / "m.keras")
     np.testing.assert_array_equal(model(data), again(data))
     np.testing.assert_allclose(again(data), np.einsum("bij,bkj->bik", data, data), rtol=1e-5)
+
+
+def test_every_op_comes_back_from_a_config():
+    """Graphs of all calls of `tests/ops/calls.py` that take inputs."""
+    count = 0
+    for call in CALLS:
+        used = [k for k, a in ARRAYS.items() if re.search(rf"\b{k}\b", call) and isinstance(a, np.ndarray)]
+        if call.startswith(("map(", *NOT_SYMBOLIC.split())) or not used:
+            continue
+        inputs = {k: jk.Input(batch_shape=ARRAYS[k].shape, dtype=ARRAYS[k].dtype.name) for k in used}
+        outputs = [y for y in jax.tree.leaves(evaluate(ops, call, {**ARRAYS, **inputs})) if hasattr(y, "shape")]
+        model = jk.Model(list(inputs.values()), outputs)
+        again = registry.deserialize(json.loads(json.dumps(registry.serialize(model))))
+        assert [y.shape for y in jax.tree.leaves(again.outputs)] == [y.shape for y in outputs], call
+        count += 1
+    assert count > 400
