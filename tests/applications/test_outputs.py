@@ -1,5 +1,6 @@
 """Outputs with the same weights as in Keras, which `make_outputs.py` wrote down."""
 
+import gc
 import json
 
 import numpy as np
@@ -9,6 +10,13 @@ import jaxkeras as jk
 from tests.applications import make_outputs
 
 KERAS = json.loads(make_outputs.FILE.read_text())
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time():
+    """A model refers to itself, so without this several of half a gigabyte wait for the garbage collector."""
+    yield
+    gc.collect()
 
 
 @pytest.mark.parametrize("name", make_outputs.NAMES)
