@@ -1,9 +1,10 @@
 """Checkpoints in folders of Orbax, in Keras's layout, with a checksum that Keras does not look at.
 
 A checkpoint holds `pytree`, the variables by path; unless it is of weights alone, `model_config` and the `assets` of
-layers; and `written`: the digest of all variables, since a flipped bit in Orbax's files is not noticed otherwise, and
-their order, since names depend on what was made before in a process, and on where a layer was built. (Keras, which goes
-by names, leaves those weights as they were of which it does not find the name again, as in a `Sequential`.)
+layers; and `written`: the digests of all these, since a flipped bit in Orbax's files is not noticed otherwise, and
+the order of the variables, since names depend on what was made before in a process, and on where a layer was built.
+(Keras, which goes by names, leaves those weights as they were of which it does not find the name again, as in a
+`Sequential`.)
 """
 
 from __future__ import annotations
@@ -42,12 +43,14 @@ def contents(model: Any, weights_only: bool) -> dict[str, Any]:
     state = {k: v for k, v in model.get_state_tree().items() if not weights_only or k in _WEIGHTS}
     state = jax.tree.map(lambda a: np.array(a), state)
     order = {group: [v.path for v in variables] for group, variables in _groups(model).items() if group in state}
-    parts: dict[str, Any] = {"pytree": state, "written": {"sha256": _digest(state), "order": json.dumps(order)}}
+    parts: dict[str, Any] = {"pytree": state}
     if not weights_only:
         parts["model_config"] = {"config": json.dumps(model_config(model))}
         if assets := _assets(model):
             parts["assets"] = assets
-    return parts
+    text = json.dumps(order)
+    digests = {name: _digest(part) for name, part in parts.items()} | {"order": _digest(text)}
+    return {**parts, "written": {"sha256": json.dumps(digests), "order": text}}
 
 
 def load_model(folder: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> Any:
@@ -98,8 +101,12 @@ def _read_one(step: pathlib.Path, wanted: tuple[str, ...]) -> dict[str, Any]:
     there = set(ocp.checkpointables_metadata(path).metadata)
     parts = ocp.load_checkpointables(path, {name: None for name in (*wanted, "written") if name in there})
     parts["pytree"] = jax.tree.map(np.asarray, parts["pytree"])
-    if "written" in parts and parts["written"]["sha256"] != _digest(parts["pytree"]):
-        raise ValueError("it is not as it was written (its SHA-256 differs).")
+    if "written" in parts:
+        digests = json.loads(parts["written"]["sha256"])
+        read = {**parts, "order": parts["written"]["order"]}
+        for name in digests.keys() & {*wanted, "order"}:
+            if name not in read or _digest(read[name]) != digests[name]:
+                raise ValueError(f"its {name} is not as it was written (the SHA-256 differs).")
     return parts
 
 

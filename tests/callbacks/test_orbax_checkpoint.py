@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -121,6 +122,23 @@ def test_damage_is_told_and_the_one_before_is_used(tmp_path):
     assert int(again.optimizer.iterations) == 6
     with pytest.raises(ValueError, match="is damaged"):
         model().load_weights(tmp_path / "2")
+
+
+def test_another_config_or_vocabulary_is_not_taken(tmp_path):
+    m = model()
+    fit(m, [jk.callbacks.OrbaxCheckpoint(tmp_path)], epochs=1)
+    file = tmp_path / "0" / "model_config" / "_strings.json"
+    text = file.read_text()
+    assert "0.999" in text
+    file.write_text(text.replace("0.999", "0.998"))
+    with pytest.raises(ValueError, match="its model_config is not as it was written"):
+        jk.models.load_model(tmp_path)
+    shutil.rmtree(file.parent)
+    with pytest.raises(ValueError):
+        jk.models.load_model(tmp_path)
+    other = model()
+    other.load_weights(tmp_path)  # the weights are whole
+    same(other, m)
 
 
 def test_what_does_not_fit_is_told(tmp_path):
