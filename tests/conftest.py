@@ -4,7 +4,7 @@ import gc
 import os
 from importlib.metadata import version
 
-os.environ.setdefault("KERAS_BACKEND", "numpy")  # forward passes of the oracle, far cheaper than its jax backend
+os.environ["KERAS_BACKEND"] = "numpy"  # cheap forward passes of the oracle, whatever the shell says
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # The suite compiles thousands of tiny programs and runs each a few times: quick compilation matters, not quick code.
 FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"

@@ -6,7 +6,7 @@ import os
 import pathlib
 import pkgutil
 
-os.environ.setdefault("KERAS_BACKEND", "numpy")
+os.environ["KERAS_BACKEND"] = "numpy"
 import keras  # noqa: E402
 
 README = pathlib.Path(__file__).parent.parent / "README.md"

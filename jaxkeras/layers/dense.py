@@ -1,4 +1,4 @@
-"""Fully connected layers and embeddings."""
+"""The fully connected layer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import jax
 
 from jaxkeras import lowering, registry
-from jaxkeras.layers.base import Layer
+from jaxkeras.layers.arguments import no_quantization, positive_int, settled_weight, weight_settings
 from jaxkeras.layers.input_spec import InputSpec
+from jaxkeras.layers.lora import LowRank
 
 
 def get_activation(identifier: Any) -> Any:
@@ -17,7 +18,7 @@ def get_activation(identifier: Any) -> Any:
 
 
 @registry.register("keras.layers")
-class Dense(Layer):
+class Dense(LowRank):
     """`activation(x @ kernel + bias)` over the last axis.
 
     Args:
@@ -27,6 +28,8 @@ class Dense(Layer):
         kernel_initializer, bias_initializer: how the weights start.
         kernel_regularizer, bias_regularizer, activity_regularizer: penalties added to the loss.
         kernel_constraint, bias_constraint: applied to the weights after each update.
+        lora_rank, lora_alpha: train a correction of this rank instead of the kernel (Hu et al., 2021).
+        quantization_config: accepted for compatibility; must be None.
 
     Input shape: `(batch, ..., features)`. Output shape: `(batch, ..., units)`.
 
@@ -48,20 +51,22 @@ class Dense(Layer):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        if not isinstance(units, int) or isinstance(units, bool) or units <= 0:
-            raise ValueError(f"`units` of Dense layer '{self.name}' must be a positive integer; got {units!r}.")
-        self.units = units
+        no_quantization(self, quantization_config)
+        self.set_lora(lora_rank, lora_alpha)
+        self.units = positive_int(units, "units", self)
         self.activation = get_activation(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = registry.get("keras.initializers", kernel_initializer)
-        self.bias_initializer = registry.get("keras.initializers", bias_initializer)
-        self.kernel_regularizer = registry.get("keras.regularizers", kernel_regularizer)
-        self.bias_regularizer = registry.get("keras.regularizers", bias_regularizer)
-        self.kernel_constraint = registry.get("keras.constraints", kernel_constraint)
-        self.bias_constraint = registry.get("keras.constraints", bias_constraint)
+        weight_settings(
+            self, kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer, bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint, bias_constraint=bias_constraint,
+        )  # fmt: skip
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
 
@@ -69,27 +74,20 @@ class Dense(Layer):
         features = input_shape[-1]
         if features is None:
             raise ValueError(f"Layer '{self.name}' must know the last axis of its input: {input_shape}.")
-        self.kernel = self.add_weight(
-            (features, self.units), self.kernel_initializer, name="kernel",
-            regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
-        )  # fmt: skip
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                (self.units,), self.bias_initializer, name="bias",
-                regularizer=self.bias_regularizer, constraint=self.bias_constraint,
-            )  # fmt: skip
+        self.kernel = settled_weight(self, "kernel", (features, self.units))
+        self.bias = settled_weight(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
+        self.begin_lora()
 
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
         x = lowering.dense(inputs, self.kernel.value)
-        if self.bias is not None:
-            x = x + self.bias
-        return self.activation(x)
+        if self.lora_enabled:
+            a, b = self.factors()
+            x = x + lowering.dense(lowering.dense(inputs, a), b).astype(x.dtype)
+        return self.activation(x if self.bias is None else x + self.bias)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "quantization_config": None}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        return super().from_config({k: v for k, v in config.items() if k != "quantization_config"})
+        config = {**super().get_config(), "quantization_config": None}
+        if config["activity_regularizer"] is None:  # Keras writes it only when there is one
+            del config["activity_regularizer"]
+        return config

@@ -32,7 +32,10 @@ class LowRank(Layer):
             self.lora_rank, self.lora_alpha = rank, rank if alpha is None else alpha
 
     def begin_lora(self) -> None:
-        """Enable it in `build` if the constructor was given a rank."""
+        """Enable it in `build` if the constructor was given a rank.
+
+        Keras's Dense and Embedding forget the constructor's `lora_alpha` here; these do not.
+        """
         if self.lora_rank:
             self._enable(self.lora_rank, self.lora_alpha, "he_uniform", "zeros")
 

@@ -13,6 +13,7 @@ def twice(x):
 ROWS = [
     Row("Dense", lambda: L.Dense(4, activation="gelu"), (2, 3)),
     Row("Dense-deep", lambda: L.Dense(3, use_bias=False), (2, 3, 4)),
+    Row("Dense-lora", lambda: L.Dense(4, lora_rank=2), (2, 3), step=1e-3),
     Row("Activation", lambda: L.Activation("tanh"), (2, 3)),
     Row("Identity", lambda: L.Identity(), (2, 3)),
     Row("Masking", lambda: L.Masking(), (2, 3, 2)),

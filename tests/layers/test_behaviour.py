@@ -58,6 +58,7 @@ def test_reversible_embedding():
 
 
 LORA = [
+    (lambda **k: layers.Dense(3, **k), jnp.ones((2, 3, 4))),
     (lambda **k: layers.Embedding(5, 4, **k), jnp.array([[1, 2, 3]])),
     (lambda **k: layers.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="e", **k), jnp.ones((2, 3, 4))),
     (lambda **k: layers.EinsumDense("...x,xy->...y", 3, **k), jnp.ones((2, 3, 4))),
@@ -97,7 +98,20 @@ def test_low_rank_adaptation(make, x):
     assert len(born.trainable_variables) == len(layer.trainable_variables)
 
 
+def test_training_moves_the_factors_alone():
+    model = jk.Sequential([jk.Input((4,)), layers.Dense(8, activation="relu"), layers.Dense(2, lora_rank=2)])
+    model.layers[0].enable_lora(2, lora_alpha=8)
+    model.compile("sgd", "mse")
+    before = {v.path: np.asarray(v) for v in model.weights}
+    x = np.random.default_rng(0).normal(size=(32, 4))
+    losses = model.fit(x, x[:, :2], epochs=5, verbose=0).history["loss"]
+    moved = {v.path for v in model.weights if not np.array_equal(before[v.path], v)}
+    assert moved == {path for path in before if not path.endswith("/kernel")} and losses[-1] < losses[0]
+
+
 def test_low_rank_adaptation_is_refused():
+    with pytest.raises(ValueError, match="floating point only"):
+        layers.Dense(2, quantization_config={"mode": "int8"})
     with pytest.raises(ValueError, match="not built"):
         layers.Embedding(5, 4).enable_lora(2)
     with pytest.raises(ValueError, match="kernel_constraint"):

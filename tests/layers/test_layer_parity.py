@@ -13,6 +13,7 @@ BOTH = (None, False, True)
 
 # (layer, arguments, input shape or shapes, further arguments of the comparison)
 CASES = [
+    ("Dense", {"units": 3, "lora_rank": 2, "activation": "relu"}, (2, 5, 4), {}),
     ("Activation", {"activation": "relu"}, (2, 3), {}),
     ("Activation", {"activation": "softmax"}, (2, 3), {}),
     ("Identity", {}, (2, 3), {}),
