@@ -94,6 +94,10 @@ class Callback:
             logs: those of the last epoch.
         """
 
+    def release(self) -> None:
+        """Called instead of `on_train_end` when an exception ends `fit`: close what is open, finish what is half
+        written. What it raises becomes a warning, so that the exception is seen."""
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Called at the start of an epoch of `fit`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from numbers import Real
 from typing import Any
@@ -68,11 +69,25 @@ class CallbackList(Callback):
             if set_peers is not None:
                 set_peers(self.callbacks)
 
+    def release(self) -> None:
+        for callback in self.callbacks:
+            try:
+                getattr(callback, "release", _nothing)()
+            except Exception as error:
+                warnings.warn(
+                    f"{type(callback).__name__} could not close what it had open when training failed: {error!r}",
+                    stacklevel=2,
+                )
+
     def sees_batches(self, mode: str) -> bool:
         return any(_ask(callback, "sees_batches", mode) for callback in self.callbacks)
 
     def wants_batches(self, mode: str) -> bool:
         return any(_ask(callback, "wants_batches", mode) for callback in self.callbacks)
+
+
+def _nothing() -> None:
+    """What a callback of another library does that has no `release`."""
 
 
 def _check(callback: Any) -> None:

@@ -74,6 +74,9 @@ class CSVLogger(Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._close()
 
+    def release(self) -> None:
+        self._close()
+
     def _close(self) -> None:
         if self.csv_file is not None:
             self.csv_file.close()

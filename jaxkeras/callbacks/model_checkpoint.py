@@ -6,12 +6,12 @@ import os
 import warnings
 from typing import Any
 
-from jaxkeras.callbacks.monitor import MonitorCallback
 from jaxkeras.callbacks.progress import print_message
+from jaxkeras.callbacks.saving_callback import SavingCallback
 from jaxkeras.registry import unknown
 
 
-class ModelCheckpoint(MonitorCallback):
+class ModelCheckpoint(SavingCallback):
     """Saves the model, or its weights, as training goes on.
 
     Args:
@@ -35,8 +35,6 @@ class ModelCheckpoint(MonitorCallback):
     >>> best = jk.callbacks.ModelCheckpoint("best.keras", "val_accuracy", save_best_only=True)
     """
 
-    state_attributes = ("best", "_batches_since_saving", "_last_batch")
-
     def __init__(
         self,
         filepath: str | os.PathLike[str],
@@ -48,19 +46,9 @@ class ModelCheckpoint(MonitorCallback):
         save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
     ):
-        super().__init__(monitor, mode, initial_value_threshold)
-        self.verbose = verbose
+        super().__init__(monitor, mode, initial_value_threshold, save_freq, save_best_only, verbose)
         self.filepath = os.fspath(filepath)
-        self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
-        self.save_freq = save_freq
-        self._batches_since_saving = 0
-        self._last_batch: int | None = None
-        self._epoch = 0
-        if save_freq != "epoch" and (not isinstance(save_freq, int) or isinstance(save_freq, bool) or save_freq < 1):
-            raise ValueError(
-                f"`save_freq` of ModelCheckpoint must be 'epoch' or a positive number of batches; got {save_freq!r}."
-            )
         endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(endings):
             stem = self.filepath.removesuffix(".h5").removesuffix(".keras")
@@ -69,28 +57,17 @@ class ModelCheckpoint(MonitorCallback):
                 f"'{endings[0]}'; got filepath={self.filepath!r}. Write {stem + endings[0]!r}."
             )
 
-    def overrides(self, hook: str) -> bool:
-        # Batches matter only when something is saved between them.
-        idle = self.save_freq == "epoch" and type(self).on_train_batch_end is ModelCheckpoint.on_train_batch_end
-        return super().overrides(hook) and not (idle and hook == "on_train_batch_end")
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.save_freq == "epoch":
+    def save_now(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
+        path = self._path(epoch, batch, logs)
+        if not self._should_save(epoch, logs, path):
             return
-        new_epoch = self._last_batch is None or batch <= self._last_batch
-        # With `steps_per_execution` not every batch is seen.
-        self._batches_since_saving += batch + 1 if new_epoch else batch - self._last_batch  # type: ignore[operator]
-        self._last_batch = batch
-        if self._batches_since_saving >= self.save_freq:  # type: ignore[operator]
-            self._batches_since_saving = 0
-            self._save(self._epoch, batch, dict((logs or {}).items()))
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.save_freq == "epoch":
-            self._save(epoch, None, logs or {})
+        if os.path.isdir(path):
+            raise OSError(f"ModelCheckpoint cannot write the file {path!r}: there is a folder of that name.")
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        if self.save_weights_only:
+            self.model.save_weights(path, overwrite=True)
+        else:
+            self.model.save(path, overwrite=True)
 
     def _path(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> str:
         fields = {**logs, "epoch": epoch + 1}
@@ -124,18 +101,6 @@ class ModelCheckpoint(MonitorCallback):
         self._say(f"{now} best {self.monitor} so far, {current:.5f}{before}; saving the model to {path}")
         self.best = current
         return True
-
-    def _save(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
-        path = self._path(epoch, batch, logs)
-        if not self._should_save(epoch, logs, path):
-            return
-        if os.path.isdir(path):
-            raise OSError(f"ModelCheckpoint cannot write the file {path!r}: there is a folder of that name.")
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        if self.save_weights_only:
-            self.model.save_weights(path, overwrite=True)
-        else:
-            self.model.save(path, overwrite=True)
 
     def _say(self, message: str) -> None:
         if self.verbose > 0:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from jaxkeras.callbacks.monitor import MonitorCallback
+from jaxkeras.callbacks.progress import print_message
+from jaxkeras.callbacks.saving_callback import SavingCallback
 
 
-class OrbaxCheckpoint(MonitorCallback):
+class OrbaxCheckpoint(SavingCallback):
     """Saves the model while training goes on, by Orbax, into a folder of numbered checkpoints.
 
     A checkpoint holds all variables (weights, optimizer, metrics, seeds) and the model's config, in Keras's layout:
@@ -29,7 +30,7 @@ class OrbaxCheckpoint(MonitorCallback):
         save_weights_only: leave out the optimizer, metrics and the config.
 
     Raises:
-        ValueError: for a `save_freq` of another form.
+        ValueError: for a `save_freq` or `max_to_keep` of another form.
 
     Example:
 
@@ -41,8 +42,6 @@ class OrbaxCheckpoint(MonitorCallback):
     >>> history = model.fit(np.ones((8, 2)), np.ones((8, 1)), epochs=3, verbose=0, callbacks=[checkpoint])
     >>> again = jk.models.load_model(folder)
     """
-
-    state_attributes = ("best", "_batches_since_saving", "_last_batch", "_total_batches")
 
     def __init__(
         self,
@@ -57,22 +56,15 @@ class OrbaxCheckpoint(MonitorCallback):
         save_on_background: bool = True,
         save_weights_only: bool = False,
     ):
-        super().__init__(monitor, mode, initial_value_threshold)
-        number = isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq >= 1
-        if save_freq != "epoch" and not number:
+        super().__init__(monitor, mode, initial_value_threshold, save_freq, save_best_only, verbose)
+        if max_to_keep is not None and max_to_keep < 1:
             raise ValueError(
-                f"`save_freq` of OrbaxCheckpoint must be 'epoch' or a positive number of batches; got {save_freq!r}."
+                f"`max_to_keep` of OrbaxCheckpoint must be a positive number, or None to keep all; got {max_to_keep!r}."
             )
         self.directory = os.path.abspath(os.fspath(directory))
-        self.verbose = verbose
-        self.save_best_only = save_best_only
-        self.save_freq = save_freq
         self.max_to_keep = max_to_keep
         self.save_on_background = save_on_background
         self.save_weights_only = save_weights_only
-        self._batches_since_saving = 0
-        self._last_batch: int | None = None
-        self._total_batches = 0
         self._pending: list[Any] = []
         self._made: Any = None
 
@@ -92,31 +84,9 @@ class OrbaxCheckpoint(MonitorCallback):
             )
         return self._made
 
-    def overrides(self, hook: str) -> bool:
-        # Batches matter only when something is saved between them.
-        idle = self.save_freq == "epoch" and type(self).on_train_batch_end is OrbaxCheckpoint.on_train_batch_end
-        return super().overrides(hook) and not (idle and hook == "on_train_batch_end")
-
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         optimizer = self.model.optimizer
-        self._total_batches = 0 if optimizer is None else int(optimizer.iterations)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.save_freq == "epoch":
-            return
-        new_epoch = self._last_batch is None or batch <= self._last_batch
-        # With `steps_per_execution` not every batch is seen.
-        seen = batch + 1 if new_epoch else batch - self._last_batch  # type: ignore[operator]
-        self._batches_since_saving += seen
-        self._total_batches += seen
-        self._last_batch = batch
-        if self._batches_since_saving >= self.save_freq:  # type: ignore[operator]
-            self._batches_since_saving = 0
-            self._save(self._total_batches, dict((logs or {}).items()))
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.save_freq == "epoch":
-            self._save(epoch, logs or {})
+        self._batches_seen = 0 if optimizer is None else int(optimizer.iterations)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         try:
@@ -125,6 +95,9 @@ class OrbaxCheckpoint(MonitorCallback):
             made, self._made = self._made, None
             if made is not None:
                 made.close()
+
+    def release(self) -> None:
+        self.on_train_end()
 
     def wait_until_finished(self) -> None:
         """Wait until all checkpoints are written.
@@ -136,7 +109,7 @@ class OrbaxCheckpoint(MonitorCallback):
         for future in pending:
             future.result()
 
-    def _save(self, step: int, logs: dict[str, Any]) -> None:
+    def save_now(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
         from jaxkeras.saving import orbax_format
 
         if self.save_best_only:
@@ -144,9 +117,8 @@ class OrbaxCheckpoint(MonitorCallback):
             if current is None or not self._is_improvement(current, self.best):
                 return
             self.best = current
+        step = epoch if batch is None else self._batches_seen
         if self.verbose:
-            from jaxkeras.callbacks.progress import print_message
-
             print_message(f"Saving checkpoint {step} to {self.directory}")
         parts = orbax_format.contents(self.model, self.save_weights_only)
         self.wait_until_finished()  # one at a time, so that what failed is told soon

@@ -93,8 +93,6 @@ class TensorBoard(Callback):
         return own or mode == "train" and (self.update_freq != "epoch" or self._profiled is not None)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if self._profiling:  # a run that ended with an exception has left it on
-            self._stop_profile()
         self._train_batches, self._tried = 0, False
         if self.write_graph and getattr(self.model, "_graph", None) is not None:
             try:
@@ -157,6 +155,9 @@ class TensorBoard(Callback):
         self._train.close()
         self._validation.close()
 
+    def release(self) -> None:
+        self.on_train_end()
+
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.model.optimizer is not None:
             for name, value in _numbers(logs).items():
@@ -179,7 +180,9 @@ class TensorBoard(Callback):
     # -- the projector -------------------------------------------------------------------------------------------
     def _embeddings(self) -> list[tuple[Any, str]]:
         """The layers, and the files of their vectors relative to `log_dir`."""
-        layers = [layer for layer in self.model.layers if type(layer).__name__ in ("Embedding", "ReversibleEmbedding")]
+        from jaxkeras.layers import Embedding, ReversibleEmbedding
+
+        layers = [layer for layer in self.model.layers if isinstance(layer, (Embedding, ReversibleEmbedding))]
         return [(layer, os.path.join("embeddings", f"{layer.name.replace('/', '_')}.tsv")) for layer in layers]
 
     def _write_projector(self) -> None:

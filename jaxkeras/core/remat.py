@@ -55,21 +55,18 @@ class RematScope:
         self.layer_names = list(layer_names or ())
 
     def __enter__(self) -> RematScope:
-        _scopes.append(self)
+        local.remat_scopes += (self,)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        _scopes.pop()
-
-
-_scopes: list[RematScope] = []
+        local.remat_scopes = local.remat_scopes[:-1]
 
 
 def current_mode() -> RematMode | None:
     """What the innermost open scope asks for, or None."""
-    if not _scopes or _scopes[-1].mode is None:
+    scope: RematScope | None = local.remat_scopes[-1] if local.remat_scopes else None
+    if scope is None or scope.mode is None:
         return None
-    scope = _scopes[-1]
     return RematMode(scope.mode, scope.output_size_threshold, tuple(scope.layer_names))
 
 

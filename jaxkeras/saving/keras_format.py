@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from jaxkeras import registry
@@ -70,11 +71,7 @@ def _write_parts(model: Any, folder: pathlib.Path) -> None:
     (folder / "config.json").write_text(config)
     with checksum.created(folder / WEIGHTS) as file:
         weights_h5.write(file, model)
-    for path, part in walk(model):
-        if hasattr(part, "save_assets"):
-            own = folder.joinpath("assets", *path)
-            own.mkdir(parents=True)
-            part.save_assets(str(own))
+    save_assets(model, folder / "assets")
     date = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     # Keras does not look at what it does not know.
     metadata = {"keras_version": _FORMAT, "date_saved": date, "sha256": digests_of(folder)}
@@ -117,7 +114,8 @@ def load(filepath: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> 
         model = registry.deserialize(config, custom_objects, safe_mode, kind="keras.models")
         with archive.weights() as file:
             weights_h5.read(file, model)
-        _read_assets(archive, model)
+        names = [name.removeprefix("assets/") for name in names if name.startswith("assets/")]
+        load_assets(model, names, lambda name: archive.read(f"assets/{name}"))
     return model
 
 
@@ -127,20 +125,38 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool) -> None:
         weights_h5.read(file, model, skip_mismatch)
 
 
-def _read_assets(archive: Any, model: Any) -> None:
+def save_assets(model: Any, folder: pathlib.Path) -> None:
+    """Have the layers of a model write their files, such as vocabularies, each into a folder named by its path."""
     for path, part in walk(model):
-        if not hasattr(part, "load_assets"):
-            continue
-        prefix = "/".join(("assets", *path)) + "/"
-        members = [n for n in archive.namelist() if n.startswith(prefix) and not n.endswith("/")]
-        if not members:
+        if hasattr(part, "save_assets"):
+            own = folder.joinpath(*path)
+            own.mkdir(parents=True)
+            part.save_assets(str(own))
+
+
+def load_assets(model: Any, names: Iterable[str], read: Callable[[str], bytes]) -> None:
+    """Have the layers of a model read their files.
+
+    Args:
+        model: the model.
+        names: of the files: the path of the layer, and that within its folder, with slashes between.
+        read: returns what a file holds.
+
+    Raises:
+        ValueError: for a name that leads out of its folder.
+    """
+    files = [name for name in names if not name.endswith("/")]
+    for path, part in walk(model):
+        prefix = "/".join(path) + "/"
+        own = [name for name in files if name.startswith(prefix)]
+        if not own or not hasattr(part, "load_assets"):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            for member in members:
-                relative = pathlib.PurePosixPath(member[len(prefix) :])
+            for name in own:
+                relative = pathlib.PurePosixPath(name[len(prefix) :])
                 if relative.is_absolute() or ".." in relative.parts:
-                    raise ValueError(f"The file holds an asset outside its folder: {member!r}.")
+                    raise ValueError(f"The file holds an asset outside its folder: {name!r}.")
                 target = pathlib.Path(folder, *relative.parts)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(archive.read(member))
+                target.write_bytes(read(name))
             part.load_assets(folder)

@@ -23,8 +23,8 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.core import pure
-from jaxkeras.core.tracking import Path, flatten, nest, walk
-from jaxkeras.saving.keras_format import model_config
+from jaxkeras.core.tracking import Path, flatten, nest
+from jaxkeras.saving.keras_format import load_assets, model_config, save_assets
 
 _MARKS = ("orbax.checkpoint", "pytree.orbax-checkpoint", "checkpoint_metadata", "_CHECKPOINT_METADATA")
 _WEIGHTS = ("trainable_variables", "non_trainable_variables")
@@ -185,28 +185,14 @@ def _order(path: Path) -> Any:
 
 # -- assets ----------------------------------------------------------------------------------------------------------
 def _assets(model: Any) -> dict[str, Any]:
-    """The files that layers write, such as vocabularies, as bytes in nested dicts."""
-    files: dict[tuple[str, ...], np.ndarray] = {}
-    for path, part in walk(model):
-        if hasattr(part, "save_assets"):
-            with tempfile.TemporaryDirectory() as folder:
-                part.save_assets(folder)
-                for file in pathlib.Path(folder).rglob("*"):
-                    if file.is_file():
-                        relative = file.relative_to(folder).parts
-                        files[(*path, *relative)] = np.frombuffer(file.read_bytes(), "uint8")
-    return nest(files)
+    """The files of layers as bytes, in nested dicts."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        save_assets(model, root)
+        files = [file for file in root.rglob("*") if file.is_file()]
+        return nest({f.relative_to(root).parts: np.frombuffer(f.read_bytes(), "uint8") for f in files})
 
 
-def _load_assets(model: Any, assets: Any) -> None:
-    for path, part in walk(model):
-        node = assets
-        for key in path:
-            node = node.get(key) if isinstance(node, dict) else None
-        if not isinstance(node, dict) or not hasattr(part, "load_assets"):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in node.items():
-                if not isinstance(content, dict) and pathlib.PurePosixPath(name).name == name:
-                    pathlib.Path(folder, name).write_bytes(np.asarray(content, "uint8").tobytes())
-            part.load_assets(folder)
+def _load_assets(model: Any, assets: dict[str, Any] | None) -> None:
+    files = {"/".join(path): content for path, content in flatten(assets or {}).items()}
+    load_assets(model, files, lambda name: np.asarray(files[name], "uint8").tobytes())

@@ -186,6 +186,9 @@ def fit(
                 if model.stop_training:
                     break
             callbacks.on_train_end(logs)
+        except BaseException:
+            callbacks.release()
+            raise
         finally:
             engine.run = None
             loan.active = False

@@ -156,3 +156,34 @@ def test_the_best_model_is_saved(tmp_path):
     again = make()
     again.load_weights(tmp_path / "02-02.weights.h5")
     assert not np.array_equal(again.get_weights()[0], model.get_weights()[0])  # two batches before the end
+
+
+def test_a_failed_run_releases_what_is_open(tmp_path):
+    class Held(jk.callbacks.Callback):
+        released = 0
+
+        def release(self):
+            self.released += 1
+            raise OSError("disk full")
+
+    class Fails(jk.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise RuntimeError("the user's own")
+
+    class OfAnotherLibrary:
+        def __getattr__(self, name):
+            if name.startswith(("on_", "set_")):
+                return lambda *args, **kwargs: None
+            raise AttributeError(name)
+
+    held, table = Held(), jk.callbacks.CSVLogger(tmp_path / "log.csv")
+    model = jk.Sequential([jk.Input((2,)), jk.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((4, 2))
+    callbacks = [held, table, OfAnotherLibrary(), Fails()]
+    with pytest.warns(UserWarning, match="Held could not close.*disk full"), pytest.raises(RuntimeError, match="own"):
+        model.fit(x, x[:, :1], epochs=3, verbose=0, callbacks=callbacks)
+    assert held.released == 1 and table.csv_file is None
+    model.fit(x, x[:, :1], verbose=0, callbacks=[held])
+    assert held.released == 1  # not after a run that ends well

@@ -55,6 +55,26 @@ def test_the_newest_are_kept_and_a_run_goes_on_exactly(background, tmp_path):
     assert int(earlier.optimizer.iterations) == 6
 
 
+def test_a_run_that_fails_leaves_its_last_checkpoint_whole(tmp_path):
+    class Fails(jk.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise RuntimeError("the user's own")
+
+    checkpoint = jk.callbacks.OrbaxCheckpoint(tmp_path)
+    m = model()
+    with pytest.raises(RuntimeError, match="the user's own"):
+        fit(m, [checkpoint, Fails()])
+    assert checkpoint._made is None and not checkpoint._pending  # closed, so other processes may write there
+    assert kept(tmp_path) == [1]
+    same(jk.models.load_model(tmp_path), m)
+
+
+def test_what_cannot_be_kept_is_refused():
+    with pytest.raises(ValueError, match="`max_to_keep`.*positive number.*0"):
+        jk.callbacks.OrbaxCheckpoint("unused", max_to_keep=0)
+
+
 def test_batches_steps_and_weights_alone(tmp_path):
     checkpoint = jk.callbacks.OrbaxCheckpoint(tmp_path, save_freq=2, max_to_keep=None, save_weights_only=True)
     m = model()
