@@ -77,10 +77,10 @@ def _times(values: jax.Array, weights: jax.Array, what: str) -> jax.Array:
     try:
         return values * weights
     except (TypeError, ValueError):
+        each = f", or one for each value, shape {values.shape}" if values.ndim > 1 else ""
         raise ValueError(
             f"`sample_weight` of shape {weights.shape} does not fit {what} of shape {values.shape}. Give one weight "
-            f"for each sample, shape {(*values.shape[:1], *(1,) * (values.ndim - 1))}, or one for each value, shape "
-            f"{values.shape}."
+            f"for each sample, shape {(*values.shape[:1], *(1,) * (values.ndim - 1))}{each}."
         ) from None
 
 

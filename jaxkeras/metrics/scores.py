@@ -92,7 +92,13 @@ class FBetaScore(Metric):
         chosen = chosen.astype(self.dtype)
         weights = jnp.ones((), self.dtype)
         if sample_weight is not None:
-            weights = jnp.asarray(sample_weight, self.dtype)[:, None]
+            weights = jnp.asarray(sample_weight, self.dtype)
+            if weights.shape != y_true.shape[:1]:
+                raise ValueError(
+                    f"`sample_weight` of {type(self).__name__} must have one number for each sample, shape "
+                    f"{y_true.shape[:1]}; got shape {weights.shape}."
+                )
+            weights = weights[:, None]
         for variable, values in (
             (self.true_positives, chosen * y_true),
             (self.false_positives, chosen * (1 - y_true)),

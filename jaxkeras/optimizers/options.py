@@ -47,12 +47,12 @@ def clip_by_global_norm(grads: Arrays, limit: float) -> list[Array | None]:
 def clip(
     grads: Arrays, clipnorm: float | None, global_clipnorm: float | None, clipvalue: float | None
 ) -> list[Array | None]:
-    """Apply whichever of the three kinds of clipping is set."""
-    if clipnorm:
+    """Apply whichever of the three kinds of clipping is set; as in Keras, a limit that is not positive is none."""
+    if clipnorm and clipnorm > 0:
         return [None if g is None else clip_by_norm(g, clipnorm) for g in grads]
-    if global_clipnorm:
+    if global_clipnorm and global_clipnorm > 0:
         return clip_by_global_norm(grads, global_clipnorm)
-    if clipvalue:
+    if clipvalue and clipvalue > 0:
         return [None if g is None else jnp.clip(g, -clipvalue, clipvalue) for g in grads]
     return list(grads)
 

@@ -175,6 +175,7 @@ def test_buckets_count_as_comparisons_do(samples):
         (lambda: metrics.RecallAtPrecision(1.5), ValueError, r"`precision` must lie in \[0, 1\]"),
         (lambda: metrics.FBetaScore(beta=1), ValueError, "positive float"),
         (lambda: metrics.F1Score()([1], [0.5]), ValueError, r"shape \(batch, outputs\)"),
+        (lambda: metrics.F1Score()([[1]], [[0.5]], 2.0), ValueError, r"one number for each sample, shape \(1,\)"),
         (lambda: metrics.R2Score(num_regressors=-1), ValueError, "negative"),
         (lambda: metrics.IoU(2, [2]), ValueError, "below 2; got 2"),
         (lambda: metrics.Mean()(np.ones((4, 3)), np.ones(3)), ValueError, r"shape \(3,\) does not fit"),

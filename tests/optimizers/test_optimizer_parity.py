@@ -50,6 +50,8 @@ CASES = [
     case("SGD", clipnorm=0.5),
     case("SGD", clipvalue=0.5),
     case("SGD", global_clipnorm=0.5),
+    case("SGD", clipnorm=-0.5),
+    case("SGD", clipvalue=-0.5),
     case("SGD", weight_decay=0.1, learning_rate=0.1),
     case("Adam", use_ema=True, ema_momentum=0.8, learning_rate=0.1),
     case("SGD", use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=2),
