@@ -99,6 +99,9 @@ def _read_one(step: pathlib.Path, wanted: tuple[str, ...]) -> dict[str, Any]:
 
     path = str(step.resolve())
     there = set(ocp.checkpointables_metadata(path).metadata)
+    listed = step / "_CHECKPOINT_METADATA"
+    if "written" not in there and listed.exists() and "written" in json.loads(listed.read_text())["item_handlers"]:
+        raise ValueError("its digests, the folder 'written', are lost.")
     parts = ocp.load_checkpointables(path, {name: None for name in (*wanted, "written") if name in there})
     parts["pytree"] = jax.tree.map(np.asarray, parts["pytree"])
     if "written" in parts:

@@ -144,6 +144,46 @@ def test_damage_is_told_and_the_one_before_is_used(tmp_path):
         model().load_weights(tmp_path / "2")
 
 
+def test_a_checkpoint_that_lost_its_digests_is_not_trusted(tmp_path):
+    fit(model(), [jk.callbacks.OrbaxCheckpoint(tmp_path, max_to_keep=2)])
+    shutil.rmtree(tmp_path / "2" / "written")
+    with pytest.warns(UserWarning, match="digests.* are lost.*'.*1', is used"):
+        assert int(jk.models.load_model(tmp_path).optimizer.iterations) == 6
+
+
+def test_killed_at_any_time_a_whole_checkpoint_is_left(tmp_path):
+    # Goes on from what is left, and writes checkpoints faster than they can be waited for.
+    program = f"""
+import os, pathlib
+import jaxkeras as jk
+from tests.callbacks import test_orbax_checkpoint as t
+jk.utils.set_random_seed(0)
+folder = pathlib.Path({str(tmp_path)!r})
+m = jk.models.load_model(folder) if any(folder.iterdir()) else t.model()
+start = int(m.optimizer.iterations) // 3
+print(start, flush=True)
+class Tell(jk.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        print(epoch, flush=True)
+t.fit(m, [jk.callbacks.OrbaxCheckpoint(folder, max_to_keep=2), Tell()], initial_epoch=start, epochs=start + 500)
+"""
+    starts = []
+    for epochs in (3, 6):
+        root = pathlib.Path(__file__).parent.parent.parent
+        child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=root)
+        lines = [child.stdout.readline() for _ in range(epochs + 1)]
+        child.kill()
+        child.wait()
+        starts.append(int(lines[0]))
+    again = jk.models.load_model(tmp_path)
+    ran = int(again.optimizer.iterations) // 3
+    assert starts[0] == 0 and 0 < starts[1] < ran
+    jk.utils.set_random_seed(0)
+    whole = model()
+    fit(whole, epochs=ran)
+    same(again, whole)
+
+
 def test_another_config_or_vocabulary_is_not_taken(tmp_path):
     m = model()
     fit(m, [jk.callbacks.OrbaxCheckpoint(tmp_path)], epochs=1)
