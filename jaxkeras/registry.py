@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from jaxkeras.core import late
+from jaxkeras.core.frame import local
 from jaxkeras.core.names import to_snake_case
 from jaxkeras.core.policy import DTypePolicy, FloatDTypePolicy
 from jaxkeras.core.symbolic import KerasTensor
@@ -26,7 +27,6 @@ _MODULES: dict[Any, str] = {}  # class or function -> the module that configs na
 _PUBLIC: dict[Any, str] = {}  # class -> its name in configs, where that is not its own
 _CUSTOM: dict[str, Any] = {}  # registered name -> the user's class or function
 _CUSTOM_NAMES: dict[Any, str] = {}
-_scopes: list[dict[str, Any]] = []
 
 
 def register(kind: str, *aliases: str, module: str | None = None, name: str | None = None) -> Callable[[T], T]:
@@ -187,7 +187,7 @@ def get_registered_object(
 
 
 class CustomObjectScope:
-    """Make names known to configs inside a `with` block.
+    """Make names known to configs inside a `with` block, in its thread.
 
     Args:
         custom_objects: `{name: class or function}`.
@@ -203,11 +203,11 @@ class CustomObjectScope:
         self.custom_objects = dict(custom_objects or {})
 
     def __enter__(self) -> CustomObjectScope:
-        _scopes.append(self.custom_objects)
+        local.custom_objects += (self.custom_objects,)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        _scopes.remove(self.custom_objects)
+        local.custom_objects = local.custom_objects[:-1]
 
 
 custom_object_scope = CustomObjectScope
@@ -216,7 +216,7 @@ custom_object_scope = CustomObjectScope
 def _sources(custom_objects: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
     if custom_objects:
         yield custom_objects
-    yield from reversed(_scopes)
+    yield from reversed(local.custom_objects)
     yield _CUSTOM
 
 

@@ -1,7 +1,6 @@
 """`RematScope`: the same numbers with less kept for the gradient."""
 
 import re
-import threading
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
-from jaxkeras.core.remat import current_mode
 
 X = np.random.default_rng(0).normal(size=(8, 6)).astype("float32")
 Y = X[:, :1]
@@ -99,13 +97,3 @@ def test_scopes_nest_and_end():
     assert within._remat_mode.mode == "activations"
     with pytest.raises(ValueError, match="must be one of 'full', 'activations', .*; got 'all'"):
         jk.RematScope("all")
-
-
-def test_a_scope_is_not_seen_by_another_thread():
-    seen = []
-    with jk.RematScope("full"):
-        thread = threading.Thread(target=lambda: seen.append(current_mode()))
-        thread.start()
-        thread.join()
-        assert current_mode().mode == "full"
-    assert seen == [None] and current_mode() is None

@@ -1,11 +1,14 @@
 """Scopes and transformations under Keras's names."""
 
+import threading
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxkeras as jk
+from jaxkeras.core.remat import current_mode
 
 
 def test_a_stateless_scope_reads_and_writes_its_own_values():
@@ -46,3 +49,17 @@ def test_devices_by_name():
         assert jnp.ones(1).devices() == {jax.devices("cpu")[0]}
     with pytest.raises(ValueError, match="no device 'gpu:7'; there are cpu:0"):
         jk.device("gpu:7")
+
+
+def test_scopes_are_not_seen_by_other_threads():
+    seen = []
+
+    def look():
+        seen.append((jk.saving.get_registered_object("own"), current_mode() is not None))
+
+    with jk.RematScope("full"), jk.saving.CustomObjectScope({"own": jnp.sin}):
+        look()
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+    assert seen == [(jnp.sin, True), (None, False)]

@@ -94,6 +94,7 @@ class _Local(threading.local):
     frame: Frame | None = None
     autocast: str | None = None  # compute dtype of the layer being called, when it differs from its variables'
     training: bool | None = None  # `training` of the outermost layer call in progress
+    custom_objects: tuple[Mapping[str, Any], ...] = ()  # of the scopes that are open, outermost first
     remat_scopes: tuple[Any, ...] = ()  # those that are open, outermost first
     remat: bool = False  # what is computed will be computed again for the gradient
     eager: bool = False  # values are to be seen: nothing may be built by tracing
