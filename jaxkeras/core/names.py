@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from jaxkeras.core.frame import local, setting
 
@@ -58,6 +59,12 @@ def name_scope(name: str, **kwargs: object) -> Iterator[None]:
         raise ValueError(f"A scope name must be a non-empty string without '/'; got {name!r}.")
     with setting(names=(*local.names, name)):
         yield
+
+
+def config_scope(config: Mapping[str, Any]) -> contextlib.AbstractContextManager[None]:
+    """The scope of the object that a config is of: what the config holds gets the paths it had when it was saved."""
+    name = config.get("name")
+    return setting(names=(*local.names, name) if name and isinstance(name, str) else local.names)
 
 
 def current_path() -> str:

@@ -33,9 +33,12 @@ class DTypePolicy:
 
     def __init__(self, name: str | None = None):
         if name is None:
-            name = dtype_policy().name
+            usual = dtype_policy()
+            name = getattr(usual, "default_policy", usual).name  # a map of policies has no dtype for a name
         if not isinstance(name, str):
             raise TypeError(f"The name of a dtype policy must be a string; got {name!r} of type {type(name).__name__}.")
+        if name.startswith(_QUANTIZED) and "_from_" in name:
+            raise not_quantized(name)
         self._name = name
         if name in ("mixed_bfloat16", "mixed_float16"):
             self._variable_dtype, self._compute_dtype = "float32", name.removeprefix("mixed_")
@@ -70,18 +73,34 @@ class DTypePolicy:
     def from_config(cls, config: dict[str, Any]) -> DTypePolicy:
         return cls(**config)
 
+    @property
+    def _kind(self) -> type:
+        return DTypePolicy if type(self) is FloatDTypePolicy else type(self)
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, DTypePolicy) and type(self) is type(other) and self.get_config() == other.get_config()
+        return isinstance(other, DTypePolicy) and self._kind is other._kind and self.get_config() == other.get_config()
 
     def __hash__(self) -> int:
-        return hash((type(self), self.name))
+        return hash((self._kind, self.name))
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} "{self.name}">'
+        return f'<{self._kind.__name__} "{self.name}">'
 
 
 class FloatDTypePolicy(DTypePolicy):
     """The name Keras gives a policy that is not quantized; the same as `DTypePolicy`."""
+
+
+_QUANTIZED = ("int8", "int4", "float8", "gptq", "awq")
+
+
+def not_quantized(name: str) -> ValueError:
+    """An error for a policy of Keras's that keeps weights in a few bits."""
+    return ValueError(
+        f"The dtype policy {name!r} is for quantized weights, which jaxkeras does not have yet: its weights are kept "
+        "in floating point. Give a dtype such as 'float32', or for smaller weights 'bfloat16'; a quantized file of "
+        "Keras has to be saved again from the model before `quantize`."
+    )
 
 
 _global: DTypePolicy | None = None
@@ -96,20 +115,18 @@ def set_dtype_policy(policy: Any) -> None:
     """Set the policy of layers created from here on.
 
     Args:
-        policy: a name or a `DTypePolicy`; None goes back to `floatx()`.
+        policy: a name, a `DTypePolicy` or a `DTypePolicyMap`; None goes back to `floatx()`.
     """
     global _global
     _global = None if policy is None else get_policy(policy)
 
 
 def get_policy(identifier: Any) -> DTypePolicy:
-    """A policy from None (the global one), a policy, a name, a dtype or a config."""
+    """A policy from None (the global one), a policy, a name or a dtype."""
     if identifier is None:
         return dtype_policy()
     if hasattr(identifier, "compute_dtype") and hasattr(identifier, "variable_dtype"):
         return identifier
-    if isinstance(identifier, dict):
-        return DTypePolicy(**identifier.get("config", identifier))
     if isinstance(identifier, str):
         return DTypePolicy(identifier)
     return DTypePolicy(standardize_dtype(identifier))

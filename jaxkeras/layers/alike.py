@@ -18,6 +18,7 @@ from jaxkeras.core.policy import DTypePolicy
 from jaxkeras.core.seeds import SeedGenerator
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.core.variable import Variable
+from jaxkeras.dtype_policies import DTypePolicyMap
 
 _LIMIT = 4096  # outputs remembered; a process that makes more kinds of layers than that starts again
 _LONG = 16  # of longer lists, such as vocabularies, comparing costs more than tracing
@@ -48,7 +49,7 @@ def _plain(value: Any) -> Hashable:
         return type(value), *map(_plain, value)
     if isinstance(value, dict) and len(value) <= _LONG:
         return dict, *((key, _plain(item)) for key, item in value.items())
-    if isinstance(value, DTypePolicy):
+    if isinstance(value, DTypePolicy) and not isinstance(value, DTypePolicyMap):  # it says other things at other places
         return value
     if isinstance(value, SeedGenerator):
         return SeedGenerator

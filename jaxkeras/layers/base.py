@@ -7,11 +7,11 @@ from typing import Any
 
 import jax
 
-from jaxkeras import registry
+from jaxkeras import dtype_policies, registry
 from jaxkeras.core import pure
 from jaxkeras.core.dtypes import standardize_dtype
 from jaxkeras.core.frame import local
-from jaxkeras.core.policy import get_policy
+from jaxkeras.core.names import config_scope
 from jaxkeras.core.remat import current_mode
 from jaxkeras.core.symbolic import KerasTensor, Operation, infer
 from jaxkeras.core.tracking import Trackable
@@ -30,7 +30,7 @@ class Layer(Call):
     Args:
         activity_regularizer: penalty on the output, or None.
         trainable: whether an optimizer updates its weights.
-        dtype: a type or policy, such as `"mixed_bfloat16"`; defaults to the global policy.
+        dtype: a type or policy, such as `"mixed_bfloat16"`, or a `DTypePolicyMap`; defaults to the global policy.
         autocast: whether floating inputs are cast to the compute dtype.
         name: unique within a model; made up from the class name when not given.
 
@@ -85,7 +85,7 @@ class Layer(Call):
             # Taken by Sequential; elsewhere it says nothing that the input does not say.
             self._declared_input_shape = (None, *input_shape)
         self.activity_regularizer = registry.get("keras.regularizers", activity_regularizer)
-        self._dtype_policy = get_policy(dtype)
+        self._dtype_policy = dtype_policies.get(dtype)
         self.autocast = autocast
         self._trainable = trainable
         self._path: str | None = None
@@ -271,9 +271,10 @@ class Layer(Call):
     def from_config(cls, config: dict[str, Any]) -> Any:
         """A layer from what `get_config` returned."""
         config = dict(config)
-        for key, value in config.items():
-            if registry.is_config(value):
-                config[key] = registry.deserialize(value)
+        with config_scope(config):
+            for key, value in config.items():
+                if registry.is_config(value):
+                    config[key] = registry.deserialize(value)
         return cls(**config)
 
     def add_metric(self, *args: Any, **kwargs: Any) -> None:

@@ -15,6 +15,7 @@ from jaxkeras.core.frame import local, setting
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.remat import RematMode, rematerialized
 from jaxkeras.core.symbolic import KerasTensor, Node, any_symbolic, infer, probe_shape
+from jaxkeras.dtype_policies import DTypePolicyMap
 from jaxkeras.layers.alike import outputs_of
 from jaxkeras.layers.input_spec import check_inputs
 from jaxkeras.layers.leaves import is_convertible, is_leaf, is_shape, is_tensor, masks_of, shape_tuples
@@ -121,6 +122,8 @@ class Call(Weights):
     # -- calling -------------------------------------------------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._check_super_called()
+        if isinstance(self._dtype_policy, DTypePolicyMap):
+            self._scope()  # the inputs are cast before it is built, and its path says to which type
         if any_symbolic(args, kwargs):
             return self._symbolic(args, kwargs)
         arguments = self._convert_arguments(args, kwargs)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import lowering, registry
+from jaxkeras.core.names import config_scope
 from jaxkeras.core.seeds import SeedGenerator, draw_key
 from jaxkeras.core.symbolic import KerasTensor, infer
 from jaxkeras.layers.arguments import known_size, positive_int, settled_weight, weight_settings
@@ -481,7 +482,9 @@ class StackedRNNCells(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        return cls(**{**config, "cells": [registry.deserialize(cell) for cell in config["cells"]]})
+        with config_scope(config):
+            cells = [registry.deserialize(cell) for cell in config["cells"]]
+        return cls(**{**config, "cells": cells})
 
 
 def call_cell(cell: Any, inputs: Any, states: list[Any], training: Any, **kwargs: Any) -> tuple[Any, list[Any]]:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxkeras import registry
+from jaxkeras import dtype_policies, registry
 from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype
 from jaxkeras.core.frame import local, setting
-from jaxkeras.core.policy import get_policy
 from jaxkeras.core.symbolic import Operation
 from jaxkeras.core.tracking import Trackable
 from jaxkeras.core.variable import Variable, standardize_shape
+from jaxkeras.dtype_policies import DTypePolicyMap
 
 
 class Weights(Operation, Trackable):
@@ -262,30 +262,44 @@ class Weights(Operation, Trackable):
     # -- types ---------------------------------------------------------------------------------------------------
     @property
     def dtype_policy(self) -> Any:
+        """Its policy; where that is a `DTypePolicyMap`, the map. Setting one then changes the entry of its path."""
         return self._dtype_policy
 
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
-        self._dtype_policy = get_policy(value)
+        policy, policies = dtype_policies.get(value), self._dtype_policy
+        if not self._path or not isinstance(policies, DTypePolicyMap) or isinstance(policy, DTypePolicyMap):
+            self._dtype_policy = policy
+            return
+        if self._path in policies:
+            del policies[self._path]
+        policies[self._path] = policy
+
+    def _policy_here(self) -> Any:
+        """The one policy that it goes by."""
+        policy = self._dtype_policy
+        if not isinstance(policy, DTypePolicyMap):
+            return policy
+        return policy[self._path] if self._path else policy.default_policy
 
     @property
     def dtype(self) -> str:
         """The type of its weights."""
-        return self._dtype_policy.variable_dtype
+        return self._policy_here().variable_dtype
 
     @property
     def variable_dtype(self) -> str:
-        return self._dtype_policy.variable_dtype
+        return self._policy_here().variable_dtype
 
     @property
     def compute_dtype(self) -> str:
         """The type it computes in."""
-        return self._dtype_policy.compute_dtype
+        return self._policy_here().compute_dtype
 
     @property
     def input_dtype(self) -> str:
-        return self._dtype_policy.compute_dtype
+        return self._policy_here().compute_dtype
 
     @property
     def quantization_mode(self) -> str | None:
-        return self._dtype_policy.quantization_mode
+        return self._policy_here().quantization_mode

@@ -9,6 +9,8 @@ import jax
 import numpy as np
 
 from jaxkeras import registry
+from jaxkeras.core.frame import setting
+from jaxkeras.core.names import name_scope
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.layers.base import Layer
 from jaxkeras.layers.input import InputLayer
@@ -77,6 +79,7 @@ class Model(Trainer):
         graph = Graph(inputs, outputs)
         Layer.__init__(self, name=name, **kwargs)
         self._graph = graph
+        self._scope()
         self._convert_input_args = False
         self._allow_non_tensor_positional_args = True
         self.built = True
@@ -203,7 +206,8 @@ class Model(Trainer):
         with registry.CustomObjectScope(custom_objects):
             if {"layers", "input_layers", "output_layers"} <= set(config) and _takes_graph(cls):
                 config = dict(config)
-                inputs, outputs = functional.graph_from_config(config)
+                with setting(names=()):  # its layers are made before it, and outside of the model around it
+                    inputs, outputs = functional.graph_from_config(config)
                 rest = {k: v for k, v in config.items() if k not in ("layers", "input_layers", "output_layers")}
                 return cls(inputs=inputs, outputs=outputs, **rest)
             return super().from_config(config)
@@ -374,7 +378,8 @@ def _clone(model: Model, input_tensors: Any, clone_function: Any, call_function:
         return type(layer).from_config(layer.get_config())
 
     if isinstance(model, Sequential):
-        stack = [copy(layer) for layer in model._layers if not isinstance(layer, InputLayer)]
+        with name_scope(model.name):  # copies of models inside are built now, and keep their paths
+            stack = [copy(layer) for layer in model._layers if not isinstance(layer, InputLayer)]
         if input_tensors is not None:
             stack.insert(0, jax.tree.leaves(input_tensors)[0])
         elif model._layers and isinstance(model._layers[0], InputLayer):

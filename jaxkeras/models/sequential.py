@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxkeras import registry
 from jaxkeras.core.frame import local
-from jaxkeras.core.names import unique
+from jaxkeras.core.names import config_scope, unique
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.core.variable import standardize_shape
 from jaxkeras.layers.base import Layer
@@ -177,7 +177,7 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
-        with registry.CustomObjectScope(custom_objects):
+        with registry.CustomObjectScope(custom_objects), config_scope(config):
             layers = [registry.deserialize(item, kind="keras.layers") for item in config["layers"]]
         model = cls(name=config["name"])
         for layer in layers:
