@@ -29,6 +29,7 @@ from jaxkeras.core.policy import DTypePolicy as DTypePolicy
 from jaxkeras.core.policy import FloatDTypePolicy as FloatDTypePolicy
 from jaxkeras.core.remat import RematScope as RematScope
 from jaxkeras.core.scopes import StatelessScope as StatelessScope
+from jaxkeras.core.scopes import SymbolicScope as SymbolicScope
 from jaxkeras.core.scopes import device as device
 from jaxkeras.core.scopes import remat as remat
 from jaxkeras.core.symbolic import KerasTensor as KerasTensor

@@ -4,11 +4,14 @@ import threading
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope as keras_in_symbolic_scope
 
 import jaxkeras as jk
 from jaxkeras.core.remat import current_mode
+from jaxkeras.core.scopes import in_symbolic_scope
 
 
 def test_a_stateless_scope_reads_and_writes_its_own_values():
@@ -31,6 +34,45 @@ def test_wrong_pairs_are_named():
         jk.StatelessScope([(v, jnp.ones(3))])
     with pytest.raises(ValueError, match="as a variable"):
         jk.StatelessScope([(jnp.ones(2), jnp.ones(2))])
+
+
+def test_a_symbolic_scope_is_open_where_it_is_in_keras():
+    def program(library, in_symbolic_scope):
+        seen = []
+
+        class Layer(library.Layer):
+            def call(self, x):
+                seen.append(in_symbolic_scope())
+                return x + 1
+
+        layer, x = Layer(), np.ones((1, 2), "float32")
+        layer(x)
+        layer(library.KerasTensor((None, 2)))
+        with library.SymbolicScope() as outer:
+            layer(x)
+            with library.SymbolicScope():
+                layer(x)
+            seen.append(type(outer) is library.SymbolicScope)
+            layer(x)
+        with library.SymbolicScope() as again, library.StatelessScope():
+            layer(x)
+        with pytest.raises(KeyError), again:
+            raise KeyError
+        layer(x)
+        return [seen[0], seen[-1], all(seen[1:-1]), len(set(seen))]
+
+    assert program(jk, in_symbolic_scope) == program(keras, keras_in_symbolic_scope) == [False, False, True, 2]
+
+
+def test_penalties_in_a_symbolic_scope_are_of_the_values_in_force():
+    penalties = []
+    for library in (jk, keras):
+        layer = library.layers.Dense(1, kernel_initializer="ones", kernel_regularizer="l2")
+        layer.build((None, 2))
+        for mapping in ([], [(layer.kernel, np.full((2, 1), 3.0, "float32"))]):
+            with library.StatelessScope(mapping), library.SymbolicScope():
+                penalties.append(float(layer.losses[0]))
+    np.testing.assert_allclose(penalties, [0.02, 0.18, 0.02, 0.18], rtol=1e-6)
 
 
 def test_remat_computes_again_for_the_gradient():

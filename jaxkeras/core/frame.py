@@ -97,6 +97,7 @@ class _Local(threading.local):
     custom_objects: tuple[Mapping[str, Any], ...] = ()  # of the scopes that are open, outermost first
     remat_scopes: tuple[Any, ...] = ()  # those that are open, outermost first
     remat: bool = False  # what is computed will be computed again for the gradient
+    symbolic: bool = False  # the user says that values stand for shapes only
     eager: bool = False  # values are to be seen: nothing may be built by tracing
     stage: str | None = None  # "build" or "call", of the innermost layer
     names: tuple[str, ...] = ()  # name scopes, outermost first

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.core.frame import Frame, bind
+from jaxkeras.core.frame import Frame, bind, local
 from jaxkeras.core.variable import Variable
 
 
@@ -73,6 +73,41 @@ class StatelessScope:
     def losses(self) -> list[Any]:
         """What layers added to the loss while the scope was open, if it collects losses."""
         return list(self._frame.losses) if self.collect_losses and self._frame is not None else []
+
+
+class SymbolicScope:
+    """Says, for the duration of a `with` block, that values in it stand for shapes and types only.
+
+    Shape inference says so by itself, of everything that a `call` does meanwhile. The scope changes nothing that is
+    computed; `in_symbolic_scope` tells of it, for code that must not act on such values (count calls, write a file).
+
+    Example:
+
+    >>> with SymbolicScope():
+    ...     in_symbolic_scope()
+    True
+    >>> in_symbolic_scope()
+    False
+    """
+
+    def __init__(self):
+        self._outer: list[bool] = []
+
+    def __enter__(self) -> SymbolicScope:
+        self._outer.append(local.symbolic)
+        local.symbolic = True
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        local.symbolic = self._outer.pop()
+
+
+def in_symbolic_scope() -> bool:
+    """Whether a `SymbolicScope` is open, or shapes are being inferred: a layer is called on KerasTensors, say."""
+    frame = local.frame
+    while frame is not None and not frame.abstract:
+        frame = frame.outer
+    return local.symbolic or frame is not None
 
 
 def remat(f: Callable[..., Any]) -> Callable[..., Any]:
