@@ -157,13 +157,14 @@ class Compiled(Layer):
     # -- metrics -------------------------------------------------------------------------------------------------
     @property
     def metrics(self) -> list[Any]:
-        """The loss, metrics that are attributes of the model or its layers, and those of `compile`."""
+        """The loss, the metrics of `compile`, losses of single outputs, metrics that are attributes of the model or its
+        layers."""
         found = {id(m): m for m in [self._loss_tracker] if m is not None}
-        for layer in self._flatten_layers():
-            for metric in layer.parts("metric"):
-                found.setdefault(id(metric), metric)
         if self._objective is not None:
             for metric in [*self._objective.all_metrics(), *self._objective.trackers()]:
+                found.setdefault(id(metric), metric)
+        for layer in self._flatten_layers():
+            for metric in layer.parts("metric"):
                 found.setdefault(id(metric), metric)
         return list(found.values())
 
@@ -176,7 +177,20 @@ class Compiled(Layer):
 
     @property
     def metrics_names(self) -> list[str]:
-        return [m.name for m in self.metrics]
+        """The names of the values that `evaluate` lists, in the order in which it lists them.
+
+        The metrics of `compile` are among them from the first data on, which settle what `"accuracy"` and the like
+        mean. Keras says `"compile_metrics"` here for all of them together, which names no value of the list. A metric
+        with a dict of results stands in it once.
+        """
+        metrics, labels = self.metrics, self._labels()
+        shown = dict.fromkeys(labels.get(id(m)) or m.name for m in metrics)
+        own = dict.fromkeys(m.name for m in metrics if m.name in shown)
+        return [*own, *sorted(shown.keys() - own.keys())]
+
+    def _labels(self) -> dict[int, str | None]:
+        """What the metrics of `compile` are called in logs, by `id(metric)`."""
+        return {} if self._objective is None else {id(m): label for _, m, label, _ in self._objective.metrics}
 
     @property
     def metrics_variables(self) -> list[Any]:
@@ -189,9 +203,7 @@ class Compiled(Layer):
 
     def get_metrics_result(self) -> dict[str, Any]:
         """The values of all metrics by name; a metric may give several."""
-        labels: dict[int, str | None] = {}
-        if self._objective is not None:
-            labels = {id(metric): label for _, metric, label, _ in self._objective.metrics}
+        labels = self._labels()
         results: dict[str, Any] = {}
         for metric in self.metrics:
             value = metric.result()

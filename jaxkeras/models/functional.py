@@ -26,6 +26,11 @@ def check_tensors(tensors: Any, what: str) -> None:
                 f"All `{what}` of a functional model must be symbolic tensors, from `Input` or from calling layers on "
                 f"them; got {x!r} of type {type(x).__name__}."
             )
+        if x._keras_history is None:
+            raise ValueError(
+                f"{x!r}, among the `{what}` of a functional model, was not made by `Input` or by calling layers on an "
+                "input. Write Input(shape), or Function(inputs, outputs) for a graph without layers."
+            )
 
 
 def standardize_inputs(graph: Graph, inputs: Any, name: str) -> list[Any]:

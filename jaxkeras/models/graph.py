@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxkeras.core.symbolic import KerasTensor, Node, Operation, infer
+from jaxkeras.layers.leaves import is_shape
 
 
 def _node_of(tensor: KerasTensor) -> Node:
@@ -41,13 +43,14 @@ class Graph:
 
     def _sort(self) -> None:
         given = {id(x) for x in self.inputs}
+        bare = {id(x) for x in self.inputs if x._keras_history is None}  # KerasTensors that nothing made
         ordered: list[Node] = []
         traversal: dict[int, int] = {}  # operation -> when the walk from the outputs first met it
         state: dict[int, int] = {}
 
         for output in self.outputs:
             # An explicit stack: graphs of applications are deeper than Python's recursion limit.
-            stack: list[tuple[KerasTensor, bool]] = [(output, False)]
+            stack: list[tuple[KerasTensor, bool]] = [] if id(output) in bare else [(output, False)]
             while stack:
                 tensor, done = stack.pop()
                 node = _node_of(tensor)
@@ -63,7 +66,8 @@ class Graph:
                 state[id(node)] = 1
                 stack.append((tensor, True))
                 if not node.is_input and id(tensor) not in given:
-                    stack.extend((x, False) for x in reversed(node.inputs) if state.get(id(_node_of(x))) != 2)
+                    before = [x for x in reversed(node.inputs) if id(x) not in bare]
+                    stack.extend((x, False) for x in before if state.get(id(_node_of(x))) != 2)
 
         depth: dict[int, int] = {}
         operation_depth: dict[int, int] = {}
@@ -75,6 +79,8 @@ class Graph:
                 if id(parent) in members:
                     depth[id(parent)] = max(d + 1, depth.get(id(parent), 0))
         for x in self.inputs:  # an input that no output uses is still an input
+            if id(x) in bare:
+                continue
             node = _node_of(x)
             if id(node) not in members and node.is_input:
                 ordered.append(node)
@@ -149,16 +155,28 @@ class Function(Operation):
     """A graph as an operation: from KerasTensors in to KerasTensors out.
 
     Args:
-        inputs, outputs: KerasTensors, or nested structures of them.
+        inputs, outputs: KerasTensors, or nested structures of them; there must be some of each.
         name: made up when not given.
+
+    Raises:
+        ValueError: for no inputs or outputs, and when an output does not depend on the inputs alone; when called, for
+            inputs of another structure, or of shapes that are not those of `inputs` where these are known.
 
     Example:
 
     >>> x = KerasTensor((None, 3), name="x")
+    >>> double = Function(x, {"twice": x * 2})
+    >>> double(jnp.ones((1, 3)))
+    {'twice': Array([[2., 2., 2.]], dtype=float32)}
+    >>> double.compute_output_shape((5, 3))
+    {'twice': (5, 3)}
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None):
         super().__init__(name=name)
+        for what, tensors in (("inputs", inputs), ("outputs", outputs)):
+            if not jax.tree.leaves(tensors):
+                raise ValueError(f"A Function needs `{what}`, KerasTensors or a structure of them; got {tensors!r}.")
         self.graph = Graph(inputs, outputs)
 
     inputs = property(lambda self: self.graph.inputs)
@@ -166,7 +184,51 @@ class Function(Operation):
     operations = property(lambda self: self.graph.operations)
 
     def call(self, inputs: Any) -> Any:
-        return self.graph.run(jax.tree.leaves(inputs), lambda operation, args, kwargs: operation(*args, **kwargs))
+        flat = self._checked(inputs)
+        return self.graph.run(flat, lambda operation, args, kwargs: operation(*args, **kwargs))
 
     def compute_output_spec(self, inputs: Any) -> Any:
+        self._checked(inputs)
         return infer(self.call, (inputs,), {})
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shapes of the outputs for inputs of given shapes.
+
+        Args:
+            input_shape: a shape, or shapes in the structure of the inputs; None where unknown.
+
+        Returns:
+            Shapes in the structure of the outputs.
+
+        Raises:
+            ValueError: as for a call.
+        """
+        shapes, structure = jax.tree.flatten(input_shape, is_leaf=is_shape)
+        types = [x.dtype for x in self.graph.inputs] + [None] * len(shapes)
+        tensors = jax.tree.unflatten(structure, list(map(KerasTensor, shapes, types)))
+        return jax.tree.map(lambda x: x.shape, self.compute_output_spec(tensors))
+
+    def _checked(self, inputs: Any) -> list[Any]:
+        """The inputs, flat, if they are like those that the graph was made of."""
+        expected = self.graph.inputs_struct
+        if jax.tree.structure(_lists(inputs)) != jax.tree.structure(_lists(expected)):
+            raise ValueError(
+                f"Function '{self.name}' expects inputs of the structure {jax.tree.map(lambda x: x.shape, expected)}; "
+                f"got {jax.tree.map(np.shape, inputs)}."
+            )
+        flat = jax.tree.leaves(inputs)
+        for x, tensor in zip(flat, self.graph.inputs):
+            shape = tuple(np.shape(x))
+            fits = all(None in (a, b) or a == b for a, b in zip(shape, tensor.shape))
+            if len(shape) != len(tensor.shape) or not fits:
+                raise ValueError(
+                    f"Input '{tensor.name}' of Function '{self.name}' has shape {tensor.shape}, not {shape}."
+                )
+        return flat
+
+
+def _lists(struct: Any) -> Any:
+    """The structure with lists in place of tuples, which are as good."""
+    if isinstance(struct, dict):
+        return {key: _lists(item) for key, item in struct.items()}
+    return [_lists(item) for item in struct] if isinstance(struct, (list, tuple)) else struct
