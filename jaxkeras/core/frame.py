@@ -26,14 +26,20 @@ class Frame:
         losses: scalars recorded by `add_loss`.
         checks: `{message: traced bool}`: conditions on values that make the run stop with the message.
         rng: a PRNG key that replaces the seeds of the layers, or None.
+        places: what tells the draws of seed generators apart, by `id` of their states: where they stand.
         abstract: True while shapes are being inferred: a variable without a value then reads as zeros, and
             layers may still be built.
     """
 
-    __slots__ = ("values", "updates", "losses", "rng", "draws", "abstract", "outer", "checks", "trace")
+    __slots__ = ("values", "updates", "losses", "rng", "places", "draws", "abstract", "outer", "checks", "trace")
 
     def __init__(
-        self, values: Mapping[int, Any], rng: Any = None, abstract: bool = False, outer: Frame | None = None
+        self,
+        values: Mapping[int, Any],
+        rng: Any = None,
+        abstract: bool = False,
+        outer: Frame | None = None,
+        places: Mapping[int, int] | None = None,
     ):
         self.values = values
         self.outer = outer  # an apply inside an apply: what it does not know belongs to the one around it
@@ -41,6 +47,7 @@ class Frame:
         self.losses: list[Any] = []
         self.checks: dict[str, Any] = {}
         self.rng = rng
+        self.places: Mapping[int, int] = places if places is not None else outer.places if outer is not None else {}
         self.draws = 0
         self.abstract = abstract
         self.trace = get_opaque_trace_state()
@@ -89,6 +96,13 @@ class Frame:
         self.draws += 1
         return key
 
+    def draw(self, state: Any) -> Any:
+        """The next key of a seed generator, given its state, by where it stands in the layer and the counter.
+
+        Names made up for layers have no part in it, so that models made alike draw alike.
+        """
+        return jax.random.fold_in(self.next_key(), self.places.get(id(state), 0))
+
 
 class _Local(threading.local):
     frame: Frame | None = None
@@ -112,18 +126,21 @@ def frame() -> Frame | None:
 
 
 @contextlib.contextmanager
-def bind(values: Mapping[int, Any], rng: Any = None, abstract: bool = False) -> Iterator[Frame]:
+def bind(
+    values: Mapping[int, Any], rng: Any = None, abstract: bool = False, places: Mapping[int, int] | None = None
+) -> Iterator[Frame]:
     """Bind a frame for the duration of a `with` block.
 
     Args:
         values: `{id(variable): array}`.
         rng: a PRNG key; when given, random layers draw from it and their seed state stays as it is.
         abstract: see `Frame`.
+        places: see `Frame`; those of the frame around it when not given.
 
     Yields:
         The frame, whose `updates` and `losses` the caller reads afterwards.
     """
-    outer, local.frame = local.frame, Frame(values, rng, abstract, local.frame)
+    outer, local.frame = local.frame, Frame(values, rng, abstract, local.frame, places)
     try:
         yield local.frame
     finally:

@@ -94,17 +94,22 @@ def run(
         What it returned, the new state tree, and the frame (for its losses and other updates).
     """
     values = bindings(tables.params, params, "params") | bindings(tables.state, state, "state")
-    with bind(values, rng=as_key(rng)) as frame:
+    places = None if rng is None else {id(v): _hash(path) for path, v in tables.state.items()}
+    with bind(values, rng=as_key(rng), places=places) as frame:
         result = function()
     new_state = nest({p: frame.updates.get(id(v), values[id(v)]) for p, v in tables.state.items()})
     return result, new_state, frame
+
+
+def _hash(path: Path) -> int:
+    return zlib.crc32("/".join(path).encode())
 
 
 def initial_values(variables: dict[Path, Variable], key: Any) -> dict[str, Any]:
     """Fresh values for variables, each from a key folded with its path. Pure: jit it, vmap it over keys."""
     flat = {}
     for path, v in variables.items():
-        own = jax.random.fold_in(as_key(key), zlib.crc32("/".join(path).encode()))
+        own = jax.random.fold_in(as_key(key), _hash(path))
         initializer = v.initializer
         if initializer is None:
             if v.name == "seed_generator_state":

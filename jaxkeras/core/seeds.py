@@ -7,7 +7,6 @@ give the same numbers.
 from __future__ import annotations
 
 import random as python_random
-import zlib
 from typing import Any
 
 import jax
@@ -84,8 +83,7 @@ class SeedGenerator:
         """The next key, uint32 of shape (2,). Inside an apply that was given `rng`, a key derived from that."""
         current = local.frame
         if current is not None and current.rng is not None:
-            # Where the draw stands in the program decides its key: the path of the generator, then a counter.
-            key = jax.random.fold_in(current.next_key(), zlib.crc32(self.state.path.encode()))
+            key = current.draw(self.state)
             return key if key.dtype == jnp.uint32 else jax.random.key_data(key)
         if current is None:
             # Computed now even under somebody's own trace, so that no tracer leaks into the cell.

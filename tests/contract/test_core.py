@@ -157,6 +157,34 @@ def test_randomness_is_explicit():
     jax.tree.map(np.testing.assert_array_equal, kept, state)
 
 
+def test_models_made_alike_draw_alike():
+    def make():
+        noise = [jk.layers.Dropout(0.5), jk.Sequential([jk.layers.GaussianNoise(1.0)])]
+        return jk.Sequential([jk.Input((4, 6)), *noise, jk.layers.GRU(3, recurrent_dropout=0.5)])
+
+    one, other = make(), make()
+    assert one.layers[0].name != other.layers[0].name
+    x = jnp.ones((2, 4, 6))
+    a, b = ([m.apply(*m.init(5), x, training=True, rng=rng)[0] for rng in (0, 1)] for m in (one, other))
+    np.testing.assert_array_equal(a, b)
+    assert (a[0] != a[1]).any()
+
+
+def test_places_and_calls_draw_differently():
+    class Twice(jk.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = jk.layers.Dropout(0.5), jk.layers.Dropout(0.5)
+
+        def call(self, x, training=False):
+            return self.first(x), self.first(x), self.second(x)
+
+    model, x = Twice(), jnp.ones((1, 64))
+    params, state = model.init(0, (1, 64))
+    masks, _ = model.apply(params, state, x, training=True, rng=3)
+    assert len({np.asarray(mask).tobytes() for mask in masks}) == 3
+
+
 def test_writing_under_a_foreign_trace_is_an_error_that_shows_the_way():
     layer = jk.layers.BatchNormalization()
     layer.build((None, 3))
