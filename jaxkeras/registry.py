@@ -6,7 +6,6 @@ and nothing else. What a file says can make a family of this library be loaded, 
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -16,7 +15,7 @@ import numpy as np
 
 from jaxkeras.core import late
 from jaxkeras.core.frame import local
-from jaxkeras.core.names import to_snake_case
+from jaxkeras.core.names import closest, to_snake_case
 from jaxkeras.core.policy import DTypePolicy, FloatDTypePolicy
 from jaxkeras.core.symbolic import KerasTensor
 
@@ -88,13 +87,7 @@ def _load(kind: str, name: str | None = None) -> None:
 
 def unknown(what: str, name: Any, choices: Any) -> ValueError:
     """An error for a name that does not exist, with the closest ones that do."""
-    choices = sorted({str(c) for c in choices})
-    close = difflib.get_close_matches(str(name), choices, n=3, cutoff=0.5)
-    if not close:
-        lower = {c.lower(): c for c in choices}
-        close = [lower[c] for c in difflib.get_close_matches(str(name).lower(), list(lower), n=3, cutoff=0.5)]
-    hint = f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else f" Known: {', '.join(choices[:40])}."
-    return ValueError(f"Unknown {what}: {name!r}.{hint}")
+    return ValueError(f"Unknown {what}: {name!r}. {closest(name, choices)}")
 
 
 def get(kind: str, identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:

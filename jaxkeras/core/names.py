@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jaxkeras.core.frame import local, setting
@@ -36,6 +37,16 @@ def auto_name(prefix: str) -> str:
 def reset_uids() -> None:
     """Start all automatic names again from the beginning."""
     _counts.clear()
+
+
+def closest(name: object, choices: Iterable[object]) -> str:
+    """A sentence for the error about a name that does not exist: the closest ones that do, else all of them."""
+    known = sorted({str(c) for c in choices})
+    close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+    if not close:
+        lower = {c.lower(): c for c in known}
+        close = [lower[c] for c in difflib.get_close_matches(str(name).lower(), list(lower), n=3, cutoff=0.5)]
+    return f"Did you mean {' or '.join(repr(c) for c in close)}?" if close else f"Known: {', '.join(known[:40])}."
 
 
 def unique(name: str, used: dict[str, int]) -> str:

@@ -1,8 +1,9 @@
-"""Errors that end at the user's own line."""
+"""Errors that end at the user's own line, and say what to write there."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 import jax
 
 from jaxkeras.core import config, jax_config
+from jaxkeras.core.names import closest
 
 F = TypeVar("F", bound=Callable[..., Any])
 _OWN = str(Path(__file__).parents[1])
@@ -22,7 +24,10 @@ def brief(function: F) -> F:
 
     Only if no code of the user's is among them: then the line that called `function` is the one to look at. With
     `JAX_TRACEBACK_FILTERING=off`, or after `config.disable_traceback_filtering()`, everything stays.
+
+    The error for a keyword argument that `function` does not have tells the ones that are nearest.
     """
+    known = [name for name, p in inspect.signature(function).parameters.items() if p.kind is not p.VAR_KEYWORD][1:]
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -34,6 +39,14 @@ def brief(function: F) -> F:
             if wanted and _found_here(error.__traceback__):
                 error.__traceback__ = None
             raise
+        except TypeError as error:
+            unknown = [name for name in kwargs if name not in known]
+            if not unknown or error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                raise  # it comes from within
+            raise TypeError(
+                f"{type(args[0]).__name__}.{function.__name__}() got an unexpected keyword argument {unknown[0]!r}. "
+                f"{closest(unknown[0], known)}"
+            ) from None
 
     return wrapper  # type: ignore[return-value]
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxkeras import metrics as metrics_module
 from jaxkeras import optimizers, registry
 from jaxkeras.core import pure
+from jaxkeras.core.tracebacks import brief
 from jaxkeras.layers.base import Layer
 from jaxkeras.training.engine import Engine
 from jaxkeras.training.spec import CompileSpec, Objective, check
@@ -45,6 +46,7 @@ class Compiled(Layer):
         self._run_eagerly = False
 
     # -- compile -------------------------------------------------------------------------------------------------
+    @brief
     def compile(
         self,
         optimizer: Any = "rmsprop",

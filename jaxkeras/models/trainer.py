@@ -228,7 +228,6 @@ class Trainer(Steps):
         steps: int | None = None,
         callbacks: Any = None,
         return_dict: bool = False,
-        **kwargs: Any,
     ) -> Any:
         """Loss and metrics on data.
 
@@ -244,8 +243,6 @@ class Trainer(Steps):
             The loss, or a list of the loss and the metrics in the order of `metrics_names`, or a dict.
         """
         self._require_compiled("evaluate")
-        if kwargs:
-            raise registry.unknown("argument of evaluate", next(iter(kwargs)), ("x", "y", "steps", "return_dict"))
         source = adapt(x, y, sample_weight, batch_size=batch_size, steps=steps)
         source, batch, engine = self._ready(source)
         callback_list = self._callbacks(callbacks, verbose, steps=source.steps, epochs=1)

@@ -174,6 +174,22 @@ MISTAKES = {
     "metric misspelt": (lambda: regression(metrics=["acuracy"]), "Unknown metric: 'acuracy'", "'accuracy'"),
     "activation misspelt": (lambda: L.Dense(3, activation="rleu"), "Unknown activation: 'rleu'", "'relu'"),
     "argument misspelt": (lambda: L.Dense(3, activaton="relu"), "argument of Dense: 'activaton'", "'activation'"),
+    "argument of fit misspelt": (
+        lambda: regression().fit(X, Y, epoch=3),
+        "Sequential.fit() got an unexpected keyword argument 'epoch'. Did you mean 'epochs'",
+    ),
+    "argument of evaluate misspelt": (
+        lambda: regression().evaluate(X, Y, return_dic=True), "Sequential.evaluate() got", "mean 'return_dict'?",
+    ),
+    "argument of predict misspelt": (
+        lambda: regression().predict(X, batchsize=2), "Sequential.predict() got", "mean 'batch_size'?",
+    ),
+    "argument of compile misspelt": (
+        lambda: regression().compile("sgd", losses="mse"), "Sequential.compile() got", "mean 'loss'",
+    ),
+    "argument of train_on_batch unlike any": (
+        lambda: regression().train_on_batch(X, Y, foo=1), "'foo'. Known: class_weight, return_dict, sample_weight, x",
+    ),
     "loss for no output": (
         lambda: fit(two_outputs({"price": "mse", "sise": "mse"}), y=[Y, Y]),
         "key in `loss`: 'sise'", "'size'", "outputs of the model are ['price', 'size']",
@@ -238,6 +254,23 @@ def test_mistake(name):
     last_five = traceback.extract_tb(error.__traceback__)[-5:]
     if name != "layer made in call":  # the line is in `call`, and the weight is made six frames deeper
         assert any(frame.filename == __file__ for frame in last_five), [f.filename for f in last_five]
+
+
+def test_a_misspelt_argument_is_a_type_error_at_the_line_of_the_call():
+    with pytest.raises(TypeError) as caught:
+        regression().fit(X, Y, epoch=3)
+    assert len(traceback.extract_tb(caught.value.__traceback__)) == 2 and caught.value.__suppress_context__
+
+    class Own(jk.Sequential):
+        def train_step(self, state, data):
+            return jk.Model.fit(self, epoch=1)
+
+    model = Own([L.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match=r"Own.fit\(\) got an unexpected keyword argument 'epoch'"):
+        model.fit(X, Y, epochs=1, verbose=0)
+    with pytest.raises(TypeError, match="missing 1 required positional argument"):
+        model.predict()
 
 
 def test_a_file_that_names_an_unknown_class(tmp_path):
