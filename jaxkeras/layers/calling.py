@@ -104,7 +104,7 @@ class Call(Weights):
         shapes = self._build_shapes
         if not shapes:
             return None
-        if len(shapes) == 1:
+        if len(shapes) == 1 or type(self).build is Call.build:  # which takes no more than the first
             return {"input_shape": next(iter(shapes.values()))}
         return {"shapes_dict": shapes}
 
@@ -112,12 +112,18 @@ class Call(Weights):
         """Build with the shapes that `get_build_config` returned."""
         if not config:
             return
+        if type(self).build is Call.build and self._needs_more_than_one_input():
+            return  # the first call builds it: the file does not hold the other shapes
         if "input_shape" in config:
             shape = config["input_shape"]
             if shape is not None:
                 self.build(shape_tuples(shape))
         elif "shapes_dict" in config:
             self.build(**{k: shape_tuples(v) for k, v in config["shapes_dict"].items()})
+
+    def _needs_more_than_one_input(self) -> bool:
+        parameters = list(self._signature.parameters.values())[1:]
+        return any(p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
 
     # -- calling -------------------------------------------------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -276,7 +282,7 @@ class Call(Weights):
             if self.activity_regularizer is not None:
                 for y in jax.tree.leaves(outputs):
                     loss = self.activity_regularizer(y)
-                    self.add_loss(loss / y.shape[0] if y.ndim > 0 else loss)
+                    self.add_loss(loss / max(y.shape[0], 1) if y.ndim > 0 else loss)
         if self.supports_masking:
             self._set_output_masks(first, outputs, previous_mask)
         elif previous_mask is not None and jax.tree.leaves(previous_mask):

@@ -46,6 +46,18 @@ class Scale(L.Layer):
         return {**super().get_config(), "factor": self.factor}
 
 
+@jk.saving.register_keras_serializable("mine")
+class Gate(L.Layer):
+    """Two inputs, and no `build`: its parts are built by the first call."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = L.Dense(4)
+
+    def call(self, x, gate):
+        return self.dense(x) * gate
+
+
 class Plain(L.Layer):
     """Not registered, and without a config of its own."""
 
@@ -100,6 +112,14 @@ def test_registered_classes_and_functions(tmp_path):
     again = train_and_compare(model, tmp_path, endings=("keras", "h5"))
     assert isinstance(again.layers[1], Scale) and again.layers[1].factor == 0.5
     assert again.layers[2].activation is doubled
+
+
+def test_layers_of_two_inputs_without_build(tmp_path):
+    x = L.Input((4,))
+    again = train_and_compare(jk.Model(x, L.Dense(2)(Gate()(x, L.Dense(4)(x)))), tmp_path, endings=("keras", "h5"))
+    assert len(again.weights) == 6
+    # The form that Keras writes and reads.
+    assert registry.serialize(again.layers[2])["build_config"] == {"input_shape": [None, 4]}
 
 
 def test_classes_given_by_name(tmp_path):
