@@ -88,9 +88,10 @@ def standardize_data_format(data_format: str | None) -> str:
     """Resolve `None` to the default layout and reject unknown names."""
     if data_format is None:
         return _image_data_format
-    if data_format not in _LAYOUTS:
+    name = str(data_format).lower()
+    if name not in _LAYOUTS:
         raise ValueError(f"Unknown data_format {data_format!r}; expected one of {', '.join(_LAYOUTS)}.")
-    return data_format
+    return name
 
 
 # -- trial runs -------------------------------------------------------------------------------------------------------

@@ -305,6 +305,7 @@ def _adaptive_max(x: jax.Array, axis: int, count: int) -> jax.Array:
 
 
 def _adaptive_mean(x: jax.Array, axis: int, count: int) -> jax.Array:
+    x = x.astype(jnp.result_type(x, float))  # the mean of integers
     places, counts = _ranges(x.shape[axis], count)
     weights = (np.arange(places.shape[1]) < counts[:, None]) / counts[:, None]
     parts = jnp.take(x, places, axis)

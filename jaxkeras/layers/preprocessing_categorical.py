@@ -31,6 +31,8 @@ def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None)
     indices = jnp.asarray(indices)
     if mode == "int":
         return indices.astype(dtype)
+    if not jnp.issubdtype(indices.dtype, jnp.integer):
+        indices = indices.astype("int32")
     if indices.ndim == 0:
         indices = indices[None]
     if mode == "one_hot" and indices.ndim > 1 and indices.shape[-1] == 1:

@@ -16,6 +16,7 @@ from jaxkeras.layers.arguments import positive_int, respell, tuple_of
 from jaxkeras.layers.base import Layer
 from jaxkeras.layers.input_spec import InputSpec
 from jaxkeras.layers.spatial import Spatial
+from jaxkeras.ops.image import resize
 
 
 @registry.register("keras.layers")
@@ -384,8 +385,8 @@ class UpSampling2D(Spatial):
         factors = dict(zip(self.spatial_axes, self.size))
         if self.interpolation == "nearest":
             return _repeat(inputs, factors)
-        shape = tuple(n * factors.get(axis, 1) for axis, n in enumerate(inputs.shape))
-        return jax.image.resize(inputs, shape, self.interpolation, antialias=False)
+        size = [inputs.shape[axis] * factor for axis, factor in factors.items()]
+        return resize(inputs, size, self.interpolation, data_format=self.data_format)
 
 
 @registry.register("keras.layers")

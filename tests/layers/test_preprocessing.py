@@ -140,6 +140,12 @@ def test_category_encoding(mode, x):
         agree("CategoryEncoding", {"num_tokens": 4, "output_mode": mode}, x, call={"count_weights": weights})
 
 
+@pytest.mark.parametrize("x", [np.array([[0.0, 1.7], [3.2, 2.0]], "float32"), np.array([[True, False]])], ids=str)
+def test_category_encoding_of_other_types_is_that_of_their_integers(x):
+    layer = L.CategoryEncoding(num_tokens=4)
+    np.testing.assert_array_equal(layer(x), layer(x.astype("int32")))
+
+
 def test_category_encoding_in_a_graph():
     x = L.Input((3,), dtype="int32")
     assert L.CategoryEncoding(5)(x).shape == (None, 5)
