@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxkeras import lowering
 from jaxkeras.core.config import standardize_data_format
@@ -28,6 +29,7 @@ class BaseConv(Layer):
 
     rank = 0
     allows_causal = False
+    allows_strides_with_dilation = False
 
     def __init__(
         self,
@@ -60,7 +62,7 @@ class BaseConv(Layer):
         self.input_spec = InputSpec(min_ndim=self.rank + 2)
         if filters is not None and filters <= 0:
             raise ValueError(f"`filters` of {type(self).__name__} must be a positive integer; got {filters!r}.")
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+        if not self.allows_strides_with_dilation and max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
                 f"{type(self).__name__} cannot have strides and dilation at once; got strides={self.strides} and "
                 f"dilation_rate={self.dilation_rate}."
@@ -172,7 +174,24 @@ class _Conv(LowRank, BaseConv):
         self.begin_lora()
 
     def convolve(self, x: jax.Array) -> jax.Array:
-        return lowering.conv(x, self.corrected(), groups=self.groups, **self.window())
+        return self.convolution_op(x, self.corrected())
+
+    def convolution_op(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
+        """The convolution without bias and activation. Override it to change the kernel first.
+
+        Args:
+            inputs: as the layer is given them.
+            kernel: `(*kernel_size, channels // groups, filters)`.
+
+        Example:
+
+        >>> class Standardized(Conv2D):
+        ...     def convolution_op(self, inputs, kernel):
+        ...         return super().convolution_op(inputs, (kernel - kernel.mean()) / kernel.std())
+        >>> Standardized(4, 3)(jnp.ones((2, 8, 8, 3))).shape
+        (2, 6, 6, 4)
+        """
+        return lowering.conv(inputs, jnp.asarray(kernel), groups=self.groups, **self.window())
 
 
 @register("keras.layers")
@@ -256,6 +275,8 @@ class Conv3D(_Conv):
 
 
 class _DepthwiseConv(BaseConv):
+    allows_strides_with_dilation = True
+
     def __init__(
         self,
         kernel_size: int | Sequence[int],
@@ -312,7 +333,7 @@ class DepthwiseConv1D(_DepthwiseConv):
         padding: `"valid"` (none) or `"same"` (the output has `ceil(steps / strides)` steps).
         depth_multiplier: output channels for each input channel.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
-        dilation_rate: distance between the places a window looks at. Not together with strides.
+        dilation_rate: distance between the places a window looks at.
         activation: a name or function; None for none.
         use_bias: whether to add a bias.
         depthwise_initializer, bias_initializer: how the weights start.
@@ -350,6 +371,7 @@ class DepthwiseConv2D(_DepthwiseConv):
 
 class _SeparableConv(BaseConv):
     filters: int
+    allows_strides_with_dilation = True
 
     def __init__(
         self,
@@ -408,7 +430,7 @@ class SeparableConv1D(_SeparableConv):
         strides: step of the window.
         padding: `"valid"` (none), `"same"` (the output has `ceil(steps / strides)` steps) or `"causal"`.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
-        dilation_rate: distance between the places a window looks at. Not together with strides.
+        dilation_rate: distance between the places a window looks at.
         depth_multiplier: channels between the two convolutions, for each input channel.
         activation: a name or function; None for none.
         use_bias: whether to add a bias.

@@ -28,7 +28,8 @@ class Dense(LowRank):
         kernel_initializer, bias_initializer: how the weights start.
         kernel_regularizer, bias_regularizer, activity_regularizer: penalties added to the loss.
         kernel_constraint, bias_constraint: applied to the weights after each update.
-        lora_rank, lora_alpha: train a correction of this rank instead of the kernel (Hu et al., 2021).
+        lora_rank, lora_alpha: train a correction of this rank instead of the kernel, scaled by `lora_alpha / lora_rank`
+            (Hu et al., 2021). Keras's Dense forgets a `lora_alpha` of its constructor and scales by one.
         quantization_config: accepted for compatibility; must be None.
 
     Input shape: `(batch, ..., features)`. Output shape: `(batch, ..., units)`.

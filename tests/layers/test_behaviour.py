@@ -109,6 +109,25 @@ def test_training_moves_the_factors_alone():
     assert moved == {path for path in before if not path.endswith("/kernel")} and losses[-1] < losses[0]
 
 
+def test_the_means_of_integers_are_no_integers():
+    x = np.random.default_rng(0).integers(0, 9, (2, 7, 3))
+    y = layers.AdaptiveAveragePooling1D(3)(x)
+    np.testing.assert_allclose(y, layers.AdaptiveAveragePooling1D(3)(x.astype("float32")), 1e-6)
+
+
+def test_convolution_op_may_be_overridden():
+    class Doubled(layers.Conv1D):
+        def convolution_op(self, inputs, kernel):
+            return super().convolution_op(inputs, 2 * kernel)
+
+    x = jnp.arange(24.0).reshape(2, 4, 3)
+    layer, plain = Doubled(2, 3, bias_initializer="ones"), layers.Conv1D(2, 3)
+    y = layer(x)
+    plain.build(x.shape)
+    plain.kernel.assign(layer.kernel)
+    np.testing.assert_allclose(y, 2 * plain(x) + 1, 1e-5)
+
+
 def test_low_rank_adaptation_is_refused():
     with pytest.raises(ValueError, match="floating point only"):
         layers.Dense(2, quantization_config={"mode": "int8"})
