@@ -54,14 +54,14 @@ class _HeadAttention(Layer):
             positive_int(sliding_window, "sliding_window", self)
         self.dropout, self.use_bias, self.use_gate, self.seed = dropout, use_bias, use_gate, seed
         self.sliding_window, self._flash_attention = sliding_window, flash_attention
-        if dropout > 0:
-            self.seed_generator = SeedGenerator(seed)
         self.supports_masking = True
 
     def _add_projection(
         self, role: str, equation: str, sizes: Sequence[int], input_shape: Sequence[int | None], name: str | None = None
     ) -> None:
         """Make the projection that is named after its role, with a bias over the last axes of its output."""
+        if role == "output" and self.dropout > 0:  # between them, so that initial weights are those of Keras
+            self.seed_generator = SeedGenerator(self.seed)
         target = equation.rsplit(">", 1)[1]
         unknown = [None] * (len(target) - 1 - len(sizes))
         dense = EinsumDense(
@@ -147,9 +147,9 @@ class _HeadAttention(Layer):
         **options: Any,
     ) -> tuple[jax.Array, jax.Array | None]:
         """Attention of (batch, time, heads, size), and its weights if `scores`; the mask is (batch, targets, sources),
-        or has heads second."""
-        if mask is not None and mask.ndim == 3:
-            mask = mask[:, None]
+        is the same for all of the batch, or has heads second."""
+        if mask is not None and mask.ndim < 4:
+            mask = mask[None, None] if mask.ndim == 2 else mask[:, None]
         result: Any = lowering.dot_product_attention(
             query, key, value, mask=mask, return_scores=scores, flash=self._flash_attention, **options
         )
@@ -317,8 +317,9 @@ class GroupedQueryAttention(_HeadAttention):
         num_query_heads: number of query heads.
         num_key_value_heads: number of key and value heads; divides `num_query_heads`.
         dropout, use_bias, sliding_window, flash_attention, kernel_initializer, bias_initializer, kernel_regularizer,
-            bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, use_gate, seed: as in
-            `MultiHeadAttention`.
+            bias_regularizer, kernel_constraint, bias_constraint, use_gate, seed: as in `MultiHeadAttention`.
+        activity_regularizer: penalty on the output of each projection and, as in Keras, on that of the layer: the last
+            projection counts twice.
 
     Call arguments and outputs are those of `MultiHeadAttention`.
 
@@ -359,6 +360,7 @@ class GroupedQueryAttention(_HeadAttention):
             kernel_constraint=kernel_constraint, bias_constraint=bias_constraint,
             activity_regularizer=activity_regularizer, **kwargs,
         )  # fmt: skip
+        self.activity_regularizer = self._part_regularizer  # Keras has it penalise the layer's output as well
         self.head_dim = positive_int(head_dim, "head_dim", self)
         self.num_query_heads = positive_int(num_query_heads, "num_query_heads", self)
         self.num_key_value_heads = positive_int(num_key_value_heads, "num_key_value_heads", self)

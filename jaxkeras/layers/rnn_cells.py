@@ -93,6 +93,7 @@ class GatedCell(Layer):
     gates: int  # blocks of `units` columns in the kernels
     axis = -1  # along which the gates lie
     fused = True  # whether `sequence` exists
+    _seed_first = False  # whether Keras seeds the dropout before the initializers, on which initial weights depend
 
     def __init__(
         self,
@@ -116,9 +117,12 @@ class GatedCell(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        self.seed = seed
+        if self._seed_first:
+            self.seed_generator = SeedGenerator(seed)
         self.units = positive_int(units, "units", self)
         self.activation = get_activation(activation)
-        if recurrent_activation is not None:
+        if self.gates > 1:
             self.recurrent_activation = get_activation(recurrent_activation)
         self.use_bias = use_bias
         weight_settings(
@@ -131,8 +135,8 @@ class GatedCell(Layer):
         self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
         # Keras's implementation 1 gives every gate a mask of its own; recurrent dropout implies it.
         self.implementation = 1 if self.recurrent_dropout else implementation
-        self.seed = seed
-        self.seed_generator = SeedGenerator(seed)
+        if not self._seed_first:
+            self.seed_generator = SeedGenerator(seed)
         self.state_size: Any = self.units
         self.output_size = self.units
 
@@ -246,6 +250,7 @@ class SimpleRNNCell(GatedCell):
     """
 
     gates = 1
+    _seed_first = True
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ class ConvLSTMCell(LSTMCell):
     """One step of a convolutional LSTM over `rank` spatial dimensions."""
 
     fused = False
+    _seed_first = True
 
     def __init__(
         self,

@@ -50,6 +50,7 @@ HEADS = {"num_heads": 2, "key_dim": 3}
 @pytest.mark.parametrize("settings, shapes, call", [
     ({}, (Q, V), {}),
     ({"dropout": 0.5, "seed": 1}, (Q, V), {"attention_mask": ALLOWED}),
+    ({"dropout": 0.5, "seed": 1}, (Q, V), {"attention_mask": ALLOWED[0]}),
     ({"value_dim": 4, "output_shape": 7}, (Q, V), {"value_mask": MASK, **SCORES}),
     ({"output_shape": (3, 4), "kernel_regularizer": "l2"}, (Q, V, K), {"attention_mask": ALLOWED}),
     ({"use_gate": True, "use_bias": False}, (Q, V), {"use_causal_mask": True}),
@@ -71,6 +72,22 @@ def test_grouped_query(settings, call):
     inputs = (make_input(Q), make_input((2, 3, 5)))
     heads = {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}
     same("GroupQueryAttention", {**heads, **settings}, inputs, call)
+
+
+@pytest.mark.parametrize("name, settings, count", [
+    ("MultiHeadAttention", HEADS, 4),
+    ("GroupQueryAttention", {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}, 5),  # its output twice
+], ids=str)  # fmt: skip
+def test_activity_regularizer(name, settings, count):
+    ours, theirs = getattr(L, name)(**settings, activity_regularizer="l2"), getattr(keras.layers, name)(
+        **settings, activity_regularizer="l2"
+    )
+    q, v = make_input(Q), make_input((2, 3, 5))
+    theirs(q, v), ours(q, v)
+    ours.set_weights(theirs.get_weights())
+    theirs(q, v), ours(q, v)
+    assert len(ours.losses) == len(theirs.losses) == count
+    np.testing.assert_allclose(sum(ours.losses), sum(theirs.losses), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name, settings", [

@@ -33,8 +33,17 @@ WEIGHTS = [
     "Conv1D(4, 3, kernel_initializer=k.initializers.GlorotUniform(seed=3))",
     "SpectralNormalization(k.layers.Dense(3, kernel_initializer=k.initializers.GlorotUniform(seed=3)))",
 ]
+# Initial weights under a global seed: they depend on the order in which all parts take theirs.
+SEEDED = [
+    "SimpleRNN(3)",
+    "GRU(3)",
+    "Bidirectional(k.layers.LSTM(2))",
+    "ConvLSTM1D(2, 1)",
+    "MultiHeadAttention(2, 2, dropout=0.1)",
+    "GroupQueryAttention(2, 2, 1, dropout=0.1)",
+]
 PROGRAM = """
-def run(k, layers, weights, x):
+def run(k, layers, weights, seeded, x):
     results = {}
     for text in layers:
         layer = eval("k.layers." + text, {"k": k})
@@ -43,6 +52,11 @@ def run(k, layers, weights, x):
         layer = eval("k.layers." + text, {"k": k})
         layer.build(x.shape)
         results[text] = [np.asarray(w) for w in layer.get_weights() if w.any()][:1]
+    for text in seeded:
+        k.utils.set_random_seed(7)
+        layer = eval("k.layers." + text, {"k": k})
+        layer(*(x, x) if "Attention" in text else (x[..., None],) if "Conv" in text else (x,))
+        results[text] = layer.get_weights()
     return results
 """
 ORACLE = f"""
@@ -61,7 +75,7 @@ def keras_results():
     pytest.importorskip("keras")
     done = subprocess.run(
         [sys.executable, "-c", ORACLE],
-        input=pickle.dumps((LAYERS, WEIGHTS, X)),
+        input=pickle.dumps((LAYERS, WEIGHTS, SEEDED, X)),
         capture_output=True,
         env={**os.environ, "KERAS_BACKEND": "jax"},
         timeout=300,
@@ -73,10 +87,10 @@ def keras_results():
 def ours(text):
     scope: dict = {"np": np}
     exec(PROGRAM, scope)
-    return scope["run"](jk, [text] if text in LAYERS else [], [text] if text in WEIGHTS else [], X)[text]
+    return scope["run"](jk, *([text] if text in texts else [] for texts in (LAYERS, WEIGHTS, SEEDED)), X)[text]
 
 
-@pytest.mark.parametrize("text", WEIGHTS)
+@pytest.mark.parametrize("text", WEIGHTS + SEEDED)
 def test_same_weights_as_keras(text, keras_results):
     found = ours(text)
     assert found
@@ -126,6 +140,12 @@ def test_noise_shapes():
     np.testing.assert_array_equal(y, jnp.broadcast_to(y[:, :1], y.shape))
     y = jk.layers.SpatialDropout2D(0.5, "channels_first", seed=1)(jnp.ones((2, 40, 3, 3)), training=True)
     np.testing.assert_array_equal(y, jnp.broadcast_to(y[:, :, :1, :1], y.shape))
+
+
+def test_activity_regularization_of_an_empty_batch():
+    layer = jk.layers.ActivityRegularization(l1=0.5)
+    layer(jnp.ones((0, 2)))
+    assert float(layer.losses[0]) == 0.0
 
 
 def test_activity_regularization():

@@ -92,6 +92,11 @@ def test_gru_variants(settings):
     same(*pair("GRU", units=4, return_sequences=True, **settings))
 
 
+@pytest.mark.parametrize("name", ["LSTM", "GRU"])
+def test_no_recurrent_activation_is_the_identity(name):
+    same(*pair(name, units=4, recurrent_activation=None))
+
+
 def test_lstm_starts_with_a_forget_bias_of_one():
     layer = LSTM(2)
     layer.build((None, None, 3))
