@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.ops._row import as_array
+from jaxkeras.ops.nn import normalize
 
 _KIND = "keras.regularizers"
 
@@ -180,7 +181,7 @@ class OrthogonalRegularizer(Regularizer):
             raise ValueError(f"OrthogonalRegularizer is for matrices, got a weight of shape {x.shape}.")
         if self.mode == "columns":
             x = x.T
-        x = x / jnp.linalg.norm(x, axis=1, keepdims=True)
+        x = normalize(x, axis=1)  # a row of zeros stays zero, and its gradient finite
         size = x.shape[0]
         cosines = (x @ x.T) * (1 - jnp.eye(size, dtype=x.dtype))
         return self.factor * 0.5 * jnp.sum(jnp.abs(cosines)) / (size * (size - 1) / 2)

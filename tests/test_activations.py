@@ -79,6 +79,13 @@ def test_custom_activations():
         activations.serialize(lambda x: x)
 
 
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "sparsemax"])
+@pytest.mark.parametrize("shape, axis", [((4,), 1), ((4,), -2), ((), -1)])
+def test_an_axis_out_of_bounds_is_refused(name, shape, axis):
+    with pytest.raises(ValueError, match="out of bounds"):
+        getattr(activations, name)(jnp.ones(shape), axis=axis)
+
+
 def test_softmax_over_one_element_warns():
     with pytest.warns(UserWarning, match="sigmoid"):
         activations.softmax(np.zeros((2, 1), "float32"))

@@ -30,6 +30,12 @@ def test_same_as_keras(name, kwargs):
     assert regularizers.deserialize(regularizers.serialize(ours)).get_config() == ours.get_config()
 
 
+def test_a_row_of_zeros_is_orthogonal_to_every_other():
+    w = np.stack([np.zeros(3), W[0, :3], W[1, :3]]).astype("float32")
+    penalty = regularizers.OrthogonalRegularizer(0.3)
+    np.testing.assert_allclose(penalty(w), keras.regularizers.OrthogonalRegularizer(0.3)(w), rtol=1e-6)
+
+
 def test_orthogonal_columns_are_the_rows_of_the_transpose():
     by_column = regularizers.OrthogonalRegularizer(mode="columns")(W)
     np.testing.assert_allclose(by_column, regularizers.OrthogonalRegularizer()(W.T), rtol=1e-6)

@@ -99,7 +99,7 @@ def softmax(x: Any, axis: int | tuple[int, ...] = -1) -> jax.Array:
     [0.5, 0.5]
     """
     x = as_array(x)
-    if isinstance(axis, int) and x.ndim and x.shape[axis] == 1:
+    if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
         warnings.warn(
             f"Softmax over axis {axis} of shape {x.shape}, which has size 1, is always 1. Did you mean sigmoid?",
             stacklevel=3,
@@ -134,10 +134,9 @@ def sparsemax(x: Any, axis: int = -1) -> jax.Array:
         [Martins and Astudillo, 2016](https://arxiv.org/abs/1602.02068)
     """
     x = as_array(x)
-    axis = axis % x.ndim
     z = jnp.flip(jnp.sort(x, axis=axis), axis)
     sums = jnp.cumsum(z, axis=axis)
-    count = jnp.arange(1, x.shape[axis] + 1).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
+    count = jnp.expand_dims(jnp.arange(1, x.shape[axis] + 1), [a for a in range(x.ndim) if a != axis % x.ndim])
     kept = 1 + count * z > sums
     total = jnp.sum(jnp.where(kept, sums, 0), axis=axis, keepdims=True)
     return jnp.maximum(x - (total - 1) / jnp.sum(kept, axis=axis, keepdims=True).astype(x.dtype), 0)
