@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import ast
 import base64
-import contextlib
 import copy
-import gc
 import json
 import marshal
 import os
 import pathlib
-import sys
-import time
 import zipfile
 
 import numpy as np
@@ -20,8 +16,8 @@ import pytest
 
 import jaxkeras as jk
 from jaxkeras import layers as L
-from jaxkeras import registry
 from jaxkeras.saving import load_model
+from tests.saving.hostile import nothing_happens, refused, rewritten
 
 h5py = pytest.importorskip("h5py")
 CODE = base64.b64encode(marshal.dumps((lambda x: print(x)).__code__)).decode()
@@ -90,88 +86,6 @@ PLACES = {
     "optimizer": _compile("optimizer", lambda bad: bad),
     "metrics": _compile("metrics", lambda bad: ["mse", bad]),
 }
-
-
-@pytest.fixture(scope="module")
-def honest(tmp_path_factory):
-    """A compiled model in all formats, and read once so that all imports have happened."""
-    folder = tmp_path_factory.mktemp("honest")
-    x = L.Input((3,), name="x")
-    model = jk.Model(x, L.Dense(2, name="d")(x))
-    model.compile("adam", "mse", metrics=["mae"])
-    model.fit(np.ones((2, 3)), np.ones((2, 2)), verbose=0)
-    for ending in ("keras", "h5"):
-        model.save(folder / f"m.{ending}")
-        load_model(folder / f"m.{ending}")
-    model.save_weights(folder / "m.weights.h5")
-    model.load_weights(folder / "m.weights.h5")
-    return folder, model
-
-
-_watching: list[list] = []
-_FORBIDDEN = ("import", "exec", "compile", "marshal.loads", "pickle.find_class", "os.system", "subprocess.Popen",
-              "os.exec", "os.posix_spawn", "os.fork", "ctypes.dlopen", "shutil.rmtree")  # fmt: skip
-_hooked = False
-
-
-def _hook(event, arguments):
-    if _watching and (event in _FORBIDDEN or event.startswith("socket.") or event == "open"):
-        _watching[-1].append((event, str(arguments[0]) if arguments else ""))
-
-
-@contextlib.contextmanager
-def nothing_happens(*allowed):
-    """No module is imported, no code compiled or run, no process or socket made, no file opened but these."""
-    global _hooked
-    if not _hooked:
-        sys.addaudithook(_hook)
-        _hooked = True
-    events: list = []
-    modules = set(sys.modules)
-    _watching.append(events)
-    try:
-        yield
-    finally:
-        _watching.pop()
-    assert [e for e in events if not (e[0] == "open" and any(str(a) in e[1] for a in allowed))] == []
-    assert set(sys.modules) == modules
-
-
-@pytest.fixture(scope="module", autouse=True)
-def everything_built_in_is_loaded():
-    """The library reads its own modules when their names first occur, which is not what these tests look for."""
-    for kind in registry._BUILT_IN:
-        registry.registered(kind)
-    for name in jk.ops.__all__:
-        getattr(jk.ops, name)
-
-
-def refused(path, load=load_model):
-    __tracebackhide__ = True
-    caught = None
-    with nothing_happens(path):
-        try:
-            load(path)
-        except Exception as error:
-            caught = error
-    assert type(caught) is ValueError, repr(caught)
-    assert 20 < len(str(caught)) < 500
-    return str(caught)
-
-
-def rewritten(source, target, change=None, extra=(), replace=None):
-    """A copy of a `.keras` file with another config or members."""
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
-        for name in old.namelist():
-            data = old.read(name)
-            if name == "config.json" and change is not None:
-                config = json.loads(data)
-                change(config)
-                data = json.dumps(config).encode()
-            new.writestr(name, (replace or {}).get(name, data))
-        for name, data in extra:
-            new.writestr(name, data)
-    return target
 
 
 @pytest.mark.parametrize(
@@ -289,157 +203,7 @@ def test_names_cannot_pass_through_a_link(honest, tmp_path):
     assert "link" in refused(target)
 
 
-# -- bombs: files that ask for much more memory than they are large ----------------------------------------------------
-HUGE = 200_000_000
-
-
-def _memory(field):
-    """Megabytes: "VmRSS" now, "VmHWM" at most since the last reset."""
-    status = pathlib.Path("/proc/self/status").read_text()
-    return int(status.split(f"{field}:")[1].split()[0]) / 1024
-
-
-@contextlib.contextmanager
-def little_memory():
-    """At most 64 MiB more are needed, and at most five seconds."""
-    gc.collect()
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # resets the peak
-    before, start = _memory("VmRSS"), time.monotonic()
-    yield
-    assert _memory("VmHWM") - before < 64 and time.monotonic() - start < 5
-
-
-linux = pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="measures memory as Linux counts it")
-
-
-def _widen(config, units=HUGE):
-    config["config"]["layers"][1]["config"]["units"] = units
-
-
-def _declare(file, key, **storage):
-    """In place of an array one of the same kind that is huge, of which nothing is stored."""
-    for path in (key, key.replace("kernel", "bias").replace("vars/0", "vars/1")):
-        if path in file:
-            shape = (*file[path].shape[:-1], HUGE)
-            del file[path]
-            file.create_dataset(path, shape, "float32", **storage)
-
-
-STORAGE = {"contiguous": {}, "chunked": {"chunks": True}, "compressed": {"chunks": True, "compression": "gzip"}}
-
-
-@linux
-@pytest.mark.parametrize("storage", STORAGE)
-@pytest.mark.parametrize("ending", ["weights.h5", "h5", "keras"])
-@pytest.mark.parametrize("agrees", [False, True], ids=["data", "data-and-config"])
-def test_huge_arrays_of_which_nothing_is_stored(honest, tmp_path, ending, storage, agrees):
-    folder, model = honest
-    path = tmp_path / f"m.{ending}"
-    inner = tmp_path / "m.weights.h5"
-    source = folder / ("m.h5" if ending == "h5" else inner.name)
-    target = path if ending == "h5" else inner
-    target.write_bytes(source.read_bytes())
-    with h5py.File(target, "r+") as file:
-        _declare(file, "model_weights/d/d/kernel" if ending == "h5" else "layers/dense/vars/0", **STORAGE[storage])
-        if ending == "h5" and agrees:
-            config = json.loads(file.attrs["model_config"])
-            _widen(config)
-            file.attrs["model_config"] = json.dumps(config)
-    if ending == "keras":
-        replace = {"model.weights.h5": inner.read_bytes()}
-        rewritten(folder / "m.keras", path, _widen if agrees else None, replace=replace)
-    with little_memory():
-        message = refused(path, model.load_weights if ending == "weights.h5" else load_model)
-    assert "declares more than it holds" in message or "shapes" in message
-
-
-@linux
-@pytest.mark.parametrize("units", [10**8, 10**12])
-@pytest.mark.parametrize("ending", ["h5", "keras"])
-def test_huge_layers_without_weights_to_match(honest, tmp_path, ending, units):
-    folder, _ = honest
-    path = tmp_path / f"m.{ending}"
-    if ending == "keras":
-        rewritten(folder / "m.keras", path, lambda config: _widen(config, units))
-    else:
-        path.write_bytes((folder / "m.h5").read_bytes())
-        with h5py.File(path, "r+") as file:
-            config = json.loads(file.attrs["model_config"])
-            _widen(config, units)
-            file.attrs["model_config"] = json.dumps(config)
-    with little_memory():
-        assert "'d'" in refused(path)
-
-
-@linux
-@pytest.mark.parametrize("member", ["config.json", "model.weights.h5", "metadata.json", "assets/x"])
-def test_members_that_inflate(honest, tmp_path, member):
-    folder, _ = honest
-    path = tmp_path / "m.keras"
-    with zipfile.ZipFile(folder / "m.keras") as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
-        data = {name: old.read(name) for name in old.namelist()}
-        data[member] = data.get(member, b"") + b" " * (200 * 1024**2)
-        for name, content in data.items():
-            new.writestr(name, content)
-    del data, content
-    with little_memory():
-        assert "declares more than it holds" in refused(path)
-
-
-def test_many_arrays_that_are_harmless_alone(tmp_path):
-    path = tmp_path / "m.weights.h5"
-    model = jk.Sequential([L.Input((1000,)), *(L.Dense(1000, use_bias=False) for _ in range(9))])
-    with h5py.File(path, "w") as file:
-        for i in range(9):
-            file.create_dataset(f"layers/dense{f'_{i}' if i else ''}/vars/0", (1000, 1000), "float32")
-    assert "declares more than it holds" in refused(path, model.load_weights)
-    with pytest.raises(ValueError, match="declares more than it holds"):
-        jk.saving.KerasFileEditor(path)
-
-
-@linux
-def test_shapes_and_numbers_in_configs_reserve_nothing(honest, tmp_path):
-    """What a layer computes while its graph is built is computed abstractly."""
-    folder, _ = honest
-    bombs = {
-        "RepeatVector": {"n": 10**9}, "Dense": {"units": 10**9}, "Embedding": {"input_dim": 10**9, "output_dim": 9},
-        "CategoryEncoding": {"num_tokens": 10**9}, "UnitNormalization": {"axis": -1},
-        "RandomRotation": {"factor": 0.1}, "RandomZoom": {"height_factor": 0.1}, "UpSampling2D": {"size": 10**5},
-        "Resizing": {"height": 10**6, "width": 10**6}, "ZeroPadding2D": {"padding": 10**6},
-    }  # fmt: skip
-    images = ("RandomRotation", "RandomZoom", "UpSampling2D", "Resizing", "ZeroPadding2D")
-
-    def change(config, name):
-        before, layer = config["config"]["layers"]
-        shape = [None, 10**4, 10**5, 3] if name in images else [None, 10**9]
-        before["config"]["batch_shape"] = layer["inbound_nodes"][0]["args"][0]["config"]["shape"] = shape
-        layer |= {"class_name": name, "config": {"name": "d", **bombs[name]}}
-        layer.pop("build_config")
-
-    for name in bombs:
-        path = rewritten(folder / "m.keras", tmp_path / "m.keras", lambda c, name=name: change(c, name))
-        with little_memory(), contextlib.suppress(ValueError):
-            load_model(path)
-
-    def metric(config):
-        config["compile_config"]["metrics"] = [{"module": "keras.metrics", "class_name": "AUC", "config": huge}]
-
-    huge = {"num_thresholds": 10**9}
-    with little_memory():
-        assert "num_thresholds" in refused(rewritten(folder / "m.keras", tmp_path / "m.keras", metric))
-
-
-def test_honest_files_may_be_compressed(honest, tmp_path):
-    folder, model = honest
-    path = tmp_path / "m.keras"
-    with zipfile.ZipFile(folder / "m.keras") as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
-        for name in old.namelist():
-            new.writestr(name, old.read(name))
-    assert path.stat().st_size < (folder / "m.keras").stat().st_size
-    for a, b in zip(load_model(path).get_weights(), model.get_weights()):
-        np.testing.assert_array_equal(a, b)
-
-
+# -- what is no array, no member, no name ------------------------------------------------------------------------------
 def test_strings_in_place_of_numbers(honest, tmp_path):
     folder, model = honest
     path = tmp_path / "m.weights.h5"
