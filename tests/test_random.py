@@ -13,6 +13,7 @@ import pytest
 from jaxkeras import initializers, random
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.random import SeedGenerator
+from jaxkeras.utils import set_random_seed
 from tests.compilations import counting
 
 EXPRESSIONS = [
@@ -156,3 +157,9 @@ def test_initializers_draw_from_another_key_under_transformations():
         many = jax.jit(jax.vmap(lambda k, i=initializer: i.draw(k, (4, 2), "float32")))(keys)
         one = initializer.draw(keys[1], (4, 2), "float32")
         np.testing.assert_allclose(many[1], one, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1"])
+def test_set_random_seed_refuses_what_no_generator_takes(seed):
+    with pytest.raises(ValueError, match=r"an integer in \[0, 2\*\*32\)"):
+        set_random_seed(seed)

@@ -72,7 +72,8 @@ class CallbackList(Callback):
     def release(self) -> None:
         for callback in self.callbacks:
             try:
-                getattr(callback, "release", _nothing)()
+                if hasattr(callback, "release"):  # one of another library may lack it
+                    callback.release()
             except Exception as error:
                 warnings.warn(
                     f"{type(callback).__name__} could not close what it had open when training failed: {error!r}",
@@ -84,10 +85,6 @@ class CallbackList(Callback):
 
     def wants_batches(self, mode: str) -> bool:
         return any(_ask(callback, "wants_batches", mode) for callback in self.callbacks)
-
-
-def _nothing() -> None:
-    """What a callback of another library does that has no `release`."""
 
 
 def _check(callback: Any) -> None:

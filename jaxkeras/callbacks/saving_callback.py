@@ -55,7 +55,7 @@ class SavingCallback(MonitorCallback):
             batch: index within the epoch, or None at its end.
             logs: of the epoch, or of its batches so far.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define `save_now(self, epoch, batch, logs)`.")
 
     def overrides(self, hook: str) -> bool:
         # Batches matter only when something is saved between them.

@@ -30,17 +30,17 @@ def set_random_seed(seed: int) -> None:
         seed: an integer in [0, 2**32); seeds Python's, NumPy's and the library's own generators.
 
     Raises:
-        ValueError: for something that is not an integer.
+        ValueError: for something that is not such an integer.
 
     Example:
 
     >>> set_random_seed(0)
     """
-    if not isinstance(seed, (int, np.integer)):
-        raise ValueError(f"set_random_seed needs an integer; got {seed!r}.")
+    if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise ValueError(f"set_random_seed needs an integer in [0, 2**32); got {seed!r}.")
     global _global
     python_random.seed(int(seed))
-    np.random.seed(int(seed) % 2**32)
+    np.random.seed(int(seed))
     _global = None
 
 

@@ -93,7 +93,7 @@ class FBetaScore(Metric):
         weights = jnp.ones((), self.dtype)
         if sample_weight is not None:
             weights = jnp.asarray(sample_weight, self.dtype)
-            if weights.shape != y_true.shape[:1]:
+            if weights.shape not in (y_true.shape[:1], (1,)):  # one for all, as Keras takes it
                 raise ValueError(
                     f"`sample_weight` of {type(self).__name__} must have one number for each sample, shape "
                     f"{y_true.shape[:1]}; got shape {weights.shape}."

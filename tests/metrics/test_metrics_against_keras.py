@@ -355,3 +355,9 @@ def test_variables_that_wait_for_data_are_made_without_computing():
         expected.update_state(*args)
         assert [(v.name, v.shape) for v in metric.variables] == [(v.name, v.shape) for v in expected.variables]
         assert not any(np.asarray(v.value).any() for v in metric.variables)
+
+
+def test_one_weight_for_all_samples_of_an_f_score():
+    ours, theirs = _pair("F1Score", {})
+    y_true, y_pred = np.eye(4, dtype="float32")[_classes(4, 6)], _uniform(6, 4)
+    _close(ours(y_true, y_pred, sample_weight=[0.5]), theirs(y_true, y_pred, sample_weight=[0.5]))
