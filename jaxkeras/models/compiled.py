@@ -12,7 +12,7 @@ from jaxkeras import metrics as metrics_module
 from jaxkeras import optimizers, registry
 from jaxkeras.core import pure
 from jaxkeras.core.tracebacks import brief
-from jaxkeras.layers.base import Layer
+from jaxkeras.layers._base.layer import Layer
 from jaxkeras.training.engine import Engine
 from jaxkeras.training.spec import CompileSpec, Objective, check
 

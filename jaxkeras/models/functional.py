@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jaxkeras import registry
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.symbolic import KerasTensor, Operation, OpNode
-from jaxkeras.layers.base import Layer
-from jaxkeras.layers.input import InputLayer
+from jaxkeras.layers._base.layer import Layer
+from jaxkeras.layers.core.input import InputLayer
 from jaxkeras.models.graph import Graph
 
 

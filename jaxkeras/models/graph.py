@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxkeras.core.symbolic import KerasTensor, Node, Operation, infer
-from jaxkeras.layers.leaves import is_shape
+from jaxkeras.layers._base.tensor_structures import is_shape
 
 
 def _node_of(tensor: KerasTensor) -> Node:

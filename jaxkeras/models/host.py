@@ -11,7 +11,7 @@ import numpy as np
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.data import ArraySource, Source
 from jaxkeras.data.convert import is_text
-from jaxkeras.layers.base import Layer
+from jaxkeras.layers._base.layer import Layer
 from jaxkeras.models.functional import run_graph, standardize_inputs
 from jaxkeras.models.graph import Graph
 

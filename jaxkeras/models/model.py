@@ -12,8 +12,8 @@ from jaxkeras import registry
 from jaxkeras.core.frame import setting
 from jaxkeras.core.names import name_scope
 from jaxkeras.core.symbolic import KerasTensor
-from jaxkeras.layers.base import Layer
-from jaxkeras.layers.input import InputLayer
+from jaxkeras.layers._base.layer import Layer
+from jaxkeras.layers.core.input import InputLayer
 from jaxkeras.models import functional
 from jaxkeras.models.graph import Graph
 from jaxkeras.models.trainer import Trainer
@@ -401,7 +401,7 @@ def _clone(model: Model, input_tensors: Any, clone_function: Any, call_function:
 
     graph = model._graph
     if input_tensors is None:
-        from jaxkeras.layers.input import Input
+        from jaxkeras.layers.core.input import Input
 
         new_inputs = [
             Input(batch_shape=x.shape, dtype=x.dtype, name=x._keras_history.operation.name) for x in graph.inputs

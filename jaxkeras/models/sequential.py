@@ -9,9 +9,9 @@ from jaxkeras.core.frame import local
 from jaxkeras.core.names import config_scope, unique
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.core.variable import standardize_shape
-from jaxkeras.layers.base import Layer
-from jaxkeras.layers.input import InputLayer
-from jaxkeras.layers.leaves import is_shape
+from jaxkeras.layers._base.layer import Layer
+from jaxkeras.layers._base.tensor_structures import is_shape
+from jaxkeras.layers.core.input import InputLayer
 from jaxkeras.models.graph import Graph
 from jaxkeras.models.model import Model
 

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 
 from jaxkeras import registry
 from jaxkeras.core import config
-from jaxkeras.layers.preprocessing_boxes import clip_to_image_size as clip_to_image_size
-from jaxkeras.layers.preprocessing_boxes import convert_format as convert_format
-from jaxkeras.layers.preprocessing_boxes import projected
+from jaxkeras.layers.preprocessing.image.bounding_boxes import clip_to_image_size as clip_to_image_size
+from jaxkeras.layers.preprocessing.image.bounding_boxes import convert_format as convert_format
+from jaxkeras.layers.preprocessing.image.bounding_boxes import projected
 
 Array = jax.Array
 _CODINGS = ("center_xywh", "center_yxhw")

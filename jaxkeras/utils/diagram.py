@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from jaxkeras.layers.input import InputLayer
+from jaxkeras.layers.core.input import InputLayer
 from jaxkeras.models.model import Model
 from jaxkeras.models.sequential import Sequential
 from jaxkeras.utils.summary import listed, type_name

@@ -14,8 +14,8 @@ from jaxkeras.core.names import auto_name
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.data import PyDataset
 from jaxkeras.layers import Layer
-from jaxkeras.layers.preprocessing_host import as_array, as_strings
-from jaxkeras.layers.preprocessing_lookup import Lookup
+from jaxkeras.layers.preprocessing.categorical.lookup import Lookup
+from jaxkeras.layers.preprocessing.host_layer import as_array, as_strings
 
 _PRIVATE = "keras.src.layers.preprocessing.feature_space"  # as which files of Keras name the small classes
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxkeras.layers.preprocessing_boxes import convert_format, dense
+from jaxkeras.layers.preprocessing.image.bounding_boxes import convert_format, dense
 from jaxkeras.utils.images import pillow
 from jaxkeras.visualization.gallery import matplotlib_patches, plot_image_gallery
 from jaxkeras.visualization.pixels import as_given, batch, channels_last, to_bytes

@@ -10,7 +10,7 @@ import pytest
 
 import jaxkeras as jk
 from jaxkeras.core import names
-from jaxkeras.layers.preprocessing_image import KeyStream
+from jaxkeras.layers.preprocessing.image.image_layer import KeyStream
 from tests.layers.parity import same_signature
 
 keras = pytest.importorskip("keras")
@@ -225,7 +225,7 @@ def test_boxes_equal_keras(name, settings):
 
 @pytest.mark.parametrize("form", ["xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw", "rel_xyxy", "rel_center_xywh"])
 def test_boxes_follow_the_pixels(form):
-    from jaxkeras.layers.preprocessing_boxes import convert_format
+    from jaxkeras.layers.preprocessing.image.bounding_boxes import convert_format
 
     layer = L.RandomFlip("horizontal", seed=0, bounding_box_format=form)
     boxes = convert_format(BOXES, "xyxy", form, 6, 8)
@@ -238,7 +238,7 @@ def test_boxes_follow_the_pixels(form):
 
 @pytest.mark.parametrize("form", jk.layers.preprocessing_boxes.FORMATS)
 def test_box_formats_equal_keras(form):
-    from jaxkeras.layers.preprocessing_boxes import convert_format
+    from jaxkeras.layers.preprocessing.image.bounding_boxes import convert_format
 
     theirs = keras.utils.bounding_boxes.convert_format
     expected = theirs(BOXES["boxes"].copy(), "xyxy", form, 6, 8)

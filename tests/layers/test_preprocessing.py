@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
-from jaxkeras.layers.preprocessing_hash import bucket, farmhash64, siphash64
+from jaxkeras.layers.preprocessing.categorical.hash_functions import bucket, farmhash64, siphash64
 from tests.layers.parity import make_input, same_signature
 
 keras = pytest.importorskip("keras")

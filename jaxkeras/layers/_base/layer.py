@@ -1,0 +1,287 @@
+"""`Layer`: the Keras face of a pair of pure functions."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import jax
+
+from jaxkeras import dtype_policies, registry
+from jaxkeras.core import pure
+from jaxkeras.core.dtypes import standardize_dtype
+from jaxkeras.core.frame import local
+from jaxkeras.core.names import config_scope
+from jaxkeras.core.remat import current_mode
+from jaxkeras.core.symbolic import KerasTensor, Operation, infer
+from jaxkeras.core.tracking import Trackable
+from jaxkeras.layers._base.layer_call import Call
+from jaxkeras.layers._base.tensor_structures import is_shape
+
+_BASE_ARGUMENTS = ("self", "args", "kwargs", "name", "trainable", "dtype", "weights")
+
+
+class Layer(Call):
+    """A transformation with weights. Subclass it and write `build` (create weights) and `call` (compute).
+
+    A layer is a pair of pure functions with Keras's face: `init` makes its weights and `apply` computes, over nested
+    dicts of arrays; calling the layer itself reads and writes the weights it holds.
+
+    Args:
+        activity_regularizer: penalty on the output, or None.
+        trainable: whether an optimizer updates its weights.
+        dtype: a type or policy, such as `"mixed_bfloat16"`, or a `DTypePolicyMap`; defaults to the global policy.
+        autocast: whether floating inputs are cast to the compute dtype.
+        name: unique within a model; made up from the class name when not given.
+
+    Example:
+
+    >>> class Scale(Layer):
+    ...     def build(self, input_shape):
+    ...         self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="factor")
+    ...     def call(self, x):
+    ...         return x * self.factor
+    >>> layer = Scale()
+    >>> layer(jnp.ones((2, 3))).shape
+    (2, 3)
+    >>> params, state = layer.init(jax.random.key(0), (None, 3))
+    >>> y, state = layer.apply(params, state, jnp.ones((2, 3)))
+    """
+
+    _untracked = Trackable._untracked | {"_build_shapes", "_losses", "_input_spec", "input_spec"}
+    #: Parameters of the constructor that `get_config` of the class writes itself, or not at all.
+    _unwritten: frozenset[str] = frozenset()
+
+    def __new__(cls, *args: Any, **kwargs: Any):
+        instance = super().__new__(cls, *args, **kwargs)
+        # Set before __init__, so that attributes can be assigned and weights listed at any time.
+        vars(instance).update(_own=[], built=False, _losses=[], _signature=cls._call_signature())
+        if (mode := current_mode()) is not None:
+            vars(instance)["_remat_mode"] = mode
+        return instance
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        input_shape = kwargs.pop("input_shape", None)
+        if input_shape is None and "input_dim" in kwargs:
+            input_shape = (kwargs.pop("input_dim"),)
+        kwargs.pop("batch_size", None)
+        if kwargs:
+            raise registry.unknown(
+                f"argument of {type(self).__name__}", next(iter(kwargs)), inspect.signature(type(self)).parameters
+            )
+        Operation.__init__(self, name=name)
+        if not isinstance(trainable, bool):
+            raise ValueError(f"`trainable` of layer '{self.name}' must be True or False; got {trainable!r}.")
+        if input_shape is not None:
+            # Taken by Sequential; elsewhere it says nothing that the input does not say.
+            self._declared_input_shape = (None, *input_shape)
+        self.activity_regularizer = registry.get("keras.regularizers", activity_regularizer)
+        self._dtype_policy = dtype_policies.get(dtype)
+        self.autocast = autocast
+        self._trainable = trainable
+        self._path: str | None = None
+        self._called = False
+        self._build_shapes: dict[str, Any] | None = None
+        self._input_spec: Any = None
+        self.supports_masking = type(self).compute_mask is not Layer.compute_mask
+        if type(self).build is Layer.build:
+            self.built = not self._has_unbuilt_parts()
+
+    # -- the pure pair -------------------------------------------------------------------------------------------
+    @property
+    def params(self) -> dict[str, Any]:
+        """What training changes: a nested dict of arrays, keyed by path as in a `.weights.h5` file."""
+        return pure.cells(pure.table(self).params)
+
+    @params.setter
+    def params(self, tree: Any) -> None:
+        pure.set_cells(pure.table(self).params, tree, "params")
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What a call changes: moving statistics, seed states."""
+        return pure.cells(pure.table(self).state)
+
+    @state.setter
+    def state(self, tree: Any) -> None:
+        pure.set_cells(pure.table(self).state, tree, "state")
+
+    def init(self, key: Any, *inputs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Fresh weights. Pure once the layer is built: jit it, or vmap it over keys for many models.
+
+        Args:
+            key: a JAX key or an integer.
+            *inputs: for a layer that is not built: its input shapes (None where unknown), arrays, or
+                `jax.ShapeDtypeStruct`s.
+
+        Returns:
+            `(params, state)`, nested dicts of arrays. The weights that the layer itself holds do not change.
+
+        Raises:
+            ValueError: when the layer is not built and no shape is given.
+        """
+        self._ensure_built(*inputs)
+        tables = pure.table(self)
+        return pure.initial_values(tables.params, key), pure.initial_values(tables.state, key)
+
+    def apply(
+        self, params: Any, state: Any, *args: Any, training: bool | None = None, rng: Any = None, **kwargs: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        """Compute, as a pure function: jit, grad, vmap, scan it.
+
+        Args:
+            params, state: the trees that `init` returned.
+            *args: the inputs of `call`.
+            training: whether dropout drops and statistics move.
+            rng: a JAX key for random layers; without one they draw from (and advance) the seeds in `state`.
+            **kwargs: further arguments of `call`.
+
+        Returns:
+            `(outputs, new_state)`.
+
+        Raises:
+            ValueError: for trees of another structure, naming the path.
+        """
+        self._ensure_built(*args, **kwargs)
+        if training is not None:
+            kwargs["training"] = training
+        outputs, state, _ = pure.run(pure.table(self), params, state, lambda: self(*args, **kwargs), rng)
+        return outputs, state
+
+    def _ensure_built(self, *inputs: Any, **kwargs: Any) -> None:
+        if self.built and (self._called or not self._has_unbuilt_parts()):
+            return
+        if not inputs and not kwargs:
+            raise ValueError(
+                f"Layer '{self.name}' is not built; give the shape of its input: init(key, (None, 784))."
+            )
+
+        def symbolic(x: Any) -> Any:
+            if is_shape(x):
+                return KerasTensor(x)
+            if hasattr(x, "shape") and hasattr(x, "dtype") and not isinstance(x, KerasTensor):
+                shape = tuple(x.shape)
+                text = getattr(x.dtype, "kind", "-") in "USO"
+                dtype = "string" if text else standardize_dtype(x.dtype)
+                return KerasTensor((None, *shape[1:]) if shape else shape, dtype)
+            return x
+
+        args, kwargs = jax.tree.map(symbolic, (inputs, kwargs), is_leaf=is_shape)
+        outer, local.frame = local.frame, None
+        try:
+            infer(self.__call__, args, kwargs)
+        finally:
+            local.frame = outer
+
+    def stateless_call(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Keras's form of `apply`, over lists in the order of `trainable_variables` and `non_trainable_variables`.
+
+        Returns:
+            `(outputs, non_trainable_variables)`, and the list of losses third if `return_losses`.
+        """
+        if not self.built:
+            raise ValueError(f"Layer '{self.name}' must be built before `stateless_call`: call it once on data.")
+        trainable, fixed = self.trainable_variables, self.non_trainable_variables
+        if len(trainable_variables) != len(trainable) or len(non_trainable_variables) != len(fixed):
+            raise ValueError(
+                f"stateless_call of layer '{self.name}' expects {len(trainable)} trainable and {len(fixed)} "
+                f"non-trainable values; got {len(trainable_variables)} and {len(non_trainable_variables)}."
+            )
+
+        def call() -> tuple[Any, list[Any]]:
+            outputs = self(*args, **kwargs)
+            return outputs, self.losses if return_losses else []
+
+        (outputs, losses), values, _ = pure.stateless(
+            [*trainable, *fixed], [*trainable_variables, *non_trainable_variables], call
+        )
+        result = (outputs, values[len(trainable) :])
+        return (*result, losses) if return_losses else result
+
+    # -- config --------------------------------------------------------------------------------------------------
+    @property
+    def input_spec(self) -> Any:
+        """Demands on the inputs: an `InputSpec` or a structure of them."""
+        return self._input_spec
+
+    @input_spec.setter
+    def input_spec(self, value: Any) -> None:
+        self._input_spec = value
+
+    @property
+    def path(self) -> str | None:
+        """Its name with those of the models around it; None until it is built."""
+        return self._path
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make an equal layer, as plain data.
+
+        For a built-in class they are read from the attributes that its constructor's parameters are named after. For
+        a class of yours without a `get_config` they are what its constructor was given.
+        """
+        config: dict[str, Any] = {
+            "name": self.name, "trainable": self._trainable, "dtype": registry.serialize(self._dtype_policy),
+        }  # fmt: skip
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = registry.serialize(self.activity_regularizer)
+        for cls in reversed(type(self).__mro__):
+            if registry.is_builtin(cls):
+                for name in inspect.signature(cls.__init__).parameters:
+                    if name not in (*_BASE_ARGUMENTS, *self._unwritten) and hasattr(self, name):
+                        config[name] = registry.serialize_argument(getattr(self, name))
+        return self._with_own_arguments(config) if type(self).get_config is Layer.get_config else config
+
+    def _with_own_arguments(self, config: dict[str, Any]) -> dict[str, Any]:
+        """The config of a class of the user's that has no `get_config`."""
+        if registry.is_builtin(type(self)):
+            return config
+        config = {**config, **self._own_arguments()}
+        parameters = inspect.signature(type(self).__init__).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return config
+        return {k: v for k, v in config.items() if k in parameters}
+
+    def _own_arguments(self) -> dict[str, Any]:
+        args, kwargs = self._init_arguments
+        signature = inspect.signature(type(self).__init__)
+        bound = dict(signature.bind(self, *args, **kwargs).arguments)
+        for name, parameter in signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                bound.update(bound.pop(name, {}))
+        bound.pop(next(iter(signature.parameters)), None)
+        return {k: registry.serialize_argument(v) for k, v in bound.items() if k not in ("name", "trainable", "dtype")}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A layer from what `get_config` returned."""
+        config = dict(config)
+        with config_scope(config):
+            for key, value in config.items():
+                if registry.is_config(value):
+                    config[key] = registry.deserialize(value)
+        return cls(**config)
+
+    def add_metric(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(
+            "Layer.add_metric does not exist in Keras 3: make the metric an attribute in __init__ "
+            "(self.m = Mean(name='m')) and call self.m.update_state(value) in `call`."
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={getattr(self, 'name', '?')}, built={self.built}>"

@@ -1,0 +1,1 @@
+"""Convolutions, depthwise and separable convolutions, and their transposes, in one to three dimensions."""

@@ -1,0 +1,119 @@
+"""The base class of convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from jaxkeras.core.config import standardize_data_format
+from jaxkeras.layers._base.arguments import known_size, settled_weight, tuple_of, weight_settings
+from jaxkeras.layers._base.input_spec import InputSpec
+from jaxkeras.layers._base.layer import Layer
+from jaxkeras.layers.core.dense import get_activation
+from jaxkeras.lowering.geometry import window_output, window_pads
+
+_UNKNOWN = 2**30  # stands for a spatial size that is not known yet: everything fits into it
+
+
+class BaseConv(Layer):
+    """What all convolutions share: windows, data formats, weights, bias and activation.
+
+    A subclass sets `rank` and says which kernels it has (`kernels`) and what they do (`convolve`).
+    """
+
+    rank = 0
+    allows_causal = False
+    allows_strides_with_dilation = False
+
+    def __init__(
+        self,
+        filters: int | None,
+        kernel_size: Any,
+        strides: Any,
+        padding: str,
+        data_format: str | None,
+        dilation_rate: Any,
+        activation: Any,
+        use_bias: bool,
+        activity_regularizer: Any,
+        settings: dict[str, Any],
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.filters = filters
+        self.kernel_size = tuple_of(kernel_size, self.rank, "kernel_size")
+        self.strides = tuple_of(strides, self.rank, "strides")
+        self.dilation_rate = tuple_of(dilation_rate, self.rank, "dilation_rate")
+        paddings = ("valid", "same", "causal") if self.allows_causal else ("valid", "same")
+        self.padding = padding.lower() if isinstance(padding, str) else padding
+        if self.padding not in paddings:
+            raise ValueError(
+                f"`padding` of {type(self).__name__} must be {' or '.join(map(repr, paddings))}; got {padding!r}."
+            )
+        self.data_format = standardize_data_format(data_format)
+        self.activation, self.use_bias = get_activation(activation), use_bias
+        weight_settings(self, **settings)
+        self.input_spec = InputSpec(min_ndim=self.rank + 2)
+        if filters is not None and filters <= 0:
+            raise ValueError(f"`filters` of {type(self).__name__} must be a positive integer; got {filters!r}.")
+        if not self.allows_strides_with_dilation and max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"{type(self).__name__} cannot have strides and dilation at once; got strides={self.strides} and "
+                f"dilation_rate={self.dilation_rate}."
+            )
+
+    @property
+    def channel_axis(self) -> int:
+        return -1 if self.data_format == "channels_last" else 1
+
+    def kernels(self, channels: int) -> dict[str, tuple[tuple[int, ...], str]]:
+        """The kernels by name, each with its shape and the prefix of its settings."""
+        raise NotImplementedError
+
+    def convolve(self, x: jax.Array) -> jax.Array:
+        raise NotImplementedError
+
+    def out_channels(self, channels: int) -> int:
+        return self.filters or channels
+
+    def check_shape(self, input_shape: Sequence[int | None], channels: int) -> None:
+        """Raise for an input that is smaller than the window."""
+        first = 2 if self.data_format == "channels_first" else 1
+        sizes = [_UNKNOWN if n is None else n for n in input_shape[first : first + self.rank]]
+        ones = (1,) * self.rank
+        pads = window_pads(self.padding, sizes, self.kernel_size, self.strides, self.dilation_rate, True)
+        out = window_output(sizes, self.kernel_size, self.strides, pads, self.dilation_rate, ones)
+        if min(out) < 1:
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}' would have an empty output: a window of {self.kernel_size} with "
+                f"dilation {self.dilation_rate} does not fit into an input of shape {tuple(input_shape)}. Use "
+                "padding='same', a smaller kernel_size, or fewer strides and poolings before it."
+            )
+
+    def build(self, input_shape: Any) -> None:
+        channels = known_size(self, input_shape, self.channel_axis)
+        self.check_shape(input_shape, channels)
+        for name, (shape, settings) in self.kernels(channels).items():
+            setattr(self, name, settled_weight(self, name, shape, settings))
+        self.bias = settled_weight(self, "bias", (self.out_channels(channels),)) if self.use_bias else None
+        self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={self.channel_axis: channels})
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        y = self.convolve(inputs)
+        if self.bias is not None:
+            last = self.data_format == "channels_last"
+            y = y + (self.bias if last else self.bias.value.reshape((-1, *(1,) * self.rank)))
+        return self.activation(y)
+
+    def window(self) -> dict[str, Any]:
+        """The arguments that say how the window moves."""
+        names = ("strides", "padding", "data_format", "dilation_rate")
+        return {name: getattr(self, name) for name in names}
+
+
+def _multiplier(layer: Layer, value: Any) -> int:
+    if not isinstance(value, int) or value <= 0:
+        raise ValueError(f"`depth_multiplier` of {type(layer).__name__} must be a positive integer; got {value!r}.")
+    return value

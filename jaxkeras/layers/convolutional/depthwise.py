@@ -1,0 +1,102 @@
+"""Depthwise convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from jaxkeras import lowering
+from jaxkeras.layers._base.arguments import respell
+from jaxkeras.layers.convolutional.base import BaseConv, _multiplier
+from jaxkeras.registry import register
+
+
+class _DepthwiseConv(BaseConv):
+    allows_strides_with_dilation = True
+
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        settings = {
+            "depthwise_initializer": depthwise_initializer, "bias_initializer": bias_initializer,
+            "depthwise_regularizer": depthwise_regularizer, "bias_regularizer": bias_regularizer,
+            "depthwise_constraint": depthwise_constraint, "bias_constraint": bias_constraint,
+        }  # fmt: skip
+        super().__init__(
+            None, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
+            activity_regularizer, settings, **kwargs,
+        )  # fmt: skip
+        self.depth_multiplier = _multiplier(self, depth_multiplier)
+
+    def kernels(self, channels: int) -> dict[str, tuple[tuple[int, ...], str]]:
+        return {"kernel": ((*self.kernel_size, channels, self.depth_multiplier), "depthwise")}
+
+    def out_channels(self, channels: int) -> int:
+        return channels * self.depth_multiplier
+
+    def convolve(self, x: jax.Array) -> jax.Array:
+        return lowering.depthwise_conv(x, self.kernel.value, **self.window())
+
+
+@register("keras.layers")
+class DepthwiseConv1D(_DepthwiseConv):
+    """A convolution of each channel on its own over the steps of a sequence.
+
+    Args:
+        kernel_size: size of the window.
+        strides: step of the window.
+        padding: `"valid"` (none) or `"same"` (the output has `ceil(steps / strides)` steps).
+        depth_multiplier: output channels for each input channel.
+        data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
+        dilation_rate: distance between the places a window looks at.
+        activation: a name or function; None for none.
+        use_bias: whether to add a bias.
+        depthwise_initializer, bias_initializer: how the weights start.
+        depthwise_regularizer, bias_regularizer, activity_regularizer: penalties added to the loss.
+        depthwise_constraint, bias_constraint: applied to the weights after each update.
+
+    Input shape: `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
+
+    Example:
+
+    >>> DepthwiseConv1D(3, depth_multiplier=2)(jnp.ones((2, 8, 5))).shape
+    (2, 6, 10)
+    """
+
+    rank = 1
+
+
+@register("keras.layers")
+@respell(strides=(1, 1), dilation_rate=(1, 1))
+class DepthwiseConv2D(_DepthwiseConv):
+    """A convolution of each channel on its own over images.
+
+    Args: as in `DepthwiseConv1D`, with two numbers for sizes, strides and dilation.
+
+    Input shape: `(batch, height, width, channels)`, or channels second for `"channels_first"`.
+
+    Example:
+
+    >>> DepthwiseConv2D(3, padding="same")(jnp.ones((2, 8, 8, 5))).shape
+    (2, 8, 8, 5)
+    """
+
+    rank = 2

@@ -1,0 +1,137 @@
+"""Transposed convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from jaxkeras import lowering
+from jaxkeras.layers._base.arguments import respell, tuple_of
+from jaxkeras.layers.convolutional.base import BaseConv
+from jaxkeras.registry import register
+
+
+class _ConvTranspose(BaseConv):
+    filters: int
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        output_padding: int | Sequence[int] | None = None,
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        settings = {
+            "kernel_initializer": kernel_initializer, "bias_initializer": bias_initializer,
+            "kernel_regularizer": kernel_regularizer, "bias_regularizer": bias_regularizer,
+            "kernel_constraint": kernel_constraint, "bias_constraint": bias_constraint,
+        }  # fmt: skip
+        super().__init__(
+            filters, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
+            activity_regularizer, settings, **kwargs,
+        )  # fmt: skip
+        given = output_padding is not None
+        self.output_padding = tuple_of(output_padding, self.rank, "output_padding", minimum=0) if given else None
+        if any(extra >= stride for extra, stride in zip(self.output_padding or (), self.strides)):
+            raise ValueError(
+                f"`output_padding` of {type(self).__name__} must be smaller than `strides` along each axis; got "
+                f"output_padding={self.output_padding} and strides={self.strides}."
+            )
+
+    def check_shape(self, input_shape: Sequence[int | None], channels: int) -> None:
+        """Any input can be enlarged."""
+
+    def kernels(self, channels: int) -> dict[str, tuple[tuple[int, ...], str]]:
+        return {"kernel": ((*self.kernel_size, self.filters, channels), "kernel")}
+
+    def convolve(self, x: jax.Array) -> jax.Array:
+        return lowering.conv_transpose(x, self.kernel.value, output_padding=self.output_padding, **self.window())
+
+
+@register("keras.layers")
+class Conv1DTranspose(_ConvTranspose):
+    """The transpose of a convolution over the steps of a sequence: it enlarges by `strides` (Zeiler et al., 2010).
+
+    Args:
+        filters: number of output channels.
+        kernel_size: size of the window.
+        strides: output steps for each input step.
+        padding: `"valid"` or `"same"` (the output has `steps * strides` steps).
+        output_padding: steps added at the end, fewer than `strides`; None picks the default size.
+        data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
+        dilation_rate: distance between the places a window writes to. Not together with strides.
+        activation: a name or function; None for none.
+        use_bias: whether to add a bias.
+        kernel_initializer, bias_initializer: how the weights start.
+        kernel_regularizer, bias_regularizer, activity_regularizer: penalties added to the loss.
+        kernel_constraint, bias_constraint: applied to the weights after each update.
+
+    Input shape: `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`. The kernel has the
+    shape `(kernel_size, filters, channels)`.
+
+    Example:
+
+    >>> Conv1DTranspose(4, 3, strides=2, padding="same")(jnp.ones((2, 8, 5))).shape
+    (2, 16, 4)
+    """
+
+    rank = 1
+
+
+@register("keras.layers")
+@respell(strides=(1, 1), dilation_rate=(1, 1))
+class Conv2DTranspose(_ConvTranspose):
+    """The transpose of a convolution over images: it enlarges by `strides` (Zeiler et al., 2010).
+
+    Args: as in `Conv1DTranspose`, with two numbers for sizes, strides and dilation.
+
+    Input shape: `(batch, height, width, channels)`, or channels second for `"channels_first"`.
+
+    Example:
+
+    >>> Conv2DTranspose(4, 3, strides=2, padding="same")(jnp.ones((2, 8, 8, 5))).shape
+    (2, 16, 16, 4)
+    """
+
+    rank = 2
+
+
+@register("keras.layers")
+@respell(
+    "filters", "kernel_size", "strides", "padding", "data_format", strides=(1, 1, 1), dilation_rate=(1, 1, 1)
+)  # Keras has data_format before output_padding here, and nowhere else
+class Conv3DTranspose(_ConvTranspose):
+    """The transpose of a convolution over volumes: it enlarges by `strides` (Zeiler et al., 2010).
+
+    Args: as in `Conv1DTranspose`, with three numbers for sizes, strides and dilation.
+
+    Input shape: `(batch, depth, height, width, channels)`, or channels second for `"channels_first"`.
+
+    Example:
+
+    >>> Conv3DTranspose(4, 3)(jnp.ones((2, 2, 2, 2, 1))).shape
+    (2, 4, 4, 4, 4)
+    """
+
+    rank = 3
+
+
+Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
+
+
+Convolution3DTranspose = Conv3DTranspose

@@ -1,0 +1,183 @@
+"""A dense layer with an einsum equation."""
+
+from __future__ import annotations
+
+import copy
+import re
+import string
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras import lowering, registry
+from jaxkeras.layers._base.arguments import no_quantization, settled_weight, weight_settings
+from jaxkeras.layers._base.input_spec import InputSpec
+from jaxkeras.layers._base.lora import LowRank
+from jaxkeras.layers.core.dense import get_activation
+
+_EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
+
+
+def einsum_shapes(
+    equation: str, bias_axes: str | None, input_shape: Sequence[int | None], output_shape: Sequence[int | None]
+) -> tuple[tuple[int, ...], tuple[int, ...] | None, tuple[int, ...], tuple[int, ...]]:
+    """Shapes of the weights of an `EinsumDense`.
+
+    Args:
+        equation: such as `"abc,cd->abd"`, with `...` at the left or at the right of input and output.
+        bias_axes: letters of the output that the bias has, or None.
+        input_shape: of the input, with the batch axis.
+        output_shape: of the output, without the batch axis and without what `...` stands for.
+
+    Returns:
+        The kernel's shape, the bias's (or None), and the kernel's input and output axes.
+
+    Raises:
+        ValueError: for an equation of another form, or shapes that do not fit it.
+    """
+    match = _EQUATION.fullmatch(equation.replace(" ", ""))
+    left, right = (match.group(1), match.group(3)) if match else (None, None)
+    if match is None or (left, right) != (match.group(5), match.group(7)) or (left and right):
+        raise ValueError(
+            f"EinsumDense cannot use the equation {equation!r}. Write 'ab,bc->ac', '...ab,bc->...ac' or "
+            "'ab...,bc->ac...': input, kernel and output, one letter an axis."
+        )
+    source, kernel, target = match.group(2), match.group(4), match.group(6)
+    elided = len(input_shape) - len(source)
+    if elided < 0 or (elided and not (left or right)):
+        raise ValueError(f"The equation {equation!r} does not fit an input of shape {tuple(input_shape)}.")
+    start = elided if left else 0
+    sizes_in = dict(zip(source, input_shape[start : start + len(source)]))
+    given = list(output_shape) if left and elided else [input_shape[0], *output_shape]
+    if len(given) != len(target):
+        raise ValueError(
+            f"`output_shape` of EinsumDense does not fit the output {target!r} of {equation!r}: give a size for each "
+            f"letter but the batch axis; got {tuple(output_shape)}."
+        )
+    sizes_out = dict(zip(target, given))
+    for letter in source:
+        if sizes_out.get(letter) not in (None, sizes_in[letter]):
+            raise ValueError(
+                f"Axis {letter!r} of equation {equation!r} is {sizes_in[letter]} in the input of shape "
+                f"{tuple(input_shape)} but {sizes_out[letter]} in output_shape={tuple(output_shape)}."
+            )
+    lost = [letter for letter in target if letter not in source + kernel]
+    loose = [letter for letter in kernel if letter not in source + target]
+    missing = [letter for letter in bias_axes or "" if letter not in target]
+    for letters, problem in (
+        (lost, "appears in the output but in neither input nor kernel"),
+        (loose, "appears in the kernel but in neither input nor output"),
+        (missing, "is named in bias_axes but is not in the output"),
+    ):
+        if letters:
+            raise ValueError(f"Axis {letters[0]!r} of equation {equation!r} {problem}.")
+    sizes = {**sizes_in, **sizes_out}
+    kernel_shape = tuple(sizes[letter] for letter in kernel)
+    input_axes = tuple(i for i, letter in enumerate(kernel) if letter not in target)
+    output_axes = tuple(i for i, letter in enumerate(kernel) if letter in target)
+    if None in kernel_shape:
+        raise ValueError(
+            f"EinsumDense with equation {equation!r} must know every axis of its kernel {kernel!r}: got {kernel_shape} "
+            f"from input shape {tuple(input_shape)} and output_shape={tuple(output_shape)}."
+        )
+    bias_shape = None
+    if bias_axes is not None:
+        first = min(target.index(letter) for letter in bias_axes)
+        bias_shape = tuple(sizes[letter] if letter in bias_axes else 1 for letter in target[first:])
+        bias_shape += (1,) * (elided if right else 0)
+    return kernel_shape, bias_shape, input_axes, output_axes  # type: ignore[return-value]
+
+
+def _factored(equation: str) -> str:
+    """The equation for a kernel that is the product of two along its last axis."""
+    source, rest = equation.replace(" ", "").split(",")
+    kernel, target = rest.split("->")
+    inner = next(letter for letter in string.ascii_letters if letter not in equation)
+    return f"{source},{kernel[:-1]}{inner},{inner}{kernel[-1]}->{target}"
+
+
+@registry.register("keras.layers")
+class EinsumDense(LowRank):
+    """`activation(einsum(equation, x, kernel) + bias)`.
+
+    Args:
+        equation: input, kernel and output, such as `"abc,cd->abd"`; `...` may stand at the left of input and output,
+            or at their right.
+        output_shape: sizes of the output without the batch axis and without what `...` stands for; None where the
+            equation takes the size from the input.
+        activation: a name or function; None for none.
+        bias_axes: letters of the output that the bias has; None for no bias.
+        kernel_initializer, bias_initializer: how the weights start.
+        kernel_regularizer, bias_regularizer: penalties added to the loss.
+        kernel_constraint, bias_constraint: applied to the weights after each update.
+        lora_rank, lora_alpha: train a correction of this rank instead of the kernel (Hu et al., 2021).
+        gptq_unpacked_column_size, quantization_config: accepted for compatibility; must be None.
+
+    Example:
+
+    >>> EinsumDense("abc,cd->abd", output_shape=(None, 64), bias_axes="d")(jnp.ones((2, 32, 128))).shape
+    (2, 32, 64)
+    """
+
+    def __init__(
+        self,
+        equation: str,
+        output_shape: int | Sequence[int | None],
+        activation: Any = None,
+        bias_axes: str | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        gptq_unpacked_column_size: int | None = None,
+        quantization_config: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        no_quantization(self, quantization_config or gptq_unpacked_column_size)
+        self.set_lora(lora_rank, lora_alpha)
+        self.equation, self.bias_axes = equation, bias_axes
+        self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
+        self.activation = get_activation(activation)
+        weight_settings(
+            self, kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer, bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint, bias_constraint=bias_constraint,
+        )  # fmt: skip
+
+    def build(self, input_shape: Any) -> None:
+        kernel_shape, bias_shape, input_axes, output_axes = einsum_shapes(
+            self.equation, self.bias_axes, input_shape, self.partial_output_shape
+        )
+        self.input_spec = InputSpec(ndim=len(input_shape))
+        initializer = self.kernel_initializer
+        if hasattr(initializer, "input_axes") and None in (initializer.input_axes, initializer.output_axes):
+            # The fans of an einsum's kernel follow from the equation, not from the order of its axes.
+            initializer = copy.copy(initializer)
+            initializer.input_axes, initializer.output_axes = input_axes, output_axes
+        self.kernel = self.add_weight(
+            kernel_shape, initializer, name="kernel", regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )  # fmt: skip
+        self.bias = None if bias_shape is None else settled_weight(self, "bias", bias_shape)
+        self.begin_lora()
+
+    def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
+        y = lowering.projection(self.equation, inputs, self.kernel.value)
+        if self.lora_enabled:
+            y = y + jnp.einsum(_factored(self.equation), inputs, *self.factors()).astype(y.dtype)
+        return self.activation(y if self.bias is None else y + self.bias)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "output_shape": self.partial_output_shape,
+            "activity_regularizer": registry.serialize(self.activity_regularizer),
+            "quantization_config": None,
+        }

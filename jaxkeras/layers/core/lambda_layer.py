@@ -1,0 +1,77 @@
+"""A layer from a function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jaxkeras import registry
+from jaxkeras.layers._base.layer import Layer
+
+
+@registry.register("keras.layers")
+class Lambda(Layer):
+    """A function as a layer.
+
+    A model with a Lambda around a Python `lambda` cannot be saved; a named function that is registered by
+    `jaxkeras.saving.register_keras_serializable` can.
+
+    Args:
+        function: takes the input, and `mask` and `training` if it has parameters of these names. It has no weights
+            of its own: write a `Layer` for that.
+        output_shape: accepted for compatibility and kept in the config; shapes are found by tracing the function.
+        mask: the mask of the output, or a function `(inputs, mask)` that returns it.
+        arguments: further keyword arguments of the function.
+
+    Example:
+
+    >>> Lambda(lambda x: x**2)(jnp.array([3.0]))
+    Array([9.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if not callable(function):
+            raise ValueError(f"Lambda '{self.name}' needs a function; got {function!r}.")
+        self.function, self.output_shape, self.mask = function, output_shape, mask
+        self.arguments = dict(arguments or {})
+        self.supports_masking = mask is not None
+        try:
+            taken = inspect.signature(function).parameters
+        except ValueError:  # some built-in functions tell nothing about themselves
+            taken = {}
+        self._context = tuple(name for name in ("mask", "training") if name in taken)
+
+    def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+        context = {"mask": mask, "training": training}
+        return self.function(inputs, **self.arguments, **{name: context[name] for name in self._context})
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {k: v for k, v in config.items() if v is not None or k not in ("output_shape", "mask")}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Lambda:
+        config = dict(config)
+        for key in ("function", "output_shape", "mask"):
+            value = config.get(key)
+            if isinstance(value, dict) and value.get("class_name") == "__lambda__":
+                raise ValueError(
+                    f"Lambda {config.get('name', '')!r} was saved with a Python lambda as its `{key}`. Code from files "
+                    "is never run here. Write the function by name, register it with "
+                    "@jaxkeras.saving.register_keras_serializable(), and rebuild and save the model with it."
+                )
+            if registry.is_config(value):
+                config[key] = registry.deserialize(value)
+        return cls(**config)

@@ -1,0 +1,40 @@
+"""The layer that masks padded time steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras import registry
+from jaxkeras.layers._base.layer import Layer
+
+
+@registry.register("keras.layers")
+class Masking(Layer):
+    """Masks the steps of a sequence in which every feature equals a value.
+
+    Args:
+        mask_value: that value.
+
+    Input shape: `(batch, steps, ..., features)`. The output is the input with masked steps set to zero; its mask has
+    the shape `(batch, steps, ...)`.
+
+    Example:
+
+    >>> from jaxkeras.core.masks import get_mask
+    >>> get_mask(Masking()(jnp.array([[[1.0], [0.0]]])))
+    Array([[ True, False]], dtype=bool)
+    """
+
+    def __init__(self, mask_value: Any = 0.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.mask_value = registry.deserialize(mask_value) if registry.is_config(mask_value) else mask_value
+        self.supports_masking = True
+
+    def compute_mask(self, inputs: jax.Array, previous_mask: Any) -> jax.Array:
+        return jnp.any(inputs != jnp.asarray(self.mask_value, inputs.dtype), axis=-1)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        return jnp.where(self.compute_mask(inputs, None)[..., None], inputs, 0)

@@ -1,0 +1,1 @@
+"""Layers that wrap modules of other libraries."""

@@ -1,0 +1,43 @@
+"""The base class of merging layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras.layers._base.layer import Layer
+
+Shapes = Sequence[Sequence[int | None]]
+
+
+def _check_list(layer: Layer, shapes: Any, exactly: int | None = None) -> None:
+    is_list = isinstance(shapes, (list, tuple)) and bool(shapes) and all(isinstance(s, (list, tuple)) for s in shapes)
+    if not is_list or (exactly is not None and len(shapes) != exactly):
+        wanted = "one or more" if exactly is None else f"exactly {exactly}"
+        raise ValueError(
+            f"{type(layer).__name__} '{layer.name}' takes a list of {wanted} tensors, as in "
+            f"{type(layer).__name__}()([a, b]); got {'shapes' if is_list else 'one tensor of shape'} {shapes}."
+        )
+
+
+class _Merge(Layer):
+    """A layer of a list of inputs; a subclass says how to combine them."""
+
+    exactly: int | None = None
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
+        raise NotImplementedError
+
+    def call(self, inputs: Sequence[jax.Array]) -> jax.Array:
+        return self.merge(inputs)
+
+
+def _spread(mask: jax.Array, x: jax.Array) -> jax.Array:
+    return jnp.broadcast_to(mask[..., None], x.shape)

@@ -1,0 +1,82 @@
+"""Layer normalization."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras import lowering
+from jaxkeras.layers._base.arguments import known_size, weight_settings
+from jaxkeras.layers.normalization.base import _Affine, _axes_of
+from jaxkeras.registry import register
+
+
+@register("keras.layers")
+class LayerNormalization(_Affine):
+    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, each sample on its own (Ba et al., 2016).
+
+    Args:
+        axis: the axis, or axes, that are normalised together.
+        epsilon: added to the variance.
+        center, scale: whether there is a learned offset (beta) and scale (gamma).
+        beta_initializer, gamma_initializer: how they start.
+        beta_regularizer, gamma_regularizer: penalties added to the loss.
+        beta_constraint, gamma_constraint: applied after each update.
+
+    Example:
+
+    >>> LayerNormalization(epsilon=0.0)(jnp.array([[1.0, 3.0]])).round(3)
+    Array([[-1.,  1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        # An option of earlier versions of Keras, still in saved files: no mean, no offset.
+        self.rms_scaling = kwargs.pop("rms_scaling", False)
+        super().__init__(**kwargs)
+        self.axis, self.epsilon, self.center, self.scale = _axes_of(self, axis), epsilon, center, scale
+        weight_settings(
+            self, beta_initializer=beta_initializer, gamma_initializer=gamma_initializer,
+            beta_regularizer=beta_regularizer, gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint, gamma_constraint=gamma_constraint,
+        )  # fmt: skip
+        self.supports_masking = True
+        self.autocast = False
+
+    def build(self, input_shape: Any) -> None:
+        axes = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
+        self.affine([known_size(self, input_shape, axis) for axis in axes], center=not self.rms_scaling)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        gamma = None if self.gamma is None else self.gamma.value
+        beta = None if self.beta is None else self.beta.value
+        if self.rms_scaling:
+            return self._scale_only(inputs, gamma)
+        axes = tuple(self.axis) if isinstance(self.axis, list) else self.axis
+        return lowering.layer_norm(inputs, gamma, beta, axes, self.epsilon).astype(self.compute_dtype)
+
+    def _scale_only(self, inputs: jax.Array, gamma: jax.Array | None) -> jax.Array:
+        x = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
+        axes = [axis % x.ndim for axis in (self.axis if isinstance(self.axis, list) else [self.axis])]
+        y = x * jax.lax.rsqrt(jnp.var(x, tuple(axes), keepdims=True) + self.epsilon)
+        if gamma is not None:
+            y = y * gamma.reshape([n if axis in axes else 1 for axis, n in enumerate(x.shape)])
+        return y.astype(self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rms_scaling": self.rms_scaling}

@@ -1,0 +1,1 @@
+"""Max, average, global and adaptive pooling."""

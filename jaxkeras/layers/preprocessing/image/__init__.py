@@ -1,0 +1,1 @@
+"""Image resizing and augmentation, with bounding boxes and masks."""

@@ -1,0 +1,1 @@
+"""Recurrent cells and layers, the loop that runs them, and the wrappers for sequences."""

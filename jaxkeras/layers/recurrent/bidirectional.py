@@ -1,0 +1,157 @@
+"""A recurrent layer run forward and backward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras import registry
+from jaxkeras.layers._base.layer import Layer
+from jaxkeras.layers.core.wrapper import _check_layer
+
+_MERGE = {
+    "concat": lambda a, b: jnp.concatenate([a, b], axis=-1),
+    "sum": lambda a, b: a + b,
+    "ave": lambda a, b: (a + b) / 2,
+    "mul": lambda a, b: a * b,
+    None: lambda a, b: (a, b),
+}
+
+
+def _copy(layer: Layer, **changes: Any) -> Layer:
+    """A new layer of the same configuration; classes of the user's own need not be registered for it."""
+    with registry.CustomObjectScope({type(part).__name__: type(part) for part in layer._flatten_layers()}):
+        return type(layer).from_config({**layer.get_config(), **changes})
+
+
+def _zero_masked_outputs(layer: Any) -> None:
+    """Repeating the last output would put one direction's summary where the other has not begun."""
+    if hasattr(layer, "zero_output_for_mask"):
+        layer.zero_output_for_mask = layer.return_sequences
+
+
+@registry.register("keras.layers")
+class Bidirectional(Layer):
+    """Runs a recurrent layer forwards, a copy of it backwards, and merges the two outputs (Schuster, Paliwal, 1997).
+
+    Args:
+        layer: a recurrent layer: `RNN`, `LSTM`, `GRU`, or any layer with attributes `go_backwards`,
+            `return_sequences`, `return_state` and `stateful`. It is copied, not used itself.
+        merge_mode: "concat", "sum", "mul", "ave", or None for a tuple of both outputs.
+        weights: arrays to start from: those of the forward layer, then those of the backward layer.
+        backward_layer: another layer for the way back, with the opposite `go_backwards`.
+
+    Call arguments are those of `RNN`; `initial_state` lists the forward states, then the backward ones, and so do the
+    states that come with `return_state`.
+
+    Example:
+
+    >>> from jaxkeras.layers import LSTM
+    >>> Bidirectional(LSTM(4))(jnp.ones((2, 5, 3))).shape
+    (2, 8)
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        merge_mode: str | None = "concat",
+        weights: Sequence[Any] | None = None,
+        backward_layer: Layer | None = None,
+        **kwargs: Any,
+    ):
+        _check_layer(layer, "Bidirectional")
+        if backward_layer is not None:
+            _check_layer(backward_layer, "Bidirectional")
+        if merge_mode not in _MERGE:
+            raise registry.unknown("merge_mode of Bidirectional", merge_mode, _MERGE)
+        super().__init__(**kwargs)
+        self.forward_layer = _copy(layer, name=f"forward_{layer.name.removeprefix('forward_')}")
+        self.backward_layer = backward_layer or _copy(
+            layer, name=f"backward_{layer.name.removeprefix('backward_')}", go_backwards=True
+        )
+        self._check_agreement()
+        _zero_masked_outputs(self.forward_layer)
+        _zero_masked_outputs(self.backward_layer)
+        self.merge_mode = merge_mode
+        self._start = None if weights is None else list(weights)
+        self.stateful, self.return_sequences = layer.stateful, layer.return_sequences
+        self.return_state = layer.return_state
+        self.supports_masking = True
+        self.input_spec = layer.input_spec
+
+    def _check_agreement(self) -> None:
+        forward, backward = self.forward_layer, self.backward_layer
+        if forward.go_backwards == backward.go_backwards:
+            raise ValueError(
+                f"The two layers of Bidirectional '{self.name}' must have different `go_backwards`; both have "
+                f"{forward.go_backwards}."
+            )
+        for name in ("stateful", "return_sequences", "return_state"):
+            if getattr(forward, name) != getattr(backward, name):
+                raise ValueError(
+                    f"The two layers of Bidirectional '{self.name}' must have the same `{name}`; the forward layer has "
+                    f"{getattr(forward, name)}, the backward layer {getattr(backward, name)}."
+                )
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        for part in (self.forward_layer, self.backward_layer):
+            if not part.built:
+                part.build(sequences_shape)
+        if self._start is not None:
+            half = len(self._start) // 2
+            self.forward_layer.set_weights(self._start[:half])
+            self.backward_layer.set_weights(self._start[half:])
+
+    def call(
+        self, sequences: jax.Array, initial_state: Any = None, mask: Any = None, training: bool | None = None
+    ) -> Any:
+        outputs, states = [], []
+        for i, part in enumerate((self.forward_layer, self.backward_layer)):
+            parameters = part._call_signature().parameters
+            options = {k: v for k, v in {"mask": mask, "training": training}.items() if k in parameters}
+            if initial_state is not None:
+                half = len(initial_state) // 2
+                options["initial_state"] = initial_state[i * half : (i + 1) * half]
+            y = part(sequences, **options)
+            if self.return_state:
+                states.extend(y[1:])
+                y = y[0]
+            outputs.append(y.astype(self.compute_dtype))
+        forward, backward = outputs
+        if self.return_sequences:
+            backward = jnp.flip(backward, axis=1)
+        merged = _MERGE[self.merge_mode](forward, backward)
+        if not self.return_state:
+            return merged
+        return (*merged, *states) if self.merge_mode is None else (merged, *states)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        mask = next(iter(jax.tree.leaves(previous_mask)), None) if self.return_sequences else None
+        return (mask, mask) if self.merge_mode is None else (mask,)
+
+    @property
+    def states(self) -> Any:
+        """The states of both layers when stateful."""
+        forward, backward = self.forward_layer.states, self.backward_layer.states
+        return (*forward, *backward) if forward and backward else None
+
+    def reset_state(self) -> None:
+        """Set the states of both layers to zero.
+
+        Raises:
+            AttributeError: if they are not stateful.
+        """
+        if not self.stateful:
+            raise AttributeError(f"Bidirectional '{self.name}' is not stateful, so it has no state to reset.")
+        self.forward_layer.reset_state()
+        self.backward_layer.reset_state()
+
+    def reset_states(self) -> None:
+        """The same as `reset_state`."""
+        self.reset_state()
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "layer": registry.serialize(self.forward_layer)}

@@ -1,0 +1,147 @@
+"""The long short-term memory cell and layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras import lowering, registry
+from jaxkeras.layers.recurrent.cell import GatedCell, Masks, _fast, given
+from jaxkeras.layers.recurrent.rnn import LayerOfCell
+
+
+@registry.register("keras.layers")
+class LSTMCell(GatedCell):
+    """One step of a long short-term memory (Hochreiter and Schmidhuber, 1997).
+
+    Gates in the order i, f, c, o; `c' = f * c + i * activation(...)`, `h' = o * activation(c')`.
+
+    Args:
+        units: size of each of the two states and of the output.
+        activation: of the candidate and of the output.
+        recurrent_activation: of the gates.
+        unit_forget_bias: whether the bias of the forget gate starts at one (Jozefowicz et al., 2015).
+        use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
+            recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout,
+            recurrent_dropout, seed: as in `SimpleRNNCell`.
+
+    Called on `(batch, features)` and two states `[h, c]` of `(batch, units)`, it returns the output and the new states.
+
+    Example:
+
+    >>> cell = LSTMCell(3)
+    >>> output, (h, c) = cell(jnp.ones((2, 4)), cell.get_initial_state(batch_size=2))
+    >>> output.shape, c.shape
+    ((2, 3), (2, 3))
+    """
+
+    gates = 4
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**given(locals(), "unit_forget_bias"))
+        self.unit_forget_bias = unit_forget_bias
+        self.state_size = [self.units, self.units]
+
+    def _add_bias(self) -> Any:
+        initializer = self._initial_bias if self.unit_forget_bias else self.bias_initializer
+        return self.add_weight(
+            (4 * self.units,), initializer, name="bias",
+            regularizer=self.bias_regularizer, constraint=self.bias_constraint,
+        )  # fmt: skip
+
+    def _initial_bias(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        i = self.bias_initializer((self.units,), dtype=dtype)
+        others = self.bias_initializer((2 * self.units,), dtype=dtype)
+        return jnp.concatenate([i, jnp.ones_like(i), others])
+
+    def step(self, gates: jax.Array, states: list[jax.Array], masks: Masks = None) -> list[jax.Array]:
+        h, c = states
+        i, f, g, o = jnp.split(gates + self.recur(h, masks), 4, axis=self.axis)
+        c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(g)
+        return [self.recurrent_activation(o) * self.activation(c), c]
+
+    def sequence(self, gates: jax.Array, states: list[jax.Array], **options: Any) -> tuple[jax.Array, tuple]:
+        h, c = states
+        return lowering.lstm_sequence(
+            gates, h, c, self.recurrent_kernel.value, activation=_fast(self.activation),
+            recurrent_activation=_fast(self.recurrent_activation), **options,
+        )  # fmt: skip
+
+
+@registry.register("keras.layers")
+class LSTM(LayerOfCell):
+    """A long short-term memory over time (Hochreiter and Schmidhuber, 1997).
+
+    Args:
+        units: size of each of the two states and of the output.
+        activation: of the candidate and of the output.
+        recurrent_activation: of the gates.
+        unit_forget_bias: whether the bias of the forget gate starts at one.
+        use_cudnn: accepted for compatibility; the one implementation serves every device.
+        use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
+            recurrent_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, recurrent_constraint,
+            bias_constraint, dropout, recurrent_dropout, seed: as in `SimpleRNN`.
+        return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`.
+
+    Call arguments and outputs are those of `RNN`; the states are `h` and `c`.
+
+    Example:
+
+    >>> LSTM(4, return_sequences=True)(jnp.ones((2, 5, 3))).shape
+    (2, 5, 4)
+    """
+
+    cell_class = LSTMCell
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        use_cudnn: Any = "auto",
+        **kwargs: Any,
+    ):
+        super().__init__("lstm_cell", **given(locals()))

@@ -1,0 +1,45 @@
+"""Dropout that keeps mean and variance of SELU activations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxkeras import lowering, registry
+from jaxkeras.core.seeds import draw_key
+from jaxkeras.layers.regularization.base import _filled, _Noise, _noise_shape
+
+
+@registry.register("keras.layers")
+class AlphaDropout(_Noise):
+    """Dropout that keeps mean and variance, for networks with SELU activations (Klambauer et al., 2017).
+
+    Args:
+        rate: the part to drop, from 0 to 1.
+        noise_shape: shape of the mask, broadcast to the input; None in it takes the size of the input.
+        seed: an integer, or None.
+
+    Example:
+
+    >>> AlphaDropout(0.5)(jnp.ones((2, 3)), training=True).shape
+    (2, 3)
+    """
+
+    # What SELU tends to for very negative inputs: -scale * alpha.
+    _floor = -1.0507009873554805 * 1.6732632423543772
+
+    def __init__(
+        self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
+    ):
+        super().__init__(rate, "rate", seed, **kwargs)
+        self.noise_shape = _noise_shape(self, noise_shape)
+
+    def disturb(self, x: jax.Array) -> jax.Array:
+        if self.rate == 1:
+            return jnp.zeros_like(x)
+        keep = lowering.dropout_mask(draw_key(self.seed_generator), _filled(self.noise_shape, x), self.rate)
+        a = ((1 - self.rate) * (1 + self.rate * self._floor**2)) ** -0.5
+        return a * jnp.where(keep, x, self._floor) - a * self._floor * self.rate
