@@ -60,12 +60,12 @@ def test_pickle_finds_classes_and_functions():
 
 def test_importing_the_package_loads_what_is_used():
     loaded = modules_after("import jaxkeras as jk; from jaxkeras import layers, metrics, ops")
-    assert not {"jax", "numpy", "models", "layers.base", "ops.numpy"} & loaded
+    assert not {"jax", "numpy", "models", "layers._base.layer", "ops.numpy"} & loaded
     loaded = modules_after(
         "import jaxkeras as jk; jk.Sequential([jk.layers.Dense(1)]).compile('adam', 'mse', metrics=['accuracy'])"
     )
-    assert {"layers.dense", "optimizers.adam", "metrics.reduction"} <= loaded
-    assert not {"layers.convolutional", "metrics.auc", "optimizers.muon", "ops.numpy", "utils.plot", "optax"} & loaded
+    assert {"layers.core.dense", "optimizers.adam", "metrics.reduction"} <= loaded
+    assert not {"layers.convolutional.conv", "metrics.auc", "optimizers.muon", "ops.numpy", "utils.plot", "optax"} & loaded
 
 
 def test_names_and_configs_load_what_they_name():
@@ -81,8 +81,8 @@ assert registry.deserialize(schedule).initial_learning_rate == 0.1
 assert type(jk.optimizers.get("RMSPROP")).__name__ == "RMSprop"
 """
     loaded = modules_after(code)
-    assert {"layers.activation", "optimizers.schedules", "optimizers.adaptive"} <= loaded
-    assert not {"layers.convolutional", "optimizers.muon", "models"} & loaded
+    assert {"layers.core.activation", "optimizers.schedules", "optimizers.adaptive"} <= loaded
+    assert not {"layers.convolutional.conv", "optimizers.muon", "models"} & loaded
     code = """
 import jaxkeras as jk
 for module in ("os", "jaxkeras.datasets.mnist", "xmlrpc.client"):

@@ -5,7 +5,7 @@ import pytest
 import jaxkeras as jk
 from jaxkeras import layers
 from jaxkeras.core.masks import get_mask
-from jaxkeras.layers import alike, layer_call
+from jaxkeras.layers._base import layer_call, output_spec_cache
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def traced(monkeypatch):
 
     real = layer_call.infer
     monkeypatch.setattr(layer_call, "infer", infer)
-    monkeypatch.setattr(alike, "_outputs", {})
+    monkeypatch.setattr(output_spec_cache, "_outputs", {})
     return count
 
 
