@@ -7,11 +7,11 @@ Example:
 >>> model.compile(optimizer="adam", loss="mse")
 """
 
-from jaxkeras.core import late
+from jaxkeras.core import lazy_imports
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = late.names(__name__)
+__getattr__, __dir__, __all__ = lazy_imports.attach(__name__)
 
 
 def version() -> str:

@@ -1,4 +1,4 @@
-# What is loaded when first used: see `core/late.py`.
+# What is loaded when first used: see `core/lazy_imports.py`.
 from jaxkeras import activations as activations
 from jaxkeras import applications as applications
 from jaxkeras import backend as backend

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from jaxkeras.core import late
+from jaxkeras.core import lazy_imports
 from jaxkeras.core.frame import local
 from jaxkeras.core.names import closest, to_snake_case
 from jaxkeras.core.policy import DTypePolicy, FloatDTypePolicy
@@ -82,7 +82,7 @@ _BUILT_IN = tuple(
 
 def _load(kind: str, name: str | None = None) -> None:
     if kind in _BUILT_IN:
-        late.load("jaxkeras" + kind.removeprefix("keras"), name)
+        lazy_imports.load("jaxkeras" + kind.removeprefix("keras"), name)
 
 
 def unknown(what: str, name: Any, choices: Any) -> ValueError:

@@ -1,4 +1,4 @@
-# What is loaded when first used: see `core/late.py`.
+# What is loaded when first used: see `core/lazy_imports.py`.
 from jaxkeras.callbacks.backup_and_restore import BackupAndRestore as BackupAndRestore
 from jaxkeras.callbacks.callback import Callback as Callback
 from jaxkeras.callbacks.callback_list import CallbackList as CallbackList

@@ -1,5 +1,5 @@
 """Layers: one file a family."""
 
-from jaxkeras.core import late
+from jaxkeras.core import lazy_imports
 
-__getattr__, __dir__, __all__ = late.names(__name__)
+__getattr__, __dir__, __all__ = lazy_imports.attach(__name__)

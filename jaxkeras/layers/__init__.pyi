@@ -1,4 +1,4 @@
-# What is loaded when first used: see `core/late.py`.
+# What is loaded when first used: see `core/lazy_imports.py`.
 from jaxkeras.layers._base.input_spec import InputSpec as InputSpec
 from jaxkeras.layers._base.layer import Layer as Layer
 from jaxkeras.layers._base.serialization import deserialize as deserialize

@@ -1,4 +1,4 @@
-# What is loaded when first used: see `core/late.py`.
+# What is loaded when first used: see `core/lazy_imports.py`.
 from jaxkeras.losses.crossentropy import binary_crossentropy as binary_crossentropy
 from jaxkeras.losses.crossentropy import binary_focal_crossentropy as binary_focal_crossentropy
 from jaxkeras.losses.crossentropy import categorical_crossentropy as categorical_crossentropy

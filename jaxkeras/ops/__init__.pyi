@@ -1,4 +1,4 @@
-# What is loaded when first used: see `core/late.py`.
+# What is loaded when first used: see `core/lazy_imports.py`.
 from jaxkeras.ops import image as image
 from jaxkeras.ops import linalg as linalg
 from jaxkeras.ops import nn as nn

@@ -1,4 +1,4 @@
-# What is loaded when first used: see `core/late.py`.
+# What is loaded when first used: see `core/lazy_imports.py`.
 from jaxkeras.optimizers import schedules as schedules
 from jaxkeras.optimizers.adam import Adam as Adam
 from jaxkeras.optimizers.adam import Adamax as Adamax

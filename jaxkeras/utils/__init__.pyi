@@ -1,4 +1,4 @@
-# What is loaded when first used: see `core/late.py`.
+# What is loaded when first used: see `core/lazy_imports.py`.
 from jaxkeras.callbacks.progress import Progbar as Progbar
 from jaxkeras.core.dtypes import standardize_dtype as standardize_dtype
 from jaxkeras.core.logging import disable_interactive_logging as disable_interactive_logging

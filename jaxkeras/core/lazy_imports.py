@@ -1,8 +1,11 @@
-"""Names of a package that are loaded when first used, so that importing costs what is used and not what there is.
+"""Names of a package that are imported on first use, so that importing a package costs only what is used.
 
-They are listed where type checkers look as well, in the stub `__init__.pyi` beside the package's `__init__.py`:
+The names are listed where type checkers look too, in the stub `__init__.pyi` beside the package's `__init__.py`:
 
-    __getattr__, __dir__, __all__ = late.names(__name__)
+    __getattr__, __dir__, __all__ = lazy_imports.attach(__name__)
+
+`lazy_loader` reads stubs in the same way, but takes no names from other packages, no renamed ones, and does not tell
+what a stub holds, which is how a config finds the family it names.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ _ROW = re.compile(r"^from (\S+) import \(?\s*(\w+) as (\w+)", re.MULTILINE)
 homes: dict[str, dict[str, tuple[str, str]]] = {}
 
 
-def names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """`__getattr__`, `__dir__` and `__all__` of a package, from the stub beside it."""
     module = sys.modules[package]
     rows = _ROW.findall(Path(str(module.__file__)).with_suffix(".pyi").read_text())
@@ -34,23 +37,31 @@ def names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], 
         setattr(module, name, value)
         return value
 
-    return __getattr__, lambda: sorted({*vars(module), *table}), sorted(table)
+    def __dir__() -> list[str]:
+        # Submodules and helpers that happen to be loaded are not part of the namespace.
+        defined = {
+            name for name, value in vars(module).items()
+            if name.startswith("__") or getattr(value, "__module__", None) == package
+        }  # fmt: skip
+        return sorted(defined | table.keys())
+
+    return __getattr__, __dir__, sorted(table)
 
 
 def load(package: str, name: str | None = None) -> None:
-    """Load what a string may mean in a package: the names that it equals but for case and underscores, else all.
+    """Import what a string may mean in a package: the names equal to it but for case and underscores, else all.
 
-    Nothing that is not in a stub of this library is ever imported, whatever the strings say.
+    Nothing outside the stubs of this library is ever imported, whatever the string says.
     """
     _find(package)
     table = homes.get(package, {})
-    plain = None if name is None else _plain(name)
-    for public in [n for n in table if _plain(n) == plain] or table:
+    key = None if name is None else _normalize(name)
+    for public in [n for n in table if _normalize(n) == key] or table:
         getattr(sys.modules[package], public)
 
 
 def _find(package: str) -> None:
-    """Import a package if it is a name in the stub of the one around it."""
+    """Import a package if it is a name in the stub of its parent."""
     outer, _, own = package.rpartition(".")
     if outer and package not in sys.modules:
         _find(outer)
@@ -58,5 +69,5 @@ def _find(package: str) -> None:
             getattr(sys.modules[outer], own)
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     return name.replace("_", "").lower()
