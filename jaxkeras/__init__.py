@@ -7,7 +7,9 @@ Example:
 >>> model.compile(optimizer="adam", loss="mse")
 """
 
-from jaxkeras.core import lazy_imports
+from typing import Any
+
+from jaxkeras.core import hooks, lazy_imports
 
 __version__ = "0.1.0"
 
@@ -17,3 +19,12 @@ __getattr__, __dir__, __all__ = lazy_imports.attach(__name__)
 def version() -> str:
     """The version of jaxkeras."""
     return __version__
+
+
+def _initializer_from_name(name: str) -> Any:
+    from jaxkeras import registry
+
+    return registry.get("keras.initializers", name)
+
+
+hooks.initializer_from_name = _initializer_from_name

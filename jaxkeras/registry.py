@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from jaxkeras.core import lazy_imports
-from jaxkeras.core.frame import local
+from jaxkeras.core.context import local
 from jaxkeras.core.names import closest, to_snake_case
 from jaxkeras.core.policy import DTypePolicy, FloatDTypePolicy
 from jaxkeras.core.symbolic import KerasTensor

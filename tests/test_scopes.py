@@ -89,7 +89,7 @@ def test_remat_computes_again_for_the_gradient():
 def test_devices_by_name():
     with jk.device("cpu:0"):
         assert jnp.ones(1).devices() == {jax.devices("cpu")[0]}
-    with pytest.raises(ValueError, match="no device 'gpu:7'; there are cpu:0"):
+    with pytest.raises(ValueError, match="no device 'gpu:7'; available: cpu:0"):
         jk.device("gpu:7")
 
 

@@ -116,7 +116,7 @@ class BackupAndRestore(Callback):
     # -- hooks ---------------------------------------------------------------------------------------------------
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._since_backup, self._last_batch = 0, -1
-        run = self.model._engine.run
+        run = self.model._session.progress
         self._check_data(run)
         backup = self._restored = self._read()
         if backup is None:
@@ -191,12 +191,12 @@ class BackupAndRestore(Callback):
         from jaxkeras.saving import snapshot
         from jaxkeras.saving.atomic import replacing
 
-        engine = self.model._engine
-        run = engine.run
+        session = self.model._session
+        run = session.progress
         if run.extras is not None:
-            engine.raise_failed_checks(run.extras)
+            session.raise_failed_checks(run.extras)
         own = seeds.global_seed_generator().state.value  # first: making it draws from Python's generator
-        leaves, _ = jax.tree_util.tree_flatten_with_path(engine.loan.current)
+        leaves, _ = jax.tree_util.tree_flatten_with_path(session.store.current)
         backup = {
             "numbers": {jax.tree_util.keystr(path): leaf for path, leaf in leaves},
             "callbacks": {
@@ -230,14 +230,14 @@ class BackupAndRestore(Callback):
         return snapshot.read(self._previous) if self._previous.exists() else None
 
     def _set_numbers(self, backup: dict[str, Any]) -> None:
-        loan = self.model._engine.loan
-        leaves, treedef = jax.tree_util.tree_flatten_with_path(loan.current)
+        store = self.model._session.store
+        leaves, treedef = jax.tree_util.tree_flatten_with_path(store.current)
         saved = backup["numbers"]
         names = [jax.tree_util.keystr(path) for path, _ in leaves]
         if extra := set(saved) - set(names):
             raise ValueError(f"The backup in '{self.backup_dir}' is of another model: it holds {min(extra)}.")
         values = [_placed(name, old, saved, self.backup_dir) for name, (_, old) in zip(names, leaves)]
-        loan.current = jax.tree.unflatten(treedef, values)
+        store.update(lambda ts: (jax.tree.unflatten(treedef, values), None))
         for name, callback in self._stateful():
             for attribute, value in backup["callbacks"].get(name, {}).items():
                 setattr(callback, attribute, copy.deepcopy(value))  # set twice, and lists grow

@@ -1,4 +1,4 @@
-"""Automatic names, and the scopes that make paths."""
+"""Generated names, and the scopes that form paths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from jaxkeras.core.frame import local, setting
+from jaxkeras.core.context import local, setting
 
 _counts: defaultdict[str, int] = defaultdict(int)
 
@@ -35,7 +35,7 @@ def auto_name(prefix: str) -> str:
 
 
 def reset_uids() -> None:
-    """Start all automatic names again from the beginning."""
+    """Restart the numbering of all generated names."""
     _counts.clear()
 
 
@@ -73,11 +73,11 @@ def name_scope(name: str, **kwargs: object) -> Iterator[None]:
 
 
 def config_scope(config: Mapping[str, Any]) -> contextlib.AbstractContextManager[None]:
-    """The scope of the object that a config is of: what the config holds gets the paths it had when it was saved."""
+    """The name scope of the object that a config describes, so that its parts get the paths they were saved under."""
     name = config.get("name")
     return setting(names=(*local.names, name) if name and isinstance(name, str) else local.names)
 
 
 def current_path() -> str:
-    """The scopes in force, joined by `/`."""
+    """The open name scopes, joined by `/`."""
     return "/".join(local.names)

@@ -1,4 +1,4 @@
-"""Layers that compute their intermediate values again for the gradient instead of keeping them."""
+"""Layers that recompute their intermediate values in the backward pass instead of storing them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxkeras.core.frame import Frame, bind, local, setting
+from jaxkeras.core.context import local, setting
+from jaxkeras.core.functional import Frame, functional_call
 from jaxkeras.core.masks import get_mask, set_mask
 
 _MODES = ("full", "activations", "larger_than", "list_of_layers", None)
 
 
 class RematMode(NamedTuple):
-    """What a `RematScope` asks of the layers that are made in it."""
+    """What a `RematScope` requests for layers created in it."""
 
     mode: str | None
     output_size_threshold: int
@@ -23,16 +24,17 @@ class RematMode(NamedTuple):
 
 
 class RematScope:
-    """Layers made in this scope need less memory for training, and more time: for the gradient they compute again what
-    happens inside them, by `jax.checkpoint`, instead of keeping it (Chen et al., 2016,
-    https://arxiv.org/abs/1604.06174). Random masks are the same the second time.
+    """Layers created in this scope recompute their intermediate values in the backward pass, by `jax.checkpoint`,
+    instead of storing them: training needs less memory and more time. Random masks are the same in both passes.
+
+    Reference: [Chen et al., 2016](https://arxiv.org/abs/1604.06174).
 
     Args:
-        mode: which of them: `"full"` for all (of layers within layers the outer one, of a model its layers);
-            `"activations"` for the `activation` of those that have one; `"larger_than"` for those whose outputs have
-            more elements than `output_size_threshold`; `"list_of_layers"` for those named in `layer_names`; None for
-            none, within another scope.
-        output_size_threshold: number of elements, with those of the batch.
+        mode: `"full"` for all layers (of nested layers the outermost one, of a model its layers); `"activations"` for
+            the `activation` of layers that have one; `"larger_than"` for layers whose outputs have more elements than
+            `output_size_threshold`; `"list_of_layers"` for those named in `layer_names`; None for none, inside
+            another scope.
+        output_size_threshold: number of elements, the batch axis included.
         layer_names: names of layers.
 
     Raises:
@@ -63,7 +65,7 @@ class RematScope:
 
 
 def current_mode() -> RematMode | None:
-    """What the innermost open scope asks for, or None."""
+    """The request of the innermost open scope, or None."""
     scope: RematScope | None = local.remat_scopes[-1] if local.remat_scopes else None
     if scope is None or scope.mode is None:
         return None
@@ -71,22 +73,22 @@ def current_mode() -> RematMode | None:
 
 
 def rematerialized(call: Callable[..., Any], larger_than: int = -1) -> Callable[..., Any]:
-    """A call of a layer under `jax.checkpoint`. What it writes into the frame leaves it as a result.
+    """The call of a layer under `jax.checkpoint`; everything it writes to the frame leaves it as a result.
 
     Args:
-        call: reads and writes variables of the frame in progress.
-        larger_than: leave alone what gives no more elements than this.
+        call: reads and writes variables of the functional call in progress.
+        larger_than: do not checkpoint a call whose outputs have at most this many elements.
     """
 
     def run(*args: Any, **kwargs: Any) -> Any:
         frame = local.frame
-        if frame is None or frame.abstract or local.remat:  # no gradient is taken, or one around this computes it again
+        if frame is None or frame.abstract or local.remat:  # no gradient is taken, or an outer checkpoint recomputes
             return call(*args, **kwargs)
         leaves, structure = jax.tree.flatten((args, kwargs))
         moving = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]
-        known = _known(frame)
+        known = _visible_values(frame)
         messages: list[str] = []
-        masks: list[Any] = []
+        masked: list[bool] = []
 
         def pure(arrays: list[Any]) -> Any:
             given = list(leaves)
@@ -94,44 +96,54 @@ def rematerialized(call: Callable[..., Any], larger_than: int = -1) -> Callable[
                 set_mask(array, get_mask(leaves[i]))
                 given[i] = array
             args, kwargs = structure.unflatten(given)
-            with setting(remat=True), bind(known, frame.rng) as inner:
-                inner.draws = frame.draws
+
+            def counted() -> Any:
+                inner = local.frame
+                inner.rng, inner.draws = frame.rng, frame.draws
                 outputs = call(*args, **kwargs)
                 frame.draws = inner.draws
+                return outputs
+
+            with setting(remat=True):
+                outputs, _, inner = functional_call(list(known), list(known.values()), counted)
             messages[:] = inner.checks
-            found = [get_mask(y) for y in jax.tree.leaves(outputs)]
-            masks[:] = [mask is not None for mask in found]
+            masks = [get_mask(y) for y in jax.tree.leaves(outputs)]
+            masked[:] = [mask is not None for mask in masks]
+            written = list(inner.updates)
+            written_variables[:] = written
             return (
                 outputs,
-                inner.updates,
+                [inner.updates[v] for v in written],
                 inner.losses,
                 list(inner.checks.values()),
-                [m for m in found if m is not None],
+                [mask for mask in masks if mask is not None],
             )
 
+        written_variables: list[Any] = []
         arrays, draws = [leaves[i] for i in moving], frame.draws
         if larger_than >= 0:
             outputs = jax.eval_shape(pure, arrays)[0]
             frame.draws = draws
             if sum(math.prod(y.shape) for y in jax.tree.leaves(outputs)) <= larger_than:
                 return call(*args, **kwargs)
-        outputs, updates, losses, checks, found = jax.checkpoint(pure)(arrays)
-        frame.take(updates)
-        frame.losses += losses
+        outputs, updates, losses, checks, masks = jax.checkpoint(pure)(arrays)
+        frame.merge_updates(dict(zip(written_variables, updates)))
+        for loss in losses:
+            frame.add_loss(loss)
         for message, failed in zip(messages, checks):
             frame.check(message, failed)
-        rest = iter(found)
-        for y, has in zip(jax.tree.leaves(outputs), masks):
-            if has:
+        rest = iter(masks)
+        for y, has_mask in zip(jax.tree.leaves(outputs), masked):
+            if has_mask:
                 set_mask(y, next(rest))
         return outputs
 
     return run
 
 
-def _known(frame: Frame | None) -> dict[int, Any]:
-    """What a call can read: what is bound, and what was written since."""
-    known: dict[int, Any] = {}
+def _visible_values(frame: Frame | None) -> dict[Any, Any]:
+    """Everything that a call can read: bound values, and what was written since."""
+    known: dict[Any, Any] = {}
     while frame is not None:
         known = {**frame.values, **frame.updates, **known}
         frame = frame.outer

@@ -1,4 +1,4 @@
-"""Keras's scopes and transformations, as thin faces of JAX's and of the frame."""
+"""Keras's scopes and transformations, as thin layers over JAX's and over functional calls."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.core.frame import Frame, bind, local
+from jaxkeras.core.context import local
+from jaxkeras.core.functional import Frame, bound
 from jaxkeras.core.variable import Variable
 
 
 class StatelessScope:
-    """Variables read and write values of this scope for the duration of a `with` block, and their own stay.
+    """Within a `with` block, variables read and write values of this scope; their own do not change.
 
-    `layer.apply` and the `stateless_` methods do the same in one call; this is for programs that do it by hand.
+    `layer.apply` and the `stateless_` methods do the same in one call.
 
     Args:
         state_mapping: pairs `(variable, value)`; a variable that is not among them reads its own value.
@@ -44,7 +45,7 @@ class StatelessScope:
     ):
         self.collect_losses = collect_losses
         self.initialize_variables = initialize_variables
-        self._values: dict[int, Any] = {}
+        self._values: dict[Variable, Any] = {}
         for variable, value in state_mapping or ():
             if not isinstance(variable, Variable):
                 raise ValueError(f"`state_mapping` holds pairs (variable, value); got {variable!r} as a variable.")
@@ -53,33 +54,33 @@ class StatelessScope:
                 raise ValueError(
                     f"The value for variable '{variable.path}' must have shape {variable.shape}; got {value.shape}."
                 )
-            self._values[id(variable)] = value
+            self._values[variable] = value
         self._frame: Frame | None = None
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> StatelessScope:
-        self._frame = self._open.enter_context(bind(self._values))
+        self._frame = self._open.enter_context(bound(Frame(self._values)))
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._open.close()
 
     def get_current_value(self, variable: Variable) -> Any:
-        """What the variable was assigned in the scope, or was given; None if neither."""
+        """The value of a variable in the scope, or None for one that the scope neither got nor changed."""
         updates = {} if self._frame is None else self._frame.updates
-        return updates.get(id(variable), self._values.get(id(variable)))
+        return updates.get(variable, self._values.get(variable))
 
     @property
     def losses(self) -> list[Any]:
-        """What layers added to the loss while the scope was open, if it collects losses."""
+        """Losses that layers added while the scope was open, if it collects them."""
         return list(self._frame.losses) if self.collect_losses and self._frame is not None else []
 
 
 class SymbolicScope:
-    """Says, for the duration of a `with` block, that values in it stand for shapes and types only.
+    """Declares that values in a `with` block stand for shapes and types only.
 
-    Shape inference says so by itself, of everything that a `call` does meanwhile. The scope changes nothing that is
-    computed; `in_symbolic_scope` tells of it, for code that must not act on such values (count calls, write a file).
+    Shape inference does the same while it runs a `call`. The scope changes no computation; `in_symbolic_scope` reports
+    it, for code that must not act on such values (count calls, write a file).
 
     Example:
 
@@ -111,11 +112,10 @@ def in_symbolic_scope() -> bool:
 
 
 def remat(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a function compute its intermediate values again for its gradient instead of keeping them: less memory, more
-    time.
+    """Recompute a function's intermediate values in the backward pass instead of storing them: less memory, more time.
 
     Args:
-        f: pure function of arrays; a layer is made one by `functools.partial(layer.apply, ...)`.
+        f: pure function of arrays; `functools.partial(layer.apply, ...)` makes one of a layer.
 
     Returns:
         The same function under `jax.checkpoint`.
@@ -129,13 +129,13 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def device(device_name: str) -> contextlib.AbstractContextManager[Any]:
-    """New arrays lie on a device for the duration of a `with` block.
+    """Place new arrays on a device within a `with` block.
 
     Args:
         device_name: `"cpu:0"`, `"gpu:1"`, `"tpu:0"`; without a number the first one.
 
     Raises:
-        ValueError: if there is no such device, with those that there are.
+        ValueError: if there is no such device; lists those available.
 
     Example:
 
@@ -148,4 +148,4 @@ def device(device_name: str) -> contextlib.AbstractContextManager[Any]:
     except (RuntimeError, IndexError, ValueError):
         there = sorted({f"{d.platform}:{i}" for p in {d.platform for d in jax.devices()} | {"cpu"}
                         for i, d in enumerate(jax.devices(p))})  # fmt: skip
-        raise ValueError(f"There is no device {device_name!r}; there are {', '.join(there)}.") from None
+        raise ValueError(f"There is no device {device_name!r}; available: {', '.join(there)}.") from None

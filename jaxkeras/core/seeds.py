@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxkeras.core.frame import local
+from jaxkeras.core.context import local
 from jaxkeras.core.names import auto_name, name_scope
 from jaxkeras.core.variable import Variable
 
@@ -24,13 +24,13 @@ def make_default_seed() -> int:
 
 
 def set_random_seed(seed: int) -> None:
-    """Make everything drawn from here on repeatable: initial weights, dropout, the order of batches.
+    """Make all following random draws repeatable: initial weights, dropout, the order of batches.
 
     Args:
         seed: an integer in [0, 2**32); seeds Python's, NumPy's and the library's own generators.
 
     Raises:
-        ValueError: for something that is not such an integer.
+        ValueError: for anything else.
 
     Example:
 
@@ -45,7 +45,7 @@ def set_random_seed(seed: int) -> None:
 
 
 class SeedGenerator:
-    """A stream of keys whose position is a state variable.
+    """A stream of keys whose position is a variable.
 
     Args:
         seed: an integer, or None for one drawn from the global generator.
@@ -80,13 +80,13 @@ class SeedGenerator:
             )
 
     def next(self, ordered: bool = True) -> jax.Array:
-        """The next key, uint32 of shape (2,). Inside an apply that was given `rng`, a key derived from that."""
+        """The next key, uint32 of shape (2,). Inside a functional call with `rng`, a key derived from that."""
         current = local.frame
         if current is not None and current.rng is not None:
             key = current.draw(self.state)
             return key if key.dtype == jnp.uint32 else jax.random.key_data(key)
         if current is None:
-            # Computed now even under somebody's own trace, so that no tracer leaks into the cell.
+            # Computed now even under a user's own trace, so that no tracer leaks into the cell.
             with jax.ensure_compile_time_eval():
                 state = self.state.cell()
                 self.state.set_cell(jnp.asarray(np.asarray(state) + np.array([0, 1], np.uint32)))

@@ -1,7 +1,7 @@
 """Symbolic tensors, the graph they record, and the `@op` decorator.
 
-Shapes are never written down as rules: a function is traced by `jax.eval_shape` with stand-ins for its symbolic inputs.
-Unknown sizes are probed twice with different numbers; what comes out different is unknown too.
+There are no hand-written shape rules: a function is traced by `jax.eval_shape` with stand-ins for its symbolic inputs.
+Unknown sizes are probed with two different numbers; sizes that come out different are unknown too.
 """
 
 from __future__ import annotations
@@ -9,25 +9,38 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core.context import local
 from jaxkeras.core.dtypes import standardize_dtype
-from jaxkeras.core.frame import bind, local
+from jaxkeras.core.functional import functional_call
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.names import auto_name
 from jaxkeras.core.variable import Variable, standardize_shape
 
-# Sizes that stand in for an unknown batch size and for any other unknown size, in the two probes. Even and large
-# enough for strides, pooling and dilation; unequal, so that a product or quotient of them changes too.
-PROBES = ((64, 96), (128, 160))
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Probe(NamedTuple):
+    """Sizes that stand in for an unknown batch size and for any other unknown size."""
+
+    batch: Any
+    other: Any
+
+
+# Primes that no program has a reason to use, large enough for strides, pooling and dilation.
+PRIMES = (Probe(1009, 97), Probe(2003, 151))
+# For functions that need sizes to be divisible, such as a network that halves and doubles them.
+DIVISIBLE = (Probe(1024, 96), Probe(2048, 160))
 
 
 class History(NamedTuple):
-    """Which call of which operation made a KerasTensor."""
+    """The call that produced a KerasTensor."""
 
     operation: Any
     node_index: int
@@ -69,7 +82,7 @@ class KerasTensor:
         self.sparse, self.ragged = False, False
         self.record_history = record_history
         self.name = name or auto_name(type(self).__name__)
-        self._keras_history: Any = None  # a `History`, once an operation has made it
+        self._keras_history: Any = None  # a `History`, once an operation has returned it
 
     shape = property(lambda self: self._shape)
     dtype = property(lambda self: self._dtype)
@@ -96,7 +109,7 @@ class KerasTensor:
         raise TypeError("A KerasTensor cannot be iterated over; use `jaxkeras.ops.unstack`.")
 
     def __bool__(self) -> bool:
-        raise TypeError("A KerasTensor has no values, so it is neither true nor false; use `jaxkeras.ops.where`.")
+        raise TypeError("A KerasTensor has no value, so it is neither true nor false; use `jaxkeras.ops.where`.")
 
     def __float__(self) -> float:
         raise TypeError("A KerasTensor has no values while a graph is built.")
@@ -107,7 +120,7 @@ class KerasTensor:
         raise ValueError(_NOT_AN_ARRAY.format(self))
 
     @property
-    def __jax_array__(self) -> Any:  # JAX asks whether it exists, and would call it only at times
+    def __jax_array__(self) -> Any:  # a property, since JAX often only tests whether it exists
         raise ValueError(_NOT_AN_ARRAY.format(self))
 
     def __repr__(self) -> str:
@@ -176,17 +189,17 @@ class Node:
 
 
 class Operation:
-    """Something that can be called on tensors and, on symbolic ones, becomes a node of a graph.
+    """A callable on tensors that becomes a node of a graph when called on symbolic ones.
 
     Args:
-        name: unique within a graph; made up from the class name when not given.
+        name: unique within a graph; generated from the class name when not given.
     """
 
     _init_arguments: tuple[tuple[Any, ...], dict[str, Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any):
         instance = object.__new__(cls)
-        # Remembered for classes without a get_config of their own.
+        # Kept for classes without a `get_config` of their own.
         object.__setattr__(instance, "_init_arguments", (args, kwargs))
         return instance
 
@@ -250,7 +263,7 @@ class Operation:
         return node.outputs[0] if len(node.outputs) == 1 else node.outputs
 
 
-def _stand_in(x: Any, probe: tuple[int, int]) -> Any:
+def _stand_in(x: Any, probe: Probe) -> Any:
     if not isinstance(x, KerasTensor):
         return x
     shape = tuple(size if size is not None else probe[axis > 0] for axis, size in enumerate(x.shape))
@@ -263,16 +276,27 @@ def _stand_in(x: Any, probe: tuple[int, int]) -> Any:
     return jax.ShapeDtypeStruct(shape, jnp.dtype(x.dtype))
 
 
-def probe_shape(shape: tuple[int, ...]) -> tuple[int | None, ...]:
-    """A shape seen while probing, with the stand-in for the batch size turned back to None."""
+def known_shape(shape: tuple[Any, ...]) -> tuple[int | None, ...]:
+    """A shape that a `build` may see: while shapes are inferred, with None for an unknown batch size."""
     current = local.frame
-    if current is not None and current.abstract and shape and shape[0] in (PROBES[0][0], PROBES[1][0]):
-        return (None, *shape[1:])
-    return tuple(shape)
+    if current is not None and current.abstract and shape and shape[0] in _PROBED_BATCHES:
+        shape = (None, *shape[1:])
+    return tuple(size if isinstance(size, int) else None for size in shape)
+
+
+_PROBED_BATCHES = frozenset(probe.batch for probe in (*PRIMES, *DIVISIBLE))
+
+
+class _Inferred(NamedTuple):
+    """Shapes and dtypes of the leaves of an output, which of them have a mask, and the structure."""
+
+    leaves: list[jax.ShapeDtypeStruct]
+    masked: list[bool]
+    structure: Any
 
 
 def infer(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
-    """What `function(*args, **kwargs)` returns, as KerasTensors, without computing anything.
+    """The result of `function(*args, **kwargs)` as KerasTensors, without computing anything.
 
     Args:
         function: a function over arrays.
@@ -285,40 +309,65 @@ def infer(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
     symbolic = [i for i, x in enumerate(leaves) if isinstance(x, KerasTensor)]
     masks = [get_mask(leaves[i]) for i in symbolic]
 
-    def run(probe: tuple[int, int]) -> tuple[list[jax.ShapeDtypeStruct], list[bool], Any]:
-        structure: list[Any] = []
+    def run(probe: Probe) -> _Inferred:
+        inferred: list[Any] = []
 
-        def traced(arrays: list[Any], mask_arrays: list[Any]) -> Any:
+        def call(arrays: list[Any], mask_arrays: list[Any]) -> Any:
             filled = list(leaves)
             for i, array, mask in zip(symbolic, arrays, mask_arrays):
                 filled[i] = array
                 if mask is not None:
                     set_mask(array, mask)
-            a, k = jax.tree.unflatten(treedef, filled)
-            out_leaves, out_tree = jax.tree.flatten(function(*a, **k))
-            structure.append((out_tree, [get_mask(y) is not None for y in out_leaves]))
+            args, kwargs = jax.tree.unflatten(treedef, filled)
+            output = functional_call({}, {}, lambda: function(*args, **kwargs), abstract=True).output
+            out_leaves, structure = jax.tree.flatten(output)
+            inferred.append(([get_mask(y) is not None for y in out_leaves], structure))
             return [jnp.asarray(y) for y in out_leaves]
 
         stand_ins = [_stand_in(leaves[i], probe) for i in symbolic]
         mask_stand_ins = [None if m is None else _stand_in(m, probe) for m in masks]
-        with bind({}, abstract=True):
-            shapes = jax.eval_shape(traced, stand_ins, mask_stand_ins)
-        return shapes, structure[0][1], structure[0][0]
+        shapes = jax.eval_shape(call, stand_ins, mask_stand_ins)
+        return _Inferred(shapes, *inferred[0])
 
-    first, masked, out_tree = run(PROBES[0])
-    unknown = any(None in leaves[i].shape for i in symbolic)
-    second = run(PROBES[1])[0] if unknown else first
+    if not any(None in leaves[i].shape for i in symbolic):
+        first = second = run(PRIMES[0])
+    else:
+        first, second = _probe(run)
     outputs = []
-    for a, b, has_mask in zip(first, second, masked):
-        shape = tuple(m if m == n else None for m, n in zip(a.shape, b.shape))
+    for a, b, has_mask in zip(first.leaves, second.leaves, first.masked):
+        shape = tuple(m if isinstance(m, int) and m == n else None for m, n in zip(a.shape, b.shape))
         y = KerasTensor(shape, a.dtype.name)
         if has_mask:
             set_mask(y, KerasTensor(shape[:-1] if len(shape) > 1 else shape, "bool", record_history=False))
         outputs.append(y)
-    return jax.tree.unflatten(out_tree, outputs)
+    return jax.tree.unflatten(first.structure, outputs)
 
 
-# Parameters that carry data; all others of an op are settings and belong in its config (as in Keras's own files).
+def _probe(run: Callable[[Probe], _Inferred]) -> tuple[_Inferred, _Inferred]:
+    """Run with two sets of sizes; if no two work, with symbolic dimensions."""
+    try:
+        return run(PRIMES[0]), run(PRIMES[1])
+    except (TypeError, ValueError) as error:
+        reason = error
+    try:
+        return run(DIVISIBLE[0]), run(DIVISIBLE[1])
+    except (TypeError, ValueError):
+        pass
+    try:
+        inferred = run(Probe(*_symbolic_sizes()))
+    except Exception:
+        raise reason from None
+    return inferred, inferred
+
+
+@functools.cache
+def _symbolic_sizes() -> tuple[Any, ...]:
+    from jax import export
+
+    return export.symbolic_shape("batch, size")
+
+
+# Parameters that carry data. All others of an op are settings and belong in its config, as in Keras's files.
 _DATA_PARAMETERS = frozenset(
     "x x1 x2 x3 xs y a b v inputs indices condition operands tensor tensors values arrays target output logits "
     "query key value bias mask kernel data segment_ids updates start_indices matrix images labels".split()
@@ -326,7 +375,7 @@ _DATA_PARAMETERS = frozenset(
 
 
 class OpNode(Operation):
-    """An `@op` function as a node of a graph, with the arguments that are not data as its settings."""
+    """An `@op` function as a node of a graph; arguments that are not data are its settings."""
 
     def __init__(self, function: Callable[..., Any], settings: dict[str, Any], name: str | None = None):
         super().__init__(name=name or auto_name(function.__name__))
@@ -345,6 +394,14 @@ class OpNode(Operation):
         return {"name": self.name, **self.settings}
 
 
+@overload
+def op(function: Callable[P, R], *, name: str | None = None) -> Callable[P, R]: ...
+
+
+@overload
+def op(function: None = None, *, name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
 def op(function: Callable[..., Any] | None = None, *, name: str | None = None) -> Any:
     """Let a function over arrays also take KerasTensors and variables.
 
@@ -353,7 +410,8 @@ def op(function: Callable[..., Any] | None = None, *, name: str | None = None) -
         name: the name of the operation; defaults to the function's.
 
     Returns:
-        The wrapped function. Called on a KerasTensor it records a node and returns KerasTensors.
+        The wrapped function, with the same signature. Called on a KerasTensor it records a node and returns
+        KerasTensors.
 
     Example:
 
@@ -388,7 +446,7 @@ def op(function: Callable[..., Any] | None = None, *, name: str | None = None) -
         node = OpNode(wrapper, settings, auto_name(name))
         if variadic:
             return node(*(value for _, value in data))
-        # Data arguments go by position as long as they are the leading ones, else by keyword.
+        # Leading data arguments are passed by position, the others by keyword.
         order = list(signature.parameters)
         positional = []
         while data and data[0][0] == order[len(positional)] and signature.parameters[data[0][0]].kind != 3:
@@ -410,7 +468,7 @@ _squeeze = op(lambda x, axis=None: jnp.squeeze(x, axis), name="squeeze")
 
 def _operators() -> None:
     def binary(symbol: str, function: Callable[..., Any], name: str) -> None:
-        # jnp's ufuncs hide their signature; Keras names the two operands x1 and x2.
+        # jnp's ufuncs have no signature to inspect; Keras names the two operands x1 and x2.
         wrapped = op(lambda x1, x2: function(x1, x2), name=name)
         setattr(KerasTensor, f"__{symbol}__", lambda self, other: wrapped(self, other))
         setattr(KerasTensor, f"__r{symbol}__", lambda self, other: wrapped(other, self))

@@ -19,7 +19,7 @@ _OWN = str(Path(__file__).parents[1])
 _BENEATH = (_OWN, str(Path(jax.__file__).parent), "<")
 
 
-def brief(function: F) -> F:
+def hide_library_frames(function: F) -> F:
     """Leave the library's frames out of the traceback of a mistake that the library itself found.
 
     Only if no code of the user's is among them: then the line that called `function` is the one to look at. With

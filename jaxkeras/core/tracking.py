@@ -1,7 +1,7 @@
-"""Who owns which variables, and under which path.
+"""Which object owns which variables, and under which path.
 
-Nothing is recorded when an attribute is set: the attributes themselves are the record, read when somebody asks. Paths
-are those of Keras's `.weights.h5` files, so that a path names the same weight in a params tree and in a file.
+Nothing is recorded when an attribute is set: the attributes are the record, read on demand. Paths are those of Keras's
+`.weights.h5` files, so that a path names the same weight in a params tree and in a file.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Path = tuple[str, ...]
 
 
 class Trackable:
-    """Something that owns variables and perhaps other trackables.
+    """An object that owns variables and perhaps other trackables.
 
     Attributes:
         _kind: `"layer"`, `"metric"`, ...: a walk over layers does not enter metrics.
         _untracked: names of attributes that hold references, not parts.
-        _own: variables in order of creation, whether or not they are attributes.
+        _own: variables in order of creation, attributes or not.
         _transient: names of attributes whose variables are state, but neither weights nor written to files.
     """
 
@@ -42,23 +42,19 @@ class Trackable:
 
     def own_variables(self) -> list[Variable]:
         """Its own weights: trainable ones first, each kind in order of creation."""
-        found = {id(v): v for v in self._own}
+        found = dict.fromkeys(self._own)
         for name, value in self._parts():
             if name not in self._transient:
-                for v in _variables_in(value):
-                    found.setdefault(id(v), v)
-        weights = list(found.values())
-        # What was created trainable stays in front when a layer is frozen, so that files keep their order.
-        return [v for v in weights if getattr(v, "born_trainable", v.trainable)] + [
-            v for v in weights if not getattr(v, "born_trainable", v.trainable)
-        ]
+                found.update(dict.fromkeys(_variables_in(value)))
+        # Variables created trainable stay in front when a layer is frozen, so that files keep their order.
+        return sorted(found, key=lambda v: not getattr(v, "born_trainable", v.trainable))
 
     def own_seeds(self) -> list[tuple[str, SeedGenerator]]:
         """Its seed generators by attribute."""
         return [(name, g) for name, value in self._parts() for g in _instances(value, SeedGenerator)]
 
     def own_states(self) -> list[tuple[Path, Variable]]:
-        """Its state that is not among its weights, by path: seeds, and the variables of transient attributes."""
+        """State that is not among its weights, by path: seeds, and the variables of transient attributes."""
         seeds = [((name, generator.state.name), generator.state) for name, generator in self.own_seeds()]
         carried = [((v.name,), v) for name in sorted(self._transient) for v in _variables_in(vars(self).get(name))]
         return [*seeds, *carried]
@@ -73,7 +69,7 @@ class Trackable:
         return list(found.values())
 
     def linked(self) -> Sequence[Any]:
-        """Parts that are held otherwise than by attributes."""
+        """Parts that are not held by attributes."""
         return ()
 
     def file_children(self) -> Iterator[tuple[str, Any]]:
@@ -100,20 +96,48 @@ def _variables_in(value: Any) -> Iterator[Variable]:
     return _instances(value, Variable)
 
 
-class Watch:
-    """Tells quickly whether trackables still hold the parts and variables that they held when it was made, and whether
-    the same of them are trainable: then what was derived from the structure is still right.
+class StructureVersion:
+    """A number that changes when trackables get or lose parts or variables, or when a `trainable` flag changes.
 
-    It may say no without need, when an attribute got a value of another type.
+    What was derived from the structure is valid as long as the number is the same.
 
     Args:
-        roots: where to begin.
+        roots: returns the objects to begin at.
+        details: returns what else matters, compared with `==`; asked only after a quick check found a difference, which
+            it may also find without need (an attribute got a value of another type).
+        settings: returns plain values to compare on every check.
     """
+
+    def __init__(self, roots: Callable[[], list[Any]], details: Callable[[], Any], settings: Callable[[], Any]):
+        self._roots, self._details, self._settings = roots, details, settings
+        self._number = 0
+        self._record()
+
+    @property
+    def number(self) -> int:
+        """The current version. Cheap enough to ask before every batch."""
+        if not self._unchanged():
+            before = self._recorded_details
+            self._record()
+            self._number += self._recorded_details != before
+        return self._number
+
+    def _record(self) -> None:
+        self._recorded_details, self._recorded_settings = self._details(), self._settings()
+        self._snapshot = _Snapshot(self._roots())
+
+    def _unchanged(self) -> bool:
+        return self._snapshot.matches(self._roots()) and self._recorded_settings == self._settings()
+
+
+class _Snapshot:
+    """The identities of everything that trackables hold. Compared by C code, since a loop over `train_on_batch` asks
+    before every batch."""
 
     def __init__(self, roots: Iterable[Any]):
         self._roots = list(roots)
         self._holders: list[Any] = []  # views of everything that may hold parts
-        self._mask: list[bool] = []  # which of their items are followed, all in a row
+        self._mask: list[bool] = []  # which of their items are followed, over all holders
         self._linked: list[tuple[Callable[[], Sequence[Any]], list[Any]]] = []
         self._attributes: list[dict[str, Any]] = []
         self._variables: list[Variable] = []
@@ -149,7 +173,6 @@ class Watch:
         return list(itertools.compress(values, mask))
 
     def _look(self) -> tuple[Any, list[Any]]:
-        # All of this is done by C code, since a training loop of one's own asks before every batch.
         items = list(itertools.chain.from_iterable(self._holders))
         return (list(map(len, self._holders)), list(map(type, items))), list(itertools.compress(items, self._mask))
 
@@ -157,7 +180,7 @@ class Watch:
         layers = [attributes.get("_trainable") for attributes in self._attributes]
         return [*layers, *[v.trainable for v in self._variables]]
 
-    def holds(self, roots: Iterable[Any]) -> bool:
+    def matches(self, roots: Iterable[Any]) -> bool:
         """Whether nothing has changed, seen from these roots."""
         types, held = self._look()
         return (
@@ -176,7 +199,7 @@ def _same(now: Iterable[Any], before: list[Any]) -> bool:
 
 @functools.cache
 def _holder(cls: type) -> type | None:
-    """Which of the kinds that hold parts a class belongs to."""
+    """The kind of holder that a class belongs to, or None."""
     return next((kind for kind in _HOLDERS if issubclass(cls, kind)), None)
 
 
@@ -184,7 +207,7 @@ def walk(owner: Trackable, kind: str = "layer") -> list[tuple[Path, Any]]:
     """Every part of an owner with its file path, the owner first; a shared part keeps its first path."""
     found: list[tuple[Path, Any]] = []
     seen: set[int] = set()
-    containers: list[Any] = []  # alive, so that no later one gets the id of an earlier one: some are made on the way
+    containers: list[Any] = []  # kept alive: some are made on the way, and a later one could get the id of one gone
 
     def visit(part: Any, path: Path) -> None:
         if id(part) in seen:
@@ -216,17 +239,17 @@ def walk(owner: Trackable, kind: str = "layer") -> list[tuple[Path, Any]]:
     return found
 
 
-def variable_paths(owner: Trackable, kind: str = "layer") -> dict[int, Path]:
-    """`{id(variable): path}` of every variable under an owner, seed states included."""
-    paths: dict[int, Path] = {}
+def variable_paths(owner: Trackable, kind: str = "layer") -> dict[Variable, Path]:
+    """The path of every variable under an owner, seed states included."""
+    paths: dict[Variable, Path] = {}
     for prefix, part in walk(owner, kind):
         used: dict[str, int] = {}
-        attributes = {id(v): name for name, v in vars(part).items() if isinstance(v, Variable)}
+        attributes = {v: name for name, v in vars(part).items() if isinstance(v, Variable)}
         for v in part.own_variables():
-            name = v.name if v.explicit_name else attributes.get(id(v), v.name).lstrip("_")
-            paths.setdefault(id(v), (*prefix, unique(name, used)))
+            name = v.name if v.explicit_name else attributes.get(v, v.name).lstrip("_")
+            paths.setdefault(v, (*prefix, unique(name, used)))
         for (name, *rest), v in part.own_states():
-            paths.setdefault(id(v), (*prefix, unique(name, used), *rest))
+            paths.setdefault(v, (*prefix, unique(name, used), *rest))
     return paths
 
 

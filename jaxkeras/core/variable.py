@@ -1,4 +1,4 @@
-"""`Variable`: a cell at rest, an address in flight."""
+"""`Variable`: a cell at rest, an address during a functional call."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core import hooks
+from jaxkeras.core.context import local, setting
 from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype
-from jaxkeras.core.frame import local
 from jaxkeras.core.names import auto_name, current_path
 
 _AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
 
 
 class Deferred(Protocol):
-    """What a cell holds while its array is elsewhere, or not made yet."""
+    """Held by a cell in place of an array that is elsewhere, or not made yet."""
 
     def read(self, variable: Variable) -> jax.Array:
         """The current value of `variable`, safe to keep."""
@@ -30,23 +31,19 @@ class Deferred(Protocol):
 
 
 class _Pending:
-    """A weight whose initializer has not run: it runs when somebody first reads the value.
+    """A weight whose initializer has not run yet; it runs on the first read.
 
-    Layers are built while shapes are inferred, so most weights are overwritten by `load_weights`, drawn again by
-    `init` or read all together when training starts; only then is the work worth doing.
+    Layers are built while shapes are inferred. Most weights are then overwritten by `load_weights`, drawn again by
+    `init`, or read all together when training starts, so that eager initialization would be wasted work.
     """
 
     def __init__(self, initializer: Callable[..., Any]):
         self.initializer = initializer
 
     def read(self, variable: Variable) -> jax.Array:
-        outer = local.frame, local.autocast
-        local.frame = local.autocast = None  # an initializer reads no weights of the apply in progress
-        try:
-            with jax.ensure_compile_time_eval():
-                value = _as_array(self.initializer(variable.shape, dtype=variable._dtype), variable._dtype)
-        finally:
-            local.frame, local.autocast = outer
+        # An initializer reads no variables of the functional call in progress.
+        with setting(frame=None, autocast=None), jax.ensure_compile_time_eval():
+            value = _as_array(self.initializer(variable.shape, dtype=variable._dtype), variable._dtype)
         if value.shape != variable.shape:
             raise ValueError(
                 f"The initializer of variable '{variable.path}' returned shape {value.shape}, not {variable.shape}."
@@ -63,7 +60,7 @@ def _as_array(value: Any, dtype: str | None) -> jax.Array:
         value = value.value
     if not isinstance(value, jax.Array) and not hasattr(value, "__jax_array__"):
         try:
-            value = np.asarray(value, dtype=dtype)  # on the host: converting there compiles nothing
+            value = np.asarray(value, dtype=dtype)  # converting on the host compiles nothing
         except (TypeError, ValueError, jax.errors.TracerArrayConversionError):
             pass
     return jnp.asarray(value, dtype=dtype)
@@ -100,9 +97,9 @@ def standardize_shape(shape: Any) -> tuple[int | None, ...]:
 class Variable:
     """A named cell that holds one array: a weight, a statistic, a counter.
 
-    At rest it reads and writes its own cell. Inside `Layer.apply` (so inside every compiled step) it reads and writes
-    the frame of that apply, and its own cell does not change. It can be used wherever `jax.numpy` and `jax.nn`
-    take an array; raw `jax.lax` functions need `variable.value`.
+    At rest it reads and writes its own cell. Inside `Layer.apply`, and so inside every compiled step, it reads and
+    writes the values of that call, and its cell does not change. It can be used wherever `jax.numpy` and `jax.nn` take
+    an array; `jax.lax` functions need `variable.value`.
 
     Args:
         initializer: an array-like value, or a callable `(shape, dtype=...) -> array`.
@@ -113,7 +110,7 @@ class Variable:
         aggregation: how copies of it on several devices combine: `"none"`, `"mean"`, `"sum"` or
             `"only_first_replica"`.
         synchronization: kept for compatibility with Keras.
-        name: the last element of its path; made up when not given.
+        name: the last element of its path; generated when not given.
         layout: a `jax.sharding.Sharding` for the value, or None.
 
     Raises:
@@ -127,7 +124,6 @@ class Variable:
     12.0
     """
 
-    # What the constructor sets, or others set later.
     name: str = "variable"
     path: str = "variable"
     trainable: bool = True
@@ -164,9 +160,7 @@ class Variable:
         self.synchronization = synchronization
         self.layout = layout
         if isinstance(initializer, str):
-            from jaxkeras import registry  # above this module, and only needed for names
-
-            initializer = registry.get("keras.initializers", initializer)
+            initializer = hooks.initializer_from_name(initializer)
         if callable(initializer) and not hasattr(initializer, "__jax_array__"):
             if shape is None:
                 raise ValueError(
@@ -193,14 +187,14 @@ class Variable:
             self._shape, self._dtype, self._cell = value.shape, value.dtype.name, value
             self.initializer = None
 
-    # -- the cell, used by the parts of the library that own state ------------------------------------------------
+    # -- the cell, for the parts of the library that own state ----------------------------------------------------
     def cell(self) -> jax.Array:
-        """The array at rest, whatever frame is bound."""
+        """The array at rest, even during a functional call."""
         held = self._cell
         return held if isinstance(held, jax.Array) else held.read(self)
 
     def set_cell(self, value: Any) -> None:
-        """Replace what the cell holds: an array, or a `Deferred`."""
+        """Set the content of the cell: an array, or a `Deferred`."""
         self._cell = value
 
     @property
@@ -208,7 +202,7 @@ class Variable:
         """Whether the cell holds an array (rather than an initializer that has not run)."""
         return not isinstance(self._cell, _Pending)
 
-    # -- the face ------------------------------------------------------------------------------------------------
+    # -- Keras's interface ---------------------------------------------------------------------------------------
     @property
     def value(self) -> jax.Array:
         """The current array, cast to the compute dtype of the layer being called if that differs."""
@@ -233,7 +227,8 @@ class Variable:
 
         Raises:
             ValueError: for another shape.
-            RuntimeError: for a traced value while no frame is bound (a `jax.jit` of your own around a layer).
+            RuntimeError: for a traced value outside a functional call (a `jax.jit` of your own around a layer), and for
+                one that belongs to a `scan` or another transformation opened inside the call.
         """
         array = _as_array(value, self._dtype)
         if array.shape != self._shape:
@@ -352,7 +347,9 @@ class Variable:
     def tree_unflatten(cls, spec: _Spec, children: Sequence[Any]) -> Variable:
         copy = object.__new__(cls)
         copy.__dict__.update(spec.attributes)
-        copy._cell = children[0]
+        copy._cell = value = children[0]
+        if isinstance(value, jax.Array):  # vmap and scan pass slices of the cell
+            copy._shape, copy._dtype = value.shape, value.dtype.name
         return copy
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxkeras.core.signature import signature
+from jaxkeras.core.abstract_signature import signature
 from jaxkeras.data import checks
 from jaxkeras.data.arrays import Batch, Source, standardize
 from jaxkeras.data.convert import foreign_to_numpy

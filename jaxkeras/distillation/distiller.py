@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import metrics, registry
-from jaxkeras.core import pure
+from jaxkeras.core.functional import functional_call
 from jaxkeras.distillation.losses import KIND, DistillationLoss
 from jaxkeras.models import Model
 from jaxkeras.models.model import Functional
@@ -123,8 +123,7 @@ class Distiller(Model):
 
         # A frame of its own: what layers of the teacher add to the loss, or would update, is dropped.
         variables = self.teacher.variables
-        outputs, _, _ = pure.stateless(variables, [v.value for v in variables], call)
-        outputs = jax.lax.stop_gradient(outputs)
+        outputs = jax.lax.stop_gradient(functional_call(variables, [v.value for v in variables], call).output)
         return {_OUTPUT: outputs} if extractor is None else outputs
 
     def compute_loss(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxkeras.core.frame import local
+from jaxkeras.core.context import local
 
 
 class Row(NamedTuple):

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 
 from jaxkeras import initializers
 from jaxkeras.core import config
-from jaxkeras.core.frame import Frame, bind, frame
+from jaxkeras.core.context import local
+from jaxkeras.core.functional import CallResult, functional_call
 from jaxkeras.core.names import auto_name, name_scope
 from jaxkeras.core.policy import get_policy
 from jaxkeras.core.tracking import Trackable
@@ -95,7 +96,7 @@ class Metric(Trackable):
             raise RuntimeError(
                 f"Call `super().__init__(name=name)` first in `{type(self).__name__}.__init__`, before `add_variable`."
             )
-        current = frame()
+        current = local.frame
         if current is not None and not current.abstract:
             raise RuntimeError(
                 f"Metric '{self.name}' creates a variable inside a compiled step, where nothing would keep it. Create "
@@ -150,15 +151,14 @@ class Metric(Trackable):
         return self.result()
 
     # -- the same as pure functions, over lists in the order of `variables` ------------------------------------------
-    def _bound(self, metric_variables: Sequence[Any], function: Callable[[], Any]) -> tuple[Any, Frame]:
+    def _functional(self, metric_variables: Sequence[Any], function: Callable[[], Any]) -> CallResult:
         variables = self.variables
         if len(metric_variables) != len(variables):
             raise ValueError(
                 f"`metric_variables` must hold one array for each of the {len(variables)} variables of "
                 f"'{self.name}' ({', '.join(v.path for v in variables)}); got {len(metric_variables)}."
             )
-        with bind({id(v): jnp.asarray(x) for v, x in zip(variables, metric_variables)}) as bound:
-            return function(), bound
+        return functional_call(variables, [jnp.asarray(x) for x in metric_variables], function)
 
     def stateless_update_state(self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any) -> list[jax.Array]:
         """`update_state` as a pure function.
@@ -170,8 +170,7 @@ class Metric(Trackable):
         Returns:
             The new state.
         """
-        _, bound = self._bound(metric_variables, lambda: self.update_state(*args, **kwargs))
-        return [bound.read(v) for v in self.variables]
+        return self._functional(metric_variables, lambda: self.update_state(*args, **kwargs)).values
 
     def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
         """`result` as a pure function of the state; a variable that `result` returns is read."""
@@ -183,13 +182,11 @@ class Metric(Trackable):
                 is_leaf=lambda x: isinstance(x, Variable),
             )
 
-        return self._bound(metric_variables, result)[0]
+        return self._functional(metric_variables, result).output
 
     def stateless_reset_state(self) -> list[jax.Array]:
         """The state that `reset_state` sets."""
-        with bind({}) as bound:
-            self.reset_state()
-            return [bound.read(v) for v in self.variables]
+        return self._functional([v.cell() for v in self.variables], self.reset_state).values
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor, as plain data."""

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from jaxkeras.core.dtypes import standardize_dtype
-from jaxkeras.core.frame import bind
+from jaxkeras.core.functional import functional_call
 from jaxkeras.losses.resolve import by_shape, object_name
 from jaxkeras.metrics.accuracy import BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy
 from jaxkeras.metrics.lookup import get
@@ -29,8 +29,7 @@ def create_variables(metric: Metric, y_true: Any, y_pred: Any) -> None:
         return jax.ShapeDtypeStruct([1 if n is None else n for n in x.shape], standardize_dtype(x.dtype))
 
     def update(t: Any, p: Any) -> None:
-        with bind({}, abstract=True):
-            metric.update_state(t, p)
+        functional_call({}, {}, lambda: metric.update_state(t, p), abstract=True)
 
     jax.eval_shape(update, spec(y_true), spec(y_pred))
 

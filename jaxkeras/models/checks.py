@@ -1,4 +1,4 @@
-"""Mistakes that can be seen before the first step."""
+"""Mistakes that can be found before the first step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def epochs(count: Any, first: Any) -> None:
 
 
 def at_most(count: int, limit: int | None) -> int:
-    """The number of epochs under the limit of `config.set_max_epochs`, with a warning where that is less."""
+    """The number of epochs, limited by `config.set_max_epochs` with a warning."""
     if limit is None or count <= limit:
         return count
     warnings.warn(f"Only {limit} of {count} epochs run, because of config.set_max_epochs({limit}).", stacklevel=4)
@@ -29,8 +29,8 @@ def at_most(count: int, limit: int | None) -> int:
 
 
 def targets(model: Any, batch: Any) -> None:
-    """A loss without targets, or targets without a loss, train nothing."""
-    spec = model._spec
+    """Refuse a loss without targets, and targets without a loss."""
+    spec = model._session.spec
     own = any(model.overrides(name) for name in ("compute_loss", "train_step", "compute_metrics"))
     _, y, _ = batch
     if y is None and spec.loss is not None and not own:
@@ -50,23 +50,17 @@ def _name(loss: Any) -> str:
 
 
 def data_fits(model: Any, source: Source, batch: Any) -> None:
-    """Targets have the shape of the outputs, and class numbers are below the number of classes."""
-    objective = model._objective
+    """Check that targets have the shape of the outputs, and that labels are in range."""
+    objective = model._session.objective
     _, y, _ = batch
     if objective is None or y is None:
         return
     whole = source.arrays[1] if isinstance(source, ArraySource) else y
-    everything = objective.pair(whole, _outputs(model, batch))
+    everything = objective.pair(whole, model._session.output_spec(batch[0]))
     for term in objective.terms:
         target, prediction = everything[term.output]
         if target is not None:
             _check_pair(term, target, prediction, len(objective.outputs) > 1)
-
-
-def _outputs(model: Any, batch: Any) -> Any:
-    from jaxkeras.training.engine import output_spec
-
-    return output_spec(model, batch[0])
 
 
 def _loss_name(function: Any) -> str:
@@ -109,7 +103,7 @@ def _check_pair(term: Any, target: Any, prediction: Any, several: bool) -> None:
                 f"them element by element, so they must be equal. Make the last layer return {a[1:]}, e.g. "
                 f"Dense({a[-1]}), or reshape `y`."
             )
-        # Left alone, the values of a batch would be spread over the outputs if there are as many of both.
+        # Otherwise the targets of a batch would broadcast against the outputs if there are as many of both.
         if len(a) == len(b) - 1 and b[-1] not in (1, None) and loss_name(term.function) != "categorical_crossentropy":
             raise ValueError(
                 f"`y`{where} has shape {('batch', *a[1:])}, but the model returns {('batch', *b[1:])}: {b[-1]} values "

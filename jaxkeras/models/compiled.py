@@ -1,4 +1,4 @@
-"""What `compile` makes of its arguments: the specification of training, and the metrics."""
+"""`compile`, and the metrics of a compiled model."""
 
 from __future__ import annotations
 
@@ -8,45 +8,31 @@ from typing import Any
 
 import numpy as np
 
-from jaxkeras import metrics as metrics_module
 from jaxkeras import optimizers, registry
-from jaxkeras.core import pure
-from jaxkeras.core.tracebacks import brief
+from jaxkeras.core.tracebacks import hide_library_frames
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.training.engine import Engine
-from jaxkeras.training.spec import CompileSpec, Objective, check
+from jaxkeras.training.session import Session
+from jaxkeras.training.spec import CompileSpec, check
+from jaxkeras.training.state import build_optimizer
 
 
 class Compiled(Layer):
     """The part of `Trainer` that is compiled, and has metrics."""
 
-    _untracked = Layer._untracked | frozenset(
-        {
-            "optimizer", "history", "loss", "_spec", "_engine", "_objective", "_loss_tracker", "_user_metrics",
-            "_check_messages", "_compile_arguments", "_output_specs", "_host", "_host_graph",
-        }
-    )  # fmt: skip
+    _untracked = Layer._untracked | {"optimizer", "history", "loss", "_session"}
 
     def _start_uncompiled(self) -> None:
         self.optimizer: Any = None
         self.loss: Any = None
         self.history: Any = None
         self.compiled = False
-        self.stop_training = False
-        self._spec: CompileSpec | None = None
-        self._objective: Objective | None = None
-        self._engine: Engine | None = None
-        self._loss_tracker: Any = None
-        self._check_messages: list[str] = []
-        self._output_specs: dict[Any, Any] = {}
-        self._host: Any = None
-        self._host_graph: Any = None  # the graph that `_host` was cut from
-        self._compile_arguments: dict[str, Any] = {}
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
+        self._session = Session(self)
         self.steps_per_execution = 1
         self._run_eagerly = False
 
     # -- compile -------------------------------------------------------------------------------------------------
-    @brief
+    @hide_library_frames
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -59,7 +45,7 @@ class Compiled(Layer):
         jit_compile: Any = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
-        """Say how the model is trained.
+        """Configure the model for training.
 
         Args:
             optimizer: a name (`"adam"`, or any optax alias), an `Optimizer`, or an `optax.GradientTransformation`.
@@ -103,15 +89,11 @@ class Compiled(Layer):
             jit_compile, auto_scale_loss,
         )  # fmt: skip
         check(spec)
-        if self._engine is not None:
-            self._engine.settle()
-        self._spec, self._objective, self._engine = spec, None, None
-        self._check_messages, self._output_specs = [], {}
-        self._loss_tracker = metrics_module.Mean(name="loss")
+        self._session.write_back()
+        self._session = Session(self, spec, arguments)
         self.optimizer, self.loss = resolved, loss
         self._run_eagerly = bool(run_eagerly)
         self.steps_per_execution = int(steps_per_execution)
-        self._compile_arguments = arguments
         self.compiled = True
         self.stop_training = False
 
@@ -127,13 +109,13 @@ class Compiled(Layer):
     @property
     def jit_compile(self) -> bool:
         """Whether steps are compiled by XLA."""
-        return not self._run_eagerly and (self._spec is None or self._spec.jit_compile is not False)
+        return not self._run_eagerly and (self._session.spec is None or self._session.spec.jit_compile is not False)
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """The arguments of `compile`, as plain data; None before it."""
         if not self.compiled:
             return None
-        arguments = {**self._compile_arguments, "jit_compile": self.jit_compile}
+        arguments = {**self._session.arguments, "jit_compile": self.jit_compile}
         arguments["optimizer"] = self.optimizer
         return {key: registry.serialize_argument(value) for key, value in arguments.items()}
 
@@ -144,9 +126,8 @@ class Compiled(Layer):
             return
         config = {k: registry.deserialize(v) for k, v in config.items()}
         self.compile(**{k: v for k, v in config.items() if k in inspect.signature(self.compile).parameters})
-        if self.optimizer is not None and self.built:
-            table = pure.table(self)
-            self.optimizer.build(list(table.params.values()), list(table.params))
+        if self.built:
+            build_optimizer(self)
 
     def _require_compiled(self, what: str) -> None:
         self._check_super_called()
@@ -161,9 +142,10 @@ class Compiled(Layer):
     def metrics(self) -> list[Any]:
         """The loss, the metrics of `compile`, losses of single outputs, metrics that are attributes of the model or its
         layers."""
-        found = {id(m): m for m in [self._loss_tracker] if m is not None}
-        if self._objective is not None:
-            for metric in [*self._objective.all_metrics(), *self._objective.trackers()]:
+        session = self._session
+        found = {id(m): m for m in [session.loss_tracker] if m is not None}
+        if session.objective is not None:
+            for metric in [*session.objective.all_metrics(), *session.objective.trackers()]:
                 found.setdefault(id(metric), metric)
         for layer in self._flatten_layers():
             for metric in layer.parts("metric"):
@@ -191,8 +173,9 @@ class Compiled(Layer):
         return [*own, *sorted(shown.keys() - own.keys())]
 
     def _labels(self) -> dict[int, str | None]:
-        """What the metrics of `compile` are called in logs, by `id(metric)`."""
-        return {} if self._objective is None else {id(m): label for _, m, label, _ in self._objective.metrics}
+        """The names of the metrics of `compile` in logs, by `id(metric)`."""
+        objective = self._session.objective
+        return {} if objective is None else {id(m): label for _, m, label, _ in objective.metrics}
 
     @property
     def metrics_variables(self) -> list[Any]:

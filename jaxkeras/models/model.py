@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxkeras import registry
-from jaxkeras.core.frame import setting
+from jaxkeras.core.context import setting
 from jaxkeras.core.names import name_scope
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.layers._base.layer import Layer
@@ -356,7 +356,7 @@ def clone_model(
     """
     clone = _clone(model, input_tensors, clone_function, call_function, recursive)
     if model.compiled and type(model).compile is Model.compile:
-        clone.compile(**jax.tree.map(_another, model._compile_arguments))
+        clone.compile(**jax.tree.map(_another, model._session.arguments))
     return clone
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxkeras import registry
-from jaxkeras.core.frame import local
+from jaxkeras.core.context import local
 from jaxkeras.core.names import config_scope, unique
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.core.variable import standardize_shape

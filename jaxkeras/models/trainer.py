@@ -12,23 +12,23 @@ import numpy as np
 from jaxkeras import registry
 from jaxkeras.callbacks import CallbackList
 from jaxkeras.callbacks.progress import open_line
-from jaxkeras.core import config, pure
+from jaxkeras.core import config
+from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.logging import is_interactive_logging_enabled
-from jaxkeras.core.signature import signature
-from jaxkeras.core.tracebacks import brief
-from jaxkeras.data import adapt, split_validation, unpack_x_y_sample_weight
+from jaxkeras.core.tracebacks import hide_library_frames
+from jaxkeras.data import ArraySource, adapt, split_validation, unpack_x_y_sample_weight
 from jaxkeras.data.weights import class_weight_to_sample_weight
 from jaxkeras.models import checks
-from jaxkeras.models.host import check_text, host_part
-from jaxkeras.models.steps import Steps
+from jaxkeras.models.host_preprocessing import check_text, host_preprocessing
+from jaxkeras.models.keras_steps import KerasSteps
 from jaxkeras.training import loop
-from jaxkeras.training.engine import Engine, build, engine_for
-from jaxkeras.training.feeds import feed_for
-from jaxkeras.training.interrupt import Guard
+from jaxkeras.training.feed import feed_for
+from jaxkeras.training.interrupt import DeferSigint
 from jaxkeras.training.logs import to_python
+from jaxkeras.training.program import BatchRef
 
 
-class Trainer(Steps):
+class Trainer(KerasSteps):
     """The part of `Model` that trains."""
 
     def overrides(self, name: str) -> bool:
@@ -36,7 +36,7 @@ class Trainer(Steps):
         return getattr(type(self), name) is not getattr(Trainer, name)
 
     # -- fit -----------------------------------------------------------------------------------------------------
-    @brief
+    @hide_library_frames
     def fit(
         self,
         x: Any = None,
@@ -101,7 +101,7 @@ class Trainer(Steps):
             x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch, shuffle=shuffle,
             class_weight=class_weight,
         )  # fmt: skip
-        source, batch, engine = self._ready(source, initial_epoch)
+        source, _ = self._ready(source, initial_epoch)
         validation: Any = None
         if validation_data is not None:
             validation = _Validation(self, validation_data, validation_batch_size or batch_size, validation_steps)
@@ -109,11 +109,11 @@ class Trainer(Steps):
             callbacks, verbose, epochs=epochs, steps=source.steps, add_history=True
         )
         self.stop_training = False
-        feed = feed_for(source, self._chunk(callback_list, "train"))
+        feed = feed_for(source, loop.steps_per_call(self, callback_list, "train"), moving=True, keep=True)
         try:
             loop.fit(
-                engine, feed, source, callback_list, initial_epoch=initial_epoch, epochs=epochs,
-                validate=validation.bound(engine, callback_list) if validation is not None else None,
+                self._session, feed, source, callback_list, initial_epoch=initial_epoch, epochs=epochs,
+                validate=validation.bound(callback_list) if validation is not None else None,
                 validation_freq=validation_freq,
             )  # fmt: skip
         finally:
@@ -166,47 +166,42 @@ class Trainer(Steps):
         futures: list[Any] = []
         for mode in modes:
             if mode == "predict":
-                source, _, engine = self._ready(adapt(x, batch_size=batch_size, for_predict=True), for_predict=True)
-                futures += loop.prepare_predict(engine, source, engine.tables.shapes())
-                continue
-            source = adapt(x, y, weight, batch_size=batch_size, shuffle=mode == "fit")
-            source, _, engine = self._ready(source)
-            programs = engine.train if mode == "fit" else engine.test
-            futures += engine.prepare(feed_for(source, reuse=mode == "fit"), programs, engine.tables.shapes())
+                source, _ = self._ready(adapt(x, batch_size=batch_size, for_predict=True), for_predict=True)
+                step, feed = self._session.predict, feed_for(source, stack=True)
+            else:
+                source, _ = self._ready(adapt(x, y, weight, batch_size=batch_size, shuffle=mode == "fit"))
+                step = self._session.train if mode == "fit" else self._session.test
+                feed = feed_for(source, moving=mode == "fit")
+            futures += self._session.prepare(feed, step, self._session.state_spec.shapes())
         if wait:
             for future in futures:
                 future.result()
         return len({id(future) for future in futures})
 
-    def _ready(self, source: Any, epoch: int = 0, for_predict: bool = False) -> tuple[Any, Any, Engine]:
-        """Build the model for the data, check that they fit, and let text layers do their part.
+    def _ready(self, source: Any, epoch: int = 0, for_predict: bool = False) -> tuple[Any, Any]:
+        """Build the model for the data, check that they fit, and run text layers.
 
         Returns:
-            The source to read from, its first batch, and the engine.
+            The source to read from, and its first batch.
         """
-        batch = source.peek(epoch) if hasattr(source, "epoch") else source.peek()
-        if for_predict:
-            batch = (batch[0], None, None)
-        else:
-            checks.targets(self, batch)
-        build(self, batch[0])
-        graph = self._graph
-        if self._host_graph is not graph:
-            self._host, self._host_graph = host_part(self), graph
-        if self._host is not None:
-            source = self._host.source(source)
+
+        def peek() -> Any:
             batch = source.peek(epoch) if hasattr(source, "epoch") else source.peek()
+            return (batch[0], None, None) if for_predict else batch
+
+        batch = peek()
+        if not for_predict:
+            checks.targets(self, batch)
+        self._session.build(batch[0])
+        host = host_preprocessing(self)
+        if host is not None:
+            source = host.source(source)
+            batch = peek()
         check_text(self, batch)
-        engine = engine_for(self, batch)
+        self._session.refresh(batch)
         if not for_predict:
             checks.data_fits(self, source, batch)
-        return source, batch, engine
-
-    def _chunk(self, callback_list: Any, mode: str) -> int | None:
-        """Steps that a stream stacks: one when somebody wants to see every batch."""
-        if self.run_eagerly:
-            return 1
-        return self.steps_per_execution if callback_list.wants_batches(mode) else None
+        return source, batch
 
     def _callbacks(self, callbacks: Any, verbose: Any, add_history: bool = False, **params: Any) -> CallbackList:
         if isinstance(callbacks, CallbackList):
@@ -217,7 +212,7 @@ class Trainer(Steps):
             callbacks, add_history=add_history, add_progbar=verbose != 0, model=self, verbose=verbose, **params
         )
 
-    @brief
+    @hide_library_frames
     def evaluate(
         self,
         x: Any = None,
@@ -244,27 +239,29 @@ class Trainer(Steps):
         """
         self._require_compiled("evaluate")
         source = adapt(x, y, sample_weight, batch_size=batch_size, steps=steps)
-        source, batch, engine = self._ready(source)
+        source, _ = self._ready(source)
         callback_list = self._callbacks(callbacks, verbose, steps=source.steps, epochs=1)
-        feed = feed_for(source, self._chunk(callback_list, "test"), reuse=False)
-        view = engine.view()
+        self.stop_evaluating = False
+        session = self._session
+        feed = feed_for(source, loop.steps_per_call(self, callback_list, "test"))
+        view = session.view()
         try:
-            with Guard() as guard:
-                engine.prepare(feed, engine.test, view.current)
-                logs = loop.evaluate(engine, feed, source, callback_list, view, guard)
-            view.settle()
+            with DeferSigint() as defer_sigint:
+                session.prepare(feed, session.test, view.current)
+                logs = loop.evaluate(session, feed, source, callback_list, view, defer_sigint)
+            session.keep_statistics(view)
         finally:
             feed.close()
             source.close()
         return logs if return_dict else self._in_order(logs)
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
-        names = self._engine.names if self._engine is not None else self.metrics_names
+        names = self._session.names if self._session.is_prepared else self.metrics_names
         values = [logs[name] for name in names if name in logs]
         values += [logs[name] for name in sorted(logs) if name not in names]
         return values[0] if len(values) == 1 else values
 
-    @brief
+    @hide_library_frames
     def predict(
         self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None,
         callbacks: Any = None,
@@ -282,16 +279,19 @@ class Trainer(Steps):
             NumPy arrays in the structure that the model returns.
         """
         source = adapt(x, batch_size=batch_size, steps=steps, for_predict=True)
-        source, batch, engine = self._ready(source, for_predict=True)
-        engine.settle()
+        source, _ = self._ready(source, for_predict=True)
         callback_list = self._callbacks(callbacks, verbose, steps=source.steps, epochs=1)
+        self.stop_predicting = False
+        every_batch = loop.steps_per_call(self, callback_list, "predict") is not None
+        feed = feed_for(source, 1 if every_batch or not isinstance(source, ArraySource) else None, stack=True)
         try:
-            return loop.predict(engine, source, callback_list)
+            return loop.predict(self._session, feed, source, callback_list)
         finally:
+            feed.close()
             source.close()
 
     # -- single batches ------------------------------------------------------------------------------------------
-    @brief
+    @hide_library_frames
     def train_on_batch(
         self,
         x: Any,
@@ -317,43 +317,42 @@ class Trainer(Steps):
             sample_weight = class_weight_to_sample_weight(np.asarray(y), class_weight)
         return self._on_batch("train", x, y, sample_weight, return_dict)
 
-    @brief
+    @hide_library_frames
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics on one batch; see `train_on_batch`."""
         self._require_compiled("test_on_batch")
         return self._on_batch("test", x, y, sample_weight, return_dict)
 
-    @brief
+    @hide_library_frames
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch, as NumPy arrays."""
-        _, batch, engine = self._ready(adapt(x, batch_size=2**30, for_predict=True), for_predict=True)
-        engine.settle()
-        y = engine.predict.single(pure.cells(engine.tables.params), pure.cells(engine.tables.state), batch[0])
+        source, batch = self._ready(adapt(x, batch_size=2**30, for_predict=True), for_predict=True)
+        session = self._session
+        _, y = session.predict(session.view().current, None, BatchRef((batch[0], None, None), 0, form="whole"), 1)
         return jax.tree.map(np.asarray, y)
 
-    def _ready_batch(self, given: tuple[Any, Any, Any]) -> tuple[Any, Engine]:
-        """`_ready` for one batch of arrays. What it looks at are shapes and types (values are checked inside the step),
-        so it need not look twice at batches alike."""
-        engine = self._engine
+    def _ready_batch(self, given: tuple[Any, Any, Any]) -> Any:
+        """`_ready` for one batch of arrays. It depends on shapes and types only, since values are checked inside the
+        step, so a batch like an earlier one need not be checked again."""
+        session = self._session
         arrays = all(isinstance(leaf, (np.ndarray, jax.Array)) for leaf in jax.tree.leaves(given))
         key = signature(given) if arrays else None
-        if key is not None and engine is not None and key in engine.known_batches and engine.is_current():
-            return given, engine
-        _, batch, engine = self._ready(adapt(*given, batch_size=2**30))
-        if key is not None and self._host is None and signature(batch) == key:
-            engine.known_batches.add(key)
-        return batch, engine
+        if key is not None and key in session.known_batches and session.is_current():
+            return given
+        _, batch = self._ready(adapt(*given, batch_size=2**30))
+        if key is not None and session.host is None and signature(batch) == key:
+            session.known_batches.add(key)
+        return batch
 
     def _on_batch(self, mode: str, x: Any, y: Any, sample_weight: Any, return_dict: bool) -> Any:
-        batch, engine = self._ready_batch((x, y, sample_weight))
-        programs = engine.train if mode == "train" else engine.test
-        loan = engine.borrow()
-        with Guard() as guard, guard.critical():
-            loan.current, answer = programs.answer(loan.current, programs.extras(loan.current, batch), batch)
-        extras, values = jax.tree.map(np.asarray, answer)  # `jax.device_get` starts copies first, for 15 us a call
-        engine.raise_failed_checks(extras)
-        results = engine.chosen(values, extras)
-        logs = {k: to_python(v) for k, v in sorted(results.items())}
+        batch = self._ready_batch((x, y, sample_weight))
+        session = self._session
+        store = session.acquire()
+        with DeferSigint() as defer_sigint, defer_sigint.critical():
+            extras = store.update(lambda ts: session.run_alone(mode, ts, batch))
+        extras = jax.tree.map(np.asarray, extras)  # `jax.device_get` starts copies first, which costs 15 us a call
+        session.raise_failed_checks(extras)
+        logs = {k: to_python(v) for k, v in sorted(session.results_alone(extras).items())}
         return logs if return_dict else self._in_order(logs)
 
     # -- old names -----------------------------------------------------------------------------------------------
@@ -379,44 +378,38 @@ class Trainer(Steps):
                 setattr(generator, key, value)
         return method(generator, **known, **kwargs)
 
-    # -- Keras's names for what happens by itself here -----------------------------------------------------------
+    # -- Keras's names for automatic steps -----------------------------------------------------------------------
     def make_train_function(self, force: bool = False) -> None:
-        """Drop the compiled programs if `force`; they are made when needed."""
+        """Drop the compiled programs if `force`; they are compiled when needed."""
         if force:
-            self._drop_engine()
+            self._session.discard_steps()
 
     make_test_function = make_train_function
     make_predict_function = make_train_function
 
-    def _drop_engine(self) -> None:
-        if self._engine is not None:
-            self._engine.settle()
-        self._engine = None
-
     def jax_state_sync(self) -> None:
-        """Bring the numbers of a loop over `train_on_batch` home; reading a weight does the same."""
-        if self._engine is not None:
-            self._engine.settle()
+        """Write the state of a loop over `train_on_batch` back to the variables; reading a weight does the same."""
+        self._session.write_back()
 
 
 class _Validation:
-    """Validation data, adapted once, its chunks kept on the device over the epochs of a fit."""
+    """Validation data, adapted once for all epochs of a fit."""
 
     def __init__(self, model: Any, data: Any, batch_size: int | None, steps: int | None):
         self.model = model
         x, y, sample_weight = unpack_x_y_sample_weight(data) if isinstance(data, (tuple, list)) else (data, None, None)
         streamed = not isinstance(data, (tuple, list))
         source = adapt(x, y, sample_weight, batch_size=None if streamed else batch_size, steps=steps)
-        self.source, _, _ = model._ready(source)
+        self.source, _ = model._ready(source)
         self.feed: Any = None
 
-    def bound(self, engine: Engine, callbacks: Any) -> _Validation:
-        self.engine, self.callbacks = engine, callbacks
-        self.feed = feed_for(self.source, self.model._chunk(callbacks, "test"), reuse=False)
+    def bound(self, callbacks: Any) -> _Validation:
+        self.callbacks = callbacks
+        self.feed = feed_for(self.source, loop.steps_per_call(self.model, callbacks, "test"), keep=True)
         return self
 
-    def __call__(self, loan: Any, guard: Guard) -> dict[str, Any]:
-        return loop.evaluate(self.engine, self.feed, self.source, self.callbacks, loan, guard)
+    def __call__(self, store: Any, defer_sigint: DeferSigint) -> dict[str, Any]:
+        return loop.evaluate(self.model._session, self.feed, self.source, self.callbacks, store, defer_sigint)
 
     def close(self) -> None:
         if self.feed is not None:

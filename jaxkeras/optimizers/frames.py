@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from jaxkeras.core.frame import bind
+from jaxkeras.core.functional import functional_call
 from jaxkeras.core.tracking import Path, nest
 from jaxkeras.core.variable import Variable
 from jaxkeras.optimizers.at_rest import State, is_cell
@@ -40,15 +40,10 @@ def run(
     by_path = dict(zip(owner._paths, owner._trainable_variables))
     variables = [by_path[path] for path in leaf_paths(params)]
     treedef = jax.tree.structure(params)
-    values = {id(c): a for c, a in zip(cells, structure.flatten_up_to(state))}
-    values |= {id(v): p for v, p in zip(variables, jax.tree.leaves(params))}
-    with bind(values) as frame:
-        body(treedef.flatten_up_to(grads), variables)
-
-    def read(v: Variable) -> Any:
-        return frame.updates.get(id(v), values[id(v)])
-
-    return treedef.unflatten(map(read, variables)), structure.unflatten(map(read, cells))
+    values = [jax.tree.leaves(params), structure.flatten_up_to(state)]
+    result = functional_call([variables, cells], values, lambda: body(treedef.flatten_up_to(grads), variables))
+    new_params, new_state = result.values
+    return treedef.unflatten(new_params), structure.unflatten(new_state)
 
 
 def built_like(optimizer: Any, params: Tree, infos: Sequence[Any], fresh: bool = False) -> Any:

@@ -36,6 +36,6 @@ def from_bytes(content: bytes, custom_objects: dict[str, Any]) -> Any:
 def own_objects(model: Any) -> dict[str, Any]:
     """The user's classes and functions that the config of a model names, by these names."""
     things: list[Any] = [type(part) for _, part in walk(model)]
-    for value in jax.tree.leaves(model._compile_arguments):
+    for value in jax.tree.leaves(model._session.arguments):
         things.append(value if hasattr(value, "__name__") else type(value))
     return {thing.__name__: thing for thing in things if callable(thing) and not registry.is_builtin(thing)}

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from jaxkeras import registry
-from jaxkeras.core import pure
 from jaxkeras.core.tracking import walk
 from jaxkeras.saving import checksum
 from jaxkeras.saving.atomic import replacing
 from jaxkeras.saving.budget import Budget
 from jaxkeras.saving.keras_format import _FORMAT, model_config
 from jaxkeras.saving.weights_h5 import budget_of, has, plain, read_array, write_array
+from jaxkeras.training.state import build_optimizer
 
 _ATTRIBUTE_LIMIT = 64512  # of one HDF5 attribute, in bytes
 
@@ -159,8 +159,7 @@ def _datasets(group: Any) -> list[Any]:
 
 
 def _read_optimizer(group: Any, model: Any) -> None:
-    table = pure.table(model)
-    model.optimizer.build(list(table.params.values()), list(table.params))
+    build_optimizer(model)
     budget = budget_of([group.file])
     arrays = [read_array(item, budget) for item in _datasets(group)]
     try:

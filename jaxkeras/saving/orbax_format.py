@@ -22,9 +22,9 @@ import jax
 import numpy as np
 
 from jaxkeras import registry
-from jaxkeras.core import pure
 from jaxkeras.core.tracking import Path, flatten, nest
 from jaxkeras.saving.keras_format import load_assets, model_config, save_assets
+from jaxkeras.training.state import build_optimizer
 
 _MARKS = ("orbax.checkpoint", "pytree.orbax-checkpoint", "checkpoint_metadata", "_CHECKPOINT_METADATA")
 _WEIGHTS = ("trainable_variables", "non_trainable_variables")
@@ -125,8 +125,7 @@ def _digest(state: Any) -> str:
 def _set(model: Any, parts: dict[str, Any], folder: Any) -> None:
     order = json.loads(parts["written"]["order"]) if "written" in parts else {}
     if "optimizer_variables" in parts["pytree"] and model.optimizer is not None:
-        params = pure.table(model).params
-        model.optimizer.build(list(params.values()), list(params))
+        build_optimizer(model)
     for group, variables in _groups(model).items():
         saved = flatten(parts["pytree"].get(group, {}))
         if group == "metrics_variables" and len(saved) != len(variables):

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxkeras.core.tracking import walk
 from jaxkeras.saving.budget import Budget
+from jaxkeras.training.state import build_optimizer
 
 
 def parts(model: Any, skip: Iterable[Any] = ()) -> Iterator[tuple[str, Any]]:
@@ -153,10 +154,7 @@ def _read_optimizer(model: Any, optimizer: Any, store: dict[str, np.ndarray]) ->
     if not store:
         return
     if not optimizer.built:
-        from jaxkeras.core import pure
-
-        table = pure.table(model)
-        optimizer.build(list(table.params.values()), list(table.params))
+        build_optimizer(model, optimizer)
     try:
         optimizer.load_own_variables(store)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment when no state is lost."""
+"""Ctrl-C at moments when no state is lost."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 
-class Guard:
-    """Between handing buffers to a program (which consumes them) and storing what it returned, an interrupt would leave
-    a model without weights. Inside `critical` a SIGINT waits for the end of the block.
+class DeferSigint:
+    """Between passing buffers to a program that donates them and storing its results, an interrupt would leave a model
+    without weights. Inside `critical`, a SIGINT is handled at the end of the block.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Guard:
         self._pending: tuple[int, Any] | None = None
         self._previous: Any = None
 
-    def __enter__(self) -> Guard:
+    def __enter__(self) -> DeferSigint:
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.getsignal(signal.SIGINT)
             if callable(self._previous):
@@ -41,7 +41,7 @@ class Guard:
 
     @contextlib.contextmanager
     def critical(self) -> Iterator[None]:
-        """Hold back SIGINT for a `with` block."""
+        """Defer SIGINT for a `with` block."""
         self._inside = True
         try:
             yield

@@ -1,4 +1,4 @@
-"""Logs that are read from the device when somebody looks."""
+"""Logs that are read from the device on first use."""
 
 from __future__ import annotations
 

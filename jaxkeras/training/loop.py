@@ -1,141 +1,147 @@
-"""fit, evaluate and predict: epochs, callbacks, synchronisation. The sole owner of side effects."""
+"""fit, evaluate and predict: epochs, callbacks, synchronization. The only owner of side effects."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxkeras.core import pure
-from jaxkeras.data import ArraySource, Source
-from jaxkeras.training.engine import Engine
-from jaxkeras.training.feeds import Piece, SliceFeed, StreamFeed, head
-from jaxkeras.training.interrupt import Guard
+from jaxkeras.data import Source
+from jaxkeras.training.feed import Feed
+from jaxkeras.training.interrupt import DeferSigint
 from jaxkeras.training.logs import Logs
-from jaxkeras.training.program import Programs
-from jaxkeras.training.state import Loan, View
+from jaxkeras.training.program import BatchRef, CompiledStep
+from jaxkeras.training.session import FitProgress, Session
+from jaxkeras.training.state import StateStore, StateView
 
-PIECE_SECONDS = 0.15  # long enough to hide the call, short enough for the progress bar and Ctrl-C
+CALL_SECONDS = 0.15  # long enough to hide the overhead of a call, short enough for the progress bar and Ctrl-C
 
 
-class Pacer:
-    """Decides how many steps run as one piece, from how long the last ones took.
+class StepsPerCallTuner:
+    """Chooses how many steps run in one call from the duration of earlier calls.
 
     Args:
-        fixed: a number of steps that callbacks were promised, or None.
+        fixed: a number of steps that callbacks rely on, or None.
     """
 
     def __init__(self, fixed: int | None):
         self.fixed = fixed
-        self._length = 1
+        self._steps = 1
 
-    def length(self) -> int:
-        return self.fixed or self._length
+    def steps(self) -> int:
+        return self.fixed or self._steps
 
     def record(self, steps: int, seconds: float) -> None:
-        """Learn from a finished piece. Growth is bounded, since short pieces mostly measure their own overhead."""
-        if self.fixed is None and steps >= self._length:
-            wanted = int(steps * PIECE_SECONDS / max(seconds, 1e-6))
-            self._length = max(1, min(wanted, 16 * self._length))
+        """Learn from a finished call. Growth is bounded, since short calls mostly measure their own overhead."""
+        if self.fixed is None and steps >= self._steps:
+            wanted = int(steps * CALL_SECONDS / max(seconds, 1e-6))
+            self._steps = max(1, min(wanted, 16 * self._steps))
 
 
-class Run:
-    """Where a `fit` under way is. A callback that restores an interrupted run moves it in `on_train_begin`.
-
-    Args:
-        engine: the model, ready to run.
-        sources: the data to train on, and those to validate on if there are any.
-        epoch: the first epoch.
-        epochs: the one after the last.
-
-    Attributes:
-        step: steps of `epoch` that are done.
-        logs: of the epoch before.
-        extras: what the last step returned besides the state.
-    """
-
-    def __init__(self, engine: Engine, sources: list[Source], epoch: int, epochs: int):
-        self.engine, self.sources, self.epoch, self.epochs = engine, sources, epoch, epochs
-        self.step = 0
-        self.logs: dict[str, Any] = {}
-        self.extras: dict[str, Any] | None = None
+def _unbounded() -> int:
+    return 2**30
 
 
 class Runner:
-    """Runs the pieces of one epoch, or of one evaluation, and tells the callbacks."""
+    """Runs the calls of one epoch, or of one evaluation, and its batch hooks.
 
-    def __init__(self, engine: Engine, programs: Programs, loan: Loan | View, guard: Guard, callbacks: Any, mode: str):
-        self.engine, self.programs, self.loan, self.guard = engine, programs, loan, guard
+    Args:
+        session: what the model runs with.
+        step: what to run.
+        store: holds the state.
+        defer_sigint: keeps Ctrl-C from losing the state.
+        callbacks: a callback list.
+        mode: `"train"` or `"test"`.
+    """
+
+    def __init__(
+        self, session: Session, step: CompiledStep, store: StateStore | StateView, defer_sigint: DeferSigint,
+        callbacks: Any, mode: str,
+    ):  # fmt: skip
+        self.session, self.step, self.store, self.defer_sigint = session, step, store, defer_sigint
         self.callbacks, self.mode = callbacks, mode
-        model = engine.model
-        every = callbacks.wants_batches(mode) or model.run_eagerly
-        self.pacer = Pacer((1 if model.run_eagerly else model.steps_per_execution) if every else None)
+        self.tuner = StepsPerCallTuner(steps_per_call(session.model, callbacks, mode))
         self.watched = callbacks.sees_batches(mode)
 
-    def epoch(self, pieces: Iterator[Piece], run: Run | None = None) -> tuple[dict[str, Any], int]:
-        """Run all pieces.
+    def epoch(
+        self, calls: Iterable[tuple[BatchRef, int]], progress: FitProgress | None = None
+    ) -> tuple[dict[str, Any], int]:
+        """Run an epoch.
 
         Args:
-            pieces: what is left of the epoch.
-            run: what to keep up to date. Where it says that steps are done, the epoch goes on from there.
+            calls: what is left of the epoch.
+            progress: kept up to date. If it says that steps are done, the epoch continues from there.
 
         Returns:
             The logs, and the number of steps that ran.
         """
-        loan, engine = self.loan, self.engine
-        done = run.step if run is not None else 0
+        store, session, model = self.store, self.session, self.session.model
+        done = progress.step if progress is not None else 0
         if not done:
-            loan.current = engine.reset_metrics(loan.current)
+            store.update(lambda ts: (session.reset_metrics(ts), None))
         begin = getattr(self.callbacks, f"on_{self.mode}_batch_begin")
         end = getattr(self.callbacks, f"on_{self.mode}_batch_end")
-        extras = run.extras if run is not None and done else None
-        before: tuple[int, Any] | None = None
+        extras = progress.extras if progress is not None and done else None
+        running: tuple[int, Any] | None = None  # steps and extras of the call that the device works on
         since = time.perf_counter()
-        if done and engine.model.stop_training:
-            pieces = iter(())
-        for piece in pieces:
-            if extras is None or engine.model.run_eagerly:
-                start = self.programs.extras(loan.current, piece.batch)
+        if done and model.stop_training:
+            calls = ()
+        for ref, steps in calls:
+            if extras is None or model.run_eagerly:
+                start = self.step.start_extras(store.current, ref)
                 extras = start if extras is None else {**start, "checks": extras["checks"]}
             if self.watched:
                 begin(done)
-            with self.guard.critical():
-                loan.current, extras = piece.run(self.programs, loan.current, extras)
-            if before is None:
-                since = time.perf_counter()  # what came before was compiling
-            done += piece.steps
-            if before is not None:
-                # The piece before has finished, or is waited for here; the one just started keeps the device busy.
-                jax.block_until_ready(before[1]["checks"])
+            before = extras
+            with self.defer_sigint.critical():
+                extras = store.update(lambda ts: self.step(ts, before, ref, steps))  # noqa: B023
+            if running is None:
+                since = time.perf_counter()  # the time before includes compiling
+            done += steps
+            if running is not None:
+                # Wait for the call before this one; the new one keeps the device busy.
+                jax.block_until_ready(running[1]["checks"])
                 now = time.perf_counter()
-                self.pacer.record(before[0], now - since)
+                self.tuner.record(running[0], now - since)
                 since = now
-                engine.raise_failed_checks(before[1])
-            before = (piece.steps, extras)
-            if run is not None:
-                run.step, run.extras = done, extras
+                session.raise_failed_checks(running[1])
+            running = (steps, extras)
+            if progress is not None:
+                progress.step, progress.extras = done, extras
             if self.watched:
                 end(done - 1, self._logs(extras))
-                if self.mode == "train" and engine.model.stop_training:
+                if stopped(model, self.mode):
                     break
         if extras is not None:
             jax.block_until_ready(extras["checks"])
-            if before is not None:
-                self.pacer.record(before[0], time.perf_counter() - since)
-            engine.raise_failed_checks(extras)
+            if running is not None:
+                self.tuner.record(running[0], time.perf_counter() - since)
+            session.raise_failed_checks(extras)
         return dict(self._logs(extras)), done
 
     def _logs(self, extras: dict[str, Any] | None) -> Logs:
-        dispatched = self.engine.results(self.loan.current, extras)
+        dispatched = self.session.results(self.store.current, extras)
         return Logs(lambda: dispatched)
 
 
+def steps_per_call(model: Any, callbacks: Any, mode: str) -> int | None:
+    """The number of steps in a call if callbacks see every one of them, else None."""
+    if model.run_eagerly:
+        return 1
+    return model.steps_per_execution if callbacks.wants_batches(mode) else None
+
+
+def stopped(model: Any, mode: str) -> bool:
+    """Whether a callback asked to stop."""
+    return {"train": model.stop_training, "test": model.stop_evaluating, "predict": model.stop_predicting}[mode]
+
+
 def fit(
-    engine: Engine,
-    feed: Any,
+    session: Session,
+    feed: Feed,
     source: Source,
     callbacks: Any,
     *,
@@ -147,52 +153,50 @@ def fit(
     """Train.
 
     Args:
-        engine: the model, ready to run.
-        feed: the data, as pieces.
+        session: what the model runs with.
+        feed: the data.
         source: the data, for its epoch hooks.
         callbacks: a callback list.
         initial_epoch, epochs: the first epoch, and the one after the last.
-        validate: called with a loan and a guard, returns logs; its `feed` is what it will read from its `source`. Or
-            None.
-        validation_freq: every how many epochs, or after which.
+        validate: called with the state and a `DeferSigint`, returns logs; has a `feed` and a `source`. Or None.
+        validation_freq: the number of epochs between validations, or a list of epochs.
     """
-    model = engine.model
-    loan = engine.borrow()
-    loan.active = True
+    model = session.model
+    store = session.acquire()
     sources = [source] if validate is None else [source, validate.source]
-    run = engine.run = Run(engine, sources, initial_epoch, epochs)
-    with Guard() as guard:
+    progress = session.progress = FitProgress(sources, initial_epoch, epochs)
+    with DeferSigint() as defer_sigint:
         try:
-            runner = Runner(engine, engine.train, loan, guard, callbacks, "train")
-            engine.prepare(feed, engine.train, loan.current, initial_epoch)
-            if validate is not None and any(_due(epoch, validation_freq) for epoch in range(initial_epoch, epochs)):
-                engine.prepare(validate.feed, engine.test, loan.current)
-            callbacks.on_train_begin()
-            logs = run.logs
-            for epoch in range(run.epoch, epochs):
-                run.epoch = epoch
-                source.on_epoch_begin()
-                callbacks.on_epoch_begin(epoch)
-                pieces = feed.pieces(epoch, runner.pacer.length, run.step, more=epoch + 1 < epochs)
-                logs, done = runner.epoch(pieces, run)
-                run.step, run.extras = 0, None
-                if done == 0:
-                    raise ValueError("The data gave no batch, so there is nothing to train on.")
-                source.on_epoch_end()
-                if validate is not None and _due(epoch, validation_freq):
-                    logs.update({f"val_{k}": v for k, v in validate(loan, guard).items()})
-                run.epoch, run.logs = epoch + 1, logs
-                callbacks.on_epoch_end(epoch, logs)
-                if model.stop_training:
-                    break
-            callbacks.on_train_end(logs)
+            with store.running():
+                runner = Runner(session, session.train, store, defer_sigint, callbacks, "train")
+                session.prepare(feed, session.train, store.current, initial_epoch)
+                if validate is not None and any(_due(epoch, validation_freq) for epoch in range(initial_epoch, epochs)):
+                    session.prepare(validate.feed, session.test, store.current)
+                callbacks.on_train_begin()
+                logs = progress.logs
+                for epoch in range(progress.epoch, epochs):
+                    progress.epoch = epoch
+                    source.on_epoch_begin()
+                    callbacks.on_epoch_begin(epoch)
+                    calls = feed.refs(epoch, runner.tuner.steps, progress.step, more=epoch + 1 < epochs)
+                    logs, done = runner.epoch(calls, progress)
+                    progress.step, progress.extras = 0, None
+                    if done == 0:
+                        raise ValueError("The data gave no batch, so there is nothing to train on.")
+                    source.on_epoch_end()
+                    if validate is not None and _due(epoch, validation_freq):
+                        logs.update({f"val_{k}": v for k, v in validate(store, defer_sigint).items()})
+                    progress.epoch, progress.logs = epoch + 1, logs
+                    callbacks.on_epoch_end(epoch, logs)
+                    if model.stop_training:
+                        break
+                callbacks.on_train_end(logs)
         except BaseException:
             callbacks.release()
             raise
         finally:
-            engine.run = None
-            loan.active = False
-            engine.settle()
+            session.progress = None
+            session.write_back()
     if model.optimizer is not None and epochs > initial_epoch:
         model.optimizer.finalize_variable_values(model.trainable_weights)  # moving averages, if it keeps any
 
@@ -204,13 +208,14 @@ def _due(epoch: int, frequency: Any) -> bool:
 
 
 def evaluate(
-    engine: Engine, feed: Any, source: Source, callbacks: Any, loan: Loan | View, guard: Guard
-) -> dict[str, Any]:
+    session: Session, feed: Feed, source: Source, callbacks: Any, store: StateStore | StateView,
+    defer_sigint: DeferSigint,
+) -> dict[str, Any]:  # fmt: skip
     """Evaluate; returns logs."""
-    runner = Runner(engine, engine.test, loan, guard, callbacks, "test")
+    runner = Runner(session, session.test, store, defer_sigint, callbacks, "test")
     source.on_epoch_begin()
     callbacks.on_test_begin()
-    logs, done = runner.epoch(feed.pieces(0, _unbounded if runner.pacer.fixed is None else runner.pacer.length))
+    logs, done = runner.epoch(feed.refs(0, _unbounded if runner.tuner.fixed is None else runner.tuner.steps))
     if done == 0:
         raise ValueError("The data gave no batch, so there is nothing to evaluate.")
     source.on_epoch_end()
@@ -218,82 +223,32 @@ def evaluate(
     return logs
 
 
-def _unbounded() -> int:
-    return 2**30
-
-
-def predict(engine: Engine, source: Source, callbacks: Any) -> Any:
+def predict(session: Session, feed: Feed, source: Source, callbacks: Any) -> Any:
     """Outputs for all rows of a source, as NumPy arrays in the structure that the model returns."""
-    params, state = pure.cells(engine.tables.params), pure.cells(engine.tables.state)
-    every = callbacks.wants_batches("predict") or engine.model.run_eagerly
+    model, ts = session.model, session.view().current
+    watched = callbacks.sees_batches("predict")
     outputs: list[Any] = []
     done = 0
     callbacks.on_predict_begin()
     source.on_epoch_begin()
-    ahead: Any = None
-    for steps, call in _predict_pieces(engine, source, every):
-        if callbacks.sees_batches("predict"):
+    running: Any = None
+    for ref, steps in feed.refs(0, _unbounded):
+        if watched:
             callbacks.on_predict_batch_begin(done)
-        y = call(params, state)
+        ts, y = session.predict(ts, None, ref, steps)
         done += steps
-        if ahead is not None:
-            outputs.append(jax.tree.map(np.asarray, ahead))
-        ahead = y
-        if callbacks.sees_batches("predict"):
+        if running is not None:
+            outputs.append(jax.tree.map(np.asarray, running))
+        running = y
+        if watched:
             callbacks.on_predict_batch_end(done - 1, {"outputs": y})
-    if ahead is None:
+            if stopped(model, "predict"):
+                break
+    if running is None:
         raise ValueError("The data gave no batch, so there is nothing to predict.")
-    outputs.append(jax.tree.map(np.asarray, ahead))
+    outputs.append(jax.tree.map(np.asarray, running))
     source.on_epoch_end()
     callbacks.on_predict_end()
     if len(outputs) == 1:
         return outputs[0]
     return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
-
-
-def _chunks(whole: int, chunk: int) -> Iterator[int]:
-    """How many batches to predict at once: the rest in smaller powers of two, each compiled once."""
-    while whole:
-        while chunk > whole:
-            chunk //= 2
-        yield chunk
-        whole -= chunk
-
-
-def prepare_predict(engine: Engine, source: ArraySource, ts: Any) -> list[Any]:
-    """Have the programs that predict a source compiled; a future for each."""
-    if engine.predict.eager or source.host_only:
-        return []
-    size, x = source.batch_size, source.arrays[0]
-    whole, tail = divmod(source.num_rows, size)
-    pieces = [(chunk * size, chunk) for chunk in sorted(set(_chunks(whole, SliceFeed(source).chunk)))]
-    pieces += [(tail, 1)] if tail else []
-    return [engine.predict.prepare(ts.params, ts.state, head(x, rows), size, count) for rows, count in pieces]
-
-
-def _predict_pieces(engine: Engine, source: Source, every: bool) -> Iterator[tuple[int, Any]]:
-    programs = engine.predict
-    if isinstance(source, ArraySource) and not source.host_only and not every:
-        size = source.batch_size
-        rows = min(source.num_rows, source.steps * size)
-        x = source.arrays[0]
-        whole, tail = divmod(rows, size)
-        start = 0
-        for chunk in _chunks(whole, SliceFeed(source).chunk):
-
-            def run(params: Any, state: Any, first: int = start, batches: int = chunk) -> Any:
-                part = jax.tree.map(lambda a: a[first * size : (first + batches) * size], x)
-                if batches == 1:
-                    return programs.single(params, state, part)
-                return programs.chunk(params, state, part, size, batches)
-
-            yield chunk, run
-            start += chunk
-        if tail:
-            part = jax.tree.map(lambda a: a[whole * size : rows], x)
-            yield 1, lambda params, state: programs.single(params, state, part)
-        return
-    feed = StreamFeed(source, 1)
-    batches = source.epoch(0) if hasattr(source, "epoch") else source.batches(0)  # type: ignore[attr-defined]
-    for data, _, _ in feed._chunks(iter(batches)):
-        yield 1, lambda params, state, x=data[0]: programs.single(params, state, x)

@@ -1,27 +1,65 @@
-"""A step becomes executables: one program runs any number of steps, compiled once for each shape of batch."""
+"""A step as an executable of any number of steps, compiled once for each shape of batch."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxkeras.core.signature import signature
-from jaxkeras.training.executable import Executable
+from jaxkeras.core.abstract_signature import signature
+from jaxkeras.training.compiled_function import CompiledFunction
+from jaxkeras.training.eager import eager_step
 from jaxkeras.training.state import TrainState
 from jaxkeras.training.step import Step
 
 NO_CHECKS = np.zeros((), np.uint32)
+_NOTHING = TrainState(None, None, None, None)
 
 
-def take(data: Any, order: Any, i: Any, batch_size: int) -> Any:
-    """Batch `i` of arrays on the device: rows as they lie, or in the order of a permutation."""
-    return _rows(data, order, i * batch_size, batch_size)
+class BatchRef(NamedTuple):
+    """Consecutive batches within arrays.
+
+    Attributes:
+        data: `(x, y, sample_weight)` of arrays, or of `jax.ShapeDtypeStruct`s to compile for.
+        size: rows in a batch.
+        start: position of the first row.
+        order: int32 indices of rows in the order they are used; None for the order in which they are stored.
+        form: `"loop"` for batches among others of their size, which share one program for any number of steps;
+            `"slice"` for a single batch of `data`; `"whole"` for `data` that is one batch.
+    """
+
+    data: Any
+    size: int
+    start: int = 0
+    order: Any = None
+    form: str = "loop"
+
+    def at(self, step: int) -> BatchRef:
+        """The batches that begin `step` batches later."""
+        return self._replace(start=self.start + step * self.size)
+
+    def batch(self) -> Any:
+        """The first batch."""
+        return self.data if self.form == "whole" else _rows(self.data, self.order, self.start, self.size)
+
+    def spec(self) -> Any:
+        """A batch as `jax.ShapeDtypeStruct`s."""
+        if self.form == "whole":
+            return jax.tree.map(_spec, self.data)
+        return batch_spec(self.data, self.size)
+
+
+def batch_spec(arrays: Any, rows: int) -> Any:
+    """Arrays with `rows` rows as `jax.ShapeDtypeStruct`s of their types on the device."""
+    return jax.tree.map(lambda a: _spec(a, rows), arrays)
+
+
+def _spec(array: Any, rows: int | None = None) -> jax.ShapeDtypeStruct:
+    shape = array.shape if rows is None else (rows, *array.shape[1:])
+    return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(array.dtype))
 
 
 def _rows(data: Any, order: Any, start: Any, size: int) -> Any:
@@ -33,188 +71,116 @@ def _rows(data: Any, order: Any, start: Any, size: int) -> Any:
 
 def _merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """The extras of consecutive steps: the last logs, and every check that ever failed."""
-    return {"logs": new["logs"], "checks": old["checks"] | new["checks"]}
+    return {**new, "checks": old["checks"] | new["checks"]}
 
 
-class Programs:
-    """The executables of one step function.
+class CompiledStep:
+    """A pure step as an executable of any number of steps.
 
     Args:
-        step: pure, `TrainState, batch -> TrainState, extras`.
-        training: whether the step may change everything. Then the state is donated, and the caller must not use what
-            it passed in; otherwise parameters are only read, and nothing is consumed.
-        eager: call the step bare, without compiling, so that `print` and `pdb` see values.
-        has_logs: whether the step returns logs of its own, whose names only a trace tells.
-        reset, read: from the state of the metrics to that at their start, and to their values, for `answer`.
+        step: `TrainState, batch -> TrainState, extras`.
+        changes: the fields of the state that the step changes. If these are all, the state is donated, and the caller
+            must not use the one it passed in.
+        reads: the fields that it only reads; it does not see others.
+        stack: whether extras are outputs, to be concatenated over steps; otherwise later ones replace earlier ones.
+        eager: run without jit, so that `print` and `pdb` see values.
+        own_logs: whether the step returns logs, whose names only a trace tells.
     """
 
     def __init__(
         self,
         step: Step,
-        training: bool,
+        changes: tuple[str, ...] = TrainState._fields,
+        reads: tuple[str, ...] = (),
+        *,
+        stack: bool = False,
         eager: bool = False,
-        has_logs: bool = False,
-        reset: Callable[[Any], Any] | None = None,
-        read: Callable[[Any], dict[str, Any]] | None = None,
+        own_logs: bool = False,
     ):
-        self.step, self.training, self.eager, self.has_logs = step, training, eager, has_logs
-        self.reset, self.read = reset, read
-        donate = (0,) if training else ()
-        self._loop = Executable(self._loop_body, donate, ("batch_size",))
-        self._tail = Executable(self._tail_body, donate, ("size",))
-        self._single = Executable(self._single_body, donate)
-        self._answer = Executable(self._answer_body, donate)
+        self.step, self.changes, self.reads = step, changes, reads
+        self.stack, self.eager, self.own_logs = stack, eager, own_logs
+        donate = (0,) if changes == TrainState._fields else ()
+        self._compiled = CompiledFunction(self._program, donate, ("size", "form", "repeat"))
         self._extras: dict[Any, Any] = {}
 
-    def extras(self, ts: Any, batch: Any) -> dict[str, Any]:
-        """What a step returns besides the state, as zeros, to start a loop with."""
-        if self.eager or not self.has_logs:
+    def __call__(self, ts: TrainState, extras: Any, ref: BatchRef, steps: int) -> tuple[TrainState, Any]:
+        """Run `steps` steps.
+
+        Args:
+            ts: the state.
+            extras: those of the step before, or `start_extras`; None if they are stacked.
+            ref: the batches.
+            steps: how many.
+
+        Returns:
+            The new state and extras.
+        """
+        if self.eager:
+            return self._run_eagerly(ts, extras, ref, steps)
+        changing, extras = self._compiled(*self._arguments(ts, extras, ref, steps), **self._static(ref, steps))
+        return ts._replace(**changing), extras
+
+    def prepare(self, ts: TrainState, ref: BatchRef, steps: int) -> Any:
+        """Compile the program for such a call in the background; returns a future."""
+        extras = None if self.stack else self.start_extras(ts, ref)
+        return self._compiled.prepare(*self._arguments(ts, extras, ref, steps), **self._static(ref, steps))
+
+    def start_extras(self, ts: TrainState, ref: BatchRef) -> dict[str, Any]:
+        """Zeros in the structure of a step's extras, to begin with."""
+        if self.eager or not self.own_logs:
             return {"logs": {}, "checks": NO_CHECKS}
-        key = signature(batch)
+        spec = ref.spec()
+        key = signature(spec)
         if key not in self._extras:
-            self._extras[key] = jax.eval_shape(self.step, ts, batch)[1]
+            self._extras[key] = jax.eval_shape(self.step, ts, spec)[1]
         return jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), self._extras[key])
-
-    # -- running -------------------------------------------------------------------------------------------------
-    def loop(self, ts: Any, extras: Any, data: Any, order: Any, start: int, count: int, batch_size: int) -> Any:
-        """Steps `start` to `start + count` over whole batches of arrays on the device."""
-        if self.eager:
-            for i in range(start, start + count):
-                ts, extras = self._eager_step(ts, extras, take(data, order, i, batch_size))
-            return ts, extras
-        return self._run(self._loop, ts, extras, data, order, np.int32(start), np.int32(count), batch_size=batch_size)
-
-    def tail(self, ts: Any, extras: Any, data: Any, order: Any, start: int, size: int) -> Any:
-        """The last, smaller batch: `size` rows from position `start`."""
-        if self.eager:
-            return self._eager_step(ts, extras, _rows(data, order, start, size))
-        return self._run(self._tail, ts, extras, data, order, np.int32(start), size=size)
-
-    def single(self, ts: Any, extras: Any, batch: Any) -> Any:
-        """One step on one batch."""
-        if self.eager:
-            return self._eager_step(ts, extras, batch)
-        return self._run(self._single, ts, extras, batch)
-
-    def answer(self, ts: Any, extras: Any, batch: Any) -> Any:
-        """One step on one batch, and what the metrics are of it alone: `ts, (extras, values)`."""
-        if self.eager:
-            ts = ts._replace(metrics=self.reset(ts.metrics))  # type: ignore[misc]
-            ts, extras = self._eager_step(ts, extras, batch)
-            return ts, (extras, self.read(ts.metrics))  # type: ignore[misc]
-        return self._run(self._answer, ts, extras, batch)
-
-    def _run(self, program: Executable, ts: Any, *args: Any, **static: Any) -> Any:
-        moving, fixed = self._split(ts)
-        moving, extras = program(moving, fixed, *args, **static)
-        return self._joined(moving, ts), extras
-
-    def _split(self, ts: TrainState) -> tuple[Any, Any]:
-        """What the step may change, and what it only reads."""
-        if self.training:
-            return ts, None
-        return (ts.state, ts.metrics), ts.params
-
-    def _joined(self, moving: Any, ts: Any) -> TrainState:
-        return moving if self.training else ts._replace(state=moving[0], metrics=moving[1])
-
-    def _eager_step(self, ts: Any, extras: Any, batch: Any) -> Any:
-        with jax.disable_jit():
-            ts, new = self.step(ts, batch)
-        return ts, _merge(extras, new)
-
-    # -- compiling before running ----------------------------------------------------------------------------------
-    def prepare_loop(self, ts: Any, extras: Any, data: Any, order: Any, batch_size: int) -> Any:
-        """Have `loop` compiled while the caller goes on. Arrays may be given as `jax.ShapeDtypeStruct`s."""
-        return self._loop.prepare(*self._split(ts), extras, data, order, _INT, _INT, batch_size=batch_size)
-
-    def prepare_tail(self, ts: Any, extras: Any, data: Any, order: Any, size: int) -> Any:
-        """The same for `tail`."""
-        return self._tail.prepare(*self._split(ts), extras, data, order, _INT, size=size)
-
-    def prepare_single(self, ts: Any, extras: Any, batch: Any) -> Any:
-        """The same for `single`."""
-        return self._single.prepare(*self._split(ts), extras, batch)
 
     @property
     def count(self) -> int:
-        """How many programs have been compiled."""
-        return self._loop.count + self._tail.count + self._single.count
+        """Number of compiled programs."""
+        return self._compiled.count
 
-    # -- what is compiled ------------------------------------------------------------------------------------------
-    def _step(self, moving: Any, fixed: Any, batch: Any) -> Any:
-        ts, new = self.step(moving if self.training else TrainState(fixed, moving[0], None, moving[1]), batch)
-        return self._split(ts)[0], new
+    def _arguments(self, ts: TrainState, extras: Any, ref: BatchRef, steps: int) -> tuple[Any, ...]:
+        looped = ref.form == "loop" and not self.stack
+        return (
+            {name: getattr(ts, name) for name in self.changes}, {name: getattr(ts, name) for name in self.reads}, extras, ref.data, ref.order,
+            None if ref.form == "whole" else np.int32(ref.start), np.int32(steps) if looped else None,
+        )  # fmt: skip
 
-    def _loop_body(
-        self, moving: Any, fixed: Any, extras: Any, data: Any, order: Any, start: Any, count: Any, batch_size: int
-    ) -> Any:
+    def _static(self, ref: BatchRef, steps: int) -> dict[str, Any]:
+        return {"size": 0 if ref.form == "whole" else ref.size, "form": ref.form, "repeat": steps if self.stack else 0}
+
+    def _program(
+        self, changing: Any, fixed: Any, extras: Any, data: Any, order: Any, start: Any, steps: Any,
+        *, size: int, form: str, repeat: int,
+    ) -> Any:  # fmt: skip
+        def step(changing: Any, batch: Any) -> Any:
+            ts, new = self.step(_NOTHING._replace(**changing, **fixed), batch)
+            return {name: getattr(ts, name) for name in self.changes}, new
+
+        if self.stack and repeat > 1:
+            batches = jax.tree.map(lambda a: a.reshape((repeat, size, *a.shape[1:])), data)
+            outputs = lax.map(lambda batch: step(changing, batch)[1], batches)
+            return changing, jax.tree.map(lambda y: y.reshape((repeat * y.shape[1], *y.shape[2:])), outputs)
+        if form != "loop" or self.stack:
+            batch = data if form == "whole" or self.stack else _rows(data, order, start, size)
+            changing, new = step(changing, batch)
+            return changing, new if self.stack else _merge(extras, new)
+
         def body(i: Any, carry: Any) -> Any:
-            moving, extras = carry
-            moving, new = self._step(moving, fixed, take(data, order, i, batch_size))
-            return moving, _merge(extras, new)
+            changing, extras = carry
+            changing, new = step(changing, _rows(data, order, start + i * size, size))
+            return changing, _merge(extras, new)
 
-        return lax.fori_loop(start, start + count, body, (moving, extras))
+        return lax.fori_loop(0, steps, body, (changing, extras))
 
-    def _tail_body(self, moving: Any, fixed: Any, extras: Any, data: Any, order: Any, start: Any, size: int) -> Any:
-        moving, new = self._step(moving, fixed, _rows(data, order, start, size))
-        return moving, _merge(extras, new)
-
-    def _single_body(self, moving: Any, fixed: Any, extras: Any, batch: Any) -> Any:
-        moving, new = self._step(moving, fixed, batch)
-        return moving, _merge(extras, new)
-
-
-    def _answer_body(self, moving: Any, fixed: Any, extras: Any, batch: Any) -> Any:
-        if self.training:
-            moving = moving._replace(metrics=self.reset(moving.metrics))  # type: ignore[misc]
-        else:
-            moving = (moving[0], self.reset(moving[1]))  # type: ignore[misc]
-        moving, extras = self._single_body(moving, fixed, extras, batch)
-        metrics = moving.metrics if self.training else moving[1]
-        return moving, (extras, self.read(metrics))  # type: ignore[misc]
-
-
-_INT = np.int32(0)
-
-
-class PredictPrograms:
-    """The executables of one predict step.
-
-    Args:
-        step: pure, `params, state, x -> outputs`.
-        eager: call it bare.
-    """
-
-    def __init__(self, step: Callable[[Any, Any, Any], Any], eager: bool = False):
-        self.step, self.eager = step, eager
-        self._single = Executable(step)
-        self._chunk = Executable(self._chunk_body, (), ("batch_size", "batches"))
-
-    def single(self, params: Any, state: Any, x: Any) -> Any:
-        """Outputs for one batch."""
-        if self.eager:
-            with jax.disable_jit():
-                return self.step(params, state, x)
-        return self._single(params, state, x)
-
-    def chunk(self, params: Any, state: Any, x: Any, batch_size: int, batches: int) -> Any:
-        """Outputs for `batches` whole batches that lie one after another in `x`."""
-        if self.eager:
-            parts = [
-                self.single(params, state, jax.tree.map(lambda a: a[i * batch_size : (i + 1) * batch_size], x))  # noqa: B023
-                for i in range(batches)
-            ]
-            return jax.tree.map(lambda *ys: jnp.concatenate(ys), *parts)
-        return self._chunk(params, state, x, batch_size=batch_size, batches=batches)
-
-    def prepare(self, params: Any, state: Any, x: Any, batch_size: int, batches: int) -> Any:
-        """Have `chunk` compiled, or `single` if it is one batch, while the caller goes on."""
-        if batches == 1:
-            return self._single.prepare(params, state, x)
-        return self._chunk.prepare(params, state, x, batch_size=batch_size, batches=batches)
-
-    def _chunk_body(self, params: Any, state: Any, x: Any, batch_size: int, batches: int) -> Any:
-        stacked = jax.tree.map(lambda a: a.reshape((batches, batch_size, *a.shape[1:])), x)
-        outputs = lax.map(functools.partial(self.step, params, state), stacked)
-        return jax.tree.map(lambda y: y.reshape((batches * y.shape[1], *y.shape[2:])), outputs)
+    def _run_eagerly(self, ts: TrainState, extras: Any, ref: BatchRef, steps: int) -> tuple[TrainState, Any]:
+        outputs = []
+        with eager_step():
+            for i in range(steps):
+                ts, new = self.step(ts, jax.tree.map(jnp.asarray, ref.at(i).batch()))
+                if self.stack:
+                    outputs.append(new)
+                else:
+                    extras = _merge(extras, new)
+        return ts, jax.tree.map(lambda *ys: jnp.concatenate(ys), *outputs) if self.stack else extras

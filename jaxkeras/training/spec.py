@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import losses, metrics, registry
-from jaxkeras.core.frame import Frame, local
+from jaxkeras.core.context import local
+from jaxkeras.core.functional import Frame
 from jaxkeras.core.names import unique
 from jaxkeras.losses import resolve as loss_resolve
 from jaxkeras.metrics import resolve as metric_resolve
@@ -118,7 +119,7 @@ def loss_name(function: Any) -> str:
 
 
 def _check_classes(frame: Frame, term: LossTerm, target: Any, prediction: Any) -> None:
-    """Let the run stop at a batch whose class numbers are none: of a stream they are not known beforehand."""
+    """Stop the run at a batch with labels out of range; those of a stream are not known beforehand."""
     classes = prediction.shape[-1]
     failed = (target < 0) | (target >= classes) | (target != jnp.floor(target))
     ignored = getattr(term.function, "ignore_class", None)

@@ -1,15 +1,18 @@
-"""`TrainState`: all numbers of a training run as one pytree, and who owns them while it runs."""
+"""The numbers of a training run: as one pytree, where each of them lives at rest, and who owns them while it runs."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxkeras.core import pure
+from jaxkeras.core.functional import cells, is_variable, layer_variables, metric_variables
 from jaxkeras.core.names import unique
-from jaxkeras.core.tracking import Path, flatten, nest, variable_paths
+from jaxkeras.core.tracking import variable_paths
 from jaxkeras.core.variable import Variable
 
 
@@ -17,7 +20,7 @@ class TrainState(NamedTuple):
     """What a train step maps to its successor.
 
     Attributes:
-        params: nested dict of the arrays an optimizer updates.
+        params: nested dict of the arrays that the optimizer updates.
         state: nested dict of moving statistics and seeds.
         opt_state: the optimizer's pytree.
         metrics: `{metric: {variable: array}}`.
@@ -29,129 +32,169 @@ class TrainState(NamedTuple):
     metrics: Any
 
 
-class Tables(NamedTuple):
-    """The variables behind a TrainState: three by path, and the optimizer's in the structure of its state."""
+class StateSpec:
+    """Every leaf of a `TrainState`: its variable, hence its path, shape, dtype, layout and collection.
 
-    params: dict[Path, Variable]
-    state: dict[Path, Variable]
-    opt: Any
-    metrics: dict[Path, Variable]
+    Args:
+        model: a built model; its optimizer, if it has one, is built here.
+        metrics: metrics whose variables belong to the state.
 
-    def variables(self) -> TrainState:
-        """Variables in the structure of a TrainState."""
-        return TrainState(nest(dict(self.params)), nest(dict(self.state)), self.opt, nest(dict(self.metrics)))
+    Attributes:
+        variables: the variables in the structure of a `TrainState`.
+        bindings: those that a forward pass and metrics read and write, by collection.
+    """
+
+    def __init__(self, model: Any, metrics: list[Any]):
+        build_optimizer(model)
+        own = layer_variables(model)
+        opt_state = {} if model.optimizer is None else model.optimizer.cells
+        used: dict[str, int] = {}
+        of_metrics = {unique(metric.name, used): metric_variables(metric) for metric in metrics}
+        self.variables = TrainState(own["params"], own["state"], opt_state, of_metrics)
+        self.bindings = {**own, "metrics": of_metrics}
 
     def shapes(self) -> TrainState:
-        """`jax.ShapeDtypeStruct`s in the structure of a TrainState."""
-        return jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype), self.variables(), is_leaf=_is_variable)
+        """`jax.ShapeDtypeStruct`s in the structure of a `TrainState`."""
+        return jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype), self.variables, is_leaf=is_variable)
 
-    @property
-    def model(self) -> pure.Table:
-        return pure.Table(self.params, self.state)
+    def values(self) -> TrainState:
+        """The arrays at rest."""
+        return cells(self.variables)
+
+    def leaves(self) -> list[Variable]:
+        """The variables in the order of the leaves of a `TrainState`."""
+        return jax.tree.leaves(self.variables, is_leaf=is_variable)
+
+    # -- Keras's lists of values ------------------------------------------------------------------------------------
+    def from_lists(self, groups: list[list[Variable]], lists: list[Any]) -> TrainState:
+        """A `TrainState` from lists of values, in the order of lists of variables; others keep their present values.
+
+        Raises:
+            ValueError: for another number of lists or of values.
+        """
+        expected, came = [len(group) for group in groups], [len(values) for values in lists]
+        if expected != came:
+            raise ValueError(f"The state of a step must hold lists of {expected} values; got lists of {came}.")
+        given = {v: value for group, values in zip(groups, lists) for v, value in zip(group, values)}
+
+        def value_of(v: Variable) -> Any:
+            value = given.get(v)
+            return v._raw() if value is None else value.value if isinstance(value, Variable) else value
+
+        return jax.tree.map(value_of, self.variables, is_leaf=is_variable)
+
+    def to_lists(self, groups: list[list[Variable]], ts: TrainState) -> list[list[Any]]:
+        """The values of lists of variables in a `TrainState`, of which some fields may be None."""
+        values: dict[Variable, Any] = {}
+        self.map(values.setdefault, ts)
+        return [[values[v] if v in values else v._raw() for v in group] for group in groups]
+
+    def map(self, function: Callable[[Variable, Any], Any], ts: TrainState) -> TrainState:
+        """A `TrainState` of `function(variable, value)` for every leaf; fields that are None stay None."""
+        return TrainState(*(
+            None if values is None else jax.tree.map(function, variables, values, is_leaf=is_variable)
+            for variables, values in zip(self.variables, ts)
+        ))  # fmt: skip
 
 
-def _is_variable(x: Any) -> bool:
-    return isinstance(x, Variable)
+def build_optimizer(model: Any, optimizer: Any = None) -> None:
+    """Create the optimizer's variables for the trainable variables of a model, unless that was done before."""
+    optimizer = optimizer or model.optimizer
+    if optimizer is not None:
+        paths = variable_paths(model)
+        variables = [v for v in model.trainable_variables if v in paths]
+        optimizer.build(variables, [paths[v] for v in variables])
 
 
-def metric_table(metrics: list[Any]) -> dict[Path, Variable]:
-    """The variables of metrics by path, `{("accuracy", "total"): ...}`."""
-    table: dict[Path, Variable] = {}
-    used: dict[str, int] = {}
-    for metric in metrics:
-        name = unique(metric.name, used)
-        for path, v in _paths_of(metric).items():
-            table[(name, *path)] = v
-    return table
+class StateStore:
+    """The owner of the arrays while a model trains; until then, and afterwards, they are in the cells.
+
+    Cells point to the store. While it is active (a `fit` runs) a read gives a copy of the current value and a write
+    changes the running state, so callbacks and other threads see and change the model as if steps ran one at a time.
+    While it is not (between calls of `train_on_batch`), the first read writes all values back to the cells.
+
+    Args:
+        spec: the variables.
+
+    Attributes:
+        current: the present state, which steps may donate. Replace it under `lock`.
+        active: whether the arrays stay here when somebody reads.
+        released: whether they were written back, so that the store owns nothing any more.
+    """
+
+    def __init__(self, spec: StateSpec):
+        self.active = self.released = False
+        self.lock = threading.RLock()
+        self._variables = spec.leaves()
+        # Copies: a program may donate them while users hold the originals.
+        self.current: TrainState = jax.device_put(spec.values(), may_alias=False)
+        self._positions = {v: i for i, v in enumerate(self._variables)}
+        for v in self._variables:
+            v.set_cell(self)
+
+    def update(self, run: Callable[[TrainState], tuple[TrainState, Any]]) -> Any:
+        """Replace the state by what `run` makes of it; returns what `run` returns besides."""
+        with self.lock:
+            self.current, output = run(self.current)
+        return output
+
+    def snapshot(self) -> TrainState:
+        """A copy of the present state that no step can donate."""
+        with self.lock:
+            return jax.block_until_ready(jax.device_put(self.current, may_alias=False))
+
+    def read(self, variable: Variable) -> jax.Array:
+        """A copy of the current value of a variable."""
+        if not self.active:
+            self.write_back()
+            return variable.cell()
+        with self.lock, jax.ensure_compile_time_eval():
+            return _copy(jax.tree.leaves(self.current)[self._positions[variable]])
+
+    def write(self, variable: Variable, value: jax.Array) -> None:
+        """Replace the current value of a variable."""
+        if not self.active:
+            self.write_back()
+            variable.set_cell(value)
+            return
+        with self.lock:
+            leaves, treedef = jax.tree.flatten(self.current)
+            leaves[self._positions[variable]] = _copy(value)
+            self.current = jax.tree.unflatten(treedef, leaves)
+
+    def write_back(self) -> None:
+        """Put the arrays back into the cells."""
+        with self.lock:
+            self.active, self.released = False, True
+            for v, value in zip(self._variables, jax.tree.leaves(self.current)):
+                if v._cell is self:
+                    v.set_cell(value)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Keep the arrays here for a `with` block, then write them back."""
+        self.active = True
+        try:
+            yield
+        finally:
+            self.write_back()
 
 
-def _paths_of(metric: Any) -> dict[Path, Variable]:
-    own = list(metric.variables)
-    known = {}
-    if hasattr(metric, "own_variables"):
-        known = variable_paths(metric, kind="metric")
-    result: dict[Path, Variable] = {}
-    for i, v in enumerate(own):
-        path = known.get(id(v), (v.name,))
-        result[path if path not in result else (*path[:-1], f"{path[-1]}_{i}")] = v
-    return result
+class StateView:
+    """A state that belongs to nobody else: what an evaluation runs on and changes."""
+
+    def __init__(self, current: TrainState):
+        self.current = current
+
+    def update(self, run: Callable[[TrainState], tuple[TrainState, Any]]) -> Any:
+        """Replace the state by what `run` makes of it; returns what `run` returns besides."""
+        self.current, output = run(self.current)
+        return output
 
 
 def _copy(value: Any) -> jax.Array:
-    """A copy made through the host, for which nothing is compiled; as committed to its devices as the original,
-    since programs are compiled anew for arguments that differ in that."""
-    return jax.device_put(np.array(value), value.sharding if value.committed else None)
+    """A copy by way of the host, for which nothing is compiled.
 
-
-def collect(tables: Tables) -> TrainState:
-    """The arrays at rest. They are copies: a program may consume (donate) them while users hold the originals."""
-    values = jax.tree.map(lambda v: v.cell(), tables.variables(), is_leaf=_is_variable)
-    return jax.device_put(values, may_alias=False)
-
-
-class View:
-    """The numbers at rest, for runs that change only metrics and statistics; `settle` writes those back."""
-
-    def __init__(self, tables: Tables):
-        self.tables = tables
-        params, state, metrics = map(pure.cells, (tables.params, tables.state, tables.metrics))
-        self.current = TrainState(params, state, None, metrics)
-
-    def settle(self) -> None:
-        for table, tree in ((self.tables.state, self.current.state), (self.tables.metrics, self.current.metrics)):
-            for v, value in zip(table.values(), leaves_in_order(table, tree)):
-                if isinstance(v._cell, Loan):  # a callback of `fit` evaluates
-                    v._cell.write(v, value)
-                else:
-                    v.set_cell(value)
-
-
-def leaves_in_order(table: dict[Path, Variable], tree: Any) -> list[Any]:
-    """The leaves of a nested dict in the order of a table of paths."""
-    flat = flatten(tree)
-    return [flat[path] for path in table]
-
-
-class Loan:
-    """While training runs, cells hold this marker and the numbers live here.
-
-    While it is active (a `fit` runs), a read gives a copy of the current value and a write changes the running state,
-    so callbacks see and change the model as if one step at a time had run. Otherwise (between two calls of
-    `train_on_batch`) the first read brings everything home.
+    It is committed to its devices if the original is, since programs depend on that.
     """
-
-    def __init__(self, tables: Tables):
-        self.tables = tables
-        self.active = False
-        self.settled = False
-        self._cells = jax.tree.leaves(tables.variables(), is_leaf=_is_variable)
-        for v in self._cells:
-            if isinstance(v._cell, Loan):
-                v._cell.settle()
-        self.current = collect(tables)
-        self._positions = {id(v): i for i, v in enumerate(self._cells)}
-        for v in self._cells:
-            v.set_cell(self)
-
-    def read(self, variable: Variable) -> jax.Array:
-        if not self.active:
-            self.settle()
-            return variable.cell()
-        with jax.ensure_compile_time_eval():
-            return _copy(jax.tree.leaves(self.current)[self._positions[id(variable)]])
-
-    def write(self, variable: Variable, value: jax.Array) -> None:
-        if not self.active:
-            self.settle()
-            variable.set_cell(value)
-            return
-        leaves, treedef = jax.tree.flatten(self.current)
-        leaves[self._positions[id(variable)]] = _copy(value)
-        self.current = jax.tree.unflatten(treedef, leaves)
-
-    def settle(self) -> None:
-        """Put the arrays back into the cells; the loan is over."""
-        self.active, self.settled = False, True
-        for v, value in zip(self._cells, jax.tree.leaves(self.current)):
-            if v._cell is self:
-                v.set_cell(value)
+    return jax.device_put(np.array(value), value.sharding if value.committed else None)

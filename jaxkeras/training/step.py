@@ -1,198 +1,197 @@
-"""The pure steps: `TrainState, batch -> TrainState, extras`. They know nothing of devices or copies of themselves."""
+"""The pure steps: `TrainState, batch -> TrainState, extras`. They know nothing of devices.
+
+There is one training step. Keras's form of it, over lists of values, is an adapter: `model.train_step` runs the step of
+this file on lists, and a model that overrides `train_step` has its method run on the trees.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.core import pure
-from jaxkeras.core.frame import bind, setting
-from jaxkeras.core.tracking import nest
+from jaxkeras.core.context import local, setting
+from jaxkeras.core.functional import functional_call
 from jaxkeras.data.utils import pack_x_y_sample_weight
-from jaxkeras.training.state import Tables, TrainState
+from jaxkeras.training.state import StateSpec, TrainState
 
-Step = Callable[[TrainState, tuple[Any, Any, Any]], tuple[TrainState, dict[str, Any]]]
-# The extras of a step: "logs", {name: scalar} from an overridden `train_step` or `compute_metrics` (empty otherwise:
-# metrics are read from the state when somebody looks), and "checks", a uint32 with a bit for each failed condition.
-
-
-def _bindings(tables: Tables, ts: TrainState) -> dict[int, Any]:
-    return (
-        pure.bindings(tables.params, ts.params, "params")
-        | pure.bindings(tables.state, ts.state, "state")
-        | pure.bindings(tables.metrics, ts.metrics, "metrics")
-    )
+Batch = tuple[Any, Any, Any]
+Step = Callable[[TrainState, Batch], tuple[TrainState, Any]]
+# The extras of a train or test step: "logs", {name: scalar} from an overridden method (empty otherwise: metrics are
+# read from the state on demand), and "checks", a uint32 with a bit for each failed condition. Those of a predict step
+# are the outputs.
 
 
-def _updated(table: dict[Any, Any], frame: Any) -> dict[str, Any]:
-    return nest({path: frame.updates.get(id(v), frame.values[id(v)]) for path, v in table.items()})
+class Stepped(NamedTuple):
+    """The result of one step: the next state, logs of overridden methods, and failed conditions by message."""
+
+    state: TrainState
+    logs: dict[str, Any]
+    checks: dict[str, Any]
 
 
-def _call(model: Any, x: Any, training: bool) -> Any:
-    if model._host is not None:  # its text layers have run on the host already
+def train_step(model: Any, spec: StateSpec) -> Step:
+    """The step that `fit` compiles."""
+    if model.overrides("train_step"):
+        return _with_bits(model, lambda ts, batch: _run_keras_step(model, spec, "train_step", ts, batch))
+    return _with_bits(model, lambda ts, batch: train_on(model, spec, ts, batch))
+
+
+def test_step(model: Any, spec: StateSpec) -> Step:
+    """The step that `evaluate` compiles."""
+    if model.overrides("test_step"):
+        return _with_bits(model, lambda ts, batch: _run_keras_step(model, spec, "test_step", ts, batch))
+    return _with_bits(model, lambda ts, batch: test_on(model, spec, ts, batch))
+
+
+def predict_step(model: Any, spec: StateSpec) -> Step:
+    """The step that `predict` compiles; its extras are the outputs."""
+
+    def step(ts: TrainState, batch: Batch) -> tuple[TrainState, Any]:
+        if model.overrides("predict_step"):
+            groups = model._value_groups("predict_step")
+            return ts, model.predict_step(tuple(spec.to_lists(groups, ts)), (batch[0],))[0]
+        with setting(training=False):
+            variables = {"params": spec.variables.params, "state": spec.variables.state}
+            values = {"params": ts.params, "state": ts.state}
+            return ts, functional_call(variables, values, lambda: forward(model, batch[0], training=False)).output
+
+    return step
+
+
+def train_on(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Stepped:
+    """One update: forward pass, loss, gradients, optimizer, metrics."""
+    x, y, sample_weight = batch
+    optimizer = model.optimizer
+
+    def objective(params: Any) -> tuple[Any, Any]:
+        values = {"params": params, "state": ts.state, "metrics": ts.metrics}
+        (loss, y_pred), new, frame = functional_call(spec.bindings, values, lambda: _loss(model, batch, training=True))
+        if loss is None:
+            raise ValueError(
+                "There is no loss to minimise: `compile` was called without `loss`, and no layer adds one "
+                "(`add_loss`, a regularizer). Write compile(optimizer, loss='mse')."
+            )
+        return optimizer.scale_loss(loss, ts.opt_state), (loss, y_pred, new, frame.checks)
+
+    with setting(training=True):
+        grads, (loss, y_pred, new, checks) = jax.grad(objective, has_aux=True)(ts.params)
+    params, opt_state = optimizer.update(grads, ts.opt_state, ts.params, value=loss)
+    ts = TrainState(params, new["state"], opt_state, new["metrics"])
+    ts, logs = _update_metrics(model, spec, ts, batch, y_pred, loss)
+    return Stepped(ts, logs, checks)
+
+
+def test_on(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Stepped:
+    """One evaluation: forward pass, loss, metrics. Parameters stay as they are."""
+    values = {"params": ts.params, "state": ts.state, "metrics": ts.metrics}
+    with setting(training=False):
+        (loss, y_pred), new, frame = functional_call(spec.bindings, values, lambda: _loss(model, batch, training=False))
+    ts = ts._replace(state=new["state"], metrics=new["metrics"])
+    ts, logs = _update_metrics(model, spec, ts, batch, y_pred, loss)
+    return Stepped(ts, logs, frame.checks)
+
+
+def forward(model: Any, x: Any, training: bool) -> Any:
+    """Call a model, or the part of it that runs on the device."""
+    host = model._session.host
+    if host is not None:
         with setting(stage="call", training=training):
-            return model._host.call(x, training)
+            return host.call(x, training)
     return model(x, training=training) if "training" in model._signature.parameters else model(x)
 
 
-def train_step(model: Any, tables: Tables) -> Step:
-    """One update: forward, loss, gradients, optimizer, metrics."""
-    if model.overrides("train_step"):
-        return _adapted(model, tables, model.train_step)
-    optimizer = model.optimizer
-    # Only models that carry their own loss or metrics code need the general path through their methods.
-    compute_metrics = model.overrides("compute_metrics")
-
-    def step(ts: TrainState, batch: tuple[Any, Any, Any]) -> tuple[TrainState, dict[str, Any]]:
-        x, y, sample_weight = batch
-
-        def objective(params: Any) -> tuple[Any, Any]:
-            with bind(_bindings(tables, ts._replace(params=params))) as frame, setting(training=True):
-                y_pred = _call(model, x, training=True)
-                loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
-                if loss is None:
-                    raise ValueError(
-                        "There is no loss to minimise: `compile` was called without `loss`, and no layer adds one "
-                        "(`add_loss`, a regularizer). Write compile(optimizer, loss='mse')."
-                    )
-                unscaled = loss
-                loss = optimizer.scale_loss(loss, ts.opt_state)
-                state = _updated(tables.state, frame)
-                metrics = _updated(tables.metrics, frame)
-            return loss, (unscaled, y_pred, state, metrics, _bits(model, frame))
-
-        grads, (loss, y_pred, state, metrics, checks) = jax.grad(objective, has_aux=True)(ts.params)
-        params, opt_state = optimizer.update(grads, ts.opt_state, ts.params, value=loss)
-        ts = TrainState(params, state, opt_state, metrics)
-        metrics, logs = _update_metrics(model, tables, ts, batch, y_pred, loss, compute_metrics)
-        return ts._replace(metrics=metrics), {"logs": logs, "checks": checks}
-
-    return step
-
-
-def test_step(model: Any, tables: Tables) -> Step:
-    """One evaluation: forward, loss, metrics. Parameters come back as they were."""
-    if model.overrides("test_step"):
-        return _adapted(model, tables, model.test_step)
-    compute_metrics = model.overrides("compute_metrics")
-
-    def step(ts: TrainState, batch: tuple[Any, Any, Any]) -> tuple[TrainState, dict[str, Any]]:
-        x, y, sample_weight = batch
-        with bind(_bindings(tables, ts)) as frame, setting(training=False):
-            y_pred = _call(model, x, training=False)
-            loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
-            ts = ts._replace(state=_updated(tables.state, frame), metrics=_updated(tables.metrics, frame))
-            checks = _bits(model, frame)
-        metrics, logs = _update_metrics(model, tables, ts, batch, y_pred, loss, compute_metrics)
-        return ts._replace(metrics=metrics), {"logs": logs, "checks": checks}
-
-    return step
-
-
-def predict_step(model: Any, tables: Tables) -> Callable[[Any, Any, Any], Any]:
-    """`params, state, x -> outputs`."""
-    if model.overrides("predict_step"):
-
-        def adapted(params: Any, state: Any, x: Any) -> Any:
-            trainable, fixed = _in_keras_order(model, tables, params, state)
-            return model.predict_step((trainable, fixed), (x,))[0]
-
-        return adapted
-
-    def step(params: Any, state: Any, x: Any) -> Any:
-        with setting(training=False):
-            outputs, _, _ = pure.run(tables.model, params, state, lambda: _call(model, x, training=False))
-        return outputs
-
-    return step
+def _loss(model: Any, batch: Batch, training: bool) -> tuple[Any, Any]:
+    x, y, sample_weight = batch
+    y_pred = forward(model, x, training)
+    loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+    return loss, y_pred
 
 
 def _update_metrics(
-    model: Any, tables: Tables, ts: TrainState, batch: Any, y_pred: Any, loss: Any, compute_metrics: bool
-) -> tuple[dict[str, Any], dict[str, Any]]:
+    model: Any, spec: StateSpec, ts: TrainState, batch: Batch, y_pred: Any, loss: Any
+) -> tuple[TrainState, dict[str, Any]]:
     x, y, sample_weight = batch
-    with bind(_bindings(tables, ts)) as frame:
+    session = model._session
+
+    def update() -> dict[str, Any]:
         if loss is not None:
-            model._loss_tracker.update_state(loss, sample_weight=_batch_size(x))
-        if compute_metrics:
-            logs = model.compute_metrics(x, y, y_pred, sample_weight)
-        else:
-            logs = {}
-            if model._objective is not None:  # bound by the first batch with targets
-                model._objective.update(y, y_pred, sample_weight)
-        return _updated(tables.metrics, frame), {k: jnp.asarray(v) for k, v in logs.items()}
+            session.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
+        if model.overrides("compute_metrics"):
+            return model.compute_metrics(x, y, y_pred, sample_weight)
+        if session.objective is not None:  # bound by the first batch with targets
+            session.objective.update(y, y_pred, sample_weight)
+        return {}
 
-
-def _bits(model: Any, frame: Any) -> Any:
-    """The failed conditions as bits; the model remembers which message belongs to which."""
-    bits = jnp.zeros((), jnp.uint32)
-    for message, failed in frame.checks.items():
-        if message not in model._check_messages:
-            model._check_messages.append(message)
-        position = min(model._check_messages.index(message), 31)
-        bits = bits | (failed.astype(jnp.uint32) << position)
-    return bits
+    values = {"params": ts.params, "state": ts.state, "metrics": ts.metrics}
+    logs, new, _ = functional_call(spec.bindings, values, update)
+    return ts._replace(metrics=new["metrics"]), {k: jnp.asarray(v) for k, v in logs.items()}
 
 
 def _batch_size(x: Any) -> int:
     return next((leaf.shape[0] for leaf in jax.tree.leaves(x) if getattr(leaf, "ndim", 0)), 1)
 
 
-# -- Keras's own form of a step, over lists -------------------------------------------------------------------------
-def _in_keras_order(model: Any, tables: Tables, params: Any, state: Any) -> tuple[list[Any], list[Any]]:
-    values = pure.bindings(tables.params, params, "params") | pure.bindings(tables.state, state, "state")
-    return [values[id(v)] for v in model.trainable_variables], [values[id(v)] for v in model.non_trainable_variables]
-
-
-def _adapted(model: Any, tables: Tables, method: Callable[[Any, Any], Any]) -> Step:
-    """Run an overridden `train_step(self, state, data)` or `test_step` on the trees."""
-    training = method.__name__ == "train_step"
-
-    def step(ts: TrainState, batch: tuple[Any, Any, Any]) -> tuple[TrainState, dict[str, Any]]:
-        trainable, fixed = model.trainable_variables, model.non_trainable_variables
-        metric_cells = model.metrics_variables
-        values = _bindings(tables, ts)
-        optimizer_cells = model.optimizer.variables if training else []
-        opt_leaves, opt_tree = jax.tree.flatten(ts.opt_state)
-        opt_positions = {
-            id(v): i for i, v in enumerate(jax.tree.leaves(tables.opt, is_leaf=lambda v: hasattr(v, "set_cell")))
-        }
-        lists = [
-            [values[id(v)] for v in trainable],
-            [values[id(v)] for v in fixed],
-            [values[id(v)] for v in metric_cells],
-        ]
-        if training:
-            lists.insert(2, [opt_leaves[opt_positions[id(v)]] for v in optimizer_cells])
-        try:
-            result = method(tuple(lists), pack_x_y_sample_weight(*batch))
-        except TypeError as error:
-            if "positional argument" in str(error):
-                raise TypeError(_TENSORFLOW_STYLE.format(type(model).__name__, method.__name__)) from error
-            raise
-        if not (isinstance(result, tuple) and len(result) == 2):
-            raise ValueError(
-                f"`{method.__name__}` of {type(model).__name__} must return (logs, state); got {type(result).__name__}."
-            )
-        logs, state = result
-        new = dict(zip((id(v) for v in trainable), state[0])) | dict(zip((id(v) for v in fixed), state[1]))
-        new |= dict(zip((id(v) for v in metric_cells), state[-1]))
-        for v, value in zip(optimizer_cells, state[2] if training else []):
-            opt_leaves[opt_positions[id(v)]] = value
-
-        def tree(table: dict[Any, Any]) -> dict[str, Any]:
-            return nest({path: jnp.asarray(new.get(id(v), values[id(v)]), v._dtype) for path, v in table.items()})
-
-        ts = TrainState(
-            tree(tables.params), tree(tables.state), jax.tree.unflatten(opt_tree, opt_leaves), tree(tables.metrics)
-        )
-        logs = {k: jnp.asarray(v) for k, v in _flat_logs(logs).items()}
-        return ts, {"logs": logs, "checks": jnp.zeros((), jnp.uint32)}
+def _with_bits(model: Any, run: Callable[[TrainState, Batch], Stepped]) -> Step:
+    def step(ts: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Any]]:
+        ts, logs, checks = run(ts, batch)
+        return ts, {"logs": logs, "checks": _as_bits(model._session.check_messages, checks)}
 
     return step
+
+
+def _as_bits(messages: list[str], checks: dict[str, Any]) -> Any:
+    """Failed conditions as bits; `messages` remembers which message a bit belongs to."""
+    bits = jnp.zeros((), jnp.uint32)
+    for message, failed in checks.items():
+        if message not in messages:
+            messages.append(message)
+        bits = bits | (failed.astype(jnp.uint32) << min(messages.index(message), 31))
+    return bits
+
+
+# -- Keras's form of a step, over lists ------------------------------------------------------------------------------
+def keras_step(model: Any, spec: StateSpec, name: str, lists: Any, batch: Batch) -> tuple[dict[str, Any], tuple]:
+    """The pure step on Keras's lists of values: what `model.train_step` and `model.test_step` do."""
+    groups = model._value_groups(name)
+    run = train_on if name == "train_step" else test_on
+    ts, logs, checks = run(model, spec, spec.from_lists(groups, lists), batch)
+    if local.frame is not None:
+        for message, failed in checks.items():
+            local.frame.check(message, failed)
+    logs = logs or model._session.read_metrics(ts.metrics)
+    return logs, tuple(spec.to_lists(groups, ts))
+
+
+def _run_keras_step(model: Any, spec: StateSpec, name: str, ts: TrainState, batch: Batch) -> Stepped:
+    """Run an overridden `train_step(self, state, data)` or `test_step` on the trees."""
+    groups = model._value_groups(name)
+    lists = tuple(spec.to_lists(groups, ts))
+    try:
+        data = pack_x_y_sample_weight(*batch)
+        result, _, frame = functional_call({}, {}, lambda: getattr(model, name)(lists, data))
+    except TypeError as error:
+        if "positional argument" in str(error):
+            raise TypeError(_TENSORFLOW_STYLE.format(type(model).__name__, name)) from error
+        raise
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise ValueError(f"`{name}` of {type(model).__name__} must return (logs, state); got {type(result).__name__}.")
+    logs, state = result
+    for v in frame.updates.keys() & set(spec.leaves()):
+        raise RuntimeError(
+            f"`{name}` of {type(model).__name__} assigned variable '{v.path}' (by `update_state`, `assign` or a layer "
+            "call). A step on JAX is a pure function of the state: use `stateless_call`, `stateless_update_state` and "
+            "the like, and return the new values in `state`."
+        )
+    new = {v: value for group, values in zip(groups, state) for v, value in zip(group, values)}
+
+    def value_of(v: Any, old: Any) -> Any:
+        return jnp.asarray(new.get(v, old), v._dtype)
+
+    ts = spec.map(value_of, ts)
+    return Stepped(ts, {k: jnp.asarray(v) for k, v in _flat_logs(logs).items()}, frame.checks)
 
 
 def _flat_logs(logs: Any) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def test_set_params_checks_paths_and_shapes():
     params = jax.tree.map(jnp.ones_like, m.params)
     m.params = params
     assert float(m.layers[0].kernel[0, 0]) == 1.0
-    with pytest.raises(ValueError, match="lacks 'layers/dense/kernel'"):
+    with pytest.raises(ValueError, match="lacks 'params/layers/dense/kernel'"):
         m.params = {"layers": {**params["layers"], "dense": {"bias": jnp.ones(8)}}}
     params["layers"]["dense"]["bias"] = jnp.ones(9)
     with pytest.raises(ValueError, match=r"'layers/dense/bias'\] must have shape \(8,\)"):

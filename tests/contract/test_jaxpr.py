@@ -56,18 +56,16 @@ def test_a_train_step_traces_to_the_hand_written_program():
     assert "dot_general" in str(ours)  # the comparison is not of two empty programs
 
 
-def test_the_engine_adds_only_counting_to_sgd():
+def test_the_session_adds_only_counting_to_sgd():
     """The step that `fit` runs has, besides forward, backward and update, only the metrics and the step counter."""
-    from jaxkeras.training.engine import engine_for
-
     net = Net()
     net.compile(jk.optimizers.SGD(0.1), "mse")
     x, y = jnp.ones((16, 4)), jnp.ones((16, 1))
-    engine = engine_for(net, (x, y, None))
-    ts = engine.borrow().current
-    ours = jax.make_jaxpr(engine.train.step)(ts, (x, y, None))
+    net._session.refresh((x, y, None))
+    ts = net._session.acquire().current
+    ours = jax.make_jaxpr(net._session.train.step)(ts, (x, y, None))
     plain = jax.make_jaxpr(step(by_hand))(ts.params, ts.state, x, y)
-    engine.settle()
+    net._session.write_back()
     # Two means in the loss instead of one, and the sum of the loss tracker.
     extra = {"dot_general": 0, "rsqrt": 0, "tanh": 0, "reduce_sum": 3}
     for name, more in extra.items():

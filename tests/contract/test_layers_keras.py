@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from jaxkeras import registry
+from jaxkeras.core.functional import layer_variables, leaf_paths
 from jaxkeras.core.masks import get_mask
-from jaxkeras.core.pure import table
 from jaxkeras.core.tracking import flatten
 from tests.contract.computed import DEVICE, compute, eager, is_float, keywords, some, weighed
 
@@ -72,7 +72,7 @@ def test_outputs_masks_and_gradients_of_keras(row):
             return float(weighed(call(moved_x, training=row.batch_stats)))
 
         slope = (moved(row.step) - moved(-row.step)) / (2 * row.step)
-        by_path = {id(v): path for path, v in table(done.layer).params.items()}
+        by_path = {id(v): path for path, v in leaf_paths(layer_variables(done.layer)["params"])}
         pairs = [(flatten(done.grads[0])[by_path[id(v)]], d) for v, d in zip(done.layer.weights, along) if d.any()]
         pairs += zip(done.grads[1], (d for a, d in zip(floats, across) if is_float(a)), strict=True)
         parts = [float(np.sum(np.asarray(g, "float64") * d)) for g, d in pairs]
@@ -83,6 +83,6 @@ def test_outputs_masks_and_gradients_of_keras(row):
         layer.set_weights(weights)
         outputs, state = call(x, training=True), flatten(done.training[1])
         np.testing.assert_allclose(done.training[0], outputs, rtol=1e-5, atol=1e-5)
-        fixed = table(done.layer).state
-        for path, v in zip(fixed, layer.non_trainable_variables, strict=True):
-            np.testing.assert_allclose(state[path], v.numpy(), rtol=1e-5, atol=1e-6, err_msg=v.path)
+        paths = {v: path for path, v in leaf_paths(layer_variables(done.layer)["state"])}
+        for own, v in zip(done.layer.non_trainable_variables, layer.non_trainable_variables, strict=True):
+            np.testing.assert_allclose(state[paths[own]], v.numpy(), rtol=1e-5, atol=1e-6, err_msg=v.path)

@@ -85,11 +85,10 @@ def test_train_on_batch_compiles_once():
 
 
 def test_loops_of_any_length_are_one_program():
-    """Pieces of one step and of many run through the same executable: one program, and one for the ragged batch."""
+    """Calls of one step and of many run the same program; a second one is for the ragged batch."""
     m = model()
     m.fit(X, Y, epochs=1, verbose=0)
-    assert m._engine.train._loop.count == 1
-    assert m._engine.train._tail.count == 1
+    assert m._session.train.count == 2
 
 
 @pytest.mark.parametrize("frozen", [True])

@@ -10,13 +10,13 @@ import pytest
 
 import jaxkeras as jk
 from jaxkeras.core import program_cache
-from jaxkeras.training.executable import Executable
+from jaxkeras.training.compiled_function import CompiledFunction
 from tests.compilations import counting
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("jaxkeras.training.executable.MIN_COMPILE_SECONDS", 0.0)
+    monkeypatch.setattr("jaxkeras.training.compiled_function.MIN_COMPILE_SECONDS", 0.0)
     program_cache.set_program_cache(tmp_path / "programs")
     yield tmp_path / "programs"
     program_cache.set_program_cache()
@@ -35,19 +35,19 @@ def names(folder):
 
 
 def test_a_second_maker_of_the_same_function_reads_its_program(folder):
-    first = Executable(double())(X)
+    first = CompiledFunction(double())(X)
     assert len(names(folder)) == 1
     with counting() as count:
-        second = Executable(double())(X)
+        second = CompiledFunction(double())(X)
     assert count.value == 0
     np.testing.assert_array_equal(first, second)
-    Executable(lambda x: x * 2 + np.float32(0.25))(X)
+    CompiledFunction(lambda x: x * 2 + np.float32(0.25))(X)
     assert len(names(folder)) == 2  # another program, another key
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "foreign"])
 def test_a_damaged_program_is_compiled_again(folder, damage):
-    expected = Executable(double())(X)
+    expected = CompiledFunction(double())(X)
     path = folder / names(folder)[0]
     content = bytearray(path.read_bytes())
     if damage == "flipped":
@@ -55,7 +55,7 @@ def test_a_damaged_program_is_compiled_again(folder, damage):
     kept = {"truncated": content[:100], "flipped": content, "empty": b"", "foreign": b"GIF89a"}[damage]
     path.write_bytes(bytes(kept))
     with counting() as count:
-        np.testing.assert_array_equal(Executable(double())(X), expected)
+        np.testing.assert_array_equal(CompiledFunction(double())(X), expected)
     assert count.value == 1
     assert program_cache.load(path.stem) is not None  # written anew
 
@@ -90,7 +90,7 @@ def test_programs_that_call_back_into_the_process_are_not_kept(folder):
         jax.debug.callback(lambda v: None, x)
         return x + 1
 
-    Executable(shouting)(X)
+    CompiledFunction(shouting)(X)
     assert names(folder) == []
 
 
@@ -105,7 +105,7 @@ def test_where_jax_keeps_programs_itself_the_library_does_not(folder, tmp_path):
     before = jax.config.jax_compilation_cache_dir
     jax.config.update("jax_compilation_cache_dir", str(tmp_path / "jax"))
     try:
-        Executable(double())(X)
+        CompiledFunction(double())(X)
     finally:
         jax.config.update("jax_compilation_cache_dir", before)
         from jax.experimental.compilation_cache import compilation_cache
@@ -128,8 +128,8 @@ def test_off_by_argument_and_by_environment(monkeypatch):
 
 PROGRAM = """
 import jax, numpy as np, jaxkeras as jk
-from jaxkeras.training import executable
-executable.MIN_COMPILE_SECONDS = 0.0  # a small program may compile so fast that it would not be kept
+from jaxkeras.training import compiled_function
+compiled_function.MIN_COMPILE_SECONDS = 0.0  # a small program may compile so fast that it would not be kept
 compiled = []
 jax.monitoring.register_event_duration_secs_listener(
     lambda event, seconds, **about: compiled.append(about.get("fun_name")) if "backend_compile" in event else None)
@@ -138,7 +138,7 @@ m = jk.Sequential([jk.Input((4,)), jk.layers.Dense(8, activation="relu"), jk.lay
 m.compile("adam", "mse", metrics=["mae"])
 x = np.linspace(0, 1, 280, dtype="float32").reshape(70, 4)
 h = m.fit(x, x[:, :1], epochs=2, verbose=0, validation_data=(x, x[:, :1]))
-print([name for name in compiled if name and "body" in name], h.history["loss"], h.history["val_loss"])
+print([name for name in compiled if name and "_program" in name], h.history["loss"], h.history["val_loss"])
 """
 
 
@@ -151,7 +151,7 @@ def test_a_second_process_compiles_no_step_and_gets_the_same_numbers(tmp_path):
         for _ in range(2)
     ]
     first, second = (run.split("]", 1) for run in runs)
-    assert "_loop_body" in first[0] and "_tail_body" in first[0]
+    assert first[0].count("_program") == 4  # whole batches and the smaller last one, of training and validation
     assert second[0] == "["
     assert first[1] == second[1]
 

@@ -62,23 +62,23 @@ def test_a_change_between_batches_takes_effect(change):
     net.compile("sgd", "mse")
     net.train_on_batch(X, Y)
     net.train_on_batch(X, Y)
-    before = net._engine
+    before = net._session.train
     change(net)
     kept = {v.path: (v.trainable, v.numpy()) for v in net.variables}
     net.train_on_batch(X, Y)
-    assert net._engine is not before
+    assert net._session.train is not before
     for v in net.weights:
         was_trainable, value = kept[v.path]
         assert (not np.array_equal(value, v.numpy())) == was_trainable, v.path
 
 
-def test_without_a_change_the_engine_stays():
+def test_without_a_change_the_compiled_steps_stay():
     net = Net()
     net.compile("sgd", "mse", metrics=["mae"])
     net.train_on_batch(X, Y)
-    before = net._engine
+    before = net._session.train
     net.note, net.count = "another type of value", 3
     net.train_on_batch(X, Y)
     net.first.trainable = True
     net.train_on_batch(X, Y)
-    assert net._engine is before and net._engine.is_current()
+    assert net._session.train is before and net._session.is_current()

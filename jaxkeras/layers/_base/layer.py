@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 
 from jaxkeras import dtype_policies, registry
-from jaxkeras.core import pure
+from jaxkeras.core.context import setting
 from jaxkeras.core.dtypes import standardize_dtype
-from jaxkeras.core.frame import local
+from jaxkeras.core.functional import cells, functional_call, initial_values, layer_variables, set_cells
 from jaxkeras.core.names import config_scope
 from jaxkeras.core.remat import current_mode
 from jaxkeras.core.symbolic import KerasTensor, Operation, infer
@@ -100,20 +101,20 @@ class Layer(Call):
     @property
     def params(self) -> dict[str, Any]:
         """What training changes: a nested dict of arrays, keyed by path as in a `.weights.h5` file."""
-        return pure.cells(pure.table(self).params)
+        return cells(layer_variables(self)["params"])
 
     @params.setter
     def params(self, tree: Any) -> None:
-        pure.set_cells(pure.table(self).params, tree, "params")
+        set_cells({"params": layer_variables(self)["params"]}, {"params": tree})
 
     @property
     def state(self) -> dict[str, Any]:
         """What a call changes: moving statistics, seed states."""
-        return pure.cells(pure.table(self).state)
+        return cells(layer_variables(self)["state"])
 
     @state.setter
     def state(self, tree: Any) -> None:
-        pure.set_cells(pure.table(self).state, tree, "state")
+        set_cells({"state": layer_variables(self)["state"]}, {"state": tree})
 
     def init(self, key: Any, *inputs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Fresh weights. Pure once the layer is built: jit it, or vmap it over keys for many models.
@@ -130,8 +131,8 @@ class Layer(Call):
             ValueError: when the layer is not built and no shape is given.
         """
         self._ensure_built(*inputs)
-        tables = pure.table(self)
-        return pure.initial_values(tables.params, key), pure.initial_values(tables.state, key)
+        variables = layer_variables(self)
+        return initial_values(variables["params"], key), initial_values(variables["state"], key)
 
     def apply(
         self, params: Any, state: Any, *args: Any, training: bool | None = None, rng: Any = None, **kwargs: Any
@@ -151,11 +152,17 @@ class Layer(Call):
         Raises:
             ValueError: for trees of another structure, naming the path.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"apply(params, state, *inputs): `state` of layer '{self.name}' must be the dict that `init` returned "
+                f"({{}} if it is empty); got {type(state).__name__}. Write y, state = layer.apply(params, state, x)."
+            )
         self._ensure_built(*args, **kwargs)
         if training is not None:
             kwargs["training"] = training
-        outputs, state, _ = pure.run(pure.table(self), params, state, lambda: self(*args, **kwargs), rng)
-        return outputs, state
+        values = {"params": params, "state": state}
+        result = functional_call(layer_variables(self), values, lambda: self(*args, **kwargs), rng=rng)
+        return result.output, result.values["state"]
 
     def _ensure_built(self, *inputs: Any, **kwargs: Any) -> None:
         if self.built and (self._called or not self._has_unbuilt_parts()):
@@ -176,11 +183,8 @@ class Layer(Call):
             return x
 
         args, kwargs = jax.tree.map(symbolic, (inputs, kwargs), is_leaf=is_shape)
-        outer, local.frame = local.frame, None
-        try:
+        with setting(frame=None):
             infer(self.__call__, args, kwargs)
-        finally:
-            local.frame = outer
 
     def stateless_call(
         self,
@@ -208,11 +212,9 @@ class Layer(Call):
             outputs = self(*args, **kwargs)
             return outputs, self.losses if return_losses else []
 
-        (outputs, losses), values, _ = pure.stateless(
-            [*trainable, *fixed], [*trainable_variables, *non_trainable_variables], call
-        )
-        result = (outputs, values[len(trainable) :])
-        return (*result, losses) if return_losses else result
+        values = [list(trainable_variables), list(non_trainable_variables)]
+        (outputs, losses), (_, fixed_values), _ = functional_call([trainable, fixed], values, call)
+        return (outputs, fixed_values, losses) if return_losses else (outputs, fixed_values)
 
     # -- config --------------------------------------------------------------------------------------------------
     @property

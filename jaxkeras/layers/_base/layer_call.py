@@ -10,11 +10,12 @@ from typing import Any
 
 import jax
 
+from jaxkeras.core.context import local, setting
 from jaxkeras.core.dtypes import is_float_dtype
-from jaxkeras.core.frame import local, setting
+from jaxkeras.core.functional import intercepted
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.remat import RematMode, rematerialized
-from jaxkeras.core.symbolic import KerasTensor, Node, any_symbolic, infer, probe_shape
+from jaxkeras.core.symbolic import KerasTensor, Node, any_symbolic, infer, known_shape
 from jaxkeras.dtype_policies import DTypePolicyMap
 from jaxkeras.layers._base.input_spec import check_inputs
 from jaxkeras.layers._base.output_spec_cache import outputs_of
@@ -138,7 +139,13 @@ class Call(Weights):
             check_inputs(self._input_spec, first, self.name)
         if not self.built or (self._build_shapes is None and type(self).build is Call.build):
             self._maybe_build(arguments)
+        if local.interceptors:
+            return intercepted(self, self._call_bound)(*args, **kwargs)
         return self._run(arguments, first)
+
+    def _call_bound(self, *args: Any, **kwargs: Any) -> Any:
+        arguments = self._convert_arguments(args, kwargs)
+        return self._run(arguments, next(iter(arguments.values()), None))
 
     def _symbolic(self, args: tuple, kwargs: dict) -> Any:
         arguments = self._bind(args, kwargs)
@@ -229,7 +236,7 @@ class Call(Weights):
             leaves = jax.tree.leaves(value, is_leaf=is_leaf)
             if leaves and all(x is None or is_tensor(x) for x in leaves):
                 shapes[f"{name}_shape"] = jax.tree.map(
-                    lambda x: None if x is None else probe_shape(tuple(x.shape)), value, is_leaf=is_leaf
+                    lambda x: None if x is None else known_shape(tuple(x.shape)), value, is_leaf=is_leaf
                 )
         if type(self).build is not Call.build:
             names = [
@@ -397,9 +404,9 @@ class Call(Weights):
     # -- losses --------------------------------------------------------------------------------------------------
     def add_loss(self, loss: Any) -> None:
         """Add scalars (or arrays, which are summed) to the training loss. Call it inside `call`."""
-        items = loss if isinstance(loss, (list, tuple)) else [loss]
-        target = local.frame.losses if local.frame is not None else self._losses
-        target.extend(items)
+        record = local.frame.add_loss if local.frame is not None else self._losses.append
+        for item in loss if isinstance(loss, (list, tuple)) else [loss]:
+            record(item)
 
     @property
     def losses(self) -> list[Any]:

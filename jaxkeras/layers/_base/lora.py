@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxkeras.core.frame import setting
+from jaxkeras.core.context import setting
 from jaxkeras.layers._base.layer import Layer
 
 

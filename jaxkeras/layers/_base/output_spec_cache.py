@@ -12,7 +12,7 @@ import jax
 
 from jaxkeras import registry
 from jaxkeras.core import config, jax_config
-from jaxkeras.core.frame import local
+from jaxkeras.core.context import local
 from jaxkeras.core.masks import get_mask
 from jaxkeras.core.policy import DTypePolicy
 from jaxkeras.core.seeds import SeedGenerator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxkeras import dtype_policies, registry
+from jaxkeras.core.context import local, setting
 from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype
-from jaxkeras.core.frame import local, setting
 from jaxkeras.core.symbolic import Operation
 from jaxkeras.core.tracking import Trackable
 from jaxkeras.core.variable import Variable, standardize_shape

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import registry
-from jaxkeras.core.frame import local
+from jaxkeras.core.context import local
 from jaxkeras.core.masks import set_mask
 from jaxkeras.layers._base.arguments import no_quantization, positive_int, settled_weight, weight_settings
 from jaxkeras.layers._base.lora import LowRank

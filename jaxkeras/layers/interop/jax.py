@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras import registry
+from jaxkeras.core.context import setting
 from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype
-from jaxkeras.core.frame import bind, setting
+from jaxkeras.core.functional import functional_call
 from jaxkeras.core.seeds import SeedGenerator, draw_key
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.layer import Layer
@@ -106,8 +107,8 @@ class _Redraw:
         self.draw_leaf, self.index = draw, index
 
     def draw(self, key: Any, shape: Any, dtype: Any) -> Any:
-        with bind({}, rng=key):  # every key that is asked for comes from this one
-            return jnp.asarray(self.draw_leaf(self.index), dtype)
+        # Every key that the function asks for is derived from this one.
+        return jnp.asarray(functional_call({}, {}, lambda: self.draw_leaf(self.index), rng=key).output, dtype)
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
         return jnp.asarray(self.draw_leaf(self.index), dtype)

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.core.frame import bind, local
+from jaxkeras.core.context import local
+from jaxkeras.core.functional import functional_call
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers.recurrent.cell import GatedCell, as_list, call_cell
@@ -74,10 +75,9 @@ class Isolated:
         return None if self.rng is None else jax.random.fold_in(self.rng, step)
 
     def __call__(self, values: Sequence[Any], rng: Any, *args: Any) -> tuple[Any, list[Any], tuple[Any, ...]]:
-        with bind({id(v): x for v, x in zip(self.variables, values)}, rng=rng) as frame:
-            result = self.function(*args)
-        self.changed |= bool(frame.updates or frame.draws)
-        return result, [frame.updates.get(id(v), x) for v, x in zip(self.variables, values)], tuple(frame.losses)
+        result = functional_call(self.variables, list(values), lambda: self.function(*args), rng=rng)
+        self.changed |= bool(result.frame.updates or result.frame.draws)
+        return result.output, result.values, tuple(result.frame.losses)
 
     def finish(self, values: Sequence[Any], losses: Sequence[Any], layer: Layer) -> None:
         """Assign what the loop left in the variables, and add up the losses of its steps."""

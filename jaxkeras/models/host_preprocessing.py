@@ -1,4 +1,4 @@
-"""Layers that run on the host (text has no place on a device): the part of a graph before the compiled one."""
+"""Layers that run on the host, such as text layers: the part of a graph before the compiled one."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def _on_host(operation: Any) -> bool:
     return any(getattr(layer, "host_only", False) for layer in operation._flatten_layers())
 
 
-class HostPart:
-    """A graph cut in two: what text layers compute, and the rest.
+class HostPreprocessing:
+    """A graph cut in two: text layers, and the rest.
 
     Args:
         graph: the graph of a model with layers that run on the host.
@@ -56,7 +56,7 @@ class HostPart:
         self._after = Graph(self.cuts, graph.outputs_struct)
 
     def prepare(self, x: Any) -> tuple[Any, ...]:
-        """What the text layers make of the inputs, on the host."""
+        """The outputs of the text layers for some inputs, on the host."""
         flat = standardize_inputs(self.graph, x, self.name)
         return tuple(np.asarray(y) for y in run_graph(self._before, flat, training=False))
 
@@ -66,7 +66,7 @@ class HostPart:
         return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
 
     def source(self, source: Source) -> Source:
-        """A source of what `prepare` makes of another."""
+        """A source of batches that went through `prepare`."""
         if isinstance(source, ArraySource):
             x, y, weight = source.arrays
             source.arrays = (self.prepare(x), y, weight)
@@ -76,7 +76,7 @@ class HostPart:
 
 
 class _Prepared(Source):
-    def __init__(self, source: Any, host: HostPart):
+    def __init__(self, source: Any, host: HostPreprocessing):
         self._source, self._host = source, host
 
     def __getattr__(self, name: str) -> Any:
@@ -107,16 +107,18 @@ class _Prepared(Source):
         self._source.close()
 
 
-def host_part(model: Any) -> HostPart | None:
+def host_preprocessing(model: Any) -> HostPreprocessing | None:
     """The part of a model that runs on the host, or None."""
-    graph = getattr(model, "_graph", None)
-    if graph is None or not any(_on_host(operation) for operation in graph.operations):
-        return None
-    return HostPart(graph, model.name)
+    graph, session = model._graph, model._session
+    if session.host_graph is not graph:
+        runs_on_host = graph is not None and any(_on_host(operation) for operation in graph.operations)
+        session.host = HostPreprocessing(graph, model.name) if runs_on_host else None
+        session.host_graph = graph
+    return session.host
 
 
 def check_text(model: Any, batch: Any) -> None:
-    """Text can go only into a model that has a layer for it."""
+    """Refuse text that no layer of the model takes."""
     for leaf in jax.tree.leaves(batch[0]):
         if is_text(leaf):
             raise ValueError(

@@ -1,20 +1,23 @@
-"""What one step computes, in Keras's form: pure functions over lists of values. Users override them."""
+"""One step in Keras's form, over lists of values: methods that users override.
+
+The computation itself is in `training.step`; these methods are adapters over it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
-from jaxkeras.core import pure
+from jaxkeras.core.functional import functional_call
 from jaxkeras.data import unpack_x_y_sample_weight
 from jaxkeras.models.compiled import Compiled
-from jaxkeras.training.engine import bind_objective
+from jaxkeras.training.state import StateSpec
+from jaxkeras.training.step import forward, keras_step
 
 
-class Steps(Compiled):
-    """The part of `Trainer` that says what a step computes."""
+class KerasSteps(Compiled):
+    """The part of `Trainer` that defines what a step computes."""
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -29,10 +32,11 @@ class Steps(Compiled):
             A scalar, or None when there is no loss at all.
         """
         total = None
-        if self._spec is not None and self._spec.loss is not None:
-            bind_objective(self, x, y, y_pred)
-            if y is not None:
-                total = self._objective.loss(y, y_pred, sample_weight)  # type: ignore[union-attr]
+        session = self._session
+        if session.spec is not None and session.spec.loss is not None:
+            session.bind_objective(x, y, y_pred)
+            if y is not None and session.objective is not None:
+                total = session.objective.loss(y, y_pred, sample_weight)
         for loss in self.losses:
             value = jnp.sum(loss)
             total = value if total is None else total + value
@@ -54,13 +58,12 @@ class Steps(Compiled):
         Returns:
             `(loss, (trainable_variables, non_trainable_variables, metrics_variables))`.
         """
-        groups = [self.trainable_variables, self.non_trainable_variables, self.metrics_variables]
-        loss, values, _ = pure.stateless(
-            [v for g in groups for v in g],
-            [*trainable_variables, *non_trainable_variables, *metrics_variables],
+        loss, values, _ = functional_call(
+            [self.trainable_variables, self.non_trainable_variables, self.metrics_variables],
+            [list(trainable_variables), list(non_trainable_variables), list(metrics_variables)],
             lambda: self.compute_loss(x, y, y_pred, sample_weight=sample_weight, training=training),
         )
-        return loss, tuple(_split(values, groups))
+        return loss, tuple(values)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Update the metrics of `compile` and return all values. Override it to compute others.
@@ -71,8 +74,8 @@ class Steps(Compiled):
         Returns:
             `{name: scalar}`.
         """
-        if self._objective is not None and y is not None:
-            self._objective.update(y, y_pred, sample_weight)
+        if self._session.objective is not None and y is not None:
+            self._session.objective.update(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
     def compute_loss_and_updates(
@@ -92,21 +95,30 @@ class Steps(Compiled):
             `(loss, (unscaled_loss, y_pred, non_trainable_variables, metrics_variables))`.
         """
         groups = [self.trainable_variables, self.non_trainable_variables, self.metrics_variables]
+        values = [list(trainable_variables), list(non_trainable_variables), list(metrics_variables)]
+        if optimizer_variables is not None:
+            groups.append(self.optimizer.variables)
+            values.append(list(optimizer_variables))
 
-        def call() -> tuple[Any, Any]:
-            y_pred = self(x, training=training) if "training" in self._signature.parameters else self(x)
-            return self.compute_loss(x, y, y_pred, sample_weight=sample_weight, training=training), y_pred
+        def call() -> tuple[Any, Any, Any]:
+            y_pred = forward(self, x, training)
+            loss = self.compute_loss(x, y, y_pred, sample_weight=sample_weight, training=training)
+            scaled = self.optimizer.scale_loss(loss) if training and self.optimizer is not None else loss
+            return scaled, loss, y_pred
 
-        (loss, y_pred), values, _ = pure.stateless(
-            [v for g in groups for v in g],
-            [*trainable_variables, *non_trainable_variables, *metrics_variables],
-            call,
-        )
-        _, fixed, metric_values = _split(values, groups)
-        unscaled = loss
-        if training and self.optimizer is not None:
-            loss = self.optimizer.scale_loss(loss)
-        return loss, (unscaled, y_pred, fixed, metric_values)
+        (scaled, loss, y_pred), (_, fixed, metric_values, *_), _ = functional_call(groups, values, call)
+        return scaled, (loss, y_pred, fixed, metric_values)
+
+    def _value_groups(self, step: str) -> list[list[Any]]:
+        """The variables whose values make up the state of a step, in Keras's order."""
+        groups = [self.trainable_variables, self.non_trainable_variables]
+        if step == "train_step":
+            groups.append(self.optimizer.variables)
+        return groups if step == "predict_step" else [*groups, self.metrics_variables]
+
+    def _state_spec(self) -> StateSpec:
+        session = self._session
+        return session.state_spec if session.is_prepared else StateSpec(self, self._all_metrics())
 
     def train_step(self, state: Any, data: Any) -> Any:
         """One update over lists of values, as Keras on JAX writes it. Override it for a step of your own.
@@ -118,17 +130,7 @@ class Steps(Compiled):
         Returns:
             `(logs, state)`.
         """
-        trainable, fixed, optimizer_variables, metric_values = state
-        x, y, sample_weight = unpack_x_y_sample_weight(data)
-        gradient = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
-        (_, aux), grads = gradient(
-            trainable, fixed, metric_values, x, y, sample_weight, training=True,
-            optimizer_variables=optimizer_variables,
-        )  # fmt: skip
-        loss, y_pred, fixed, metric_values = aux
-        trainable, optimizer_variables = self.optimizer.stateless_apply(optimizer_variables, grads, trainable)
-        logs, metric_values = self._update_metrics(metric_values, loss, x, y, y_pred, sample_weight)
-        return logs, (trainable, fixed, optimizer_variables, metric_values)
+        return keras_step(self, self._state_spec(), "train_step", state, unpack_x_y_sample_weight(data))
 
     def test_step(self, state: Any, data: Any) -> Any:
         """One evaluation over lists of values; see `train_step`.
@@ -140,13 +142,7 @@ class Steps(Compiled):
         Returns:
             `(logs, state)`.
         """
-        trainable, fixed, metric_values = state
-        x, y, sample_weight = unpack_x_y_sample_weight(data)
-        _, (loss, y_pred, fixed, metric_values) = self.compute_loss_and_updates(
-            trainable, fixed, metric_values, x, y, sample_weight, training=False
-        )
-        logs, metric_values = self._update_metrics(metric_values, loss, x, y, y_pred, sample_weight)
-        return logs, (trainable, fixed, metric_values)
+        return keras_step(self, self._state_spec(), "test_step", state, unpack_x_y_sample_weight(data))
 
     def predict_step(self, state: Any, data: Any) -> Any:
         """One prediction over lists of values.
@@ -162,20 +158,3 @@ class Steps(Compiled):
         x, _, _ = unpack_x_y_sample_weight(data)
         kwargs = {"training": False} if "training" in self._signature.parameters else {}
         return self.stateless_call(trainable, fixed, x, **kwargs)
-
-    def _update_metrics(self, values: Any, loss: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> Any:
-        def update() -> dict[str, Any]:
-            if loss is not None:
-                self._loss_tracker.update_state(loss, sample_weight=jax.tree.leaves(x)[0].shape[0])
-            return self.compute_metrics(x, y, y_pred, sample_weight)
-
-        logs, values, _ = pure.stateless(self.metrics_variables, values, update)
-        return logs, values
-
-
-def _split(values: list[Any], groups: list[list[Any]]) -> list[list[Any]]:
-    result, at = [], 0
-    for group in groups:
-        result.append(values[at : at + len(group)])
-        at += len(group)
-    return result

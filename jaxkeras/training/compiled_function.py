@@ -1,4 +1,4 @@
-"""Functions compiled ahead of their first run: on a thread of their own if wanted, and kept between processes."""
+"""Functions compiled ahead of their first run, on other threads if wanted, and cached between processes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from typing import Any
 import jax
 
 from jaxkeras.core import program_cache
+from jaxkeras.core.abstract_signature import signature
+from jaxkeras.core.context import local
 from jaxkeras.core.jax_config import settings
-from jaxkeras.core.signature import signature
 
-MIN_COMPILE_SECONDS = 0.03  # what is compiled faster than it is read from disk is not worth keeping
+MIN_COMPILE_SECONDS = 0.03  # programs that compile faster than they load from disk are not stored
 
 
-class Executable:
+class CompiledFunction:
     """A pure function over pytrees of arrays, compiled once for every signature of its arguments.
 
-    It is `jax.jit` but for three things: `prepare` compiles while the caller goes on, what was compiled is kept on disk
-    for the next process, and `count` tells how many programs there are.
+    It differs from `jax.jit` in three points: `prepare` compiles in the background, compiled programs are stored on
+    disk for the next process, and `count` is the number of programs.
 
     Args:
         function: pure; its static arguments are keyword-only.
@@ -36,23 +37,23 @@ class Executable:
 
     def __call__(self, *args: Any, **static: Any) -> Any:
         if settings.jax_debug_nans or settings.jax_debug_infs or settings.jax_disable_jit:
-            return self._jit(*args, **static)  # these look into the function
-        setting = _setting(static)
-        last = self._last.get(setting)
+            return self._jit(*args, **static)  # these modes re-run the function op by op
+        context = _context(static)
+        last = self._last.get(context)
         if last is not None:
             try:
                 return last(*args)
             except (TypeError, ValueError):  # other shapes, types or devices: nothing has run or was donated
-                if self._find(setting, args) is last:
+                if self._find(context, args) is last:
                     raise
-        program = self._find(setting, args)
+        program = self._find(context, args)
         if program is None:
             program = self.prepare(*args, **static).result()
-        self._last[setting] = program
+        self._last[context] = program
         return program(*args)
 
     def prepare(self, *args: Any, **static: Any) -> concurrent.futures.Future[Any]:
-        """Trace now and compile on another thread, unless that was done before.
+        """Trace now and compile on another thread, unless the program exists.
 
         Args:
             *args: arrays, or `jax.ShapeDtypeStruct`s in their place.
@@ -61,7 +62,7 @@ class Executable:
         Returns:
             A future of the program.
         """
-        key = _setting(static), signature(args)
+        key = _context(static), signature(args)
         if key not in self._made:
             lowered = self._jit.lower(*args, **static)
             self._made[key] = _pool().submit(_compile, lowered)
@@ -69,17 +70,28 @@ class Executable:
 
     @property
     def count(self) -> int:
-        """How many programs it has compiled."""
+        """Number of compiled programs."""
         return len(self._made)
 
-    def _find(self, setting: Any, args: Any) -> Any:
-        future = self._made.get((setting, signature(args)))
+    def _find(self, context: Any, args: Any) -> Any:
+        future = self._made.get((context, signature(args)))
         return None if future is None else future.result()
 
 
-def _setting(static: dict[str, Any]) -> Any:
-    """What changes a program besides its arguments."""
-    return (*static.items(), settings.jax_enable_x64, settings.jax_default_matmul_precision)
+def _context(static: dict[str, Any]) -> Any:
+    """What a program depends on besides its arguments: static arguments, and the part of JAX's state that `jax.jit`
+    puts into its own key."""
+    return (
+        *static.items(),
+        settings.jax_enable_x64,
+        settings.jax_default_matmul_precision,
+        settings.jax_numpy_dtype_promotion,
+        settings.jax_default_prng_impl,
+        settings.jax_threefry_partitionable,
+        settings.jax_default_device,
+        jax.sharding.get_abstract_mesh(),
+        local.interceptors,
+    )
 
 
 @functools.cache
@@ -97,13 +109,13 @@ def _compile(lowered: Any) -> Any:
     if kept is not None:
         try:
             return serialize_executable.deserialize_and_load(kept, lowered.in_tree, lowered.out_tree)
-        except Exception:  # made by another build of the compiler, or for another machine: as good as absent
+        except Exception:  # from another build of the compiler, or for another machine
             program_cache.discard(key)
     compiled, seconds = _timed(lowered.compile)
     if seconds >= MIN_COMPILE_SECONDS:
         try:
             content, _, _ = serialize_executable.serialize(compiled)
-        except (ValueError, TypeError, RuntimeError):  # a backend that cannot write its programs
+        except (ValueError, TypeError, RuntimeError):  # a backend that cannot serialize programs
             return compiled
         program_cache.store(key, content)
     return compiled
@@ -118,8 +130,8 @@ def _timed(function: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def _key(lowered: Any) -> str | None:
-    """A name for a program: the same only for the same operations, compiler, flags and machine. None for one that is
-    not to be kept: JAX's own cache is in use, or the program calls back into this process."""
+    """A name for a program, equal only for equal operations, compiler, flags and machine; None for a program that is
+    not stored, since JAX's own cache is in use or the program calls back into this process."""
     if settings.jax_compilation_cache_dir or program_cache.program_cache() is None:
         return None
     text = lowered.as_text()

@@ -1,0 +1,41 @@
+"""The library's one thread-local: what is in force around the code that is running."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxkeras.core.functional import Frame
+
+
+class _Local(threading.local):
+    frame: Frame | None = None  # of the innermost functional call, None at rest
+    interceptors: tuple[Callable[..., Any], ...] = ()  # of layer calls, outermost first
+    autocast: str | None = None  # compute dtype of the layer being called, when it differs from its variables'
+    training: bool | None = None  # `training` of the outermost layer call in progress
+    custom_objects: tuple[Mapping[str, Any], ...] = ()  # of open scopes, outermost first
+    remat_scopes: tuple[Any, ...] = ()  # open ones, outermost first
+    remat: bool = False  # the backward pass recomputes what is computed now
+    symbolic: bool = False  # a `SymbolicScope` is open
+    eager: bool = False  # a step runs without jit: layers are built by real calls, values can be read
+    stage: str | None = None  # "build" or "call", of the innermost layer
+    names: tuple[str, ...] = ()  # name scopes, outermost first
+
+
+local = _Local()
+
+
+@contextlib.contextmanager
+def setting(**attributes: Any) -> Iterator[None]:
+    """Set attributes of the thread-local for a `with` block."""
+    outer = {name: getattr(local, name) for name in attributes}
+    for name, value in attributes.items():
+        setattr(local, name, value)
+    try:
+        yield
+    finally:
+        for name, value in outer.items():
+            setattr(local, name, value)

@@ -1,0 +1,314 @@
+"""From sources of data to batches on the device: a feed yields `(BatchRef, steps)` for each call of a compiled step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxkeras.core.abstract_signature import signature
+from jaxkeras.data import ArraySource, Source, prefetch
+from jaxkeras.training.program import BatchRef, CompiledStep, batch_spec
+
+CHUNK_BYTES = 4 * 2**20  # of batches passed to one call: enough to hide the call, little to copy
+CHUNK_SECONDS = 0.1  # a slow source does not wait for a full chunk
+
+StepsPerCall = Callable[[], int]
+
+
+class Span(NamedTuple):
+    """Consecutive batches of one size, brought to the device together.
+
+    Attributes:
+        ref: where they are; its data may be abstract.
+        steps: how many.
+        place: returns the data, on the device.
+    """
+
+    ref: BatchRef
+    steps: int
+    place: Callable[[], Any]
+
+
+class Feed:
+    """Batches of a source for a compiled step."""
+
+    seeks = False  # whether `spans` leaves out the batches to skip
+
+    def spans(self, epoch: int, skip: int) -> Iterator[Span]:
+        """The batches of an epoch; without the first `skip` if the feed seeks."""
+        raise NotImplementedError
+
+    def known_spans(self, epoch: int) -> list[Span]:
+        """The spans of an epoch, as far as they are known without reading data."""
+        return list(self.spans(epoch, 0))
+
+    def refs(
+        self, epoch: int, steps_per_call: StepsPerCall, skip: int = 0, more: bool = False
+    ) -> Iterator[tuple[BatchRef, int]]:
+        """The calls of an epoch.
+
+        Args:
+            epoch: number of the epoch.
+            steps_per_call: returns how many steps the next call should run.
+            skip: steps to leave out at the beginning.
+            more: whether another epoch follows, to get ready for while the device is busy.
+
+        Yields:
+            The batches of a call, and their number.
+        """
+        spans = self.spans(epoch, skip)
+        skip = 0 if self.seeks else skip
+        try:
+            for span in spans:
+                first, skip = min(skip, span.steps), max(0, skip - span.steps)
+                if first == span.steps:
+                    continue
+                ref = span.ref._replace(data=span.place())
+                while first < span.steps:
+                    steps = min(max(1, steps_per_call()), span.steps - first)
+                    yield ref.at(first), steps
+                    first += steps
+        finally:
+            getattr(spans, "close", lambda: None)()
+
+    def prepare(self, step: CompiledStep, ts: Any, epoch: int) -> list[Any]:
+        """Compile the programs of an epoch in the background; returns a future for each."""
+        programs = {
+            (span.ref.size, span.ref.form, span.steps if step.stack else 0): span for span in self.known_spans(epoch)
+        }
+        return [step.prepare(ts, span.ref, span.steps) for span in programs.values()]
+
+    def close(self) -> None:
+        """Release the data."""
+
+
+def feed_for(
+    source: Source, chunk: int | None = None, *, moving: bool = False, keep: bool = False, stack: bool = False
+) -> Feed:
+    """The fastest way to bring a source to the device.
+
+    Args:
+        source: the data.
+        chunk: steps of a chunk of a stream; by default as many as fit into `CHUNK_BYTES`.
+        moving: whether epochs with fewer steps than the data hold continue where the last one stopped.
+        keep: whether the source is read again, so that data that fit may stay on the device.
+        stack: whether outputs are collected, so that no call may run on padded batches.
+    """
+    if isinstance(source, ArraySource) and not source.host_only:
+        if source.shuffle or moving and source.steps * source.batch_size < source.num_rows:
+            if fits_on_device(source.arrays):
+                return ResidentFeed(source)
+        elif chunk is None or chunk > 1:
+            return SliceFeed(source, keep=keep and fits_on_device(source.arrays), stack=stack)
+    return StreamFeed(source, chunk)
+
+
+def fits_on_device(arrays: Any) -> bool:
+    """Whether arrays may stay on the device beside a model: at most half of the memory that is free there."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    if "bytes_limit" in stats:
+        free = stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    else:
+        free = _free_host_bytes()
+    return _nbytes(arrays) <= free / 2
+
+
+def _free_host_bytes() -> float:
+    try:
+        with open("/proc/meminfo") as file:
+            return next(1024 * int(line.split()[1]) for line in file if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return float("inf")
+
+
+def _nbytes(tree: Any) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+
+
+class ResidentFeed(Feed):
+    """Arrays that go to the device once; every step gathers its rows inside the program."""
+
+    def __init__(self, source: ArraySource):
+        self.source = source
+        self._data: Any = None
+        self._drawn: tuple[Any, Any] | None = None
+
+    def _order(self, epoch: int) -> Any:
+        """The order of an epoch, on the device; the last one drawn is kept."""
+        key = self.source.seed, epoch
+        if self._drawn is None or self._drawn[0] != key:
+            order = self.source.order(epoch)
+            self._drawn = key, None if order is None else jax.device_put(order)
+        return self._drawn[1]
+
+    def _place(self) -> Any:
+        if self._data is None:
+            self._data = jax.device_put(self.source.arrays)
+        return self._data
+
+    def spans(self, epoch: int, skip: int) -> Iterator[Span]:
+        source, order = self.source, self._order(epoch)
+        data = batch_spec(source.arrays, source.num_rows)
+        whole, tail = divmod(source.num_rows if order is None else len(order), source.batch_size)
+        if whole:
+            yield Span(BatchRef(data, source.batch_size, 0, order), whole, self._place)
+        if tail:
+            yield Span(BatchRef(data, tail, whole * source.batch_size, order, "slice"), 1, self._place)
+
+    def refs(
+        self, epoch: int, steps_per_call: StepsPerCall, skip: int = 0, more: bool = False
+    ) -> Iterator[tuple[BatchRef, int]]:
+        yield from super().refs(epoch, steps_per_call, skip)
+        if more:
+            self._order(epoch + 1)
+
+    def close(self) -> None:
+        self._data = self._drawn = None
+
+
+class SliceFeed(Feed):
+    """Arrays in stored order, in chunks of a fixed number of batches, so that one program serves data of any length.
+
+    Args:
+        source: the arrays.
+        keep: whether chunks stay on the device for the next epoch.
+        stack: whether the last chunks are cut into powers of two; otherwise the last one is padded with rows that no
+            step reads.
+    """
+
+    def __init__(self, source: ArraySource, keep: bool = False, stack: bool = False):
+        self.source, self.keep, self.stack = source, keep, stack
+        self._rows = min(source.num_rows, source.steps * source.batch_size)
+        batch_bytes = max(1, _nbytes(source.arrays) * source.batch_size // max(1, source.num_rows))
+        self._chunk = _power_of_two(max(1, min(CHUNK_BYTES // batch_bytes, self._rows // source.batch_size)))
+        self._placed: dict[int, Any] = {}
+
+    def spans(self, epoch: int, skip: int) -> Iterator[Span]:
+        size = self.source.batch_size
+        whole, tail = divmod(self._rows, size)
+        start = 0
+        while start < whole:
+            steps = min(self._chunk, whole - start)
+            if self.stack:
+                steps = _power_of_two(steps)
+            yield self._span(start * size, steps, steps if self.stack else self._chunk)
+            start += steps
+        if tail:
+            first = whole * size
+            data = batch_spec(self.source.arrays, tail)
+            yield Span(BatchRef(data, tail, form="whole"), 1, lambda: self._cut(first, first + tail, tail))
+
+    def _span(self, first: int, steps: int, padded: int) -> Span:
+        size = self.source.batch_size
+        data = batch_spec(self.source.arrays, padded * size)
+        return Span(BatchRef(data, size), steps, lambda: self._cut(first, first + steps * size, padded * size))
+
+    def _cut(self, first: int, last: int, rows: int) -> Any:
+        if first in self._placed:
+            return self._placed[first]
+
+        def cut(a: Any) -> Any:
+            part = a[first:last]
+            if len(part) == rows:
+                return part
+            full = np.zeros((rows, *a.shape[1:]), a.dtype)
+            full[: len(part)] = part
+            return full
+
+        data = jax.tree.map(cut, self.source.arrays)
+        if self.stack:
+            return data  # used once: the call itself moves it to the device
+        data = jax.device_put(data)
+        if self.keep:
+            self._placed[first] = data
+        return data
+
+    def close(self) -> None:
+        self._placed.clear()
+
+
+def _power_of_two(n: int) -> int:
+    """The largest power of two that is at most `n`."""
+    return 1 << (n.bit_length() - 1)
+
+
+class StreamFeed(Feed):
+    """Batches in the order they come, stacked into chunks and sent to the device by a thread, two chunks ahead.
+
+    Args:
+        source: a stream, or arrays that do not fit on the device.
+        chunk: steps of a chunk; None for as many as fit into `CHUNK_BYTES`.
+    """
+
+    seeks = True
+
+    def __init__(self, source: Source, chunk: int | None = None):
+        self.source, self.chunk = source, chunk
+        self._lengths: dict[Any, int] = {}
+
+    def known_spans(self, epoch: int) -> list[Span]:
+        return []
+
+    def spans(self, epoch: int, skip: int) -> Iterator[Span]:
+        source = self.source
+        if skip and not self._lengths:
+            first = source.peek(epoch)  # decides the length of chunks, as the start of the epoch would have
+            self._length(first, signature(first))
+        read = source.batches if isinstance(source, ArraySource) else source.epoch  # type: ignore[attr-defined]
+        return prefetch(self._chunks(iter(read(epoch, skip))), 2)
+
+    def _chunks(self, batches: Iterator[Any]) -> Iterator[Span]:
+        waiting: list[Any] = []
+        shape: Any = None
+        since = time.perf_counter()
+
+        def flush() -> Iterator[Span]:
+            if waiting:
+                ref, steps = self._stack(waiting, shape)
+                yield Span(ref, steps, lambda: ref.data)
+                waiting.clear()
+
+        for batch in batches:
+            now = signature(batch)
+            if now != shape:
+                yield from flush()
+                shape = now
+            if not waiting:
+                since = time.perf_counter()
+            waiting.append(batch)
+            if len(waiting) >= self._length(batch, shape) or time.perf_counter() - since > CHUNK_SECONDS:
+                yield from flush()
+        yield from flush()
+
+    def _length(self, batch: Any, shape: Any) -> int:
+        if self.chunk is not None:
+            return self.chunk
+        if shape not in self._lengths:
+            fits = max(1, min(32, CHUNK_BYTES // max(1, _nbytes(batch))))
+            # Only the first shape is stacked: later ones (the last, smaller batch) are rare.
+            self._lengths[shape] = _power_of_two(fits) if not self._lengths else 1
+        return self._lengths[shape]
+
+    def _stack(self, batches: list[Any], shape: Any) -> tuple[BatchRef, int]:
+        length, size = self._length(batches[0], shape), _rows_of(batches[0])
+        if length == 1 or size is None:
+            return BatchRef(jax.device_put(batches[0]), size or 0, form="whole"), 1
+
+        def join(*parts: Any) -> Any:
+            full = np.empty((length * size, *parts[0].shape[1:]), parts[0].dtype)
+            for i, part in enumerate(parts):
+                full[i * size : (i + 1) * size] = part
+            full[len(parts) * size :] = 0  # rows that no step reads
+            return full
+
+        return BatchRef(jax.device_put(jax.tree.map(join, *batches)), size), len(batches)
+
+
+def _rows_of(batch: Any) -> int | None:
+    """The number of rows of a batch, if all its arrays have as many."""
+    sizes = {leaf.shape[0] if leaf.ndim else None for leaf in jax.tree.leaves(batch)}
+    return sizes.pop() if len(sizes) == 1 else None
