@@ -107,8 +107,8 @@ class Frame:
         """Record a scalar that is added to the training loss."""
         if self._escapes(loss):
             raise RuntimeError(
-                "`add_loss` was called inside a JAX transformation (`scan`, `vmap`, ...) that runs within `call`, which "
-                "the loss could not leave. Return the value from the transformation and call `add_loss` afterwards."
+                "`add_loss` was called inside a JAX transformation (`scan`, `vmap`, ...) that runs within `call`, and "
+                "the loss could not leave it. Return the value from the transformation and call `add_loss` afterwards."
             )
         self.losses.append(loss)
 

@@ -141,11 +141,11 @@ class CompiledStep:
         return self._compiled.count
 
     def _arguments(self, ts: TrainState, extras: Any, ref: BatchRef, steps: int) -> tuple[Any, ...]:
+        changing = {name: getattr(ts, name) for name in self.changes}
+        fixed = {name: getattr(ts, name) for name in self.reads}
+        start = None if ref.form == "whole" else np.int32(ref.start)
         looped = ref.form == "loop" and not self.stack
-        return (
-            {name: getattr(ts, name) for name in self.changes}, {name: getattr(ts, name) for name in self.reads}, extras, ref.data, ref.order,
-            None if ref.form == "whole" else np.int32(ref.start), np.int32(steps) if looped else None,
-        )  # fmt: skip
+        return changing, fixed, extras, ref.data, ref.order, start, np.int32(steps) if looped else None
 
     def _static(self, ref: BatchRef, steps: int) -> dict[str, Any]:
         return {"size": 0 if ref.form == "whole" else ref.size, "form": ref.form, "repeat": steps if self.stack else 0}
