@@ -244,7 +244,7 @@ class Trainer(KerasSteps):
         self.stop_evaluating = False
         session = self._session
         feed = feed_for(source, loop.steps_per_call(self, callback_list, "test"))
-        view = session.view()
+        view = session.view("params", "state", "metrics")
         try:
             with DeferSigint() as defer_sigint:
                 session.prepare(feed, session.test, view.current)
@@ -328,7 +328,8 @@ class Trainer(KerasSteps):
         """Outputs for one batch, as NumPy arrays."""
         source, batch = self._ready(adapt(x, batch_size=2**30, for_predict=True), for_predict=True)
         session = self._session
-        _, y = session.predict(session.view().current, None, BatchRef((batch[0], None, None), 0, form="whole"), 1)
+        ts = session.view("params", "state").current
+        _, y = session.predict(ts, None, BatchRef((batch[0], None, None), 0, form="whole"), 1)
         return jax.tree.map(np.asarray, y)
 
     def _ready_batch(self, given: tuple[Any, Any, Any]) -> Any:

@@ -225,7 +225,7 @@ def evaluate(
 
 def predict(session: Session, feed: Feed, source: Source, callbacks: Any) -> Any:
     """Outputs for all rows of a source, as NumPy arrays in the structure that the model returns."""
-    model, ts = session.model, session.view().current
+    model, ts = session.model, session.view("params", "state").current
     watched = callbacks.sees_batches("predict")
     outputs: list[Any] = []
     done = 0

@@ -208,12 +208,12 @@ class Session:
             self.store = StateStore(self.state_spec)
         return self.store
 
-    def view(self) -> StateView:
-        """The numbers of the model to run an evaluation on; nothing may donate them."""
+    def view(self, *fields: str) -> StateView:
+        """Fields of the model's state to run an evaluation or prediction on; nothing may donate them."""
         if self.store is not None and self.store.active:  # a callback or another thread, while a `fit` runs
             return StateView(self.store.snapshot())
         self.write_back()
-        return StateView(self.state_spec.values()._replace(opt_state=None))
+        return StateView(self.state_spec.values(*fields))
 
     def keep_statistics(self, view: StateView) -> None:
         """Write what an evaluation changed back to the model."""

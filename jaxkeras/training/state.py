@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxkeras.core.functional import cells, is_variable, layer_variables, metric_variables
+from jaxkeras.core.functional import is_variable, layer_variables, metric_variables
 from jaxkeras.core.names import unique
 from jaxkeras.core.tracking import variable_paths
 from jaxkeras.core.variable import Variable
@@ -52,18 +52,22 @@ class StateSpec:
         of_metrics = {unique(metric.name, used): metric_variables(metric) for metric in metrics}
         self.variables = TrainState(own["params"], own["state"], opt_state, of_metrics)
         self.bindings = {**own, "metrics": of_metrics}
+        self._flat = [jax.tree.flatten(tree, is_leaf=is_variable) for tree in self.variables]
 
     def shapes(self) -> TrainState:
         """`jax.ShapeDtypeStruct`s in the structure of a `TrainState`."""
         return jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype), self.variables, is_leaf=is_variable)
 
-    def values(self) -> TrainState:
-        """The arrays at rest."""
-        return cells(self.variables)
+    def values(self, *fields: str) -> TrainState:
+        """The arrays at rest; with `fields`, those alone, and None for the others."""
+        return TrainState(*(
+            treedef.unflatten([v.cell() for v in leaves]) if not fields or name in fields else None
+            for name, (leaves, treedef) in zip(TrainState._fields, self._flat)
+        ))  # fmt: skip
 
     def leaves(self) -> list[Variable]:
         """The variables in the order of the leaves of a `TrainState`."""
-        return jax.tree.leaves(self.variables, is_leaf=is_variable)
+        return [v for leaves, _ in self._flat for v in leaves]
 
     # -- Keras's lists of values ------------------------------------------------------------------------------------
     def from_lists(self, groups: list[list[Variable]], lists: list[Any]) -> TrainState:
