@@ -25,6 +25,7 @@ from jaxkeras import registry
 from jaxkeras.core import pure
 from jaxkeras.core.tracking import Path, flatten, nest
 from jaxkeras.saving.keras_format import load_assets, model_config, save_assets
+from jaxkeras.saving.values import Loaded
 
 _MARKS = ("orbax.checkpoint", "pytree.orbax-checkpoint", "checkpoint_metadata", "_CHECKPOINT_METADATA")
 _WEIGHTS = ("trainable_variables", "non_trainable_variables")
@@ -127,6 +128,11 @@ def _set(model: Any, parts: dict[str, Any], folder: Any) -> None:
     if "optimizer_variables" in parts["pytree"] and model.optimizer is not None:
         params = pure.table(model).params
         model.optimizer.build(list(params.values()), list(params))
+    with Loaded() as loaded:
+        _set_groups(model, parts, order, folder, loaded)
+
+
+def _set_groups(model: Any, parts: dict[str, Any], order: dict[str, Any], folder: Any, loaded: Loaded) -> None:
     for group, variables in _groups(model).items():
         saved = flatten(parts["pytree"].get(group, {}))
         if group == "metrics_variables" and len(saved) != len(variables):
@@ -151,7 +157,7 @@ def _set(model: Any, parts: dict[str, Any], folder: Any) -> None:
                     f"expected {expected}."
                 )
         for v, path in zip(variables, paths):
-            v.assign(saved[path])
+            v.assign(loaded.check(saved[path], v, "/".join((group, *path))))
 
 
 def _groups(model: Any) -> dict[str, list[Any]]:
