@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from jaxkeras.callbacks.callback import Callback
 from jaxkeras.callbacks.progress import Progbar
@@ -32,6 +35,10 @@ class ProgbarLogger(Callback):
     def set_params(self, params: dict[str, Any]) -> None:
         super().set_params(params)
         verbose = params.get("verbose", 1)
+        if verbose != "auto" and not isinstance(verbose, (Real, np.bool_)):
+            raise ValueError(
+                f"`verbose` must be 0 (silent), 1 (a progress bar), 2 (one line per epoch) or 'auto'; got {verbose!r}."
+            )
         self.verbose = 1 if verbose == "auto" else int(verbose)
         self.epochs = params.get("epochs", 1)
         self.target = params.get("steps")
