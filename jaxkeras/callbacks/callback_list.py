@@ -80,6 +80,11 @@ class CallbackList(Callback):
                     stacklevel=2,
                 )
 
+    def _stop_clocks(self) -> None:
+        for callback in self.callbacks:
+            if isinstance(callback, ProgbarLogger):
+                callback.stop_clock()
+
     def sees_batches(self, mode: str) -> bool:
         return any(_ask(callback, "sees_batches", mode) for callback in self.callbacks)
 
@@ -121,18 +126,28 @@ def _batch_logs(logs: Any) -> Any:
     return to_floats(logs) if logs is None or type(logs) is dict else logs
 
 
+# Hooks that are called when the steps of an epoch, an evaluation or a prediction are done.
+_AFTER_STEPS = {"on_epoch_end", "on_test_begin", "on_test_end", "on_predict_end"}
+
+
 def _forward(hook: str) -> Callable[..., None]:
     def on_batch(self: CallbackList, batch: int, logs: Any = None) -> None:
         logs = _batch_logs(logs)
         for callback in self.callbacks:
             getattr(callback, hook)(batch, logs=logs)
 
+    after_steps = hook in _AFTER_STEPS
+
     def on_epoch(self: CallbackList, epoch: int, logs: Any = None) -> None:
+        if after_steps:
+            self._stop_clocks()
         logs = to_floats(logs)
         for callback in self.callbacks:
             getattr(callback, hook)(epoch, logs)
 
     def on_run(self: CallbackList, logs: Any = None) -> None:
+        if after_steps:
+            self._stop_clocks()
         logs = to_floats(logs)
         for callback in self.callbacks:
             getattr(callback, hook)(logs)

@@ -1,20 +1,24 @@
-"""Progress of `fit`, `evaluate` and `predict`."""
+"""The progress bar of `fit`, `evaluate` and `predict`."""
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from jaxkeras.callbacks.callback import Callback
 from jaxkeras.callbacks.progress import Progbar
 
-_INTERVAL = 0.1  # each drawing waits for the device, to read the metrics
+_INTERVAL = 0.1  # seconds; each redraw waits for the device, to read the metrics
 
 
 class ProgbarLogger(Callback):
     """Prints the progress bar. `fit`, `evaluate` and `predict` add one unless `verbose=0`.
 
-    With `verbose=1` the bar moves while an epoch runs, in a terminal or a notebook; elsewhere, and with `verbose=2`,
-    one line is printed when an epoch ends.
+    With `verbose=1`, a terminal or a notebook shows a bar that moves during the epoch. Elsewhere, and with `verbose=2`,
+    one line is printed at the end of each epoch. The time per step covers the steps only, neither validation nor what
+    callbacks do at the end of an epoch.
     """
 
     sees_pieces = True
@@ -31,6 +35,10 @@ class ProgbarLogger(Callback):
     def set_params(self, params: dict[str, Any]) -> None:
         super().set_params(params)
         verbose = params.get("verbose", 1)
+        if verbose != "auto" and not isinstance(verbose, (Real, np.bool_)):
+            raise ValueError(
+                f"`verbose` must be 0 (silent), 1 (a progress bar), 2 (one line per epoch) or 'auto'; got {verbose!r}."
+            )
         self.verbose = 1 if verbose == "auto" else int(verbose)
         self.epochs = params.get("epochs", 1)
         self.target = params.get("steps")
@@ -49,6 +57,11 @@ class ProgbarLogger(Callback):
         if self.progbar.due(self.seen):  # reading the logs waits for the device
             self.progbar.update(self.seen, logs.items() if logs is not None else (), finalize=False)
 
+    def stop_clock(self) -> None:
+        """Called when the steps of an epoch are done, before any callback's hook."""
+        if self.progbar is not None:
+            self.progbar.stop_clock()
+
     def _end(self, logs: Any = None) -> None:
         if self.progbar is None:
             return
@@ -66,13 +79,17 @@ class ProgbarLogger(Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._begin(f"Epoch {epoch + 1}/{self.epochs}" if self.epochs > 1 else None)
 
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.progbar is not None and self.seen == 0:  # an interrupted run goes on in the middle of an epoch
+            self.progbar.resume(batch)
+
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._update(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._end(logs)
 
-    # Inside `fit`, the results of validation appear in the line of the epoch.
+    # Inside `fit`, the line of the epoch shows the results of validation.
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         if not self._in_fit:
             self._begin()

@@ -1,7 +1,7 @@
-"""The progress bar, and what else is printed during a run.
+"""The progress bar, and other messages printed during a run.
 
-A bar goes to one of three places. In a terminal one line is redrawn in place. In a notebook one output is updated in
-place. Anywhere else (a file, a pipe, a test) only the finished line is written, without control characters.
+A terminal redraws one line in place, and a notebook updates one output in place. Everywhere else (a file, a pipe, a
+test) only the finished line is written, without control characters.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from jaxkeras.core.logging import is_interactive_logging_enabled, logger
 _ANSI = {"bold": "1", "done": "32", "todo": "37"}
 _CSS = {"bold": "font-weight:bold", "done": "color:#00a250", "todo": "color:#c5c1b4"}
 
-Segment = tuple[str, str]  # text, and a key of the two tables above or ""
+Segment = tuple[str, str]  # text and a style: a key of the tables above, or ""
 
 
 # -- where output goes ------------------------------------------------------------------------------------------------
 def place() -> str:
-    """Where standard output goes now: `"terminal"`, `"notebook"` or `"file"`, which stands for logging as well."""
+    """Where standard output goes: `"terminal"`, `"notebook"` or `"file"` (also when messages go to logging)."""
     if not is_interactive_logging_enabled():
         return "file"
     out = sys.stdout
@@ -52,23 +52,23 @@ def _write(text: str) -> None:
 
 
 class _OpenLine:
-    """The unfinished line of the terminal. Whoever prints must know about it, or the texts run into each other."""
+    """The unfinished line of the terminal. All printing goes through it, so that messages do not run into the bar."""
 
     width = 0
 
     def draw(self, text: str, width: int) -> None:
-        """Show `text`, of `width` visible characters, in place of what is there; one write, so nothing flickers."""
+        """Replace the line by `text`, which has `width` visible characters. A single write avoids flicker."""
         _write("\r" + text + " " * (self.width - width))
         self.width = width
 
     def clear(self) -> None:
-        """Make room for other text."""
+        """Erase the line, to print other text."""
         if self.width:
             _write("\r" + " " * self.width + "\r")
             self.width = 0
 
     def end(self) -> None:
-        """Leave what is there, and go to the next line; does nothing when no line is open."""
+        """Keep the line and move to the next one. Does nothing if no line is open."""
         if self.width:
             _write("\n")
             self.width = 0
@@ -78,7 +78,7 @@ open_line = _OpenLine()
 
 
 def print_message(message: str) -> None:
-    """Print a line, or log it. A bar that is being drawn makes room, and comes back with its next update."""
+    """Print a line, or log it. An open progress bar is erased first; its next update draws it again."""
     if not is_interactive_logging_enabled():
         logger.info(message)
         return
@@ -88,7 +88,7 @@ def print_message(message: str) -> None:
 
 # -- formats ----------------------------------------------------------------------------------------------------------
 def format_value(value: float) -> str:
-    """Four decimals, or scientific notation for what these would not show.
+    """Format with four decimals, or in scientific notation if the value is too small for them.
 
     >>> format_value(0.64372), format_value(0.00012345)
     ('0.6437', '1.2345e-04')
@@ -97,7 +97,7 @@ def format_value(value: float) -> str:
 
 
 def format_step_time(seconds: float, unit: str = "step") -> str:
-    """The time for one step.
+    """Format the time of one step.
 
     >>> format_step_time(0.0031), format_step_time(2.4), format_step_time(4.2e-5)
     ('3ms/step', '2s/step', '42us/step')
@@ -108,7 +108,7 @@ def format_step_time(seconds: float, unit: str = "step") -> str:
 
 
 def format_remaining(seconds: float) -> str:
-    """The time that is left.
+    """Format the remaining time.
 
     >>> format_remaining(42.0), format_remaining(61.0), format_remaining(3723.0)
     ('42s', '1:01', '1:02:03')
@@ -149,16 +149,16 @@ class Progbar:
     """A progress bar with metrics beside it.
 
     Args:
-        target: number of steps, None if unknown.
-        width: characters of the bar.
-        verbose: 0 silent, 1 bar, 2 one line when finished.
-        interval: seconds that must pass between two drawings; the first and the last are always shown.
-        stateful_metrics: names of values to show as they are; all others are averaged over the steps.
-        stateless_metrics: instead, names of values to average; all others are shown as they are.
-        unit_name: what one step is called.
+        target: number of steps, or None if unknown.
+        width: width of the bar in characters.
+        verbose: 0 for silent, 1 for a bar, 2 for one line at the end.
+        interval: minimum number of seconds between two redraws; the first and the last update are always shown.
+        stateful_metrics: names of values to show unchanged; all others are averaged over the steps.
+        stateless_metrics: names of values to average; all others are shown unchanged. Give at most one of the two.
+        unit_name: the name of one step.
 
     Raises:
-        ValueError: when both kinds of metrics are named.
+        ValueError: if both `stateful_metrics` and `stateless_metrics` are given.
 
     Example:
 
@@ -179,8 +179,8 @@ class Progbar:
     ):
         if stateful_metrics is not None and stateless_metrics is not None:
             raise ValueError(
-                "Progbar takes `stateful_metrics` (show these as they are, average the rest) or `stateless_metrics` "
-                "(average these, show the rest as they are), not both."
+                "Progbar takes `stateful_metrics` (show these unchanged, average the rest) or `stateless_metrics` "
+                "(average these, show the rest unchanged), not both."
             )
         self.target, self.width, self.unit_name = target, width, unit_name
         self.verbose, self.interval = verbose, interval
@@ -188,16 +188,18 @@ class Progbar:
         self.stateless_metrics = None if stateless_metrics is None else set(stateless_metrics)
         self._place = place()
         self._moves = verbose == 1 and self._place != "file"
-        self._values: dict[str, tuple[Any, int]] = {}  # name -> sum, number of steps in it
+        self._values: dict[str, tuple[Any, int]] = {}  # name -> sum, number of steps summed
         self._seen = 0
+        self._skipped = 0  # steps that an earlier run did
         self._start = perf_counter()
         self._first: tuple[int, float] | None = None  # step and time of the first update
+        self._stopped: float | None = None  # when the steps ended
         self._drawn = -math.inf
         self._title = ""
         self._display_id: str | None = None
 
     def begin(self, title: str) -> None:
-        """Show a title above the bar, before anything is known."""
+        """Show a title above the bar, before the first step."""
         if not self.verbose:
             return
         self._title = title
@@ -207,7 +209,8 @@ class Progbar:
             print_message(title)
 
     def due(self, current: int) -> bool:
-        """Whether `update(current)` has anything to do, when no metric is averaged."""
+        """Whether `update(current)` would draw, so that its values are needed. True for the first update too, whose
+        time is recorded."""
         return self._first is None or (
             self._moves and (current == self.target or perf_counter() - self._drawn >= self.interval)
         )
@@ -215,17 +218,19 @@ class Progbar:
     def update(
         self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
     ) -> None:
-        """Move the bar.
+        """Set the number of finished steps.
 
         Args:
-            current: number of steps done.
-            values: `(name, value of the last step)`.
-            finalize: whether this is the last update; by default when `current` reaches the target.
+            current: number of finished steps.
+            values: pairs `(name, value)` of the last step.
+            finalize: whether this is the last update; by default, whether `current` has reached the target.
         """
         if finalize is None:
             finalize = self.target is not None and current >= self.target
         for name, value in values or ():
             self._add(name, value, current, finalize)
+        if not finalize:
+            self._stopped = None  # steps go on
         self._seen = current
         draw = self._moves and self.due(current)
         if self._first is None and current > 0:
@@ -234,8 +239,17 @@ class Progbar:
             self._draw(current, finalize)
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
-        """Move the bar on by `n` steps."""
+        """Add `n` finished steps."""
         self.update(self._seen + n, values)
+
+    def resume(self, step: int) -> None:
+        """Start at a step other than 0: the steps before it are not part of this run, nor of its time per step."""
+        self._seen = self._skipped = step
+
+    def stop_clock(self) -> None:
+        """End the time of the steps done so far, so that the time per step leaves out validation and callbacks."""
+        if self._stopped is None:
+            self._stopped = perf_counter()
 
     def _averages(self, name: str) -> bool:
         if self.stateless_metrics is not None:
@@ -252,32 +266,49 @@ class Progbar:
 
     # -- the text ------------------------------------------------------------------------------------------------
     def _step_seconds(self, current: int, now: float) -> float:
-        """Seconds for a step, without those up to the first update, when the program was compiled."""
-        if not current:
+        """Seconds per step.
+
+        The steps up to the first update are left out, since it may have waited for a compilation, but only if as many
+        came after it: a whole epoch may run as one update and one step of a smaller batch.
+        """
+        now = now if self._stopped is None else self._stopped
+        steps = current - self._skipped
+        if steps <= 0:
             return 0.0
-        if self._first is not None and current > self._first[0]:
-            return (now - self._first[1]) / (current - self._first[0])
-        return (now - self._start) / current
+        if self._first is not None:
+            later = current - self._first[0]
+            if later >= steps - later:
+                return (now - self._first[1]) / later
+        return (now - self._start) / steps
 
-    def _metrics(self) -> str:
-        return "".join(
-            f" - {name}: {format_value(float(np.mean(total)) / max(1, count))}"
+    def _metrics(self, columns: int | None = None) -> str:
+        """The values, in order; the loss comes first if it would otherwise end behind the last column."""
+        texts = {
+            name: f" - {name}: {format_value(float(np.mean(total)) / max(1, count))}"
             for name, (total, count) in self._values.items()
-        )
+        }
+        line = "".join(texts.values())
+        loss = texts.get("loss", "")
+        if columns is None or line.find(loss) + len(loss) <= columns:
+            return line
+        return loss + "".join(text for name, text in texts.items() if name != "loss")
 
-    def _segments(self, current: int, now: float, finalize: bool) -> list[Segment]:
+    def _segments(self, current: int, now: float, finalize: bool, columns: int | None = None) -> list[Segment]:
         seconds = self._step_seconds(current, now)
-        rest = f" {format_step_time(seconds, self.unit_name)}{self._metrics()}"
         elapsed = f"{now - self._start:.0f}s"
         if not self.target:
-            return [(f"{current:7d}/Unknown ", ""), (elapsed, "bold"), (rest, "")]
-        count = f"{current:{len(str(self.target))}d}/{self.target}"
-        done = min(int(self.width * current / self.target), self.width)
-        time = elapsed if finalize else format_remaining(seconds * (self.target - current))
-        return [
-            (count, "bold"), (" ", ""), ("━" * done, "done"), ("━" * (self.width - done), "todo"),
-            (" ", ""), (time, "bold"), (rest, ""),
-        ]  # fmt: skip
+            before = [(f"{current:7d}/Unknown ", ""), (elapsed, "bold")]
+        else:
+            count = f"{current:{len(str(self.target))}d}/{self.target}"
+            done = min(int(self.width * current / self.target), self.width)
+            time = elapsed if finalize else format_remaining(seconds * (self.target - current))
+            before = [
+                (count, "bold"), (" ", ""), ("━" * done, "done"), ("━" * (self.width - done), "todo"), (" ", ""),
+                (time, "bold"),
+            ]  # fmt: skip
+        step = f" {format_step_time(seconds, self.unit_name)}"
+        left = None if columns is None else columns - len(_plain(before)) - len(step)
+        return [*before, (step + self._metrics(left), "")]
 
     def _summary(self, current: int, now: float) -> str:
         count = f"{current:{len(str(self.target))}d}/{self.target}"
@@ -291,17 +322,20 @@ class Progbar:
             if self.target:
                 print_message(self._summary(current, now))
             return
-        segments = self._segments(current, now, finalize)
-        if self._place == "file":
-            print_message(_plain(segments))
-        elif self._place == "notebook":
-            self._display(segments)
-        else:
+        if self._place == "terminal":
+            columns = shutil.get_terminal_size().columns - 1  # a full line would move the cursor to the next one
+            segments = self._segments(current, now, finalize, columns)
             if not finalize:  # a line that wraps cannot be redrawn
-                segments = _cut(segments, shutil.get_terminal_size().columns - 1)
+                segments = _cut(segments, columns)
             open_line.draw(_ansi(segments), len(_plain(segments)))
             if finalize:
                 open_line.end()
+            return
+        segments = self._segments(current, now, finalize)
+        if self._place == "notebook":
+            self._display(segments)
+        else:
+            print_message(_plain(segments))
 
     def _display(self, segments: list[Segment]) -> None:
         from IPython.display import display, update_display

@@ -1,10 +1,10 @@
 """Compiled programs on disk, so that a second process need not compile them again.
 
-Only the library's own programs come here. JAX's compilation cache and the settings a user made for it are left alone;
-where it is in use, it serves the library's programs too and this one stays out of the way.
+The cache holds the library's own programs only. JAX's compilation cache and the user's settings for it are not touched;
+where that cache is on, it serves the library's programs too, and this one is not used.
 
-A program is machine code, and loading it is running it. The folder is therefore made for its owner only, and one that
-somebody else owns or can write to is not used.
+A program is machine code, so loading one means running it. The folder is therefore created for its owner only, and a
+folder that somebody else owns or can write to is not used.
 """
 
 from __future__ import annotations
@@ -16,26 +16,32 @@ import pathlib
 import sys
 import tempfile
 import threading
+import time
 
 MAX_BYTES = 512 * 2**20
 _MAGIC = b"jaxkeras-program-1\n"
 _SUFFIX = ".program"
+_PARTIAL = ".tmp"
+_ABANDONED_AFTER = 3600.0  # seconds; no write takes so long, so what is left is that of a killed process
 
 _lock = threading.Lock()
-_chosen: str | pathlib.Path | bool | None = True  # True: the default place
+_chosen: str | pathlib.Path | bool | None = True  # True: the default folder
 _max_bytes = MAX_BYTES
 _usable: dict[pathlib.Path, bool] = {}
 
 
 def set_program_cache(directory: str | pathlib.Path | bool | None = True, max_bytes: int = MAX_BYTES) -> None:
-    """Say where compiled programs are kept between processes.
+    """Set the folder in which compiled programs are kept between processes.
 
-    The environment variable `JAXKERAS_PROGRAM_CACHE` does the same from outside: a path, or `0` to keep nothing.
+    The environment variable `JAXKERAS_PROGRAM_CACHE` sets the default: a path, or `0` to keep nothing.
 
     Args:
         directory: a folder; True for the default one (`jaxkeras/programs` in the user's cache folder); None or False
             to keep nothing.
-        max_bytes: size of the folder above which the programs that were not used for longest are removed.
+        max_bytes: size limit of the folder in bytes; the least recently used programs are removed first.
+
+    Raises:
+        ValueError: if `max_bytes` is not positive.
 
     Example:
 
@@ -51,7 +57,7 @@ def set_program_cache(directory: str | pathlib.Path | bool | None = True, max_by
 
 
 def program_cache() -> pathlib.Path | None:
-    """The folder in which compiled programs are kept, or None."""
+    """Return the folder in which compiled programs are kept, or None."""
     if _chosen is None or _chosen is False:
         return None
     if _chosen is not True:
@@ -72,7 +78,7 @@ def _user_cache() -> pathlib.Path:
 
 
 def _ours(folder: pathlib.Path) -> bool:
-    """Whether the folder is there (or can be made) and nobody else can put programs into it."""
+    """Whether the folder exists (or can be created) and nobody else can put programs into it."""
     if folder not in _usable:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -84,7 +90,7 @@ def _ours(folder: pathlib.Path) -> bool:
 
 
 def load(key: str) -> bytes | None:
-    """A program by its key, or None if it is not there or damaged."""
+    """Return the program of a key, or None if it is missing or damaged."""
     folder = program_cache()
     if folder is None or not _ours(folder):
         return None
@@ -98,27 +104,36 @@ def load(key: str) -> bytes | None:
         discard(key)
         return None
     with contextlib.suppress(OSError):
-        os.utime(path)  # it was used just now
+        os.utime(path)  # the modification time records the last use
     return content[head:]
 
 
 def store(key: str, program: bytes) -> None:
-    """Keep a program. A full disk or a read-only folder is no reason to stop."""
+    """Write a program. Does nothing if the disk is full or the folder is read-only."""
     folder = program_cache()
     if folder is None or not _ours(folder) or len(program) > _max_bytes:
         return
-    try:
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp", delete=False) as file:
-            file.write(_MAGIC + hashlib.sha256(program).digest() + program)
-        os.replace(file.name, folder / (key + _SUFFIX))
-    except OSError:
-        return
+    with contextlib.suppress(OSError):
+        _write(folder / (key + _SUFFIX), _MAGIC + hashlib.sha256(program).digest() + program)
     with _lock:
         _prune(folder)
 
 
+def _write(path: pathlib.Path, content: bytes) -> None:
+    """Write a file whole or not at all; a failed write leaves nothing."""
+    file = tempfile.NamedTemporaryFile(dir=path.parent, suffix=_PARTIAL, delete=False)
+    try:
+        with file:
+            file.write(content)
+        os.replace(file.name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(file.name)
+        raise
+
+
 def discard(key: str) -> None:
-    """Forget a program that turned out to be of no use."""
+    """Remove a program that could not be used."""
     folder = program_cache()
     if folder is not None:
         with contextlib.suppress(OSError):
@@ -126,12 +141,16 @@ def discard(key: str) -> None:
 
 
 def _prune(folder: pathlib.Path) -> None:
+    """Remove the least recently used programs above the size limit, and partial files of killed processes."""
     files = []
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
             with contextlib.suppress(OSError):
                 status = entry.stat()
-                files.append((status.st_mtime, status.st_size, entry.path))
+                if not entry.name.endswith(_PARTIAL):
+                    files.append((status.st_mtime, status.st_size, entry.path))
+                elif time.time() - status.st_mtime > _ABANDONED_AFTER:
+                    os.unlink(entry.path)
     total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files):
         if total <= _max_bytes:

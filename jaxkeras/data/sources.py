@@ -79,7 +79,7 @@ def _source(
     weights = checks.class_weight(class_weight)
     if x is None:
         raise checks.unknown_data(x)
-    if _in_memory(x):
+    if is_in_memory(x):
         return ArraySource(standardize(x, y, sample_weight, weights), batch_size, steps, shuffle, seed)
     how = {"steps": steps, "class_weight": weights, "for_predict": for_predict}
     source: StreamSource | None
@@ -96,7 +96,8 @@ def _source(
     return source
 
 
-def _in_memory(x: Any) -> bool:
+def is_in_memory(x: Any) -> bool:
+    """Whether data are arrays, or a structure of them, rather than a stream of batches."""
     return is_structure(x) or isinstance(x, Mapping) or is_array_like(x)
 
 
@@ -121,6 +122,6 @@ def split_validation(arrays: tuple[Any, Any, Any], validation_split: float) -> t
     (8, array([8, 9], dtype=int32))
     """
     checks.validation_split(validation_split)
-    if not _in_memory(x := arrays[0]):
+    if not is_in_memory(x := arrays[0]):
         raise checks.split_of_stream(type(x).__name__)
     return train_validation_split(standardize(*arrays, None), validation_split)

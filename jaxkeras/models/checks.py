@@ -9,6 +9,8 @@ import jax
 import numpy as np
 
 from jaxkeras.data import ArraySource, Source
+from jaxkeras.data.checks import describe
+from jaxkeras.data.sources import is_in_memory
 from jaxkeras.training.spec import loss_name
 
 
@@ -31,7 +33,7 @@ def at_most(count: int, limit: int | None) -> int:
 def targets(model: Any, batch: Any) -> None:
     """Refuse a loss without targets, and targets without a loss."""
     spec = model._session.spec
-    own = any(model.overrides(name) for name in ("compute_loss", "train_step", "compute_metrics"))
+    own = _own_loss(model)
     _, y, _ = batch
     if y is None and spec.loss is not None and not own:
         raise ValueError(
@@ -43,6 +45,25 @@ def targets(model: Any, batch: Any) -> None:
             "`y` was given, but compile() was called without a loss, so nothing would be trained: write "
             "compile(optimizer, loss='mse') or another loss."
         )
+
+
+def validation_data(model: Any, data: Any, y: Any) -> None:
+    """Validation data in memory hold the targets that the loss needs."""
+    if isinstance(data, float):
+        raise ValueError(
+            f"`validation_data` must be data, such as (x_val, y_val). To hold back a share of the rows of `x` and `y`, "
+            f"write validation_split={data}."
+        )
+    if y is None and is_in_memory(data) and model._spec.loss is not None and not _own_loss(model):
+        given = describe(data) if hasattr(data, "shape") else f"a {type(data).__name__}"
+        raise ValueError(
+            f"`validation_data` holds inputs alone ({given}), but compile(loss={_name(model._spec.loss)}) compares the "
+            "outputs with targets. Write validation_data=(x_val, y_val)."
+        )
+
+
+def _own_loss(model: Any) -> bool:
+    return any(model.overrides(name) for name in ("compute_loss", "train_step", "compute_metrics"))
 
 
 def _name(loss: Any) -> str:

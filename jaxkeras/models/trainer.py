@@ -17,6 +17,7 @@ from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.logging import is_interactive_logging_enabled
 from jaxkeras.core.tracebacks import hide_library_frames
 from jaxkeras.data import ArraySource, adapt, split_validation, unpack_x_y_sample_weight
+from jaxkeras.data.sources import is_in_memory
 from jaxkeras.data.weights import class_weight_to_sample_weight
 from jaxkeras.models import checks
 from jaxkeras.models.host_preprocessing import check_text, host_preprocessing
@@ -398,10 +399,16 @@ class _Validation:
 
     def __init__(self, model: Any, data: Any, batch_size: int | None, steps: int | None):
         self.model = model
-        x, y, sample_weight = unpack_x_y_sample_weight(data) if isinstance(data, (tuple, list)) else (data, None, None)
-        streamed = not isinstance(data, (tuple, list))
-        source = adapt(x, y, sample_weight, batch_size=None if streamed else batch_size, steps=steps)
-        self.source, _ = model._ready(source)
+        try:
+            x, y, sample_weight = unpack_x_y_sample_weight(data)
+            checks.validation_data(model, data, y)
+            batch_size = batch_size if is_in_memory(data) else None  # a stream makes its own batches
+            source = adapt(x, y, sample_weight, batch_size=batch_size, steps=steps)
+            self.source, _ = model._ready(source)
+        except ValueError as error:
+            if type(error) is ValueError and "`validation_data`" not in str(error):
+                error.args = (f"In `validation_data`: {error}",)
+            raise
         self.feed: Any = None
 
     def bound(self, callbacks: Any) -> _Validation:

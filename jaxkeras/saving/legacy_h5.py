@@ -14,6 +14,7 @@ from jaxkeras.saving import checksum
 from jaxkeras.saving.atomic import replacing
 from jaxkeras.saving.budget import Budget
 from jaxkeras.saving.keras_format import _FORMAT, model_config
+from jaxkeras.saving.values import Loaded
 from jaxkeras.saving.weights_h5 import budget_of, has, plain, read_array, write_array
 from jaxkeras.training.state import build_optimizer
 
@@ -121,13 +122,14 @@ def load(filepath: Any, custom_objects: Any, compile: bool) -> Any:
             raise ValueError(
                 f"'{filepath}' holds weights but no model: build the model and call model.load_weights(filepath)."
             )
-        with registry.CustomObjectScope(custom_objects):
+        with registry.CustomObjectScope(custom_objects), Loaded() as loaded:
             model = registry.deserialize(_json(file.attrs["model_config"]), kind="keras.models")
-            read_weights(plain(file, "model_weights"), model)
+            _read_weights(plain(file, "model_weights"), model, loaded)
             if has(file, "seed_states"):
                 budget = budget_of([file])
                 for path, state in _seeds(model).items():
-                    state.assign(read_array(plain(file, f"seed_states/{path}"), budget))
+                    place = f"seed_states/{path}"
+                    state.assign(loaded.check(read_array(plain(file, place), budget), state, place))
             if compile and "training_config" in file.attrs:
                 training = _json(file.attrs["training_config"])
                 optimizer = training.pop("optimizer_config")
@@ -137,7 +139,7 @@ def load(filepath: Any, custom_objects: Any, compile: bool) -> Any:
                     training[key] = _in_module(training.get(key), "keras.metrics")
                 model.compile_from_config(training)
                 if has(file, "optimizer_weights") and model.optimizer is not None:
-                    _read_optimizer(plain(file, "optimizer_weights"), model)
+                    _read_optimizer(plain(file, "optimizer_weights"), model, loaded)
     return model
 
 
@@ -158,11 +160,14 @@ def _datasets(group: Any) -> list[Any]:
     return [plain(group, name) for name in _read_names(group, "weight_names")]
 
 
-def _read_optimizer(group: Any, model: Any) -> None:
+def _read_optimizer(group: Any, model: Any, loaded: Loaded) -> None:
     build_optimizer(model)
     budget = budget_of([group.file])
-    arrays = [read_array(item, budget) for item in _datasets(group)]
+    items = _datasets(group)
+    arrays = [read_array(item, budget) for item in items]
     try:
+        for variable, item, array in zip(model.optimizer.variables, items, arrays):
+            loaded.check(array, variable, item.name)
         model.optimizer.set_weights(arrays)
     except ValueError as error:
         warnings.warn(f"The state of the optimizer could not be restored, so it starts anew: {error}", stacklevel=4)
@@ -172,8 +177,15 @@ def read_weights(group: Any, model: Any, by_name: bool = False, skip_mismatch: b
     """Read the weights of each layer: in order, or by the layers' names.
 
     Raises:
-        ValueError: for another number of layers or of weights, or other shapes.
+        ValueError: for another number of layers or of weights, or other shapes or kinds of values.
     """
+    with Loaded() as loaded:
+        _read_weights(group, model, loaded, by_name, skip_mismatch)
+
+
+def _read_weights(
+    group: Any, model: Any, loaded: Loaded, by_name: bool = False, skip_mismatch: bool = False
+) -> None:
     names = _read_names(group, "layer_names")
     budget = budget_of([group.file])
     stored = {name: _datasets(plain(group, name)) for name in names}
@@ -189,13 +201,16 @@ def read_weights(group: Any, model: Any, by_name: bool = False, skip_mismatch: b
             )
         pairs = list(zip(layers, filled))
     for layer, items in pairs:
-        _assign(layer.name, _ordered(layer), items, skip_mismatch, budget)
+        _assign(layer.name, _ordered(layer), items, skip_mismatch, budget, loaded)
     if has(group, "top_level_model_weights"):
         own = model.own_variables()
-        _assign(model.name, own, _datasets(plain(group, "top_level_model_weights")), skip_mismatch, budget)
+        items = _datasets(plain(group, "top_level_model_weights"))
+        _assign(model.name, own, items, skip_mismatch, budget, loaded)
 
 
-def _assign(name: str, variables: list[Any], items: list[Any], skip_mismatch: bool, budget: Budget) -> None:
+def _assign(
+    name: str, variables: list[Any], items: list[Any], skip_mismatch: bool, budget: Budget, loaded: Loaded
+) -> None:
     shapes, stored = [v.shape for v in variables], [item.shape for item in items]
     if shapes != stored:
         message = f"Weights of layer '{name}' have shapes {shapes}, but the file holds {stored}."
@@ -204,4 +219,4 @@ def _assign(name: str, variables: list[Any], items: list[Any], skip_mismatch: bo
         warnings.warn(f"Skipped. {message}", stacklevel=4)
         return
     for v, item in zip(variables, items):
-        v.assign(read_array(item, budget))
+        v.assign(loaded.check(read_array(item, budget), v, item.name))

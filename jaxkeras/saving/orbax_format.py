@@ -24,6 +24,7 @@ import numpy as np
 from jaxkeras import registry
 from jaxkeras.core.tracking import Path, flatten, nest
 from jaxkeras.saving.keras_format import load_assets, model_config, save_assets
+from jaxkeras.saving.values import Loaded
 from jaxkeras.training.state import build_optimizer
 
 _MARKS = ("orbax.checkpoint", "pytree.orbax-checkpoint", "checkpoint_metadata", "_CHECKPOINT_METADATA")
@@ -126,6 +127,11 @@ def _set(model: Any, parts: dict[str, Any], folder: Any) -> None:
     order = json.loads(parts["written"]["order"]) if "written" in parts else {}
     if "optimizer_variables" in parts["pytree"] and model.optimizer is not None:
         build_optimizer(model)
+    with Loaded() as loaded:
+        _set_groups(model, parts, order, folder, loaded)
+
+
+def _set_groups(model: Any, parts: dict[str, Any], order: dict[str, Any], folder: Any, loaded: Loaded) -> None:
     for group, variables in _groups(model).items():
         saved = flatten(parts["pytree"].get(group, {}))
         if group == "metrics_variables" and len(saved) != len(variables):
@@ -150,7 +156,7 @@ def _set(model: Any, parts: dict[str, Any], folder: Any) -> None:
                     f"expected {expected}."
                 )
         for v, path in zip(variables, paths):
-            v.assign(saved[path])
+            v.assign(loaded.check(saved[path], v, "/".join((group, *path))))
 
 
 def _groups(model: Any) -> dict[str, list[Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxkeras.core.tracking import walk
 from jaxkeras.saving.budget import Budget
+from jaxkeras.saving.values import Loaded
 from jaxkeras.training.state import build_optimizer
 
 
@@ -127,35 +128,38 @@ def read(files: Any, model: Any, skip_mismatch: bool = False, skip: Iterable[Any
     files = files if isinstance(files, list) else [files]
     budget = budget_of(files)
     found = False
-    for path, part in parts(model, skip):
-        store = _arrays(files, f"{path}/vars", budget)
-        found = found or bool(store)
-        if part is getattr(model, "optimizer", None):
-            _read_optimizer(model, part, store)
-            continue
-        try:
-            if store or part.own_variables():
-                part.load_own_variables(store)
-        except ValueError as error:
-            if not skip_mismatch:
-                where = f"layer '{part.name}' (at '{path}/' in the file)"
-                raise ValueError(f"Weights of {where} do not fit. {error}") from None
-            warnings.warn(f"Skipped the weights of layer '{part.name}': {error}", stacklevel=4)
-        for name, generator in part.own_seeds():
-            seeds = _arrays(files, f"{path}/{name}/vars", budget)
-            if seeds:
-                generator.state.assign(seeds["0"])
+    with Loaded() as loaded:
+        for path, part in parts(model, skip):
+            group = f"{path}/vars" if path else "vars"
+            store = _arrays(files, group, budget)
+            found = found or bool(store)
+            if part is getattr(model, "optimizer", None):
+                _read_optimizer(model, part, store, loaded)
+                continue
+            try:
+                if store or part.own_variables():
+                    loaded.check_store(store, part.own_variables(), group)
+                    part.load_own_variables(store)
+            except ValueError as error:
+                if not skip_mismatch:
+                    where = f"layer '{part.name}' (at '{path}/' in the file)"
+                    raise ValueError(f"Weights of {where} do not fit. {error}") from None
+                warnings.warn(f"Skipped the weights of layer '{part.name}': {error}", stacklevel=4)
+            for name, generator in part.own_seeds():
+                group = f"{path}/{name}/vars"
+                if seeds := _arrays(files, group, budget):
+                    generator.state.assign(loaded.check(seeds["0"], generator.state, f"{group}/0"))
     if not found and model.weights and not skip:
         raise ValueError("The file holds no weights for this model: none of its layers' paths is in it.")
 
 
-def _read_optimizer(model: Any, optimizer: Any, store: dict[str, np.ndarray]) -> None:
-
+def _read_optimizer(model: Any, optimizer: Any, store: dict[str, np.ndarray], loaded: Loaded) -> None:
     if not store:
         return
     if not optimizer.built:
         build_optimizer(model, optimizer)
     try:
+        loaded.check_store(store, optimizer.variables, "optimizer/vars")
         optimizer.load_own_variables(store)
     except ValueError as error:
         warnings.warn(f"The state of the optimizer could not be restored, so it starts anew: {error}", stacklevel=4)

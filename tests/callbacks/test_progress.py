@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from jaxkeras.callbacks import CallbackList, progress
+from jaxkeras.callbacks import Callback, CallbackList, progress
 from jaxkeras.callbacks.progress import Progbar, print_message
 from tests.callbacks.fakes import Clock, FakeModel, Terminal, screen
 
@@ -168,6 +168,80 @@ def test_time_left_leaves_out_the_first_step(clock, terminal):
     clock.now += 2
     bar.update(2)
     assert screen(terminal.getvalue()) == [f"2/5 {BAR} 6s 2s/step"]
+
+
+def run_pieces(clock, callbacks, ends, first=0, validation=None):
+    """An epoch of steps that take 1 ms, in pieces that each add 5 ms; `ends` are the steps done after each piece."""
+    callbacks.on_epoch_begin(1)
+    done = first
+    for end in ends:
+        callbacks.on_train_batch_begin(done)
+        clock.now += 0.001 * (end - done) + 0.005
+        done = end
+        callbacks.on_train_batch_end(done - 1, LOGS)
+    if validation is not None:
+        callbacks.on_test_begin()
+        clock.now += validation
+        callbacks.on_test_end(LOGS)
+    callbacks.on_epoch_end(1, LOGS)
+
+
+@pytest.mark.parametrize("verbose", [1, 2])
+@pytest.mark.parametrize("ends", [[1000], [999, 1000], [400, 800, 1000], [1, 17, 1000]])
+def test_time_of_a_step_is_that_of_all_steps(clock, capsys, ends, verbose):
+    callbacks = CallbackList(add_progbar=True, model=FakeModel(), verbose=verbose, epochs=2, steps=1000)
+    callbacks.on_train_begin()
+    run_pieces(clock, callbacks, ends)
+    assert " 1ms/step" in capsys.readouterr().out
+
+
+def test_time_of_a_step_leaves_out_a_compilation_in_the_first_piece(clock, capsys):
+    callbacks = CallbackList(add_progbar=True, model=FakeModel(), verbose=2, epochs=2, steps=1000)
+    callbacks.on_train_begin()
+    callbacks.on_epoch_begin(0)
+    for done, seconds in ((1, 30.0), (17, 0.032), (1000, 1.966)):
+        clock.now += seconds
+        callbacks.on_train_batch_end(done - 1, LOGS)
+    callbacks.on_epoch_end(0, LOGS)
+    assert "1000/1000 - 32s - 2ms/step" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("validation", [None, 5.0])
+def test_time_of_a_step_leaves_out_validation_and_other_callbacks(clock, capsys, validation):
+    class Slow(Callback):
+        def on_test_begin(self, logs=None):
+            clock.now += 7
+
+        def on_epoch_end(self, epoch, logs=None):
+            clock.now += 9
+
+    callbacks = CallbackList([Slow()], add_progbar=True, model=FakeModel(), verbose=2, epochs=2, steps=100)
+    callbacks.on_train_begin()
+    run_pieces(clock, callbacks, [99, 100], validation=validation)
+    total = 9 if validation is None else 21
+    assert f"100/100 - {total}s - 1ms/step" in capsys.readouterr().out
+
+
+def test_time_of_a_step_leaves_out_steps_of_an_interrupted_run(clock, capsys):
+    callbacks = CallbackList(add_progbar=True, model=FakeModel(), verbose=2, epochs=2, steps=1000)
+    callbacks.on_train_begin()
+    run_pieces(clock, callbacks, [999, 1000], first=900)
+    assert "1000/1000 - 0s - 1ms/step" in capsys.readouterr().out
+
+
+def test_the_loss_is_seen_before_a_finished_line_wraps(clock, terminal):
+    logs = {"a_metric_with_a_long_name": 0.5, "another_metric": 0.25, "loss": 0.6437, "val_loss": 0.7}
+    callbacks = CallbackList(add_progbar=True, model=FakeModel(), verbose=1, epochs=1, steps=2)
+    callbacks.on_epoch_begin(0)
+    for i in range(2):
+        clock.now += 1
+        callbacks.on_train_batch_end(i, logs)
+        assert "- loss: 0.6437" in screen(terminal.getvalue())[0]
+    callbacks.on_epoch_end(0, logs)
+    assert screen(terminal.getvalue())[0] == (
+        f"2/2 {BAR} 2s 1s/step - loss: 0.6437 - a_metric_with_a_long_name: 0.5000 - another_metric: 0.2500"
+        " - val_loss: 0.7000"
+    )
 
 
 def test_time_left_may_be_hours(clock, terminal):

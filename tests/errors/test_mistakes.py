@@ -200,6 +200,30 @@ MISTAKES = {
     "one target for two outputs": (
         lambda: fit(two_outputs("mse")), "`y` is a single array", "2 outputs: ['price', 'size']", "Give a list",
     ),
+    "validation_data without targets": (
+        lambda: fit(regression(), validation_data=X),
+        "`validation_data` holds inputs alone (ndarray of shape (40, 4), float32)", "compile(loss='mse')",
+        "Write validation_data=(x_val, y_val)",
+    ),
+    "validation_data without targets, in a tuple": (
+        lambda: fit(regression(), validation_data=(X,)),
+        "`validation_data` holds inputs alone (a tuple)", "Write validation_data=(x_val, y_val)",
+    ),
+    "validation_data without targets, in a stream": (
+        lambda: fit(regression(), validation_data=(X for _ in range(3))),
+        "In `validation_data`: compile(loss='mse')", "there is no `y`", "batches (x, y)",
+    ),
+    "validation_data that is a share": (
+        lambda: fit(regression(), validation_data=0.2), "`validation_data` must be data", "validation_split=0.2",
+    ),
+    "validation_data of different lengths": (
+        lambda: fit(regression(), validation_data=(X, Y[:30])), "In `validation_data`:", "x: 40 rows", "y: 30 rows",
+    ),
+    "verbose": (
+        lambda: regression().fit(X, Y, verbose="yes"),
+        "`verbose` must be 0 (silent), 1 (a progress bar), 2 (one line per epoch) or 'auto'; got 'yes'",
+    ),
+    "verbose=None": (lambda: regression().predict(X, verbose=None), "`verbose` must be 0", "got None"),
     "different lengths": (
         lambda: fit(regression(), y=Y[:30]), "same number of rows", "x: 40 rows", "y: 30 rows", "x[:30]",
     ),
@@ -299,6 +323,21 @@ def test_what_is_no_mistake():
     labels = np.where(np.arange(40) % 2, -1, 1)
     assert np.isfinite(model.fit(((X[:8], labels[:8]) for _ in range(3)), verbose=0).history["loss"]).all()
     assert np.isfinite(embedding().fit(np.full((40, 3), 9), Y, verbose=0).history["loss"]).all()
+
+
+def test_validation_data_without_targets_for_a_loss_that_needs_none():
+    class Size(L.Layer):
+        def call(self, x):
+            self.add_loss(jnp.sum(x**2))
+            return x
+
+    model = jk.Sequential([jk.Input((4,)), L.Dense(1), Size()])
+    model.compile("sgd")
+    sizes = []
+    watch = jk.callbacks.LambdaCallback(on_test_batch_end=lambda batch, logs: sizes.append(batch))
+    history = model.fit(X, validation_data=X, batch_size=8, verbose=0, callbacks=[watch])
+    assert np.isfinite(history.history["val_loss"]).all()
+    assert sizes == [0, 1, 2, 3, 4]  # batches of 8 rows, as in training
 
 
 def test_checks_on_values_inside_other_transformations():

@@ -1,8 +1,10 @@
 """Programs kept on disk between processes."""
 
 import os
+import resource
 import subprocess
 import sys
+import time
 
 import jax
 import numpy as np
@@ -71,6 +73,37 @@ def test_the_folder_stays_below_its_limit_and_keeps_what_was_used_last(folder):
     program_cache.store("huge", bytes(4000))
     assert program_cache.load("huge") is None
     assert sum(p.stat().st_size for p in folder.iterdir()) <= 3000
+
+
+def test_a_failed_write_leaves_nothing(folder):
+    program_cache.store("a", bytes(100))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # like a full disk, for this process alone
+    try:
+        program_cache.store("b", bytes(5000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [p.name for p in folder.iterdir()] == ["a.program"]
+
+
+def test_an_interrupted_write_leaves_nothing(folder, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        program_cache.store("a", bytes(100))
+    assert list(folder.iterdir()) == []
+
+
+def test_partial_files_of_killed_processes_are_removed_when_they_are_old(folder):
+    program_cache.store("a", bytes(100))
+    old, new = folder / "tmp1.tmp", folder / "tmp2.tmp"
+    for path, age in ((old, 7200), (new, 60)):
+        path.write_bytes(bytes(100))
+        os.utime(path, (time.time() - age,) * 2)
+    program_cache.store("b", bytes(100))
+    assert sorted(p.name for p in folder.iterdir()) == ["a.program", "b.program", "tmp2.tmp"]
 
 
 def test_a_folder_that_others_can_write_to_is_not_used(tmp_path):
