@@ -33,6 +33,8 @@ class Sequential(Model):
     49
     """
 
+    _is_stack = True
+
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None):
         super().__init__(trainable=trainable, name=name)
         self._layers: list[Layer] = []
