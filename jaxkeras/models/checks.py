@@ -54,10 +54,10 @@ def validation_data(model: Any, data: Any, y: Any) -> None:
             f"`validation_data` must be data, such as (x_val, y_val). To hold back a share of the rows of `x` and `y`, "
             f"write validation_split={data}."
         )
-    if y is None and is_in_memory(data) and model._spec.loss is not None and not _own_loss(model):
+    if y is None and is_in_memory(data) and model._session.spec.loss is not None and not _own_loss(model):
         given = describe(data) if hasattr(data, "shape") else f"a {type(data).__name__}"
         raise ValueError(
-            f"`validation_data` holds inputs alone ({given}), but compile(loss={_name(model._spec.loss)}) compares the "
+            f"`validation_data` holds inputs alone ({given}), but compile(loss={_name(model._session.spec.loss)}) compares the "
             "outputs with targets. Write validation_data=(x_val, y_val)."
         )
 

@@ -22,6 +22,7 @@ def check_tensors(tensors: Any, what: str) -> None:
         raise ValueError(f"A functional model needs `{what}`: symbolic tensors, from `Input`; got {tensors!r}.")
     for x in leaves:
         if not isinstance(x, KerasTensor):
+            registry.refuse_foreign_keras([x])
             raise ValueError(
                 f"All `{what}` of a functional model must be symbolic tensors, from `Input` or from calling layers on "
                 f"them; got {x!r} of type {type(x).__name__}."

@@ -16,6 +16,7 @@ from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers.core.input import InputLayer
 from jaxkeras.models import functional
 from jaxkeras.models.graph import Graph
+from jaxkeras.models.summary import print_summary
 from jaxkeras.models.trainer import Trainer
 
 
@@ -44,6 +45,8 @@ class Model(Trainer):
     """
 
     _is_model = True
+    #: Whether it is shown as a list of layers although it has a graph.
+    _is_stack = False
 
     _graph: Graph | None = None
     _untracked = Trainer._untracked | {"_graph"}
@@ -238,8 +241,6 @@ class Model(Trainer):
             show_trainable: add a column that says whether each layer is trained.
             layer_range: two names: only the layers from the first to the second.
         """
-        from jaxkeras.utils.summary import print_summary
-
         print_summary(
             self, line_length=line_length, positions=positions, print_fn=print_fn, expand_nested=expand_nested,
             show_trainable=show_trainable, layer_range=layer_range,

@@ -33,6 +33,8 @@ class Sequential(Model):
     49
     """
 
+    _is_stack = True
+
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None):
         super().__init__(trainable=trainable, name=name)
         self._layers: list[Layer] = []
@@ -47,6 +49,7 @@ class Sequential(Model):
         if not self._layers and declared is not None:
             self._layers.append(InputLayer(batch_shape=declared))
         if not isinstance(layer, Layer):
+            registry.refuse_foreign_keras([layer])
             raise ValueError(
                 f"Only layers can be added to a Sequential model; got {layer!r} (of type {type(layer).__name__})."
                 + (f" Did you mean {layer.__name__}(...)?" if isinstance(layer, type) else "")

@@ -47,6 +47,7 @@ def get(identifier: Any) -> Optimizer | None:
         return OptaxOptimizer(found)
     if isinstance(found, Optimizer):
         return found
+    registry.refuse_foreign_keras([identifier])
     raise ValueError(
         f"Not an optimizer: {identifier!r} (of type {type(identifier).__name__}). Give a name such as 'adam', an "
         "optimizer such as jaxkeras.optimizers.Adam(1e-3), its config, or an optax transformation such as "

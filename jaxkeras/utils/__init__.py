@@ -1,4 +1,4 @@
-"""Helpers around training."""
+"""Utilities for data, files, pictures of models, and configs."""
 
 from jaxkeras.core import lazy_imports
 

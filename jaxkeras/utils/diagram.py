@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from jaxkeras.layers.core.input import InputLayer
 from jaxkeras.models.model import Model
 from jaxkeras.models.sequential import Sequential
-from jaxkeras.utils.summary import listed, type_name
+from jaxkeras.models.summary import operations_of, type_name
 
 
 class Show(NamedTuple):
@@ -89,7 +89,7 @@ def _has_graph(operation: Any) -> bool:
 
 def _frame(model: Any, show: Show, expand: bool, keys: set[int]) -> Frame:
     frame = Frame(model.name)
-    for operation in listed(model):
+    for operation in operations_of(model):
         if id(operation) in keys:  # a layer of two models is drawn in the first
             continue
         keys.add(id(operation))
@@ -114,7 +114,7 @@ def _edges(model: Any, expand: bool) -> Iterator[tuple[int, int]]:
                     target = target.inputs[position]._keras_history.operation
             yield id(source), id(target)
     if expand:
-        for operation in listed(model):
+        for operation in operations_of(model):
             if _has_graph(operation):
                 yield from _edges(operation, expand)
 

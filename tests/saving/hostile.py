@@ -58,7 +58,7 @@ def _hook(event, arguments):
 @functools.cache  # a hook cannot be taken away again
 def _prepare():
     """The library reads its own modules when their names first occur, which is not what these tests look for."""
-    for kind in registry._BUILT_IN:
+    for kind in registry.BUILT_IN_KINDS:
         registry.registered(kind)
     for name in jk.ops.__all__:
         getattr(jk.ops, name)

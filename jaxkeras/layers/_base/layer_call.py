@@ -21,6 +21,7 @@ from jaxkeras.layers._base.input_spec import check_inputs
 from jaxkeras.layers._base.output_spec_cache import outputs_of
 from jaxkeras.layers._base.tensor_structures import is_convertible, is_leaf, is_shape, is_tensor, masks_of, shape_tuples
 from jaxkeras.layers._base.weights import Weights
+from jaxkeras.registry import foreign_keras, refuse_foreign_keras
 
 _IN_CALL = "In `call` of layer"
 _TRACED_VALUE = (
@@ -149,6 +150,7 @@ class Call(Weights):
 
     def _symbolic(self, args: tuple, kwargs: dict) -> Any:
         arguments = self._bind(args, kwargs)
+        refuse_foreign_keras(jax.tree.leaves(arguments))
         first = next(iter(arguments.values()), None)
         if self._input_spec is not None:
             check_inputs(self._input_spec, first, self.name)
@@ -198,6 +200,7 @@ class Call(Weights):
     def _convert_arguments(self, args: tuple, kwargs: dict) -> dict[str, Any]:
         training = kwargs.get("training")
         arguments = self._bind(args, kwargs)
+        refuse_foreign_keras(arguments.values())
         if self._convert_input_args:
             policy, autocast, dtype = self._dtype_policy, self.autocast, self.compute_dtype
 
@@ -228,7 +231,14 @@ class Call(Weights):
                     f"{type(x).__name__}. Pass it by keyword, or convert lists with np.asarray(...)."
                 )
 
+    def _refuse_foreign_parts(self) -> None:
+        for name, value in vars(self).items():
+            message = foreign_keras(value)
+            if message is not None and hasattr(value, "trainable_variables"):
+                raise ValueError(f"Layer '{self.name}' cannot use its attribute `{name}`. {message}")
+
     def _maybe_build(self, arguments: dict[str, Any]) -> None:
+        self._refuse_foreign_parts()
         shapes = {}
         for name, value in arguments.items():
             if name in ("mask", "args", "kwargs", "training") or value is None:

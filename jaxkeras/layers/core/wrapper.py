@@ -10,6 +10,7 @@ from jaxkeras.layers._base.layer import Layer
 
 def _check_layer(layer: Any, wrapper: str) -> None:
     if not isinstance(layer, Layer):
+        registry.refuse_foreign_keras([layer])
         raise ValueError(f"{wrapper} goes around a layer, such as {wrapper}(Dense(8)); got {layer!r}.")
 
 

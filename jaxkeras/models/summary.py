@@ -14,12 +14,11 @@ from jaxkeras.core.logging import is_interactive_logging_enabled, logger
 from jaxkeras.core.symbolic import OpNode
 from jaxkeras.models.functional import serialize_operation
 from jaxkeras.models.graph import Graph
-from jaxkeras.models.sequential import Sequential
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-# The colours of a terminal with 256 of them.
+# Colors of a 256-color terminal.
 _NUMBER, _UNKNOWN, _TYPE = "color(34)", "color(45)", "color(33)"
 _YES, _NO = "bold color(34)", "bold color(9)"
 
@@ -28,20 +27,25 @@ _CONNECTED = ("Connected to", "left")
 _TRAINABLE = ("Trainable", "center")
 
 
-# -- facts ------------------------------------------------------------------------------------------------------------
+# -- contents of the table -------------------------------------------------------------------------------------------
 def type_name(operation: Any) -> str:
-    """The class of a layer, or the name of an op as a class, such as `Add`."""
+    """The class name of a layer, or of an op in camel case, such as `Add`."""
     return serialize_operation(operation)["class_name"] if isinstance(operation, OpNode) else type(operation).__name__
 
 
-def listed(model: Any) -> list[Any]:
-    """The layers of a model, with the ops of a functional one."""
-    graph = getattr(model, "_graph", None)
-    return model.layers if graph is None or isinstance(model, Sequential) else graph.operations
+def operations_of(model: Any) -> list[Any]:
+    """The layers of a model; for a functional model, its layers and ops."""
+    graph = branching_graph(model)
+    return model.layers if graph is None else graph.operations
+
+
+def branching_graph(model: Any) -> Graph | None:
+    """The graph of a functional model; None for a subclassed model and for a `Sequential`."""
+    return None if model._is_stack else model._graph
 
 
 def is_chain(graph: Graph) -> bool:
-    """Whether each node of a graph has one input, from the node before, and no layer is used twice."""
+    """Whether every node of a graph has one input, from the previous node, and no layer is used twice."""
     consumed: set[int] = set()
     operations: set[int] = set()
     starts = 0
@@ -58,7 +62,7 @@ def is_chain(graph: Graph) -> bool:
 
 
 def output_shapes(operation: Any) -> Any:
-    """The shape of what a layer returns, a list when there are several tensors, None when unknown."""
+    """The output shape of a layer: a list for several tensors, None if unknown."""
     if operation._inbound_nodes:
         shapes = [x.shape for x in operation._inbound_nodes[-1].outputs]
         return shapes[0] if len(shapes) == 1 else shapes
@@ -66,26 +70,26 @@ def output_shapes(operation: Any) -> Any:
     if not getattr(operation, "built", False) or not build_shapes:
         return None
     try:
-        if len(build_shapes) == 1:  # whatever `call` names it
+        if len(build_shapes) == 1:  # by position: `call` may give the argument any name
             return operation.compute_output_shape(*build_shapes.values())
         return operation.compute_output_shape(**build_shapes)
-    except Exception:  # a user's `call` that cannot be traced with these shapes alone
+    except Exception:  # a custom `call` may need more than the shapes
         return None
 
 
 def count(variables: Iterable[Any]) -> int:
-    """The number of scalars in variables."""
+    """The total number of elements of variables."""
     return sum(math.prod(v.shape) for v in variables)
 
 
 def memory(variables: Iterable[Any]) -> float:
-    """The bytes that variables take, each counted once."""
+    """The size of variables in bytes; a variable that occurs twice counts once."""
     distinct = {id(v): v for v in variables}.values()
     return sum(math.prod(v.shape) * jnp.dtype(v.dtype).itemsize for v in distinct)
 
 
 def readable(size: float) -> str:
-    """A number of bytes in the largest unit that suits it.
+    """Format a number of bytes in the largest suitable unit.
 
     >>> readable(1048), readable(3 * 2**30)
     ('1.02 KB', '3.00 GB')
@@ -98,10 +102,14 @@ def readable(size: float) -> str:
 
 
 def select(layers: list[Any], layer_range: Sequence[str] | None) -> list[Any]:
-    """The layers between the first match of one regular expression and the last match of another.
+    """The layers from the first match of one regular expression to the last match of another.
+
+    Args:
+        layers: layers with names.
+        layer_range: the two expressions; None selects all layers.
 
     Raises:
-        ValueError: when it is not a pair of strings, or one matches no name.
+        ValueError: if `layer_range` is not a pair of strings, or if one of them matches no layer.
     """
     if layer_range is None:
         return layers
@@ -123,7 +131,7 @@ def select(layers: list[Any], layer_range: Sequence[str] | None) -> list[Any]:
     return layers[min(first) : max(last) + 1]
 
 
-# -- cells of the table -----------------------------------------------------------------------------------------------
+# -- text of the cells ------------------------------------------------------------------------------------------------
 def _shape_text(shape: Any) -> Text:
     from rich.text import Text
 
@@ -189,7 +197,6 @@ def _rows(layer: Any, graph: Graph | None, expand: bool, trainable: bool, level:
             yield from _rows(inner, graph, expand, trainable, level + 1)
 
 
-# -- the whole --------------------------------------------------------------------------------------------------------
 def print_summary(
     model: Any,
     line_length: int | None = None,
@@ -199,26 +206,26 @@ def print_summary(
     show_trainable: bool = False,
     layer_range: Sequence[str] | None = None,
 ) -> None:
-    """Print the layers of a model with their output shapes and numbers of parameters, and the totals.
+    """Print a table of the layers of a model with output shapes and parameter counts, and the totals.
 
     Args:
         model: a model, built or not.
-        line_length: width of the table in characters; by default what suits it and fits into the terminal.
-        positions: where each column ends, as fractions of the width.
-        print_fn: gets the whole text, without colours, instead of standard output.
-        expand_nested: show the layers of models inside the model too.
-        show_trainable: add a column that says whether each layer is trained.
-        layer_range: two names or regular expressions: show the layers from the first to the second.
+        line_length: width of the table in characters; by default chosen to fit the terminal.
+        positions: where each column ends, as a fraction of the width.
+        print_fn: called with the whole text, without colors, instead of printing it.
+        expand_nested: also show the layers of nested models.
+        show_trainable: add a column that says whether each layer is trainable.
+        layer_range: two names or regular expressions; show the layers from the first to the second only.
 
     Raises:
-        ValueError: when a column would be too narrow, or `layer_range` fits no layer.
+        ValueError: if a column would be too narrow, or if `layer_range` matches no layer.
     """
     from rich.console import Console, Group
     from rich.table import Column, Table
     from rich.text import Text
 
-    graph = getattr(model, "_graph", None)
-    if graph is not None and (isinstance(model, Sequential) or is_chain(graph)):
+    graph = branching_graph(model)
+    if graph is not None and is_chain(graph):
         graph = None
     columns = list(_PLAIN)
     width = 88
@@ -244,7 +251,7 @@ def print_summary(
             )
         used += column_width
         table.columns.append(Column(title, justify=side, width=column_width))  # type: ignore[arg-type]
-    for layer in select(listed(model), layer_range):
+    for layer in select(operations_of(model), layer_range):
         for row in _rows(layer, graph, expand_nested, show_trainable):
             table.add_row(*row)
 

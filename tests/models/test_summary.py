@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
-from jaxkeras.utils.summary import print_summary, readable
+from jaxkeras.models.summary import print_summary, readable
 
 
 def text_of(model, **options):
