@@ -54,11 +54,12 @@ def validation_data(model: Any, data: Any, y: Any) -> None:
             f"`validation_data` must be data, such as (x_val, y_val). To hold back a share of the rows of `x` and `y`, "
             f"write validation_split={data}."
         )
-    if y is None and is_in_memory(data) and model._session.spec.loss is not None and not _own_loss(model):
+    loss = model._session.spec.loss
+    if y is None and is_in_memory(data) and loss is not None and not _own_loss(model):
         given = describe(data) if hasattr(data, "shape") else f"a {type(data).__name__}"
         raise ValueError(
-            f"`validation_data` holds inputs alone ({given}), but compile(loss={_name(model._session.spec.loss)}) compares the "
-            "outputs with targets. Write validation_data=(x_val, y_val)."
+            f"`validation_data` holds inputs alone ({given}), but compile(loss={_name(loss)}) compares "
+            "the outputs with targets. Write validation_data=(x_val, y_val)."
         )
 
 

@@ -184,7 +184,9 @@ class SliceFeed(Feed):
         self.source, self.keep, self.stack = source, keep, stack
         self._rows = min(source.num_rows, source.steps * source.batch_size)
         batch_bytes = max(1, _nbytes(source.arrays) * source.batch_size // max(1, source.num_rows))
-        self._chunk = _power_of_two(max(1, min(CHUNK_BYTES // batch_bytes, self._rows // source.batch_size)))
+        # All batches in one chunk if they fit: 1 << bits(n - 1) is the smallest power of two that is at least n.
+        whole = 1 << max(0, self._rows // source.batch_size - 1).bit_length()
+        self._chunk = min(whole, _power_of_two(max(1, CHUNK_BYTES // batch_bytes)))
         self._placed: dict[int, Any] = {}
 
     def spans(self, epoch: int, skip: int) -> Iterator[Span]:
