@@ -47,7 +47,7 @@ def targets(model: Any, batch: Any) -> None:
         )
 
 
-def validation_data(model: Any, data: Any, y: Any) -> None:
+def validation_data(model: Any, data: Any, x: Any, y: Any) -> None:
     """Validation data in memory hold the targets that the loss needs."""
     if isinstance(data, float):
         raise ValueError(
@@ -55,7 +55,7 @@ def validation_data(model: Any, data: Any, y: Any) -> None:
             f"write validation_split={data}."
         )
     loss = model._session.spec.loss
-    if y is None and is_in_memory(data) and loss is not None and not _own_loss(model):
+    if y is None and is_in_memory(x) and loss is not None and not _own_loss(model):
         given = describe(data) if hasattr(data, "shape") else f"a {type(data).__name__}"
         raise ValueError(
             f"`validation_data` holds inputs alone ({given}), but compile(loss={_name(loss)}) compares "
