@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 _FLOATS = ("bfloat16", "float16", "float32", "float64")
@@ -58,6 +59,18 @@ def set_floatx(value: str) -> None:
     if value not in _FLOATS:
         raise ValueError(f"Unknown float type {value!r}; expected one of {', '.join(_FLOATS)}.")
     _floatx = value
+    if value == "float64" and not _x64():
+        warnings.warn(
+            'set_floatx("float64"): JAX computes with at most 32 bits unless told otherwise, so values stay float32. '
+            'Call jax.config.update("jax_enable_x64", True) first.',
+            stacklevel=2,
+        )
+
+
+def _x64() -> bool:
+    import jax
+
+    return bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
 
 
 def epsilon() -> float:

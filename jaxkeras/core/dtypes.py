@@ -28,11 +28,11 @@ def standardize_dtype(dtype: Any) -> str:
     ('float64', 'float32')
     """
     if dtype is None:
-        return config.floatx()
+        return stored_dtype(config.floatx())
     if isinstance(dtype, type) and dtype in (int, float, bool, str):
         dtype = dtype.__name__
     if isinstance(dtype, str) and dtype in _ALIASES:
-        return _ALIASES[dtype] or config.floatx()
+        return _ALIASES[dtype] or stored_dtype(config.floatx())
     if isinstance(dtype, str) and dtype.startswith("float8"):
         return dtype
     name = getattr(dtype, "name", None)
@@ -45,6 +45,11 @@ def standardize_dtype(dtype: Any) -> str:
                 return text.removeprefix("torch.")
             raise ValueError(f"Invalid dtype: {dtype!r}. Give a name such as 'float32', 'int32' or 'bool'.") from None
     return name
+
+
+def stored_dtype(name: str) -> str:
+    """The dtype of arrays that JAX makes of a float dtype: float32 of `"float64"` unless `jax_enable_x64` is set."""
+    return "float32" if name == "float64" and not jax.config.jax_enable_x64 else name  # type: ignore[attr-defined]
 
 
 def is_float_dtype(dtype: Any) -> bool:

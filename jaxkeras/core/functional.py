@@ -82,7 +82,7 @@ class Frame:
         Raises:
             RuntimeError: for a value that belongs to a transformation (`scan`, `vmap`, ...) opened inside the call.
         """
-        if self.outer is not None and variable not in self.values:
+        if self.outer is not None and variable not in self.values and not self.abstract:
             self.outer.write(variable, value)
             return
         if self._escapes(value):

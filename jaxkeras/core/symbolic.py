@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple, ParamSpec, TypeVar, overload
 
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core.context import local
-from jaxkeras.core.dtypes import standardize_dtype
+from jaxkeras.core.dtypes import standardize_dtype, stored_dtype
 from jaxkeras.core.functional import functional_call
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.names import auto_name
@@ -78,7 +79,7 @@ class KerasTensor:
         if sparse or ragged:
             raise ValueError("Sparse and ragged tensors are not supported; pass dense arrays with a mask.")
         self._shape = standardize_shape(shape)
-        self._dtype = standardize_dtype(dtype)
+        self._dtype = stored_dtype(standardize_dtype(dtype))
         self.sparse, self.ragged = False, False
         self.record_history = record_history
         self.name = name or auto_name(type(self).__name__)
@@ -345,16 +346,21 @@ def infer(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
 
 def _probe(run: Callable[[Probe], _Inferred]) -> tuple[_Inferred, _Inferred]:
     """Run with two sets of sizes; if no two work, with symbolic dimensions."""
+
+    def again(probe: Probe) -> _Inferred:
+        with warnings.catch_warnings(action="ignore"):  # the first run has given them
+            return run(probe)
+
     try:
-        return run(PRIMES[0]), run(PRIMES[1])
+        return run(PRIMES[0]), again(PRIMES[1])
     except (TypeError, ValueError) as error:
         reason = error
     try:
-        return run(DIVISIBLE[0]), run(DIVISIBLE[1])
+        return again(DIVISIBLE[0]), again(DIVISIBLE[1])
     except (TypeError, ValueError):
         pass
     try:
-        inferred = run(Probe(*_symbolic_sizes()))
+        inferred = again(Probe(*_symbolic_sizes()))
     except Exception:
         raise reason from None
     return inferred, inferred

@@ -4,58 +4,116 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 
-from jaxkeras.core import config, jax_config
+from jaxkeras.core import config
+from jaxkeras.core.context import local
 from jaxkeras.core.names import closest
+from jaxkeras.core.symbolic import known_shape
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 _OWN = str(Path(__file__).parents[1])
-_BENEATH = (_OWN, str(Path(jax.__file__).parent), "<")
+_BENEATH = (_OWN, str(Path(jax.__file__).parent), "<frozen")
+_TRACED_VALUE = (
+    "the compiled step has no values yet where Python needs one (`if`, `while`, `int()`, `float()`, `np.*`). Write "
+    "jnp.where(condition, a, b) or jax.lax.cond(condition, f, g, x) in place of `if`, jax.lax.while_loop in place of "
+    "`while`, jnp in place of np. To look at values, compile(..., run_eagerly=True)."
+)
+_NO_VALUE = "a transformation of JAX (jit, scan, vmap) has no value where Python needs one, even if steps run eagerly."
+_RAW_VARIABLE = (
+    "a function of jax.lax was given a Variable, which only jax.numpy and jax.nn take as it is. Write `.value`: "
+    "jax.lax.exp(self.w.value)."
+)
+_MARK = "In "
 
 
-def hide_library_frames(function: F) -> F:
-    """Leave the library's frames out of the traceback of a mistake that the library itself found.
+def hide_library_frames(function: Callable[P, R]) -> Callable[P, R]:
+    """Leave the library's and JAX's frames out of the tracebacks of `function`, a method that users call.
 
-    Only if no code of the user's is among them: then the line that called `function` is the one to look at. With
-    `JAX_TRACEBACK_FILTERING=off`, or after `config.disable_traceback_filtering()`, everything stays.
+    An error in the user's code ends at the user's line; one that the library itself finds ends at the line that called
+    `function`. With `JAX_TRACEBACK_FILTERING=off`, or after `config.disable_traceback_filtering()`, everything stays,
+    as it does for errors that are neither.
 
-    The error for a keyword argument that `function` does not have tells the ones that are nearest.
+    The error for a keyword argument that `function` does not have lists the nearest ones.
     """
     known = [name for name, p in inspect.signature(function).parameters.items() if p.kind is not p.VAR_KEYWORD][1:]
 
     @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except ValueError as error:
-            # A caller higher up in the library sees all of it, and decides.
-            wanted = config.is_traceback_filtering_enabled() and jax_config.settings.jax_traceback_filtering != "off"
-            if wanted and _found_here(error.__traceback__):
-                error.__traceback__ = None
-            raise
-        except TypeError as error:
+        except Exception as error:
             unknown = [name for name in kwargs if name not in known]
-            if not unknown or error.__traceback__ is None or error.__traceback__.tb_next is not None:
-                raise  # it comes from within
-            raise TypeError(
-                f"{type(args[0]).__name__}.{function.__name__}() got an unexpected keyword argument {unknown[0]!r}. "
-                f"{closest(unknown[0], known)}"
-            ) from None
+            traceback = error.__traceback__
+            if isinstance(error, TypeError) and unknown and traceback is not None and traceback.tb_next is None:
+                raise TypeError(
+                    f"{type(args[0]).__name__}.{function.__name__}() got an unexpected keyword argument "
+                    f"{unknown[0]!r}. {closest(unknown[0], known)}"
+                ) from None
+            if config.is_traceback_filtering_enabled() and jax.config.jax_traceback_filtering != "off":
+                frames = list(_frames(traceback))
+                own = [frame for frame in frames if not _file(frame).startswith(_BENEATH)]
+                if own:
+                    error.__traceback__ = _chain(own)
+                elif isinstance(error, ValueError) and raised_by_library(error):
+                    error.__traceback__ = None
+            raise
 
-    return wrapper  # type: ignore[return-value]
+    return wrapper
 
 
-def _found_here(traceback: TracebackType | None) -> bool:
-    name = ""
+def raised_by_library(error: BaseException) -> bool:
+    """Whether the innermost frame of an error is one of the library's."""
+    frames = list(_frames(error.__traceback__))
+    return bool(frames) and _file(frames[-1]).startswith(_OWN)
+
+
+def explain(error: Exception, where: str, values: Any) -> None:
+    """Add a note to an error of JAX's or the user's: where it arose, the shapes there, and what to write instead.
+
+    Args:
+        error: it gets one note, from the innermost place that explains it.
+        where: such as "`call` of layer 'dense' (Dense)".
+        values: a structure of the arrays that the code there was given.
+    """
+    if any(note.startswith(_MARK) for note in getattr(error, "__notes__", ())) or raised_by_library(error):
+        return
+    if isinstance(error, (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)):
+        reason = _NO_VALUE if local.eager else _TRACED_VALUE
+    elif "Triggering __jax_array__()" in str(error):
+        reason = _RAW_VARIABLE
+    else:
+        inferring = local.frame is not None and local.frame.abstract
+        reason = "sizes in the message stand for unknown ones, shown as None here." if inferring else ""
+    error.add_note(f"{_MARK}{where}, given {describe_shapes(values)}{': ' if reason else '.'}{reason}")
+
+
+def describe_shapes(values: Any) -> str:
+    """Shapes and dtypes in a structure of arrays, as text."""
+    text = jax.tree.map(
+        lambda x: f"{x.dtype}{list(known_shape(tuple(x.shape)))}" if hasattr(x, "shape") else repr(x)[:40], values
+    )
+    return str(text).replace("'", "") if jax.tree.leaves(values) else "nothing"
+
+
+def _frames(traceback: TracebackType | None) -> Iterator[TracebackType]:
     while traceback is not None:
-        name = traceback.tb_frame.f_code.co_filename
-        if not name.startswith(_BENEATH):
-            return False
+        yield traceback
         traceback = traceback.tb_next
-    return name.startswith(_OWN)
+
+
+def _file(traceback: TracebackType) -> str:
+    return traceback.tb_frame.f_code.co_filename
+
+
+def _chain(frames: list[TracebackType]) -> TracebackType | None:
+    chain = None
+    for frame in reversed(frames):
+        chain = TracebackType(chain, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    return chain

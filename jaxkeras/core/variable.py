@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxkeras.core import hooks
 from jaxkeras.core.context import local, setting
-from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype
+from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype, stored_dtype
 from jaxkeras.core.names import auto_name, current_path
 
 _AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
@@ -170,7 +170,7 @@ class Variable:
             self._shape: tuple[Any, ...] = standardize_shape(shape)
             if None in self._shape:
                 raise ValueError(f"Variable '{self.path}' needs a fully known shape; got {self._shape}.")
-            self._dtype = standardize_dtype(dtype)
+            self._dtype = stored_dtype(standardize_dtype(dtype))
             self.initializer: Any = initializer
             self._cell: Any = _Pending(initializer)
         else:
@@ -178,7 +178,7 @@ class Variable:
                 if dtype is None and not hasattr(initializer, "dtype"):
                     kind = np.asarray(initializer).dtype.kind
                     dtype = standardize_dtype(None) if kind == "f" else None
-                value = _as_array(initializer, None if dtype is None else standardize_dtype(dtype))
+                value = _as_array(initializer, None if dtype is None else stored_dtype(standardize_dtype(dtype)))
             if shape is not None and standardize_shape(shape) != value.shape:
                 raise ValueError(
                     f"Variable '{self.path}' is declared with shape {tuple(shape)}, "

@@ -218,6 +218,8 @@ class Loss:
         in_mask = get_mask(y_pred)
         with jax.named_scope(self.name):
             values = self.call(to_arrays(y_true, self.dtype), to_arrays(y_pred, self.dtype))
+            if values is None:
+                raise ValueError(f"Loss '{self.name}' returned None; it must return an array. Does it lack a `return`?")
             mask = _both(in_mask, get_mask(values))
             return reduce_weighted_values(values, sample_weight, mask, self.reduction, self.dtype)
 

@@ -8,6 +8,7 @@ import jax
 
 from jaxkeras.core.dtypes import standardize_dtype
 from jaxkeras.core.functional import functional_call
+from jaxkeras.core.tracebacks import explain
 from jaxkeras.losses.resolve import by_shape, object_name
 from jaxkeras.metrics.accuracy import BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy
 from jaxkeras.metrics.lookup import get
@@ -31,7 +32,11 @@ def create_variables(metric: Metric, y_true: Any, y_pred: Any) -> None:
     def update(t: Any, p: Any) -> None:
         functional_call({}, {}, lambda: metric.update_state(t, p), abstract=True)
 
-    jax.eval_shape(update, spec(y_true), spec(y_pred))
+    try:
+        jax.eval_shape(update, spec(y_true), spec(y_pred))
+    except (TypeError, ValueError) as error:
+        explain(error, f"metric '{metric.name}'", {"y_true": y_true, "y_pred": y_pred})
+        raise
 
 
 def resolve_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:

@@ -82,11 +82,19 @@ def _fit(x: Any, tensor: KerasTensor, name: str) -> Any:
     ):
         raise ValueError(
             f"Input '{label}' of model '{name}' has shape {tensor.shape}, but the data has shape {tuple(x.shape)}. "
-            + ("A batch axis is missing: use x[None] for one sample." if rank == wanted - 1 else "")
+            + (_missing_axis(label, tensor.shape, tuple(x.shape)) if rank == wanted - 1 else "")
         )
     if mask is not None:
         set_mask(y, mask)
     return y
+
+
+def _missing_axis(name: str, expected: tuple[int | None, ...], shape: tuple[int, ...]) -> str:
+    if expected[1] is None and expected[2:] == shape[1:]:
+        return (
+            f"`Input` adds the batch axis itself: for rows of shape {shape[1:]} write Input({shape[1:]}), without None."
+        )
+    return "A batch axis is missing: use x[None] for one sample."
 
 
 def run_graph(graph: Graph, inputs: list[Any], training: bool | None, mask: Any = None) -> Any:

@@ -36,6 +36,8 @@ class Sequential(Model):
     _is_stack = True
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None):
+        if isinstance(layers, Layer) or isinstance(trainable, Layer):
+            raise ValueError("Sequential takes a list of layers: write Sequential([Dense(8), Dense(1)]).")
         super().__init__(trainable=trainable, name=name)
         self._layers: list[Layer] = []
         for layer in layers or []:
@@ -106,10 +108,11 @@ class Sequential(Model):
                 batch_shape=standardize_shape(input_shape), dtype=self._input_type(first),
                 name=unique("input_layer", used),
             )  # fmt: skip
-            self._layers.insert(0, first)
         x = first.output
-        for layer in self._layers[1:]:
-            x = layer(x)
+        for layer in self._layers:
+            x = x if layer is first else layer(x)
+        if first is not self._layers[0]:
+            self._layers.insert(0, first)
         self._graph = Graph(first.output, x)
         self._convert_input_args = False
         self._allow_non_tensor_positional_args = True

@@ -154,6 +154,11 @@ class Session:
                 self._output_specs[key] = _symbolic(outputs)
             else:
                 self._output_specs[key] = infer(model.__call__, (_symbolic(x),), {})
+            if not jax.tree.leaves(self._output_specs[key]):
+                raise ValueError(
+                    f"`call` of model '{model.name}' ({type(model).__name__}) returned "
+                    f"{self._output_specs[key]!r}; it must return arrays. Does it lack a `return`?"
+                )
         return self._output_specs[key]
 
     def bind_objective(self, x: Any, y: Any, y_pred: Any = None) -> None:

@@ -13,6 +13,7 @@ from jaxkeras import losses, metrics, registry
 from jaxkeras.core.context import local
 from jaxkeras.core.functional import Frame
 from jaxkeras.core.names import unique
+from jaxkeras.core.tracebacks import explain
 from jaxkeras.losses import resolve as loss_resolve
 from jaxkeras.metrics import resolve as metric_resolve
 from jaxkeras.metrics.reduction import Mean
@@ -75,7 +76,7 @@ class Objective:
                 continue
             if local.frame is not None and loss_name(term.function) == "sparse_categorical_crossentropy":
                 _check_classes(local.frame, term, target, prediction)
-            value = term.function(target, prediction, weights[term.output])
+            value = self._call(term.function, "loss", target, prediction, weights[term.output])
             value = value.astype(jnp.float32) if value.dtype != jnp.float32 else value
             if term.tracker is not None:
                 leaf = jax.tree.leaves(prediction)[0]
@@ -95,10 +96,20 @@ class Objective:
             target, prediction = pairs[output]
             if target is None:
                 continue
-            if weighted and weights[output] is not None:
-                metric.update_state(target, prediction, sample_weight=weights[output])
-            else:
-                metric.update_state(target, prediction)
+            weight = {"sample_weight": weights[output]} if weighted and weights[output] is not None else {}
+            self._call(metric.update_state, "metric", target, prediction, owner=metric, **weight)
+
+    @staticmethod
+    def _call(
+        function: Callable[..., Any], kind: str, target: Any, prediction: Any, *rest: Any, owner: Any = None,
+        **more: Any,
+    ) -> Any:  # fmt: skip
+        try:
+            return function(target, prediction, *rest, **more)
+        except (TypeError, ValueError) as error:
+            where = f"{kind} '{_label(owner or function)}'"
+            explain(error, where, {"y_true": target, "y_pred": prediction})
+            raise
 
     def pair(self, y: Any, y_pred: Any) -> dict[str, tuple[Any, Any]]:
         """Targets and predictions by output name."""
@@ -111,6 +122,10 @@ class Objective:
         if isinstance(sample_weight, (dict, list, tuple)):
             return match(sample_weight, self.outputs, "sample_weight")
         return dict.fromkeys(self.outputs, sample_weight)
+
+
+def _label(function: Any) -> str:
+    return getattr(function, "name", None) or getattr(function, "__name__", type(function).__name__)
 
 
 def loss_name(function: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -172,19 +172,25 @@ class Layer(Call):
                 f"Layer '{self.name}' is not built; give the shape of its input: init(key, (None, 784))."
             )
 
+        with setting(frame=None):
+            try:
+                self._infer_from(inputs, kwargs, lambda shape: (None, *shape[1:]) if shape else shape)
+            except ValueError:
+                self._infer_from(inputs, kwargs, lambda shape: shape)  # a stateful layer needs the batch size
+
+    def _infer_from(self, inputs: tuple, kwargs: dict[str, Any], declare: Callable[[tuple], tuple]) -> None:
         def symbolic(x: Any) -> Any:
             if is_shape(x):
                 return KerasTensor(x)
             if hasattr(x, "shape") and hasattr(x, "dtype") and not isinstance(x, KerasTensor):
-                shape = tuple(x.shape)
                 text = getattr(x.dtype, "kind", "-") in "USO"
-                dtype = "string" if text else standardize_dtype(x.dtype)
-                return KerasTensor((None, *shape[1:]) if shape else shape, dtype)
+                return KerasTensor(declare(tuple(x.shape)), "string" if text else standardize_dtype(x.dtype))
             return x
 
-        args, kwargs = jax.tree.map(symbolic, (inputs, kwargs), is_leaf=is_shape)
-        with setting(frame=None):
-            infer(self.__call__, args, kwargs)
+        def convert(value: Any) -> Any:
+            return jax.tree.map(symbolic, value, is_leaf=is_shape)
+
+        infer(self.__call__, tuple(map(convert, inputs)), {name: convert(value) for name, value in kwargs.items()})
 
     def stateless_call(
         self,

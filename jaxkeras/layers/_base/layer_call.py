@@ -15,24 +15,15 @@ from jaxkeras.core.dtypes import is_float_dtype
 from jaxkeras.core.functional import intercepted
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.remat import RematMode, rematerialized
+from jaxkeras.core.stale import forbid_stale_arrays
 from jaxkeras.core.symbolic import KerasTensor, Node, any_symbolic, infer, known_shape
+from jaxkeras.core.tracebacks import explain
 from jaxkeras.dtype_policies import DTypePolicyMap
 from jaxkeras.layers._base.input_spec import check_inputs
 from jaxkeras.layers._base.output_spec_cache import outputs_of
 from jaxkeras.layers._base.tensor_structures import is_convertible, is_leaf, is_shape, is_tensor, masks_of, shape_tuples
 from jaxkeras.layers._base.weights import Weights
 from jaxkeras.registry import foreign_keras, refuse_foreign_keras
-
-_IN_CALL = "In `call` of layer"
-_TRACED_VALUE = (
-    "the compiled step has no values yet where Python needs one (`if`, `while`, `int()`, `float()`, `np.*`). Write "
-    "jnp.where(condition, a, b) or jax.lax.cond(condition, f, g, x) in place of `if`, jax.lax.while_loop in place of "
-    "`while`, jnp in place of np. To look at values, compile(..., run_eagerly=True)."
-)
-_RAW_VARIABLE = (
-    "a function of jax.lax was given a Variable, which only jax.numpy and jax.nn take as it is. Write `.value`: "
-    "jax.lax.exp(self.w.value)."
-)
 
 
 def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
@@ -350,23 +341,15 @@ class Call(Weights):
             else:
                 break
         kwargs.update(kwargs.pop("kwargs", {}) if self._takes_kwargs() else {})
+        if local.frame is not None:
+            forbid_stale_arrays(self)
         try:
             with jax.named_scope(self.name):
                 call = self.call if self._remat_mode is None else self.rematerialized_call(self.call, *args, **kwargs)
                 return call(*args, **kwargs)
         except (TypeError, ValueError) as error:
-            self._explain(error)
+            explain(error, f"`call` of layer '{self.name}' ({type(self).__name__})", arguments)
             raise
-
-    def _explain(self, error: Exception) -> None:
-        """Add to an error of JAX's, from the innermost layer, what to write instead."""
-        note = None
-        if isinstance(error, jax.errors.ConcretizationTypeError):
-            note = _TRACED_VALUE
-        elif "Triggering __jax_array__()" in str(error):
-            note = _RAW_VARIABLE
-        if note is not None and not any(n.startswith(_IN_CALL) for n in getattr(error, "__notes__", ())):
-            error.add_note(f"{_IN_CALL} '{self.name}' ({type(self).__name__}): {note}")
 
     def _populate_masks(self, arguments: dict[str, Any], first: Any) -> Any:
         parameters = self._signature.parameters

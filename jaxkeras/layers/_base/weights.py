@@ -88,6 +88,12 @@ class Weights(Operation, Trackable):
                 f"            self.{name or 'w'} = self.add_weight(shape=..., name={name or 'w'!r})\n"
                 "and sublayers in `__init__`; call the model once (or `model.build(shape)`) before `apply`."
             )
+        if isinstance(shape, str):
+            given = initializer if isinstance(initializer, (tuple, list)) else "(...)"
+            raise ValueError(
+                f"The first argument of `add_weight` of layer '{self.name}' is the shape; got the string {shape!r}. "
+                f"Write self.add_weight(shape={given}, name={shape!r})."
+            )
         shape = () if shape is None else standardize_shape(shape)
         dtype = self.variable_dtype if dtype is None else standardize_dtype(dtype)
         if initializer is None:
