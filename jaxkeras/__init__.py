@@ -11,9 +11,10 @@ from jaxkeras.core import lazy_imports
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = lazy_imports.attach(__name__)
-
 
 def version() -> str:
     """The version of jaxkeras."""
     return __version__
+
+
+__getattr__, __dir__, __all__ = lazy_imports.attach(__name__)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import registry
+from jaxkeras.core import lazy_imports
 from jaxkeras.core.symbolic import op
 from jaxkeras.lookup import Get, lookup_functions
 from jaxkeras.ops import _activation
@@ -40,6 +41,14 @@ from jaxkeras.ops._activation import tanh as tanh
 from jaxkeras.ops._activation import tanh_shrink as tanh_shrink
 from jaxkeras.ops._activation import threshold as threshold
 from jaxkeras.ops._row import as_array
+
+__all__ = [
+    "celu", "deserialize", "elu", "exponential", "gelu", "get", "glu", "hard_shrink", "hard_sigmoid", "hard_silu",
+    "hard_swish", "hard_tanh", "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu",
+    "serialize", "sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid",
+    "sparsemax", "squareplus", "swish", "tanh", "tanh_shrink", "threshold",
+]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)
 
 _KIND = "keras.activations"
 

@@ -9,9 +9,15 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import registry
-from jaxkeras.core import config
+from jaxkeras.core import config, lazy_imports
 from jaxkeras.lookup import Get, lookup_functions
 from jaxkeras.ops._row import as_array
+
+__all__ = [
+    "Constraint", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "deserialize", "get", "max_norm", "min_max_norm",
+    "non_neg", "serialize", "unit_norm",
+]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)
 
 _KIND = "keras.constraints"
 

@@ -7,12 +7,14 @@ from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 from jaxkeras import registry
+from jaxkeras.core import lazy_imports
 from jaxkeras.core.policy import DTypePolicy as DTypePolicy
 from jaxkeras.core.policy import FloatDTypePolicy as FloatDTypePolicy
 from jaxkeras.core.policy import get_policy, not_quantized
 from jaxkeras.lookup import lookup_functions
 
 __all__ = ["DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "deserialize", "get", "serialize"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 
 _, serialize, deserialize = lookup_functions(

@@ -13,9 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras import registry
+from jaxkeras.core import lazy_imports
 from jaxkeras.lookup import Get, lookup_functions
 from jaxkeras.ops._row import as_array
 from jaxkeras.ops.nn import normalize
+
+__all__ = [
+    "L1", "L1L2", "L2", "OrthogonalRegularizer", "Regularizer", "deserialize", "get", "l1", "l1_l2", "l2",
+    "orthogonal_regularizer", "serialize",
+]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)
 
 _KIND = "keras.regularizers"
 

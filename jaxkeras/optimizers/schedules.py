@@ -13,8 +13,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core import lazy_imports
 from jaxkeras.lookup import lookup_functions
 from jaxkeras.registry import register
+
+__all__ = [
+    "CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay", "LearningRateSchedule",
+    "PiecewiseConstantDecay", "PolynomialDecay", "deserialize", "get", "serialize",
+]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)
 
 _KIND = "keras.optimizers.schedules"
 

@@ -1,7 +1,5 @@
-"""Pictures of images with what models say about them."""
+"""Draw bounding boxes and segmentation masks on images, and show images in a gallery."""
 
-from jaxkeras.visualization.boxes import draw_bounding_boxes as draw_bounding_boxes
-from jaxkeras.visualization.boxes import plot_bounding_box_gallery as plot_bounding_box_gallery
-from jaxkeras.visualization.gallery import plot_image_gallery as plot_image_gallery
-from jaxkeras.visualization.masks import draw_segmentation_masks as draw_segmentation_masks
-from jaxkeras.visualization.masks import plot_segmentation_mask_gallery as plot_segmentation_mask_gallery
+from jaxkeras.core import lazy_imports
+
+__getattr__, __dir__, __all__ = lazy_imports.attach(__name__)
