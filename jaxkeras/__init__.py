@@ -13,8 +13,6 @@ from jaxkeras.core import hooks, lazy_imports
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = lazy_imports.attach(__name__)
-
 
 def version() -> str:
     """The version of jaxkeras."""
@@ -28,3 +26,4 @@ def _initializer_from_name(name: str) -> Any:
 
 
 hooks.initializer_from_name = _initializer_from_name
+__getattr__, __dir__, __all__ = lazy_imports.attach(__name__)

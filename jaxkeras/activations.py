@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxkeras import registry
+from jaxkeras.core import lazy_imports
 from jaxkeras.core.symbolic import op
+from jaxkeras.lookup import Get, lookup_functions
 from jaxkeras.ops import _activation
 from jaxkeras.ops._activation import celu as celu
 from jaxkeras.ops._activation import elu as elu
@@ -39,6 +41,14 @@ from jaxkeras.ops._activation import tanh as tanh
 from jaxkeras.ops._activation import tanh_shrink as tanh_shrink
 from jaxkeras.ops._activation import threshold as threshold
 from jaxkeras.ops._row import as_array
+
+__all__ = [
+    "celu", "deserialize", "elu", "exponential", "gelu", "get", "glu", "hard_shrink", "hard_sigmoid", "hard_silu",
+    "hard_swish", "hard_tanh", "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu",
+    "serialize", "sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid",
+    "sparsemax", "squareplus", "swish", "tanh", "tanh_shrink", "threshold",
+]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)
 
 _KIND = "keras.activations"
 
@@ -140,47 +150,37 @@ for _function in (
 del _function
 
 
-def get(identifier: Any) -> Callable[..., Any]:
-    """An activation from what a user wrote.
+get: Get[Callable[..., Any]]
+get, _serialize, deserialize = lookup_functions(
+    _KIND,
+    "activation",
+    convert=lambda identifier: linear if identifier is None else identifier,
+    accepts="a name such as 'relu', a function of an array, a layer, or a config",
+    example=""">>> get("swish") is silu
+True
+>>> serialize(silu), deserialize("silu") is silu
+('silu', True)""",
+)
+
+
+def serialize(activation: Callable[..., Any]) -> Any:
+    """Return the config of an activation.
 
     Args:
-        identifier: a name, a config, a function or a layer; None for `linear`.
+        activation: a function or a layer.
 
     Returns:
-        The function.
+        The name of a built-in function, else a dict in Keras's format.
 
     Raises:
-        ValueError: for an unknown name, or something that cannot be called.
+        ValueError: for a lambda.
 
     Example:
 
-    >>> get("swish") is silu
-    True
+    >>> serialize(relu)
+    'relu'
     """
-    found = linear if identifier is None else registry.get(_KIND, identifier)
-    if not callable(found):
-        raise ValueError(
-            f"Cannot use {identifier!r} as an activation: expected a name such as 'relu', or a function of an array."
-        )
-    return found
-
-
-def serialize(activation: Any) -> Any:
-    """The config of an activation: the plain name of a built-in one, else a dict in Keras's format."""
-    config = registry.serialize(activation)
+    config = _serialize(activation)
     name = config.get("config")
     is_built_in = isinstance(name, str) and registry.registered(_KIND).get(name) is activation
     return name if is_built_in else config
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """An activation from its config.
-
-    Args:
-        config: what `serialize` returned.
-        custom_objects: `{name: function or class}` that the config may name besides what is registered.
-
-    Returns:
-        The function.
-    """
-    return registry.deserialize(config, custom_objects, kind=_KIND)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+from jaxkeras.core import lazy_imports
 from jaxkeras.core.config import disable_flash_attention as disable_flash_attention
 from jaxkeras.core.config import disable_traceback_filtering as disable_traceback_filtering
 from jaxkeras.core.config import enable_flash_attention as enable_flash_attention
@@ -27,6 +28,16 @@ from jaxkeras.core.policy import dtype_policy as dtype_policy
 from jaxkeras.core.policy import set_dtype_policy as set_dtype_policy
 from jaxkeras.core.program_cache import program_cache as program_cache
 from jaxkeras.core.program_cache import set_program_cache as set_program_cache
+
+__all__ = [
+    "backend", "disable_flash_attention", "disable_interactive_logging", "disable_traceback_filtering", "dtype_policy",
+    "enable_flash_attention", "enable_interactive_logging", "enable_traceback_filtering",
+    "enable_unsafe_deserialization", "epsilon", "floatx", "image_data_format", "is_flash_attention_enabled",
+    "is_interactive_logging_enabled", "is_traceback_filtering_enabled", "max_epochs", "max_steps_per_epoch",
+    "program_cache", "set_backend", "set_dtype_policy", "set_epsilon", "set_floatx", "set_image_data_format",
+    "set_max_epochs", "set_max_steps_per_epoch", "set_program_cache",
+]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)
 
 
 def backend() -> str:

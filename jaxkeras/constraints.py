@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxkeras import registry
-from jaxkeras.core import config
+from jaxkeras.core import config, lazy_imports
+from jaxkeras.lookup import Get, lookup_functions
 from jaxkeras.ops._row import as_array
+
+__all__ = [
+    "Constraint", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "deserialize", "get", "max_norm", "min_max_norm",
+    "non_neg", "serialize", "unit_norm",
+]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)
 
 _KIND = "keras.constraints"
 
@@ -152,45 +159,13 @@ class UnitNorm(Constraint):
 max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 
 
-def get(identifier: Any) -> Callable[..., Any] | None:
-    """A constraint from what a user wrote.
-
-    Args:
-        identifier: a name, a config, a constraint, its class, a function of a weight, or None.
-
-    Returns:
-        A function of a weight, or None for None.
-
-    Raises:
-        ValueError: for an unknown name, or something that cannot be called.
-
-    Example:
-
-    >>> get("max_norm").max_value
-    2
-    """
-    found = registry.get(_KIND, identifier)
-    if found is not None and not callable(found):
-        raise ValueError(
-            f"Cannot use {identifier!r} as a constraint: expected a name such as 'max_norm', a Constraint, or a "
-            "function of a weight."
-        )
-    return found
-
-
-def serialize(constraint: Any) -> Any:
-    """The config of a constraint, in Keras's format."""
-    return registry.serialize(constraint)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """A constraint from its config.
-
-    Args:
-        config: what `serialize` returned, or a name.
-        custom_objects: `{name: class or function}` that the config may name besides what is registered.
-
-    Returns:
-        The constraint.
-    """
-    return registry.deserialize(config, custom_objects, kind=_KIND)
+get: Get[Callable[[Any], Any] | None]
+get, serialize, deserialize = lookup_functions(
+    _KIND,
+    "constraint",
+    accepts="a name such as 'max_norm', a Constraint or its class, a config, or a function of a weight",
+    example=""">>> get("max_norm").max_value
+2
+>>> deserialize(serialize(MaxNorm(3))).max_value
+3""",
+)

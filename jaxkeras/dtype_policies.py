@@ -7,29 +7,23 @@ from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 from jaxkeras import registry
+from jaxkeras.core import lazy_imports
 from jaxkeras.core.policy import DTypePolicy as DTypePolicy
 from jaxkeras.core.policy import FloatDTypePolicy as FloatDTypePolicy
 from jaxkeras.core.policy import get_policy, not_quantized
-from jaxkeras.registry import deserialize as deserialize
+from jaxkeras.lookup import lookup_functions
 
 __all__ = ["DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "deserialize", "get", "serialize"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 
-def serialize(dtype_policy: DTypePolicy) -> dict[str, Any]:
-    """A policy as a config that JSON can hold.
-
-    Args:
-        dtype_policy: the policy.
-
-    Returns:
-        What `deserialize` makes the policy of again.
-
-    Example:
-
-    >>> deserialize(serialize(DTypePolicy("mixed_bfloat16"))).name
-    'mixed_bfloat16'
-    """
-    return registry.serialize(dtype_policy)
+_, serialize, deserialize = lookup_functions(
+    "keras.dtype_policies",
+    "dtype_policy",
+    accepts="a DTypePolicy or its config",
+    example=""">>> deserialize(serialize(DTypePolicy("mixed_bfloat16"))).name
+'mixed_bfloat16'""",
+)
 
 
 def get(identifier: Any) -> DTypePolicy:
@@ -52,7 +46,7 @@ def get(identifier: Any) -> DTypePolicy:
     """
     if not isinstance(identifier, dict):
         return get_policy(identifier)
-    policy = deserialize(identifier, kind="keras.dtype_policies")
+    policy = deserialize(identifier)
     if not isinstance(policy, DTypePolicy):
         raise ValueError(
             f"No dtype policy can be made of the config {identifier!r}. Expected what dtype_policies.serialize "
@@ -182,7 +176,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> DTypePolicyMap:
         """A map from what `get_config` returned."""
-        return cls(**{**config, "policy_map": deserialize(config["policy_map"], custom_objects)})
+        return cls(**{**config, "policy_map": registry.deserialize(config["policy_map"], custom_objects)})
 
     def __repr__(self) -> str:
         entries = {key: policy.name for key, policy in self._policies.items()}

@@ -1,5 +1,6 @@
 """Mixed precision under Keras's names."""
 
+from jaxkeras.core import lazy_imports
 from jaxkeras.core.policy import DTypePolicy as DTypePolicy
 from jaxkeras.core.policy import DTypePolicy as Policy
 from jaxkeras.core.policy import dtype_policy as dtype_policy
@@ -12,3 +13,4 @@ __all__ = [
     "DTypePolicy", "LossScaleOptimizer", "Policy", "dtype_policy", "global_policy", "set_dtype_policy",
     "set_global_policy",
 ]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)

@@ -17,12 +17,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxkeras.core import config, jax_config
+from jaxkeras.core import config, jax_config, lazy_imports
 from jaxkeras.core.dtypes import is_float_dtype, is_int_dtype, standardize_dtype
 from jaxkeras.core.seeds import SeedGenerator as SeedGenerator
 from jaxkeras.core.seeds import draw_key
 from jaxkeras.core.symbolic import op
 from jaxkeras.registry import register
+
+__all__ = [
+    "SeedGenerator", "beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint", "shuffle",
+    "truncated_normal", "uniform",
+]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)
 
 register("keras.random")(SeedGenerator)
 

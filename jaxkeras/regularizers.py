@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,8 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras import registry
+from jaxkeras.core import lazy_imports
+from jaxkeras.lookup import Get, lookup_functions
 from jaxkeras.ops._row import as_array
 from jaxkeras.ops.nn import normalize
+
+__all__ = [
+    "L1", "L1L2", "L2", "OrthogonalRegularizer", "Regularizer", "deserialize", "get", "l1", "l1_l2", "l2",
+    "orthogonal_regularizer", "serialize",
+]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)
 
 _KIND = "keras.regularizers"
 
@@ -193,45 +201,13 @@ class OrthogonalRegularizer(Regularizer):
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 
-def get(identifier: Any) -> Callable[..., Any] | None:
-    """A regularizer from what a user wrote.
-
-    Args:
-        identifier: a name, a config, a regularizer, its class, a function of a weight, or None.
-
-    Returns:
-        A function of a weight, or None for None.
-
-    Raises:
-        ValueError: for an unknown name, or something that cannot be called.
-
-    Example:
-
-    >>> get("l2").l2
-    0.01
-    """
-    found = registry.get(_KIND, identifier)
-    if found is not None and not callable(found):
-        raise ValueError(
-            f"Cannot use {identifier!r} as a regularizer: expected a name such as 'l2', a Regularizer, or a "
-            "function of a weight."
-        )
-    return found
-
-
-def serialize(regularizer: Any) -> Any:
-    """The config of a regularizer, in Keras's format."""
-    return registry.serialize(regularizer)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """A regularizer from its config.
-
-    Args:
-        config: what `serialize` returned, or a name.
-        custom_objects: `{name: class or function}` that the config may name besides what is registered.
-
-    Returns:
-        The regularizer.
-    """
-    return registry.deserialize(config, custom_objects, kind=_KIND)
+get: Get[Callable[[Any], Any] | None]
+get, serialize, deserialize = lookup_functions(
+    _KIND,
+    "regularizer",
+    accepts="a name such as 'l2', a Regularizer or its class, a config, or a function of a weight",
+    example=""">>> get("l2").l2
+0.01
+>>> deserialize(serialize(L2(0.5))).l2
+0.5""",
+)

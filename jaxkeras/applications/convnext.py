@@ -11,6 +11,7 @@ from jaxkeras.applications.common import Application, chain, member, only_channe
 from jaxkeras.applications.files import Pretrained
 from jaxkeras.applications.imagenet_utils import IMAGENET_MEAN, IMAGENET_STD, preprocessing
 from jaxkeras.applications.imagenet_utils import decode_predictions as decode_predictions
+from jaxkeras.core import lazy_imports
 from jaxkeras.initializers import Constant
 from jaxkeras.layers import (
     Activation,
@@ -22,6 +23,12 @@ from jaxkeras.layers import (
     Normalization,
 )
 from jaxkeras.models import Model, Sequential
+
+__all__ = [
+    "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge", "decode_predictions",
+    "preprocess_input",
+]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)
 
 
 class Row(NamedTuple):

@@ -8,6 +8,7 @@ from jaxkeras.applications.common import Application, chain, member, only_channe
 from jaxkeras.applications.files import Pretrained
 from jaxkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jaxkeras.applications.imagenet_utils import preprocessing
+from jaxkeras.core import lazy_imports
 from jaxkeras.layers import (
     Activation,
     AveragePooling2D,
@@ -19,6 +20,9 @@ from jaxkeras.layers import (
     ZeroPadding2D,
 )
 from jaxkeras.models import Model
+
+__all__ = ["DenseNet121", "DenseNet169", "DenseNet201", "decode_predictions", "preprocess_input"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 _GROWTH = 32
 

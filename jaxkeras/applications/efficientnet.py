@@ -9,6 +9,7 @@ from jaxkeras.applications.common import Application, chain, channel_axis, corre
 from jaxkeras.applications.files import Pretrained
 from jaxkeras.applications.imagenet_utils import IMAGENET_STD, preprocessing
 from jaxkeras.applications.imagenet_utils import decode_predictions as decode_predictions
+from jaxkeras.core import lazy_imports
 from jaxkeras.layers import (
     Activation,
     Add,
@@ -25,6 +26,12 @@ from jaxkeras.layers import (
     ZeroPadding2D,
 )
 from jaxkeras.models import Model
+
+__all__ = [
+    "EfficientNetB0", "EfficientNetB1", "EfficientNetB2", "EfficientNetB3", "EfficientNetB4", "EfficientNetB5",
+    "EfficientNetB6", "EfficientNetB7", "decode_predictions", "preprocess_input",
+]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)
 
 # Configs, so that each layer gets an initializer of its own.
 CONV_INIT = {

@@ -11,9 +11,16 @@ from jaxkeras.applications.efficientnet import CONV_INIT, DENSE_INIT, conv_norm,
 from jaxkeras.applications.files import Pretrained
 from jaxkeras.applications.imagenet_utils import IMAGENET_MEAN, IMAGENET_STD, preprocessing
 from jaxkeras.applications.imagenet_utils import decode_predictions as decode_predictions
+from jaxkeras.core import lazy_imports
 from jaxkeras.initializers import Constant
 from jaxkeras.layers import BatchNormalization, DepthwiseConv2D, Normalization, Rescaling
 from jaxkeras.models import Model
+
+__all__ = [
+    "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2", "EfficientNetV2B3", "EfficientNetV2L",
+    "EfficientNetV2M", "EfficientNetV2S", "decode_predictions", "preprocess_input",
+]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)
 
 _MOMENTUM = 0.9
 _DROP_CONNECT = 0.2

@@ -11,7 +11,11 @@ import numpy as np
 
 from jaxkeras import ops
 from jaxkeras.applications.files import fetch
+from jaxkeras.core import lazy_imports
 from jaxkeras.core.config import floatx, standardize_data_format
+
+__all__ = ["decode_predictions", "preprocess_input"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 _MODES = ("caffe", "tf", "torch")
 # Of the pixels of ImageNet: of red, green, blue in [0, 1], and of blue, green, red in [0, 255].

@@ -12,8 +12,12 @@ from jaxkeras.applications.files import Pretrained
 from jaxkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jaxkeras.applications.imagenet_utils import preprocessing
 from jaxkeras.applications.inception_v3 import average, branch, concatenate, conv_norm_relu, stem
+from jaxkeras.core import lazy_imports
 from jaxkeras.layers import Activation, Conv2D, Layer, MaxPooling2D
 from jaxkeras.models import Model
+
+__all__ = ["InceptionResNetV2", "decode_predictions", "preprocess_input"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 _FILE = Pretrained(
     "inception_resnet_v2/",

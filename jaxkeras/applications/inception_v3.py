@@ -9,8 +9,12 @@ from jaxkeras.applications.common import Application, channel_axis, document
 from jaxkeras.applications.files import Pretrained
 from jaxkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jaxkeras.applications.imagenet_utils import preprocessing
+from jaxkeras.core import lazy_imports
 from jaxkeras.layers import Activation, AveragePooling2D, BatchNormalization, Concatenate, Conv2D, MaxPooling2D
 from jaxkeras.models import Model
+
+__all__ = ["InceptionV3", "decode_predictions", "preprocess_input"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 _FILE = Pretrained(
     "inception_v3/",

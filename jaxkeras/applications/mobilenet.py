@@ -8,6 +8,7 @@ from jaxkeras.applications.common import Application, chain, channel_axis, docum
 from jaxkeras.applications.files import Pretrained
 from jaxkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jaxkeras.applications.imagenet_utils import preprocessing
+from jaxkeras.core import lazy_imports
 from jaxkeras.layers import (
     Activation,
     BatchNormalization,
@@ -21,6 +22,9 @@ from jaxkeras.layers import (
     ZeroPadding2D,
 )
 from jaxkeras.models import Model
+
+__all__ = ["MobileNet", "decode_predictions", "preprocess_input"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 _SIZES = (128, 160, 192, 224)
 _ALPHAS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}

@@ -18,8 +18,12 @@ from jaxkeras.applications.common import (
 from jaxkeras.applications.files import Pretrained
 from jaxkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jaxkeras.applications.imagenet_utils import preprocessing
+from jaxkeras.core import lazy_imports
 from jaxkeras.layers import Add, BatchNormalization, Conv2D, DepthwiseConv2D, Layer, ReLU, ZeroPadding2D
 from jaxkeras.models import Model
+
+__all__ = ["MobileNetV2", "decode_predictions", "preprocess_input"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 _SIZES = (96, 128, 160, 192, 224)
 _ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)

@@ -17,6 +17,7 @@ from jaxkeras.applications.common import (
 from jaxkeras.applications.files import Pretrained
 from jaxkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jaxkeras.applications.imagenet_utils import preprocessing
+from jaxkeras.core import lazy_imports
 from jaxkeras.layers import (
     Activation,
     Add,
@@ -33,6 +34,9 @@ from jaxkeras.layers import (
     ZeroPadding2D,
 )
 from jaxkeras.models import Model
+
+__all__ = ["MobileNetV3Large", "MobileNetV3Small", "decode_predictions", "preprocess_input"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 # MD5 of the files of weights.
 _HASHES = {

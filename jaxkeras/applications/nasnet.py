@@ -8,6 +8,7 @@ from jaxkeras.applications.common import Application, chain, correct_pad, image_
 from jaxkeras.applications.files import Pretrained
 from jaxkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jaxkeras.applications.imagenet_utils import preprocessing
+from jaxkeras.core import lazy_imports
 from jaxkeras.layers import (
     Activation,
     Add,
@@ -22,6 +23,9 @@ from jaxkeras.layers import (
     ZeroPadding2D,
 )
 from jaxkeras.models import Model
+
+__all__ = ["NASNetLarge", "NASNetMobile", "decode_predictions", "preprocess_input"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 
 class Row(NamedTuple):

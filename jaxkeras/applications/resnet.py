@@ -9,8 +9,12 @@ from jaxkeras.applications.common import Application, chain, channel_axis, membe
 from jaxkeras.applications.files import Pretrained
 from jaxkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jaxkeras.applications.imagenet_utils import preprocessing
+from jaxkeras.core import lazy_imports
 from jaxkeras.layers import Activation, Add, BatchNormalization, Conv2D, MaxPooling2D, ZeroPadding2D
 from jaxkeras.models import Model
+
+__all__ = ["ResNet101", "ResNet152", "ResNet50", "decode_predictions", "preprocess_input"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 _FILTERS = (64, 128, 256, 512)
 

@@ -6,6 +6,10 @@ from jaxkeras.applications.common import member
 from jaxkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jaxkeras.applications.imagenet_utils import preprocessing
 from jaxkeras.applications.resnet import ResNet, Row
+from jaxkeras.core import lazy_imports
+
+__all__ = ["ResNet101V2", "ResNet152V2", "ResNet50V2", "decode_predictions", "preprocess_input"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 ResNet50V2 = member(
     ResNet,

@@ -8,8 +8,12 @@ from jaxkeras.applications.common import Application, chain, channel_axis, docum
 from jaxkeras.applications.files import Pretrained
 from jaxkeras.applications.imagenet_utils import decode_predictions as decode_predictions
 from jaxkeras.applications.imagenet_utils import preprocessing
+from jaxkeras.core import lazy_imports
 from jaxkeras.layers import Activation, Add, BatchNormalization, Conv2D, Layer, MaxPooling2D, SeparableConv2D
 from jaxkeras.models import Model
+
+__all__ = ["Xception", "decode_predictions", "preprocess_input"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 _FILE = Pretrained(
     "xception/",

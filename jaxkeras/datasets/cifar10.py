@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from jaxkeras.core import lazy_imports
 from jaxkeras.datasets.catalog import fetch
 from jaxkeras.datasets.readers import as_image_batch, read_cifar
 from jaxkeras.datasets.split import Split
+
+__all__ = ["load_data"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 
 def load_data() -> Split:

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxkeras.core import lazy_imports
 from jaxkeras.datasets.readers import read_npz
 from jaxkeras.datasets.split import Split, shuffle, split
+
+__all__ = ["load_data"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 _FILE = Path(__file__).parent / "embedded" / "digits.npz"
 

@@ -6,10 +6,14 @@ import warnings
 
 import numpy as np
 
+from jaxkeras.core import lazy_imports
 from jaxkeras.datasets.catalog import fetch
 from jaxkeras.datasets.readers import read_json, read_npz
 from jaxkeras.datasets.split import Split, shuffle
 from jaxkeras.datasets.text import encode
+
+__all__ = ["get_word_index", "load_data"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 
 def load_data(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from jaxkeras.core import lazy_imports
 from jaxkeras.datasets.catalog import fetch
 from jaxkeras.datasets.readers import read_npz
 from jaxkeras.datasets.split import Split
+
+__all__ = ["load_data"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 
 def load_data(path: str = "mnist.npz") -> Split:

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxkeras.core import lazy_imports
 from jaxkeras.datasets.split import Split, shuffle, split
+
+__all__ = ["load_data"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 _FILE = Path(__file__).parent / "embedded" / "movie_snippets.tsv.gz"
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from jaxkeras.core import lazy_imports
 from jaxkeras.datasets.catalog import fetch
 from jaxkeras.datasets.readers import read_json, read_npz
 from jaxkeras.datasets.split import Split, shuffle, split
 from jaxkeras.datasets.text import encode
+
+__all__ = ["get_label_names", "get_word_index", "load_data"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 _TOPICS = """
     cocoa grain veg-oil earn acq wheat copper housing money-supply coffee sugar trade reserves ship cotton carcass crude

@@ -1,6 +1,5 @@
 """Knowledge distillation: a small model learns from a large one."""
 
-from jaxkeras.distillation.distiller import Distiller as Distiller
-from jaxkeras.distillation.losses import DistillationLoss as DistillationLoss
-from jaxkeras.distillation.losses import FeatureDistillation as FeatureDistillation
-from jaxkeras.distillation.losses import LogitsDistillation as LogitsDistillation
+from jaxkeras.core import lazy_imports
+
+__getattr__, __dir__, __all__ = lazy_imports.attach(__name__)

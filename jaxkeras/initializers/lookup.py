@@ -1,73 +1,47 @@
-"""From names and configs to initializers, and back."""
+"""Initializers from names and configs, and back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxkeras import registry
 from jaxkeras.core.dtypes import standardize_dtype
 from jaxkeras.core.variable import Variable
 from jaxkeras.initializers.base import KIND
+from jaxkeras.lookup import Get, lookup_functions
 
 
-def get(identifier: Any) -> Callable[..., Any] | None:
-    """An initializer from what a user wrote.
+def _from_array(identifier: Any) -> Any:
+    """An initializer that returns the array it was made from; anything but an array is returned as it is."""
+    if not isinstance(identifier, (np.ndarray, np.generic, jax.Array, Variable)):
+        return identifier
 
-    Args:
-        identifier: a name, a config, an initializer, its class, a function `(shape, dtype=None) -> array`, an array
-            (used as the value itself), or None.
-
-    Returns:
-        Something to call with `(shape, dtype=...)`, or None for None.
-
-    Raises:
-        ValueError: for an unknown name, or something that cannot be called.
-
-    Example:
-
-    >>> get("he_normal").scale
-    2.0
-    """
-    if isinstance(identifier, (np.ndarray, np.generic, jax.Array, Variable)):
-        return _given(identifier)
-    found = registry.get(KIND, identifier)
-    if found is not None and not callable(found):
-        raise ValueError(
-            f"Cannot use {identifier!r} as an initializer: expected a name such as 'glorot_uniform', an Initializer, "
-            "an array, or a function of (shape, dtype)."
-        )
-    return found
-
-
-def _given(array: Any) -> Callable[..., jax.Array]:
     def initialize(shape: Sequence[int], dtype: Any = None) -> jax.Array:
-        if tuple(shape) != tuple(array.shape):
+        if tuple(shape) != tuple(identifier.shape):
             raise ValueError(
-                f"The array given as initializer has shape {tuple(array.shape)}, the weight has shape {tuple(shape)}."
+                f"The array given as initializer has shape {tuple(identifier.shape)}, but the weight has shape "
+                f"{tuple(shape)}."
             )
-        return jnp.asarray(array, standardize_dtype(dtype))
+        return jnp.asarray(identifier, standardize_dtype(dtype))
 
     return initialize
 
 
-def serialize(initializer: Any) -> Any:
-    """The config of an initializer, in Keras's format."""
-    return registry.serialize(initializer)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """An initializer from its config.
-
-    Args:
-        config: what `serialize` returned, or a name.
-        custom_objects: `{name: class or function}` that the config may name besides what is registered.
-
-    Returns:
-        The initializer.
-    """
-    return registry.deserialize(config, custom_objects, kind=KIND)
+get: Get[Callable[..., Any] | None]
+get, serialize, deserialize = lookup_functions(
+    KIND,
+    "initializer",
+    convert=_from_array,
+    accepts=(
+        "a name such as 'glorot_uniform', an Initializer or its class, a config, an array (the value itself), or a "
+        "function f(shape, dtype)"
+    ),
+    example=""">>> get("he_normal").scale
+2.0
+>>> deserialize(serialize(get("he_normal"))).scale
+2.0""",
+)

@@ -1,51 +1,5 @@
 """Losses: pure functions of targets and predictions, and the classes that weigh, mask and average them."""
 
-from jaxkeras.losses.classes import CTC as CTC
-from jaxkeras.losses.classes import BinaryCrossentropy as BinaryCrossentropy
-from jaxkeras.losses.classes import BinaryFocalCrossentropy as BinaryFocalCrossentropy
-from jaxkeras.losses.classes import CategoricalCrossentropy as CategoricalCrossentropy
-from jaxkeras.losses.classes import CategoricalFocalCrossentropy as CategoricalFocalCrossentropy
-from jaxkeras.losses.classes import CategoricalGeneralizedCrossEntropy as CategoricalGeneralizedCrossEntropy
-from jaxkeras.losses.classes import CategoricalHinge as CategoricalHinge
-from jaxkeras.losses.classes import Circle as Circle
-from jaxkeras.losses.classes import CosineSimilarity as CosineSimilarity
-from jaxkeras.losses.classes import Dice as Dice
-from jaxkeras.losses.classes import Hinge as Hinge
-from jaxkeras.losses.classes import Huber as Huber
-from jaxkeras.losses.classes import KLDivergence as KLDivergence
-from jaxkeras.losses.classes import LogCosh as LogCosh
-from jaxkeras.losses.classes import LossFunctionWrapper as LossFunctionWrapper
-from jaxkeras.losses.classes import MeanAbsoluteError as MeanAbsoluteError
-from jaxkeras.losses.classes import MeanAbsolutePercentageError as MeanAbsolutePercentageError
-from jaxkeras.losses.classes import MeanSquaredError as MeanSquaredError
-from jaxkeras.losses.classes import MeanSquaredLogarithmicError as MeanSquaredLogarithmicError
-from jaxkeras.losses.classes import Poisson as Poisson
-from jaxkeras.losses.classes import SparseCategoricalCrossentropy as SparseCategoricalCrossentropy
-from jaxkeras.losses.classes import SquaredHinge as SquaredHinge
-from jaxkeras.losses.classes import Tversky as Tversky
-from jaxkeras.losses.crossentropy import binary_crossentropy as binary_crossentropy
-from jaxkeras.losses.crossentropy import binary_focal_crossentropy as binary_focal_crossentropy
-from jaxkeras.losses.crossentropy import categorical_crossentropy as categorical_crossentropy
-from jaxkeras.losses.crossentropy import categorical_focal_crossentropy as categorical_focal_crossentropy
-from jaxkeras.losses.crossentropy import categorical_generalized_cross_entropy as categorical_generalized_cross_entropy
-from jaxkeras.losses.crossentropy import kl_divergence as kl_divergence
-from jaxkeras.losses.crossentropy import poisson as poisson
-from jaxkeras.losses.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
-from jaxkeras.losses.ctc import ctc as ctc
-from jaxkeras.losses.lookup import deserialize as deserialize
-from jaxkeras.losses.lookup import get as get
-from jaxkeras.losses.lookup import serialize as serialize
-from jaxkeras.losses.loss import Loss as Loss
-from jaxkeras.losses.margin import categorical_hinge as categorical_hinge
-from jaxkeras.losses.margin import hinge as hinge
-from jaxkeras.losses.margin import squared_hinge as squared_hinge
-from jaxkeras.losses.overlap import circle as circle
-from jaxkeras.losses.overlap import dice as dice
-from jaxkeras.losses.overlap import tversky as tversky
-from jaxkeras.losses.regression import cosine_similarity as cosine_similarity
-from jaxkeras.losses.regression import huber as huber
-from jaxkeras.losses.regression import log_cosh as log_cosh
-from jaxkeras.losses.regression import mean_absolute_error as mean_absolute_error
-from jaxkeras.losses.regression import mean_absolute_percentage_error as mean_absolute_percentage_error
-from jaxkeras.losses.regression import mean_squared_error as mean_squared_error
-from jaxkeras.losses.regression import mean_squared_logarithmic_error as mean_squared_logarithmic_error
+from jaxkeras.core import lazy_imports
+
+__getattr__, __dir__, __all__ = lazy_imports.attach(__name__)

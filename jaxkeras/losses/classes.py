@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from jaxkeras.losses.alignment import ctc
 from jaxkeras.losses.crossentropy import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -17,7 +18,6 @@ from jaxkeras.losses.crossentropy import (
     poisson,
     sparse_categorical_crossentropy,
 )
-from jaxkeras.losses.ctc import ctc
 from jaxkeras.losses.loss import Loss, squeeze_or_expand_to_same_rank
 from jaxkeras.losses.margin import categorical_hinge, hinge, squared_hinge
 from jaxkeras.losses.overlap import circle, dice, tversky

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxkeras import registry
+from jaxkeras.lookup import lookup_functions
 from jaxkeras.optimizers.base import Optimizer
 from jaxkeras.optimizers.optax_bridge import OptaxOptimizer, aliases, is_transformation
 
@@ -66,35 +67,19 @@ def _by_name(name: str) -> Any:
     raise registry.unknown("optimizer", name, keras | set(aliases()))
 
 
-def serialize(optimizer: Optimizer) -> dict[str, Any]:
-    """The config of an optimizer, in Keras's format.
-
-    Args:
-        optimizer: an optimizer.
-
-    Example:
-
-    >>> from jaxkeras.optimizers import SGD
-    >>> serialize(SGD())["class_name"]
-    'SGD'
-    """
-    return registry.serialize(optimizer)
-
-
-def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The optimizer of a config, not built.
-
-    Args:
-        config: what `serialize` returned; the case of built-in names does not matter.
-        custom_objects: `{name: class}` for optimizers of your own that are not registered.
-
-    Returns:
-        The optimizer.
-
-    Raises:
-        ValueError: for a name that is neither registered nor given.
-    """
+def _ignore_case(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None) -> tuple[Any, Any]:
     name = config.get("class_name")
     if isinstance(name, str) and name not in (custom_objects or {}) and registry.find(_KIND, name.lower()):
         config = {**config, "class_name": name.lower()}
-    return registry.deserialize(dict(config), custom_objects, kind=_KIND)
+    return dict(config), custom_objects
+
+
+_, serialize, deserialize = lookup_functions(
+    _KIND,
+    "optimizer",
+    prepare=_ignore_case,
+    accepts="an Optimizer or its config",
+    example=""">>> from jaxkeras.optimizers import SGD
+>>> deserialize(serialize(SGD(0.5))).get_config()["learning_rate"]
+0.5""",
+)

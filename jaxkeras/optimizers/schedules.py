@@ -13,8 +13,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxkeras import registry
+from jaxkeras.core import lazy_imports
+from jaxkeras.lookup import lookup_functions
 from jaxkeras.registry import register
+
+__all__ = [
+    "CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay", "LearningRateSchedule",
+    "PiecewiseConstantDecay", "PolynomialDecay", "deserialize", "get", "serialize",
+]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)
 
 _KIND = "keras.optimizers.schedules"
 
@@ -369,46 +376,13 @@ class CosineDecayRestarts(_Named):
         return self.initial_learning_rate * ((np.float32(1) - alpha) * cosine + alpha)
 
 
-def get(identifier: Any) -> Any:
-    """A schedule from a config, or a callable as it is.
-
-    Args:
-        identifier: None, a config, a class, or any callable from a step to a rate.
-
-    Returns:
-        None or a callable.
-
-    Raises:
-        ValueError: for an unknown name.
-    """
-    return registry.get(_KIND, identifier)
-
-
-def serialize(learning_rate_schedule: Any) -> dict[str, Any]:
-    """The config of a schedule, in Keras's format.
-
-    Args:
-        learning_rate_schedule: a `LearningRateSchedule`, or a registered function.
-
-    Example:
-
-    >>> serialize(ExponentialDecay(0.1, 10, 0.5))["class_name"]
-    'ExponentialDecay'
-    """
-    return registry.serialize(learning_rate_schedule)
-
-
-def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The schedule of a config.
-
-    Args:
-        config: what `serialize` returned.
-        custom_objects: `{name: class}` for schedules of your own that are not registered.
-
-    Returns:
-        The schedule.
-
-    Raises:
-        ValueError: for a name that is neither registered nor given.
-    """
-    return registry.deserialize(config, custom_objects, kind=_KIND)
+get, serialize, deserialize = lookup_functions(
+    _KIND,
+    "learning_rate_schedule",
+    accepts="a name such as 'ExponentialDecay', a schedule or its class, a config, or a function of the step",
+    example=""">>> schedule = ExponentialDecay(0.1, 10, 0.5)
+>>> get(schedule) is schedule
+True
+>>> deserialize(serialize(schedule)).decay_steps
+10""",
+)

@@ -1,5 +1,6 @@
 """Files: `.keras`, `.weights.h5` and `.h5`, in Keras's own layouts; and the names that configs may use."""
 
+from jaxkeras.core import lazy_imports
 from jaxkeras.registry import CustomObjectScope as CustomObjectScope
 from jaxkeras.registry import custom_object_scope as custom_object_scope
 from jaxkeras.registry import deserialize as deserialize_keras_object
@@ -19,3 +20,4 @@ __all__ = [
     "get_registered_name", "get_registered_object", "load_model", "load_weights", "register_keras_serializable",
     "save_model", "save_weights", "serialize_keras_object",
 ]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)

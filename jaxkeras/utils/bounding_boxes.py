@@ -13,10 +13,16 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import registry
-from jaxkeras.core import config
+from jaxkeras.core import config, lazy_imports
 from jaxkeras.layers.preprocessing.image.bounding_boxes import clip_to_image_size as clip_to_image_size
 from jaxkeras.layers.preprocessing.image.bounding_boxes import convert_format as convert_format
 from jaxkeras.layers.preprocessing.image.bounding_boxes import projected
+
+__all__ = [
+    "affine_transform", "clip_to_image_size", "compute_ciou", "compute_iou", "convert_format", "crop",
+    "decode_deltas_to_boxes", "encode_box_to_deltas", "pad",
+]  # fmt: skip
+__dir__ = lazy_imports.public_dir(__name__)
 
 Array = jax.Array
 _CODINGS = ("center_xywh", "center_yxhw")

@@ -1,8 +1,10 @@
-"""Models as estimators of scikit-learn, which is imported when one of them is first asked for."""
+"""Models as scikit-learn estimators. scikit-learn is imported when the first of them is used."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from jaxkeras.core import lazy_imports
 
 if TYPE_CHECKING:
     from jaxkeras.wrappers.estimators import SKLearnClassifier as SKLearnClassifier
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
     from jaxkeras.wrappers.estimators import SKLearnTransformer as SKLearnTransformer
 
 __all__ = ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer"]
+__dir__ = lazy_imports.public_dir(__name__)
 
 
 def __getattr__(name: str) -> Any:
@@ -24,7 +27,3 @@ def __getattr__(name: str) -> Any:
             f'wrappers.{name} needs scikit-learn 1.6 or newer: pip install "scikit-learn>=1.6"'
         ) from error
     return getattr(estimators, name)
-
-
-def __dir__() -> list[str]:
-    return __all__

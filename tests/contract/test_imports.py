@@ -10,7 +10,7 @@ import jaxkeras
 
 ROOT = pathlib.Path(jaxkeras.__file__).parent
 ORDER = [
-    ["core"], ["registry"], ["ops"], ["lowering"],
+    ["core"], ["registry"], ["lookup"], ["ops"], ["lowering"],
     ["random", "initializers", "activations", "regularizers", "constraints", "dtype_policies", "tree", "config"],
     ["layers"], ["losses", "metrics", "optimizers"], ["data"], ["training"], ["callbacks"], ["saving"],
     ["distribution"],
