@@ -6,9 +6,9 @@ from typing import Unpack
 
 import jax.numpy as jnp
 
-from jaxkeras.optimizers.at_rest import Rate
 from jaxkeras.optimizers.base import Optimizer, Options, OptionsButDecay, with_options
 from jaxkeras.optimizers.rule import Array, Rule, Scalars, Slots, one_minus, ordinal, slots_like_parameter
+from jaxkeras.optimizers.variables import Rate
 from jaxkeras.registry import register
 
 _MOMENTS = {"momentum": 0.0, "velocity": 0.0}

@@ -7,9 +7,9 @@ from typing import Any, Unpack
 import jax.numpy as jnp
 
 from jaxkeras.core.variable import Variable
-from jaxkeras.optimizers.at_rest import Rate
 from jaxkeras.optimizers.base import Optimizer, Options, with_options
 from jaxkeras.optimizers.rule import Array, Rule, Scalars, Slot, Slots, ordinal, slots_like_parameter
+from jaxkeras.optimizers.variables import Rate
 from jaxkeras.registry import register
 
 
@@ -304,5 +304,5 @@ class Adafactor(Optimizer):
     def rule(self) -> Rule:
         return adafactor(self.beta_2_decay, self.epsilon_1, self.epsilon_2, self.clip_threshold)
 
-    def _slot_cell_name(self, variable: Variable, slot: str) -> str:
-        return variable.name if slot in ("r", "c") else super()._slot_cell_name(variable, slot)
+    def _slot_variable_name(self, variable: Variable, slot: str) -> str:
+        return variable.name if slot in ("r", "c") else super()._slot_variable_name(variable, slot)

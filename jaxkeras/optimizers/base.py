@@ -1,35 +1,33 @@
-"""`Optimizer`: a pair of pure functions, `init` and `update`, with the face of a Keras optimizer.
+"""`Optimizer`: a pair of pure functions, `init` and `update`, with Keras's API.
 
-At rest the state lives in `Variable` cells that `build` makes, in the order in which Keras stores them. In flight it is
-a dict of trees, `{"iterations": ..., "learning_rate": ..., "<slot>": tree like params, ...}`, and `update` maps
-`(grads, state, params)` to `(new params, new state)`. A subclass gives either a `rule` (pure, as all optimizers here)
-or, as in Keras, its own `build` and `update_step`, which then run on cells bound to a frame.
+Between steps the state is held by the variables that `build` creates, in Keras's order. Inside a step it is a dict of
+trees, `{"iterations": ..., "learning_rate": ..., "<slot>": tree like params, ...}`, and `update` maps
+`(grads, state, params)` to `(new params, new state)`. A subclass defines either a `rule` (a pure function, as all
+optimizers of this package do) or, as in Keras, `build` and `update_step`, which are then run on bound variables.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict, TypeVar
 
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.core.tracking import nest
 from jaxkeras.core.variable import Variable
-from jaxkeras.optimizers import frames, options
-from jaxkeras.optimizers.at_rest import AtRest, Rate, State, is_cell
+from jaxkeras.optimizers import functionalize, options
+from jaxkeras.optimizers.keras_api import KerasAPI, Tree
 from jaxkeras.optimizers.rule import Array, Rule, Slot, cast, scalar
+from jaxkeras.optimizers.variables import Rate, State, is_variable
 
-Tree = Any
 F = TypeVar("F", bound=Callable[..., None])
 
 
 class OptionsButDecay(TypedDict, total=False):
-    """The options that every optimizer takes, but for weight decay; see `Optimizer`."""
+    """The options that all optimizers share, except for weight decay; see `Optimizer`."""
 
     clipnorm: float | None
     clipvalue: float | None
@@ -43,13 +41,13 @@ class OptionsButDecay(TypedDict, total=False):
 
 
 class Options(OptionsButDecay, total=False):
-    """The options that every optimizer takes; see `Optimizer`."""
+    """The options that all optimizers share; see `Optimizer`."""
 
     weight_decay: float | None
 
 
 class ParamInfo(NamedTuple):
-    """What is known of a leaf for which no `Variable` stands; it reads like one."""
+    """What is known of a parameter that has no `Variable`; it has the same attributes."""
 
     path: str
     name: str
@@ -60,42 +58,52 @@ class ParamInfo(NamedTuple):
 
 
 class Leaves(NamedTuple):
-    """The structure of the parameters: what is known of each leaf, and the tree they are leaves of."""
+    """The structure of the parameters.
 
-    infos: list[Any]  # of Variable or ParamInfo
+    Attributes:
+        infos: a `Variable` or a `ParamInfo` for each leaf.
+        treedef: the structure of the tree.
+    """
+
+    infos: list[Any]
     treedef: Any
 
     def flatten(self, tree: Tree) -> list[Any]:
+        """The entries of a tree at the leaves of the parameters."""
         return self.treedef.flatten_up_to(tree)
 
 
-class Optimizer(AtRest):
+class Optimizer(KerasAPI):
     """Base class of optimizers.
 
-    To write one as in Keras, override `build` (make slots with `add_variable_from_reference`) and
-    `update_step(gradient, variable, learning_rate)` (change them with `self.assign`). To write one as pure functions,
+    To write an optimizer as in Keras, override `build` (create slots with `add_variable_from_reference`) and
+    `update_step(gradient, variable, learning_rate)` (update them with `self.assign`). To write it as pure functions,
     override `rule`.
 
     Args:
-        learning_rate: a number, a schedule, or any function of the step (or of nothing; it is then evaluated once,
-            when a program is traced).
-        weight_decay: shrink every parameter by this times the learning rate before each step (decoupled, as in
-            Loshchilov and Hutter, https://arxiv.org/abs/1711.05101).
-        clipnorm: the largest 2-norm of the gradient of one parameter.
-        clipvalue: the largest absolute value of an element of a gradient.
-        global_clipnorm: the largest 2-norm of all gradients taken together.
+        learning_rate: a number, a `LearningRateSchedule`, or any function of the step. A function without arguments
+            is evaluated once, when a program is traced.
+        weight_decay: before each step, multiply every parameter by `1 - learning_rate * weight_decay` (decoupled
+            weight decay). None for no decay.
+        clipnorm: the largest 2-norm of the gradient of one parameter; larger gradients are scaled down.
+        clipvalue: the largest absolute value of an element of a gradient; larger values are clipped.
+        global_clipnorm: the largest joint 2-norm of all gradients; larger ones are scaled down by a common factor.
         use_ema: keep an exponential moving average of the parameters, which replaces them when training ends.
-        ema_momentum: the weight of the old average.
-        ema_overwrite_frequency: replace the parameters by their averages every so many steps, too.
-        loss_scale_factor: multiply the loss, and divide the gradients, by this.
-        gradient_accumulation_steps: average the gradients of so many calls (at least 2) before each step. Schedules
-            count calls; bias corrections and the moving average count steps.
-        name: a name; made from the class when not given.
+        ema_momentum: the decay of that average per step, in [0, 1].
+        ema_overwrite_frequency: also replace the parameters by their averages every this many steps; None for never.
+        loss_scale_factor: multiply the loss, and divide the gradients, by this number.
+        gradient_accumulation_steps: take a step with the mean of the gradients of every this many calls (at least 2).
+            Schedules count calls; bias corrections and the moving average count steps.
+        name: a name; made from the class name by default.
 
     Raises:
-        ValueError: for an option out of its range, for two kinds of clipping, and for unknown arguments.
+        ValueError: if an option is out of range, if more than one kind of clipping is set, or if an argument is
+            unknown.
 
-    Example, the pure functions:
+    Reference:
+        - [Loshchilov and Hutter, 2019, Decoupled Weight Decay Regularization](https://arxiv.org/abs/1711.05101)
+
+    Example:
 
     >>> from jaxkeras.optimizers import SGD
     >>> optimizer = SGD(0.5)
@@ -150,23 +158,23 @@ class Optimizer(AtRest):
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
-        self._twin: Any = None
+        self._built_copy: Any = None  # see `functionalize.built_for`
 
     # -- what a subclass overrides -----------------------------------------------------------------------------------
     def rule(self) -> Rule:
-        """How one parameter moves; made from the hyperparameters whenever a program is traced."""
+        """The update rule of one parameter, made from the hyperparameters each time a program is traced."""
         raise NotImplementedError(
             f"Optimizer '{type(self).__name__}' must override `update_step(self, gradient, variable, learning_rate)` "
             "(and `build`, if it has slots), or `rule(self)`."
         )
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """Move one variable, and assign its slots; a subclass may override it as in Keras.
+        """Update one variable and assign its slots; a subclass may override it as in Keras.
 
         Args:
             gradient: an array of the variable's shape.
             variable: the variable.
-            learning_rate: the current rate, a scalar.
+            learning_rate: the current learning rate, a scalar.
         """
         path = self._paths[self._get_variable_index(variable)]
         rule = self._rules([variable])[0]
@@ -184,10 +192,6 @@ class Optimizer(AtRest):
         rule = None if self._overrides("update_step") and not self._overrides("rule") else self.rule()
         return [rule] * len(infos)
 
-    def _decay_of(self, info: Any) -> float | None:
-        """The weight decay of a parameter that is not excluded from it."""
-        return self.weight_decay
-
     def _overrides(self, method: str) -> bool:
         return getattr(type(self), method) is not getattr(Optimizer, method)
 
@@ -200,11 +204,12 @@ class Optimizer(AtRest):
 
         Returns:
             `{"iterations": int32[], "learning_rate": float[], "<slot>": tree like params, ...}`. There is no
-            `"learning_rate"` when that is a function of the step. A parameter without the slot has None in its place.
+            `"learning_rate"` if the rate is a function of the step. In the tree of a slot, a parameter without that
+            slot has the entry None.
         """
         leaves = self._leaves(params)
         if self._overrides("build") or self._overrides("update_step"):
-            return frames.first_values(frames.built_like(self, params, leaves.infos, fresh=True))
+            return functionalize.initial_state(functionalize.built_for(self, params, leaves.infos, fresh=True))
         specs, ps = self._slot_specs(leaves.infos), leaves.flatten(params)
         state = self._counters()
         for slot in dict.fromkeys(name for spec in specs for name in spec):
@@ -219,30 +224,37 @@ class Optimizer(AtRest):
         """One step: everything that Keras's `apply` does, as a pure function.
 
         Args:
-            grads: a tree like `params`; None leaves its parameter alone.
+            grads: a tree like `params`. A parameter whose gradient is None stays unchanged. Gradients may be arrays
+                of `jax.experimental.sparse`; they are made dense.
             state: what `init` or the last `update` returned.
             params: the parameters.
-            **extra: what some of optax's transformations ask for, such as `value=loss`; all others ignore it.
+            **extra: arguments of some of optax's transformations, such as `value=loss`; ignored by all others.
 
         Returns:
-            `(new params, new state)`, of the same structures, shapes and dtypes.
+            `(new params, new state)`, with the same structures, shapes and dtypes.
 
         Raises:
-            ValueError: if no parameter has a gradient.
+            ValueError: if all gradients are None.
         """
         leaves = self._leaves(params)
-        _check_gradients(leaves.infos, leaves.flatten(grads))
+        gs = leaves.flatten(grads)
+        options.check_gradients(leaves.infos, gs)
+        if any(map(options.is_sparse, gs)):
+            grads = leaves.treedef.unflatten([options.dense(g) if options.is_sparse(g) else g for g in gs])
         if self._overrides("apply"):
-            owner = frames.built_like(self, params, leaves.infos)
-            return frames.run(owner, grads, state, params, owner.apply)
+            owner = functionalize.built_for(self, params, leaves.infos)
+            return functionalize.run(owner, grads, state, params, owner.apply)
         return self._update(grads, state, params, **extra)
 
     def scale_loss(self, loss: Any, state: State | None = None) -> Any:
         """The loss to differentiate: multiplied by the loss scale, if there is one.
 
         Args:
-            loss: the loss.
-            state: the state in flight, where a changing scale is found; by default the cells at rest.
+            loss: the loss, a scalar.
+            state: the optimizer's state, which holds a dynamic scale; by default that of the variables.
+
+        Returns:
+            The scaled loss.
         """
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
@@ -273,14 +285,14 @@ class Optimizer(AtRest):
         return leaves.treedef.unflatten(ps), state
 
     def _count(self, iterations: Array) -> Array:
-        """Steps taken, where `iterations` counts calls."""
+        """The number of steps taken; `iterations` counts calls."""
         every = self.gradient_accumulation_steps
         return iterations // every if every else iterations
 
     def _accumulate(
         self, ps: list[Any], gs: list[Any], direct: list[Any], state: State, leaves: Leaves, count: Array, extra: Any
     ) -> tuple[list[Any], list[Any], State]:
-        """Add to the sums of gradients; when it is time, step by their means and start again from zero."""
+        """Add to the sums of gradients; when a step is due, take it with the means and reset the sums."""
         every = self.gradient_accumulation_steps
         due = (state["iterations"] + 1) % every == 0
         sums = leaves.flatten(state.pop("gradient_accumulator"))
@@ -292,7 +304,7 @@ class Optimizer(AtRest):
             return *self._descend(ps, means, state, leaves, count, extra), zeros
 
         ps, state, added = options.cond(due, step, lambda: (ps, state, added))
-        # A parameter that is overwritten by its gradient takes the largest of the gradients instead.
+        # A parameter that its gradient overwrites is set to the largest of the gradients instead of their mean.
         peaks = [None if g is None else jnp.maximum(cast(g, a.dtype), a) for g, a in zip(direct, sums)]
         direct = [None if g is None else jnp.where(due, g, p) for g, p in zip(peaks, ps)]
         peaks = [None if g is None else jnp.where(due, jnp.zeros_like(g), g) for g in peaks]
@@ -302,13 +314,12 @@ class Optimizer(AtRest):
     def _descend(
         self, ps: list[Any], gs: list[Any], state: State, leaves: Leaves, count: Array, extra: Any
     ) -> tuple[list[Any], State]:
-        """Clip, decay, and move every parameter that has a gradient."""
-        gs = options.clip(gs, self.clipnorm, self.global_clipnorm, self.clipvalue)
-        lr = state["learning_rate"] if is_cell(self._learning_rate) else self._evaluate_rate(state["iterations"])
-        decays = [None if g is None or self._excluded(i) else self._decay_of(i) for g, i in zip(gs, leaves.infos)]
-        ps = [p if decay is None else p - p * decay * cast(lr, p.dtype) for p, decay in zip(ps, decays)]
+        """Clip the gradients, decay the parameters, and take the step; a parameter without a gradient is unchanged."""
+        gs = self._clip_gradients(gs)
+        lr = state["learning_rate"] if is_variable(self._learning_rate) else self._evaluate_rate(state["iterations"])
+        ps = self._decay(ps, [None if g is None else info for g, info in zip(gs, leaves.infos)], lr)
         if self._overrides("update_step"):
-            ps, new = self._step_on_cells(ps, gs, state, leaves, lr)
+            ps, new = self._step_on_variables(ps, gs, state, leaves, lr)
         else:
             ps, new = self._step(ps, gs, state, leaves, lr, count, extra)
         rule = self._first_rule(leaves.infos)
@@ -317,10 +328,13 @@ class Optimizer(AtRest):
             new |= {key: scalars[key] for key in rule.shared}
         return ps, {**state, **new}
 
+    def _clip_gradients(self, grads: Sequence[Any]) -> list[Any]:
+        return options.clip(grads, self.clipnorm, self.global_clipnorm, self.clipvalue)
+
     def _step(
         self, ps: list[Any], gs: list[Any], state: State, leaves: Leaves, lr: Any, count: Array, extra: Any
     ) -> tuple[list[Any], State]:
-        """Apply the rules; returns the parameters and the changed entries of the state."""
+        """Apply the rules; returns the new parameters and the entries of the state that changed."""
         rules = self._rules(leaves.infos)
         names = {slot for rule, info in zip(rules, leaves.infos) if rule is not None for slot in rule.slots(info)}
         slots = {slot: leaves.flatten(state[slot]) for slot in names if slot in state}
@@ -338,23 +352,23 @@ class Optimizer(AtRest):
                 slots[slot][i] = value
         return ps, {slot: leaves.treedef.unflatten(column) for slot, column in slots.items()}
 
-    def _step_on_cells(
+    def _step_on_variables(
         self, ps: list[Any], gs: list[Any], state: State, leaves: Leaves, lr: Any
     ) -> tuple[list[Any], State]:
-        """The same by calls of an overridden `update_step`."""
+        """The same by calling a user's `update_step` for each parameter."""
         params = leaves.treedef.unflatten(ps)
-        owner = frames.built_like(self, params, leaves.infos)
+        owner = functionalize.built_for(self, params, leaves.infos)
 
         def body(gs: list[Any], variables: list[Variable]) -> None:
             for g, v in zip(gs, variables):
                 if g is not None:
                     owner.update_step(g, v, lr)
 
-        params, new = frames.run(owner, leaves.treedef.unflatten(gs), state, params, body)
+        params, new = functionalize.run(owner, leaves.treedef.unflatten(gs), state, params, body)
         return leaves.flatten(params), new
 
     def _scalars(self, rule: Rule, state: State, dtype: Any, lr: Any, count: Array) -> Mapping[str, Any]:
-        # In float32 at least: in bfloat16, beta_2 = 0.999 is 1, and its bias correction 0.
+        # At least float32: in bfloat16, beta_2 = 0.999 rounds to 1 and its bias correction to 0.
         wide = "float64" if dtype == "float64" else "float32"
         scalars = rule.scalars(cast(lr, wide), count, {key: cast(state[key], wide) for key in rule.shared})
         return {key: cast(value, dtype) for key, value in scalars.items()}
@@ -371,7 +385,7 @@ class Optimizer(AtRest):
         known = dict(zip(self._paths, self._trainable_variables))
         infos: list[Any] = []
         for keys, leaf in flat:
-            path = tuple(map(frames.key_name, keys))
+            path = tuple(map(functionalize.key_name, keys))
             full = "/".join(path)
             unknown = ParamInfo(full, full.rpartition("/")[2], jnp.shape(leaf), jnp.result_type(leaf))
             infos.append(known.get(path, unknown))
@@ -393,121 +407,16 @@ class Optimizer(AtRest):
 
     def _counters(self) -> State:
         state: State = {"iterations": scalar(0, "int32")}
-        if is_cell(self._learning_rate):
+        if is_variable(self._learning_rate):
             state["learning_rate"] = scalar(self._learning_rate.cell(), self._learning_rate.dtype)
         return state
 
-    def _excluded(self, info: Any) -> bool:
-        """Whether a parameter is excluded from weight decay."""
-        pattern = self._undecayed_names
-        return any(info is v for v in self._undecayed) or pattern is not None and bool(re.search(pattern, info.name))
-
-    # -- the same on variables and lists -------------------------------------------------------------------------------
-    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
-        """One step on variables: change them and the state at rest.
-
-        Args:
-            grads: a gradient for each variable, or None.
-            trainable_variables: the variables; by default those the optimizer was built with. The first call builds
-                the optimizer with them.
-
-        Raises:
-            ValueError: without variables before `build`, for variables it was not built with, and for another number
-                of gradients.
-        """
-        grads = list(grads)
-        if not grads:
-            return
-        if trainable_variables is None and not self.built:
-            raise ValueError(
-                f"Optimizer '{self.name}' does not know its variables yet: call `optimizer.build(variables)` first, or "
-                "`optimizer.apply(grads, variables)`."
-            )
-        variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
-        if not self.built:
-            self.build(variables)
-        if len(grads) != len(variables):
-            raise ValueError(f"Got {len(grads)} gradients for {len(variables)} variables.")
-        given = {id(v): None if g is None else jnp.asarray(g) for v, g in zip(variables, grads)}
-        known = {id(v) for v in self._trainable_variables}
-        strange = [v.path for v in variables if id(v) not in known]
-        if strange:
-            raise ValueError(
-                f"Optimizer '{self.name}' was not built with the variable(s) {strange}. Create a new optimizer for a "
-                "new set of variables."
-            )
-        _check_gradients(variables, [given[id(v)] for v in variables])
-        everything = list(zip(self._paths, self._trainable_variables))
-        params = nest({path: v.value for path, v in everything})
-        cells, structure = jax.tree.flatten(self.cells, is_leaf=is_cell)
-        state = structure.unflatten([c.value for c in cells])
-        params, state = self._update(nest({path: given.get(id(v)) for path, v in everything}), state, params)
-        by_path = dict(zip(frames.leaf_paths(params), jax.tree.leaves(params)))
-        for path, v in everything:
-            v.assign(by_path[path])
-        for c, value in zip(cells, structure.flatten_up_to(state)):
-            c.assign(value)
-
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
-        """One step on `(gradient, variable)` pairs; returns the counter of steps. See `apply`."""
-        grads, variables = zip(*grads_and_vars)
-        self.apply(grads, variables)
-        return self._iterations
-
-    def stateless_apply(
-        self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
-    ) -> tuple[list[Any], list[Any]]:
-        """`update` over lists of arrays in Keras's order.
-
-        Args:
-            optimizer_variables: an array for each of `self.variables`.
-            grads: a gradient for each variable the optimizer was built with.
-            trainable_variables: an array for each of them.
-
-        Returns:
-            `(new trainable_variables, new optimizer_variables)`.
-
-        Raises:
-            ValueError: before `build`, and for lists of another length.
-        """
-        if not self.built:
-            raise ValueError(
-                f"Optimizer '{self.name}' must be built before `stateless_apply`: call "
-                "`optimizer.build(trainable_variables)`."
-            )
-        for what, values, expected in (
-            ("optimizer_variables", optimizer_variables, self.variables),
-            ("grads", grads, self._trainable_variables),
-            ("trainable_variables", trainable_variables, self._trainable_variables),
-        ):
-            if len(values) != len(expected):
-                raise ValueError(f"`{what}` must have {len(expected)} elements, one for each variable; "
-                                 f"got {len(values)}.")  # fmt: skip
-        # Variables, which may come as they are through `jax.jit`, stand for their values.
-        optimizer_variables, grads, trainable_variables = (
-            [v.value if is_cell(v) else v for v in values]
-            for values in (optimizer_variables, grads, trainable_variables)
-        )
-        params = nest(dict(zip(self._paths, trainable_variables)))
-        params, state = self.update(nest(dict(zip(self._paths, grads))), self._pack(optimizer_variables), params)
-        by_path = dict(zip(frames.leaf_paths(params), jax.tree.leaves(params)))
-        return [by_path[path] for path in self._paths], self._unpack(state)
-
-
-def _check_gradients(infos: Sequence[Any], gs: Sequence[Any]) -> None:
-    missing = [info.path for info, g in zip(infos, gs) if g is None]
-    if missing and len(missing) == len(infos):
-        raise ValueError(f"No gradients were given for any of the parameters {missing[:5]}.")
-    if missing:
-        warnings.warn(
-            f"There are no gradients for {missing}, which stay as they are. Does the loss depend on them?", stacklevel=4
-        )
-
 
 def with_options(init: F) -> F:
-    """Give the constructor of an optimizer the options all optimizers have, in the order of Keras's signatures.
+    """Append the options that all optimizers share to the signature of a constructor, in Keras's order.
 
-    They come after its positional parameters and before its keyword-only ones, which become positional too.
+    They come after its positional parameters and before its keyword-only ones, which become positional too. Type
+    checkers and editors take the same names from `**options: Unpack[Options]` in the constructor itself.
     """
     own = [p for p in inspect.signature(init).parameters.values() if p.kind is not p.VAR_KEYWORD]
     taken = {p.name for p in own}

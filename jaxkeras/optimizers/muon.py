@@ -9,9 +9,9 @@ from typing import Any, Unpack
 import jax.numpy as jnp
 
 from jaxkeras.optimizers.adam import adam
-from jaxkeras.optimizers.at_rest import Rate
 from jaxkeras.optimizers.base import Optimizer, OptionsButDecay, with_options
 from jaxkeras.optimizers.rule import Array, Rule, Scalars, Slots, slots_like_parameter
+from jaxkeras.optimizers.variables import Rate
 from jaxkeras.registry import register
 
 
@@ -138,5 +138,5 @@ class Muon(Optimizer):
             return True
         return any(re.search(pattern, info.path) for pattern in self.exclude_layers)
 
-    def _decay_of(self, info: Any) -> float | None:
+    def _weight_decay_of(self, info: Any) -> float | None:
         return self.adam_weight_decay if self._by_adam(info) else self.weight_decay

@@ -15,10 +15,11 @@ import jax.numpy as jnp
 from jaxkeras.core.names import name_scope
 from jaxkeras.core.tracking import Path, nest
 from jaxkeras.core.variable import Variable
-from jaxkeras.optimizers.at_rest import State, is_cell
-from jaxkeras.optimizers.base import Leaves, Optimizer, Tree
-from jaxkeras.optimizers.frames import key_name
+from jaxkeras.optimizers.base import Leaves, Optimizer
+from jaxkeras.optimizers.functionalize import key_name
+from jaxkeras.optimizers.keras_api import Tree
 from jaxkeras.optimizers.rule import scalar
+from jaxkeras.optimizers.variables import State, is_variable
 from jaxkeras.registry import register
 
 if TYPE_CHECKING:  # optax is imported where it is used: with optax.contrib it takes a fifth of the time of JAX
@@ -127,7 +128,7 @@ class OptaxOptimizer(Optimizer):
     # -- pure functions ------------------------------------------------------------------------------------------------
     def init(self, params: Tree) -> State:
         tx_state = self._tx.init(params)
-        if is_cell(self._learning_rate):
+        if is_variable(self._learning_rate):
             rate = self._learning_rate.cell()
             tx_state = _map_rate(lambda leaf: scalar(rate, leaf.dtype), tx_state)
         return {"iterations": scalar(0, "int32"), "tx_state": tx_state}
@@ -151,7 +152,7 @@ class OptaxOptimizer(Optimizer):
         state = self.init(nest({path: v.cell() for path, v in zip(self._paths, self._trainable_variables)}))
         with name_scope(self.name):
             self._state_cells = jax.tree_util.tree_map_with_path(_cell, state["tx_state"])
-        if is_cell(self._learning_rate):
+        if is_variable(self._learning_rate):
             self._state_cells = _map_rate(lambda cell: self._learning_rate, self._state_cells)
         self.built = True
 
@@ -163,7 +164,7 @@ class OptaxOptimizer(Optimizer):
     @property
     def variables(self) -> list[Variable]:
         """The counter, then the cells of the transformation's state in the order of its leaves."""
-        return [self._iterations, *jax.tree.leaves(self._state_cells, is_leaf=is_cell)]
+        return [self._iterations, *jax.tree.leaves(self._state_cells, is_leaf=is_variable)]
 
     @property
     def learning_rate(self) -> Any:
@@ -205,7 +206,7 @@ class OptaxOptimizer(Optimizer):
                 'OptaxOptimizer.from_alias("adabelief", ...); or compile the loaded model again.'
             )
         arguments = dict(self._arguments)
-        if is_cell(self._learning_rate):
+        if is_variable(self._learning_rate):
             arguments["learning_rate"] = float(self._learning_rate.cell())
         return {"name": self.name, "alias": self._alias, **arguments}
 
@@ -221,7 +222,7 @@ def _map_rate(function: Any, state: Any) -> Any:
         found = [key_name(key) for key in keys[-2:]] == ["hyperparams", "learning_rate"]
         return function(leaf) if found else leaf
 
-    return jax.tree_util.tree_map_with_path(visit, state, is_leaf=is_cell)
+    return jax.tree_util.tree_map_with_path(visit, state, is_leaf=is_variable)
 
 
 def _cell(keys: Any, leaf: Any) -> Variable:

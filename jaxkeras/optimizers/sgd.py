@@ -6,9 +6,9 @@ from typing import Unpack
 
 import jax.numpy as jnp
 
-from jaxkeras.optimizers.at_rest import Rate
 from jaxkeras.optimizers.base import Optimizer, Options, with_options
 from jaxkeras.optimizers.rule import Array, Rule, Scalars, Slots, one_minus, slots_like_parameter
+from jaxkeras.optimizers.variables import Rate
 from jaxkeras.registry import register
 
 

@@ -13,10 +13,11 @@ from jaxkeras import initializers, registry
 from jaxkeras.core.tracking import Path
 from jaxkeras.core.variable import Variable
 from jaxkeras.optimizers import options
-from jaxkeras.optimizers.at_rest import OPTIONS, State
-from jaxkeras.optimizers.base import Optimizer, Tree
-from jaxkeras.optimizers.frames import leaf_paths
+from jaxkeras.optimizers.base import Optimizer
+from jaxkeras.optimizers.functionalize import leaf_paths
+from jaxkeras.optimizers.keras_api import OPTIONS, Tree
 from jaxkeras.optimizers.rule import cast, scalar
+from jaxkeras.optimizers.variables import State
 from jaxkeras.registry import register
 
 _DEFAULTS = {**dict.fromkeys(OPTIONS), "use_ema": False, "ema_momentum": 0.99}
