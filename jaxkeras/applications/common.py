@@ -1,7 +1,7 @@
-"""What all architectures share: the checks of their arguments, their inputs, their tops and their weights.
+"""Code shared by all architectures: argument checks, inputs, classifier heads and weights.
 
-A family of architectures is a function whose first parameter is a row of a table, and whose others are what its users
-may choose. `member` makes a public function of it and one row.
+A family of architectures is a function whose first parameter, a `Row`, holds what distinguishes its members; the other
+parameters are those of the public functions. `member` makes a public function from a family and a row.
 """
 
 from __future__ import annotations
@@ -18,49 +18,54 @@ from jaxkeras.core.config import image_data_format
 from jaxkeras.core.symbolic import KerasTensor, is_keras_tensor
 from jaxkeras.layers import Dense, Dropout, GlobalAveragePooling2D, GlobalMaxPooling2D, Input, Layer
 from jaxkeras.models import Model
+from jaxkeras.utils.graphs import get_source_inputs
 
 Shape = tuple[int | None, ...]
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _ARGUMENTS = """
-    include_top: whether to end in the classifier.
-    weights: None for random weights, `"imagenet"` for those trained on ImageNet, or the path of a `.weights.h5`,
-        `.keras` or `.h5` file. The files of ImageNet are Keras's, looked up and kept in `~/.keras/models`.
-    input_tensor: the output of `Input()`, or of layers on one, to use as the image.
+    include_top: whether the model ends in a classifier.
+    weights: None for random weights, `"imagenet"` for weights trained on ImageNet, or the path of a `.weights.h5`,
+        `.keras` or `.h5` file. The ImageNet files are Keras's and are cached in `~/.keras/models`.
+    input_tensor: the output of `Input()`, or of layers called on one, to use as the image.
     input_shape: shape of an image, without the batch axis. With a classifier its size must be known.
-    pooling: without a classifier, `"avg"` or `"max"` pools the features of each image to a vector; None leaves
-        the feature maps.
+    pooling: without a classifier, `"avg"` or `"max"` pools the features of each image to a vector; None returns the
+        feature maps.
     classes: number of classes; 1000 for the classifier trained on ImageNet.
-    classifier_activation: activation of the classifier, None for logits. With given weights it must be None or
+    classifier_activation: activation of the classifier; None for logits. If `weights` are given, it must be None or
         `"softmax"`.
-    name: of the model.
+    name: name of the model.
 """
 _RAISES = """
-    ValueError: for arguments that do not fit together, or an image that is too small.
-    FileNotFoundError: if the weights are neither in the cache nor can be downloaded; says where to put which file.
+    ValueError: for inconsistent arguments, or an image that is too small.
+    FileNotFoundError: if the weights are not cached and cannot be downloaded; the message says which file to put where.
 """
 
 
 # -- public functions ------------------------------------------------------------------------------------------------
 def document(function: Callable[P, Model]) -> Callable[P, Model]:
-    """Complete the docstring of a public function by the arguments and errors that all share."""
+    """Add the shared arguments and errors, and an example, to the docstring of a public function."""
     text = inspect.cleandoc(function.__doc__ or "")
     head, _, own = text.partition("\n\nArgs:\n")
     arguments = f"{own}{_ARGUMENTS}" if own else _ARGUMENTS
     function.__doc__ = (
-        f"{head}\n\nArgs:\n    {arguments.strip()}\n\nReturns:\n    The model, not compiled.\n\nRaises:{_RAISES}"
+        f"{head}\n\nArgs:\n    {arguments.strip()}\n\nReturns:\n    The model, not compiled.\n\nRaises:{_RAISES}\n"
+        f"Example:\n\n>>> model = jk.applications.{function.__name__}(weights=None, classes=10)  # doctest: +SKIP\n"
     )
     return function
 
 
 def member(family: Callable[Concatenate[T, P], Model], row: T, function: str) -> Callable[P, Model]:
-    """The public function of one architecture.
+    """Make the public function of one architecture.
 
     Args:
-        family: the function of the family; its first parameter takes the row.
-        row: what sets this member apart; `row.name` is the default name of its models.
-        function: the name of the public function.
+        family: function that builds any member of the family; its first parameter takes the row.
+        row: what distinguishes this member; `row.name` is the default name of its models.
+        function: name of the public function.
+
+    Returns:
+        The function, with the signature of `family` without the row.
     """
     name = row.name  # type: ignore[attr-defined]
     _, *parameters = inspect.signature(family).parameters.values()
@@ -81,20 +86,20 @@ def member(family: Callable[Concatenate[T, P], Model], row: T, function: str) ->
     return document(build)
 
 
-# -- the frame of an architecture ------------------------------------------------------------------------------------
+# -- inputs, head and weights -----------------------------------------------------------------------------------------
 class Application:
-    """The arguments that every architecture takes, checked, and the parts of its graph that follow from them.
+    """The checked common arguments of an architecture, and the parts of its graph that depend on them only.
 
     Args:
         include_top, ..., name: as given by the user; see the public functions.
-        size: rows and columns of an image if the user gives none.
-        smallest: the least rows and columns.
-        any_size: whether even with a classifier the size may be unknown.
-        file: of the weights trained on ImageNet, or a function of the shape of an image that returns it.
+        size: default height and width of an image.
+        smallest: smallest allowed height and width.
+        any_size: whether the size may be unknown even with a classifier.
+        file: the file of weights trained on ImageNet, or a function that returns it for the shape of an image.
 
     Attributes:
-        image: what the layers start from.
-        shape: of an image, without the batch axis.
+        image: the tensor that the first layer is called on.
+        shape: shape of an image, without the batch axis.
         pretrained: whether the weights are those trained on ImageNet.
     """
 
@@ -126,7 +131,7 @@ class Application:
                 f"{type(input_tensor).__name__}. Call the finished model on arrays."
             )
         self._tensor = input_tensor
-        if self.pretrained:  # looked up before any layer is built for nothing
+        if self.pretrained:  # fails before any layer is built
             weights = (file(shape) if callable(file) else file).path(include_top)
         self._weights = weights
         self.image: KerasTensor = Input(shape) if input_tensor is None else input_tensor
@@ -144,8 +149,7 @@ class Application:
         if self.pretrained and self.classes != 1000:
             raise ValueError(
                 "With weights='imagenet' and include_top=True, `classes` must be 1000, the classes of ImageNet; got "
-                f"classes={self.classes}. For classes of your own pass include_top=False, and put a classifier on "
-                "the features."
+                f"classes={self.classes}. For other classes pass include_top=False and add a classifier of your own."
             )
         if activations.get(self.activation) not in (activations.get(None), activations.get("softmax")):
             raise ValueError(
@@ -154,12 +158,12 @@ class Application:
             )
 
     def rows(self, sizes: Sequence[int]) -> int | None:
-        """The rows of an image, or of those that the pretrained weights were trained on: part of default names."""
+        """The height in a default model name: that of the image, or the one the pretrained weights were trained on."""
         rows, columns = rows_and_columns(self.shape)
         return 224 if self.pretrained and (rows != columns or rows not in sizes) else rows
 
     def pool(self, x: KerasTensor, named: bool = True) -> Any:
-        """The features of each image as a vector, if asked for; `named` tells whether the layer has a fixed name."""
+        """Pool the feature maps as `pooling` says; `named` gives the layer a fixed name."""
         if self.pooling == "avg":
             return GlobalAveragePooling2D(name="avg_pool" if named else None)(x)
         return GlobalMaxPooling2D(name="max_pool" if named else None)(x) if self.pooling == "max" else x
@@ -172,14 +176,14 @@ class Application:
         dropout: float = 0.0,
         **dense: Any,
     ) -> Any:
-        """The usual end: the classifier on the average of each feature map, or the features.
+        """The usual head: a classifier on globally averaged features, or the features themselves.
 
         Args:
             x: feature maps.
-            average: name of the layer that averages for the classifier.
-            named: whether the layer that pools without a classifier has a fixed name.
-            dropout: rate of the dropout before the classifier; 0 for none.
-            **dense: arguments of the classifier.
+            average: name of the pooling layer before the classifier.
+            named: whether the pooling layer has a fixed name if there is no classifier.
+            dropout: dropout rate before the classifier; 0 for none.
+            **dense: arguments of the classifier layer.
         """
         if not self.include_top:
             return self.pool(x, named)
@@ -189,39 +193,22 @@ class Application:
         return Dense(self.classes, activation=self.activation, name="predictions", **dense)(x)
 
     def model(self, outputs: KerasTensor) -> Model:
-        """The finished model, with its weights."""
-        inputs = self.image if self._tensor is None else source_inputs(self._tensor)
+        """Create the model and load its weights."""
+        inputs = self.image if self._tensor is None else get_source_inputs(self._tensor)
         model = Model(inputs, outputs, name=self.name)
         if self._weights is not None:
             model.load_weights(self._weights)
         return model
 
 
-def source_inputs(tensor: KerasTensor) -> list[KerasTensor]:
-    """The inputs of the graph that a tensor was computed from."""
-    found: dict[int, KerasTensor] = {}
-    seen, stack = {id(tensor)}, [tensor]
-    while stack:
-        x = stack.pop()
-        history = x._keras_history
-        node = history.operation._inbound_nodes[history.node_index] if history is not None else None
-        if node is None or node.is_input:
-            found[id(x)] = x
-            continue
-        parents = [parent for parent in node.inputs if id(parent) not in seen]
-        seen.update(map(id, parents))
-        stack.extend(reversed(parents))
-    return list(found.values())
-
-
 # -- shapes ----------------------------------------------------------------------------------------------------------
 def channel_axis(last: int = 3) -> int:
-    """The axis of channels in a batch of images; `last` is how its being the last one is spelled."""
+    """The channel axis of a batch of images; `last` (3 or -1) is returned if the channels come last."""
     return 1 if image_data_format() == "channels_first" else last
 
 
 def only_channels_last(family: str) -> None:
-    """Raise ValueError if images have their channels first."""
+    """Raise ValueError if the image data format is `channels_first`."""
     if image_data_format() == "channels_first":
         raise ValueError(
             f"{family} does not support the `channels_first` image data format: call "
@@ -230,29 +217,32 @@ def only_channels_last(family: str) -> None:
 
 
 def rows_and_columns(shape: Shape) -> Shape:
-    """The size of an image from its shape without the batch axis."""
+    """Height and width in the shape of an image."""
     return shape[1:3] if image_data_format() == "channels_first" else shape[:2]
 
 
 def image_shape(size: int | None, channels: int | None = 3) -> Shape:
-    """The shape of a square image without the batch axis."""
+    """The shape of a square image, without the batch axis."""
     return (channels, size, size) if image_data_format() == "channels_first" else (size, size, channels)
 
 
 def obtain_input_shape(
     input_shape: Any, default_size: int, smallest: int, known: bool, pretrained: bool = False
 ) -> Shape:
-    """The shape of an image: the user's, checked, or the default.
+    """Check the image shape given by the user, or return the default.
 
     Args:
-        input_shape: what the user gave.
-        default_size: rows and columns if the user gave nothing and they must be known.
-        smallest: the least rows and columns.
-        known: whether the size must be known.
-        pretrained: whether weights are those trained on ImageNet, on images with three channels.
+        input_shape: the argument of the user, or None.
+        default_size: default height and width, used if they must be known.
+        smallest: smallest allowed height and width.
+        known: whether height and width must be known.
+        pretrained: whether the weights are those trained on ImageNet, which need three channels.
+
+    Returns:
+        The shape, without the batch axis.
 
     Raises:
-        ValueError: for a shape that does not fit.
+        ValueError: for an unsuitable shape.
     """
     if not input_shape:
         return image_shape(default_size if known else None)
@@ -279,7 +269,7 @@ def obtain_input_shape(
 
 
 def wanted_size(input_shape: Any, sizes: Sequence[int], input_tensor: Any = None) -> int:
-    """The size of a square image if there are pretrained weights for it, else 224."""
+    """The height of the image if it is square and one of `sizes`, else 224."""
     if not input_shape and is_keras_tensor(input_tensor):
         input_shape = input_tensor.shape[1:]
     rows, columns = rows_and_columns(tuple(input_shape)) if input_shape else (None, None)
@@ -287,7 +277,7 @@ def wanted_size(input_shape: Any, sizes: Sequence[int], input_tensor: Any = None
 
 
 def trained_size(shape: Shape, sizes: Sequence[int]) -> int:
-    """The size of the images that pretrained weights for images of a shape were trained on; warns if it is another."""
+    """The image size of the pretrained weights to load for a shape; warns if the shape has another size."""
     size = wanted_size(shape, sizes)
     if rows_and_columns(shape) != (size, size):
         warnings.warn(
@@ -299,7 +289,7 @@ def trained_size(shape: Shape, sizes: Sequence[int]) -> int:
 
 
 def check_same_size(input_tensor: Any, input_shape: Any) -> None:
-    """Raise ValueError if an image and its shape are both given and disagree."""
+    """Raise ValueError if both are given and their heights or widths differ."""
     if not is_keras_tensor(input_tensor) or not input_shape:
         return
     if rows_and_columns(input_tensor.shape[1:]) != rows_and_columns(tuple(input_shape)):
@@ -310,7 +300,7 @@ def check_same_size(input_tensor: Any, input_shape: Any) -> None:
 
 
 def correct_pad(x: KerasTensor, kernel_size: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """What to pad before a strided convolution, so that its windows lie where the pretrained weights expect them."""
+    """Padding before a strided convolution that puts its windows where the pretrained weights expect them."""
     rows, columns = (0 if size is None else size % 2 for size in rows_and_columns(x.shape[1:]))
     half = kernel_size // 2
     return (half - 1 + rows, half), (half - 1 + columns, half)

@@ -1,4 +1,4 @@
-"""ConvNeXt: a convolutional network with the habits of vision transformers."""
+"""ConvNeXt: convolutional networks designed like vision transformers."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Row(NamedTuple):
     """A ConvNeXt.
 
     Attributes:
-        name: of models and files.
-        depths: blocks in each of the four stages.
-        filters: of each stage.
-        hashes: SHA-256 of the files of weights.
+        name: name of the models and weight files.
+        depths: number of blocks in each of the four stages.
+        filters: number of filters of each stage.
+        hashes: SHA-256 of the weight files with and without the classifier.
     """
 
     name: str
@@ -49,11 +49,11 @@ class Row(NamedTuple):
 
 @registry.register("keras.applications", module="keras.src.applications.convnext")
 class LayerScale(Layer):
-    """A learnt factor for each channel, small at first, so that a deep network starts close to the identity.
+    """Multiply each channel by a learned factor, initially small so that a deep network starts near the identity.
 
     Args:
-        init_values: the factors at first.
-        projection_dim: the number of channels.
+        init_values: initial value of the factors.
+        projection_dim: number of channels.
     """
 
     def __init__(self, init_values: float, projection_dim: int, **kwargs: Any):
@@ -86,8 +86,8 @@ def _block(x: Any, name: str) -> Any:
     return x + y
 
 
-def _narrow(i: int, filters: int, name: str) -> Layer:
-    """What comes before a stage: patches of 4 by 4 pixels, then of 2 by 2 maps."""
+def _downsample(i: int, filters: int, name: str) -> Layer:
+    """Downsample before a stage: by 4 before the first, by 2 before the others."""
     if i == 0:
         stem = f"{name}_stem"
         return Sequential([Conv2D(filters, 4, strides=4, name=f"{stem}_conv"), _norm(f"{stem}_layernorm")], name=stem)
@@ -112,15 +112,16 @@ def ConvNeXt(
     classifier_activation: Any = "softmax",
     name: str = "convnext",
 ) -> Model:
-    """a convolutional network with the habits of vision transformers: patches, wide kernels, few activations.
+    """a convolutional network designed like a vision transformer: patches, large kernels, few activations.
 
-    Images have values in [0, 255], which the model scales by itself; they are 224 by 224 unless told otherwise, and at
-    least 32 by 32.
+    Images have values in [0, 255], which the model rescales itself; they are 224 by 224 by default, and at least
+    32 by 32.
 
-    Source: Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, "A ConvNet for the 2020s", https://arxiv.org/abs/2201.03545.
+    Reference: Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, "A ConvNet for the 2020s",
+    https://arxiv.org/abs/2201.03545.
 
     Args:
-        include_preprocessing: whether the model scales the pixels by itself.
+        include_preprocessing: whether the model rescales the pixels itself.
     """
     only_channels_last("ConvNeXt")
     app = Application(
@@ -132,7 +133,7 @@ def ConvNeXt(
         mean, variance = [255 * m for m in IMAGENET_MEAN], [(255 * std) ** 2 for std in IMAGENET_STD]
         x = Normalization(mean=mean, variance=variance, name=f"{name}_prestem_normalization")(x)
     for i, (depth, filters) in enumerate(zip(row.depths, row.filters)):
-        x = _narrow(i, filters, name)(x)
+        x = _downsample(i, filters, name)(x)
         for j in range(depth):
             x = _block(x, f"{name}_stage_{i}_block_{j}")
     if not include_top:

@@ -28,7 +28,7 @@ _GROWTH = 32
 
 
 class Row(NamedTuple):
-    """A DenseNet: the name of models and files, the number of layers in each block, MD5 of the files of weights."""
+    """A DenseNet: name of models and files, number of layers in each block, MD5 of the weight files."""
 
     name: str
     blocks: tuple[int, ...]
@@ -39,7 +39,7 @@ def _norm_relu(norm: str, relu: str) -> tuple[Layer, Layer]:
     return BatchNormalization(axis=3, epsilon=1.001e-5, name=norm), Activation("relu", name=relu)
 
 
-def _growth(x: Any, name: str) -> Any:
+def _dense_layer(x: Any, name: str) -> Any:
     new = chain(
         x,
         *_norm_relu(f"{name}_0_bn", f"{name}_0_relu"),
@@ -70,11 +70,11 @@ def DenseNet(
     classifier_activation: Any = "softmax",
     name: str = "densenet",
 ) -> Model:
-    """a network whose layers see the outputs of all layers before them, block by block.
+    """a network of blocks in which each layer gets the outputs of all previous layers.
 
-    Images are 224 by 224 unless told otherwise, and at least 32 by 32; see `preprocess_input` in this module.
+    Images are 224 by 224 by default, and at least 32 by 32; see `preprocess_input` in this module.
 
-    Source: Huang, Liu, van der Maaten and Weinberger, "Densely Connected Convolutional Networks",
+    Reference: Huang, Liu, van der Maaten and Weinberger, "Densely Connected Convolutional Networks",
     https://arxiv.org/abs/1608.06993.
     """
     only_channels_last("DenseNet")
@@ -94,7 +94,7 @@ def DenseNet(
         if i > 0:
             x = _transition(x, f"pool{i + 1}")
         for j in range(layers):
-            x = _growth(x, f"conv{i + 2}_block{j + 1}")
+            x = _dense_layer(x, f"conv{i + 2}_block{j + 1}")
     return app.model(app.top(chain(x, *_norm_relu("bn", "relu"))))
 
 

@@ -1,4 +1,4 @@
-"""EfficientNet: one small network, scaled in depth, width and resolution at once."""
+"""EfficientNet: one small network, scaled in depth, width and resolution together."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ DENSE_INIT = {
     "config": {"scale": 1.0 / 3.0, "mode": "fan_out", "distribution": "uniform"},
 }
 
-# Of each stage: kernel size, blocks, filters, factor by which blocks widen inside, strides.
+# For each stage: kernel size, blocks, filters, expansion factor of the blocks, strides.
 _STAGES = (
     (3, 1, 16, 1, 1),
     (3, 2, 24, 6, 2),
@@ -60,11 +60,11 @@ class Row(NamedTuple):
     """An EfficientNet.
 
     Attributes:
-        name: of models and files.
-        width, depth: factors of the numbers of filters and of blocks.
-        size: of the default image.
-        dropout: rate before the classifier.
-        hashes: MD5 of the files of weights.
+        name: name of the models and weight files.
+        width, depth: factors that scale the numbers of filters and of blocks.
+        size: height and width of the default image.
+        dropout: dropout rate before the classifier.
+        hashes: MD5 of the weight files with and without the classifier.
     """
 
     name: str
@@ -90,7 +90,7 @@ def swish(name: str) -> Layer:
 
 
 def squeeze_and_excite(x: Any, reduced: int, name: str) -> Any:
-    """Weigh each map by a number computed from the averages of all maps."""
+    """Scale each channel by a weight computed from the global averages of all channels."""
     filters = x.shape[channel_axis()]
     weight = chain(
         x,
@@ -103,14 +103,14 @@ def squeeze_and_excite(x: Any, reduced: int, name: str) -> Any:
 
 
 def skip(x: Any, shortcut: Any, rate: float, name: str) -> Any:
-    """Add what a block was given to what it computed, which is dropped for some of the samples."""
+    """Add the residual connection; the block is dropped for a random part of the samples."""
     if rate > 0:
         x = Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{name}drop")(x)
     return Add(name=f"{name}add")([x, shortcut])
 
 
 def _block(inputs: Any, filters: int, kernel: int, expand: int, strides: int, drop: float, name: str) -> Any:
-    """A narrow block that is wide inside (MBConv)."""
+    """An inverted residual block (MBConv)."""
     before = inputs.shape[channel_axis()]
     x = inputs
     if expand != 1:
@@ -142,11 +142,11 @@ def EfficientNet(
     classifier_activation: Any = "softmax",
     name: str = "efficientnet",
 ) -> Model:
-    """a network of narrow blocks that are wide inside, scaled in depth, width and resolution at once.
+    """a network of inverted residual blocks, scaled in depth, width and resolution together.
 
-    Images have values in [0, 255], which the model scales by itself; they are at least 32 by 32.
+    Images have values in [0, 255], which the model rescales itself; they are at least 32 by 32.
 
-    Source: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
+    Reference: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
     https://arxiv.org/abs/1905.11946.
     """
     app = Application(
@@ -154,7 +154,7 @@ def EfficientNet(
         size=row.size, file=Pretrained("https://storage.googleapis.com/keras-applications/", row.name, row.hashes),
     )  # fmt: skip
     x = chain(app.image, Rescaling(1.0 / 255.0), Normalization(axis=channel_axis()))
-    if app.pretrained:  # the weights were trained on images divided by the deviation twice, to half a power
+    if app.pretrained:  # the weights expect a second division, by the square root of the standard deviation
         x = Rescaling([1.0 / math.sqrt(std) for std in IMAGENET_STD])(x)
     x = chain(
         x,

@@ -1,4 +1,4 @@
-"""EfficientNet V2: EfficientNet with whole convolutions in its early blocks, faster to train."""
+"""EfficientNet V2: EfficientNet with fused convolutions in its early blocks, which trains faster."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Stages(NamedTuple):
 
     Attributes:
         stem: filters of the first convolution.
-        fused, separable: stages of blocks with whole convolutions, then of blocks with separable ones:
-            blocks, filters, factor by which blocks widen inside, strides.
-        imagenet: whether images are normalized by ImageNet's mean and deviation, instead of scaled to [-1, 1].
+        fused, separable: stages of blocks with ordinary convolutions, then of blocks with depthwise separable ones:
+            blocks, filters, expansion factor of the blocks, strides.
+        imagenet: whether images are normalized by ImageNet's mean and variance instead of scaled to [-1, 1].
     """
 
     stem: int
@@ -69,11 +69,11 @@ class Row(NamedTuple):
     """An EfficientNet V2.
 
     Attributes:
-        name: of models and files.
-        stages: what is scaled.
-        size: of the default image.
-        width, depth: factors of the numbers of filters and of blocks.
-        hashes: MD5 of the files of weights.
+        name: name of the models and weight files.
+        stages: the network before scaling.
+        size: height and width of the default image.
+        width, depth: factors that scale the numbers of filters and of blocks.
+        hashes: MD5 of the weight files with and without the classifier.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Row(NamedTuple):
     hashes: tuple[str, str]
 
     def filters(self, filters: int) -> int:
-        """A number of filters, scaled: the nearest multiple of 8."""
+        """Scale a number of filters and round it to a multiple of 8."""
         return max(8, int(filters * self.width + 4) // 8 * 8)
 
 
@@ -92,8 +92,8 @@ def _conv_norm(filters: int, kernel: int, name: str, strides: int = 1) -> Any:
     return conv_norm(filters, kernel, name, strides, _MOMENTUM)
 
 
-def _inside(x: Any, fused: bool, expand: int, strides: int, name: str) -> Any:
-    """The wide part of a block."""
+def _expand(x: Any, fused: bool, expand: int, strides: int, name: str) -> Any:
+    """The expanded part of a block."""
     before = x.shape[channel_axis()]
     if fused and expand == 1:
         return x
@@ -114,8 +114,8 @@ def _inside(x: Any, fused: bool, expand: int, strides: int, name: str) -> Any:
 
 
 def _block(inputs: Any, fused: bool, filters: int, expand: int, strides: int, drop: float, name: str) -> Any:
-    x = _inside(inputs, fused, expand, strides, name)
-    if fused and expand == 1:  # then the only convolution is the one that usually narrows
+    x = _expand(inputs, fused, expand, strides, name)
+    if fused and expand == 1:  # the projection is the only convolution of the block
         x = chain(x, *_conv_norm(filters, 3, f"{name}project", strides), swish(f"{name}project_"))
     else:
         x = chain(x, *_conv_norm(filters, 1, f"{name}project"))
@@ -123,7 +123,7 @@ def _block(inputs: Any, fused: bool, filters: int, expand: int, strides: int, dr
 
 
 def _blocks(row: Row) -> Iterator[tuple[str, bool, int, int, int]]:
-    """Of each block its name, whether it is fused, its filters, its widening and its strides."""
+    """For each block: its name, whether it is fused, its filters, its expansion factor and its strides."""
     stages = [(True, stage) for stage in row.stages.fused] + [(False, stage) for stage in row.stages.separable]
     for i, (fused, (blocks, filters, expand, strides)) in enumerate(stages, start=1):
         for j in range(math.ceil(row.depth * blocks)):
@@ -142,14 +142,14 @@ def EfficientNetV2(
     include_preprocessing: bool = True,
     name: str = "efficientnetv2",
 ) -> Model:
-    """a network like EfficientNet, with whole convolutions in its early blocks, faster to train.
+    """a network like EfficientNet with fused convolutions in its early blocks, which trains faster.
 
-    Images have values in [0, 255], which the model scales by itself; they are at least 32 by 32.
+    Images have values in [0, 255], which the model rescales itself; they are at least 32 by 32.
 
-    Source: Tan and Le, "EfficientNetV2: Smaller Models and Faster Training", https://arxiv.org/abs/2104.00298.
+    Reference: Tan and Le, "EfficientNetV2: Smaller Models and Faster Training", https://arxiv.org/abs/2104.00298.
 
     Args:
-        include_preprocessing: whether the model scales the pixels by itself.
+        include_preprocessing: whether the model rescales the pixels itself.
     """
     app = Application(
         include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name,

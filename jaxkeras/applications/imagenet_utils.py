@@ -1,4 +1,4 @@
-"""Images in, names of classes out: what models trained on ImageNet expect and what their outputs mean."""
+"""Preprocessing of images for models trained on ImageNet, and the class names of their predictions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["decode_predictions", "preprocess_input"]
 __dir__ = lazy_imports.public_dir(__name__)
 
 _MODES = ("caffe", "tf", "torch")
-# Of the pixels of ImageNet: of red, green, blue in [0, 1], and of blue, green, red in [0, 255].
+# Statistics of ImageNet: for RGB in [0, 1], and for BGR in [0, 255].
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _BGR_MEAN = (103.939, 116.779, 123.68)
 
@@ -27,17 +27,17 @@ _CLASSES_MD5 = "c2c37ea517e94d9795004a39431a14cb"
 
 
 def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe") -> Any:
-    """Scale the pixels of images as a pretrained model expects them.
+    """Scale the pixels of images as a pretrained model expects.
 
     Args:
-        x: images with values in [0, 255] and three channels, `(height, width, 3)` or a batch of such: a NumPy array, a
-            JAX array or a KerasTensor. A NumPy array of a floating type is written over; pass `x.copy()` to keep it.
+        x: images with values in [0, 255] and three channels, `(height, width, 3)` or a batch of them: a NumPy array, a
+            JAX array or a KerasTensor. A floating-point NumPy array is modified in place; pass `x.copy()` to keep it.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
-        mode: `"caffe"` turns RGB into BGR and subtracts ImageNet's mean colour; `"tf"` scales to [-1, 1]; `"torch"`
+        mode: `"caffe"` turns RGB into BGR and subtracts ImageNet's mean color; `"tf"` scales to [-1, 1]; `"torch"`
             scales to [0, 1] and then by ImageNet's mean and standard deviation.
 
     Returns:
-        The images in a floating type.
+        The images as floating-point numbers.
 
     Raises:
         ValueError: for an unknown mode or data format.
@@ -63,7 +63,7 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     def per_channel(values: Sequence[float]) -> np.ndarray:
         return np.reshape(np.array(values, str(x.dtype)), (3,) + (1,) * (-1 - channels))
 
-    # Augmented assignment writes into a NumPy array, and makes a new value of anything else.
+    # Augmented assignment modifies a NumPy array in place and creates a new JAX array.
     if mode == "tf":
         x /= 127.5
         x -= 1.0
@@ -78,23 +78,23 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
 
 
 def preprocessing(mode: str | None) -> Callable[..., Any]:
-    """The `preprocess_input` of a family, in a mode; None where the models scale pixels by themselves."""
+    """Make the `preprocess_input` of a family for a mode; None for models that rescale pixels themselves."""
     what = {
-        "caffe": "turned from RGB to BGR, less ImageNet's mean colour",
+        "caffe": "converted from RGB to BGR, minus ImageNet's mean color",
         "tf": "scaled to [-1, 1]",
         "torch": "scaled to [0, 1] and then by ImageNet's mean and standard deviation",
-        None: "as they are: these models scale pixels by themselves",
+        None: "unchanged, because these models rescale pixels themselves",
     }
 
     def family_input(x: Any, data_format: str | None = None) -> Any:
         return x if mode is None else preprocess_input(x, data_format, mode)
 
     family_input.__name__ = family_input.__qualname__ = "preprocess_input"
-    family_input.__doc__ = f"""Images as the models of this family expect them: {what[mode]}.
+    family_input.__doc__ = f"""Prepare images for the models of this family: {what[mode]}.
 
     Args:
-        x: images with values in [0, 255]: a NumPy array (which is written over if its type is floating), a JAX array or
-            a KerasTensor.
+        x: images with values in [0, 255]: a NumPy array (modified in place if it is floating-point), a JAX array or a
+            KerasTensor.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
 
     Returns:
@@ -111,18 +111,23 @@ def _classes() -> dict[str, list[str]]:
 
 
 def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, float]]]:
-    """The most likely classes of ImageNet, by name.
+    """Look up the names of the most likely ImageNet classes.
 
     Args:
-        preds: predictions `(batch, 1000)`.
-        top: how many classes to return for each sample.
+        preds: predictions, shape `(batch, 1000)`.
+        top: number of classes to return for each sample.
 
     Returns:
-        For each sample a list of `(class id, description, score)`, the highest score first.
+        For each sample a list of `(class id, description, score)`, highest score first.
 
     Raises:
         ValueError: for another shape.
-        FileNotFoundError: if the table of names is neither in the cache nor can be downloaded; says where to put it.
+        FileNotFoundError: if the table of names is not cached and cannot be downloaded; the message says where to put
+            it.
+
+    Example:
+
+    >>> decode_predictions(model.predict(images), top=3)  # doctest: +SKIP
     """
     shape = tuple(np.shape(preds))
     if len(shape) != 2 or shape[1] != 1000:

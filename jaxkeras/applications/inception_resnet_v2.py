@@ -1,4 +1,4 @@
-"""Inception-ResNet V2: Inception's branches, added to what they are given."""
+"""Inception-ResNet V2: Inception blocks with residual connections."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FILE = Pretrained(
     ("e693bd0210a403b3192acc6073ad2e96", "d19885ff4a710c122648d3b5c3b684e4"),
 )
 
-# Of each kind of block: its branches, and the share of their sum that is added.
+# For each kind of block: its branches, and the factor that scales their output before it is added.
 _BLOCKS = {
     "block35": ([[(32, 1)], [(32, 1), (32, 3)], [(32, 1), (48, 3), (64, 3)]], 0.17),
     "block17": ([[(192, 1)], [(128, 1), (160, (1, 7)), (192, (7, 1))]], 0.1),
@@ -35,7 +35,7 @@ _BLOCKS = {
 
 @registry.register("keras.applications", module="keras.src.applications.inception_resnet_v2")
 class CustomScaleLayer(Layer):
-    """The first input plus a multiple of the second."""
+    """Add the second input, scaled, to the first."""
 
     def __init__(self, scale: float, **kwargs: Any):
         super().__init__(**kwargs)
@@ -55,7 +55,7 @@ def _block(x: Any, kind: str, index: int, last: bool = False) -> Any:
     return x if last else Activation("relu", name=f"{name}_ac")(x)
 
 
-def _narrow(x: Any, branches: list[Any], name: str) -> Any:
+def _reduction(x: Any, branches: list[Any], name: str) -> Any:
     outputs = [branch(x, convolutions) for convolutions in branches]
     return concatenate([*outputs, MaxPooling2D(3, strides=2)(x)], name)
 
@@ -71,11 +71,11 @@ def InceptionResNetV2(
     classifier_activation: Any = "softmax",
     name: str = "inception_resnet_v2",
 ) -> Model:
-    """Inception-ResNet V2: each block adds a share of what its branches compute to what it is given.
+    """Inception-ResNet V2: Inception blocks whose scaled output is added to their input.
 
-    Images are 299 by 299 unless told otherwise, and at least 75 by 75; see `preprocess_input` in this module.
+    Images are 299 by 299 by default, and at least 75 by 75; see `preprocess_input` in this module.
 
-    Source: Szegedy, Ioffe, Vanhoucke and Alemi, "Inception-v4, Inception-ResNet and the Impact of Residual
+    Reference: Szegedy, Ioffe, Vanhoucke and Alemi, "Inception-v4, Inception-ResNet and the Impact of Residual
     Connections on Learning", https://arxiv.org/abs/1602.07261.
     """
     app = Application(
@@ -87,10 +87,10 @@ def InceptionResNetV2(
     x = concatenate([*outputs, average(x, 64)], "mixed_5b")
     for i in range(1, 11):
         x = _block(x, "block35", i)
-    x = _narrow(x, [[(384, 3, 2)], [(256, 1), (256, 3), (384, 3, 2)]], "mixed_6a")
+    x = _reduction(x, [[(384, 3, 2)], [(256, 1), (256, 3), (384, 3, 2)]], "mixed_6a")
     for i in range(1, 21):
         x = _block(x, "block17", i)
-    x = _narrow(x, [[(256, 1), (384, 3, 2)], [(256, 1), (288, 3, 2)], [(256, 1), (288, 3), (320, 3, 2)]], "mixed_7a")
+    x = _reduction(x, [[(256, 1), (384, 3, 2)], [(256, 1), (288, 3, 2)], [(256, 1), (288, 3), (320, 3, 2)]], "mixed_7a")
     for i in range(1, 11):
         x = _block(x, "block8", i, last=i == 10)
     x = conv_norm_relu(x, 1536, 1, name="conv_7b")

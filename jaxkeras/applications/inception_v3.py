@@ -22,12 +22,12 @@ _FILE = Pretrained(
     ("9a0d58056eeedaa3f26cb7ebd46da564", "bcbd6486424b2319ff4ef7d526e38f63"),
 )
 
-# A convolution: (filters, kernel size), or (filters, kernel size, strides) where it is not padded.
+# A convolution: (filters, kernel size), or (filters, kernel size, strides) for one without padding.
 Convolution = tuple[Any, ...]
 
 
 def conv_norm_relu(x: Any, filters: int, kernel: Any, strides: int | None = None, name: str | None = None) -> Any:
-    """A convolution, normalized; padded unless `strides` is given."""
+    """Convolution, batch normalization and ReLU; padded unless `strides` is given."""
     layers = [
         Conv2D(
             filters, kernel, strides=strides or 1, padding="valid" if strides else "same", use_bias=False, name=name
@@ -41,24 +41,24 @@ def conv_norm_relu(x: Any, filters: int, kernel: Any, strides: int | None = None
 
 
 def branch(x: Any, convolutions: Iterable[Convolution]) -> Any:
-    """Convolutions one after the other."""
+    """Apply convolutions one after the other."""
     for convolution in convolutions:
         x = conv_norm_relu(x, *convolution)
     return x
 
 
 def concatenate(branches: Sequence[Any], name: str | None = None) -> Any:
-    """Branches side by side."""
+    """Concatenate branches along the channel axis."""
     return Concatenate(axis=channel_axis(), name=name)(branches)
 
 
 def average(x: Any, filters: int) -> Any:
-    """The branch that averages."""
+    """The branch with average pooling."""
     return conv_norm_relu(AveragePooling2D(3, strides=1, padding="same")(x), filters, 1)
 
 
 def stem(x: Any) -> Any:
-    """The plain layers at the start."""
+    """The layers before the first block."""
     x = branch(x, [(32, 3, 2), (32, 3, 1), (64, 3)])
     x = MaxPooling2D(3, strides=2)(x)
     x = branch(x, [(80, 1, 1), (192, 3, 1)])
@@ -66,14 +66,14 @@ def stem(x: Any) -> Any:
 
 
 def _mixed(x: Any, branches: Iterable[Iterable[Convolution]], pooled: int | None, name: str) -> Any:
-    """Branches of convolutions and one that pools: to so many filters, or (None) the largest of each window."""
+    """Concatenate branches of convolutions and a pooling branch: average with `pooled` filters, or (None) max."""
     outputs = [branch(x, convolutions) for convolutions in branches]
     outputs.append(MaxPooling2D(3, strides=2)(x) if pooled is None else average(x, pooled))
     return concatenate(outputs, name)
 
 
 def _fork(x: Any, name: str | None = None) -> Any:
-    """Two convolutions of the same maps, along rows and along columns."""
+    """Two parallel convolutions, along rows and along columns."""
     return concatenate([conv_norm_relu(x, 384, (1, 3)), conv_norm_relu(x, 384, (3, 1))], name)
 
 
@@ -88,11 +88,11 @@ def InceptionV3(
     classifier_activation: Any = "softmax",
     name: str = "inception_v3",
 ) -> Model:
-    """Inception V3: blocks of parallel branches, with convolutions along rows and columns in place of wide ones.
+    """Inception V3: blocks of parallel branches, with large kernels factorized into rows and columns.
 
-    Images are 299 by 299 unless told otherwise, and at least 75 by 75; see `preprocess_input` in this module.
+    Images are 299 by 299 by default, and at least 75 by 75; see `preprocess_input` in this module.
 
-    Source: Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception Architecture for Computer Vision",
+    Reference: Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception Architecture for Computer Vision",
     https://arxiv.org/abs/1512.00567.
     """
     app = Application(

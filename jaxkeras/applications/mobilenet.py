@@ -1,4 +1,4 @@
-"""MobileNet: convolutions that are separable by depth, for small devices."""
+"""MobileNet: depthwise separable convolutions, for small devices."""
 
 from __future__ import annotations
 
@@ -74,17 +74,17 @@ def MobileNet(
     classifier_activation: Any = "softmax",
     name: str | None = None,
 ) -> Model:
-    """MobileNet: a chain of convolutions that are separable by depth, for small devices.
+    """MobileNet: a stack of depthwise separable convolutions, for small devices.
 
-    Images are 224 by 224 unless told otherwise, and at least 32 by 32; see `preprocess_input` in this module.
+    Images are 224 by 224 by default, and at least 32 by 32; see `preprocess_input` in this module.
 
-    Source: Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications",
+    Reference: Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications",
     https://arxiv.org/abs/1704.04861.
 
     Args:
-        alpha: factor of the numbers of filters.
-        depth_multiplier: filters of a depthwise convolution for each of its inputs.
-        dropout: rate before the classifier.
+        alpha: factor that scales the numbers of filters.
+        depth_multiplier: filters of a depthwise convolution for each input channel.
+        dropout: dropout rate before the classifier.
     """
     app = Application(
         include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name or "",

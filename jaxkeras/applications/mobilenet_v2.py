@@ -1,4 +1,4 @@
-"""MobileNet V2: narrow residual blocks that are wide inside."""
+"""MobileNet V2: inverted residual blocks."""
 
 from __future__ import annotations
 
@@ -80,15 +80,15 @@ def MobileNetV2(
     classifier_activation: Any = "softmax",
     name: str | None = None,
 ) -> Model:
-    """MobileNet V2: narrow residual blocks that are wide inside, for small devices.
+    """MobileNet V2: inverted residual blocks with linear bottlenecks, for small devices.
 
-    Images are 224 by 224 unless told otherwise, and at least 32 by 32; see `preprocess_input` in this module.
+    Images are 224 by 224 by default, and at least 32 by 32; see `preprocess_input` in this module.
 
-    Source: Sandler, Howard, Zhu, Zhmoginov and Chen, "MobileNetV2: Inverted Residuals and Linear Bottlenecks",
+    Reference: Sandler, Howard, Zhu, Zhmoginov and Chen, "MobileNetV2: Inverted Residuals and Linear Bottlenecks",
     https://arxiv.org/abs/1801.04381.
 
     Args:
-        alpha: factor of the numbers of filters.
+        alpha: factor that scales the numbers of filters.
     """
     check_same_size(input_tensor, input_shape)
     app = Application(

@@ -1,4 +1,4 @@
-"""MobileNet V3: blocks found by search, with squeeze-and-excitation."""
+"""MobileNet V3: blocks found by architecture search, with squeeze-and-excitation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from jaxkeras.models import Model
 __all__ = ["MobileNetV3Large", "MobileNetV3Small", "decode_predictions", "preprocess_input"]
 __dir__ = lazy_imports.public_dir(__name__)
 
-# MD5 of the files of weights.
+# MD5 of the weight files with and without the classifier.
 _HASHES = {
     "large_224_0.75_float": ("765b44a33ad4005b3ac83185abf1d0eb", "40af19a13ebea4e2ee0c676887f69a2e"),
     "large_224_1.0_float": ("59e551e166be033d707958cf9e29a6a7", "07fb09a5933dd0c8eaafa16978110389"),
@@ -50,7 +50,7 @@ _HASHES = {
 
 
 class Block(NamedTuple):
-    """A block: how much wider it is inside, its filters, and what else sets it apart."""
+    """A block: expansion factor, filters, kernel size, strides, whether it has squeeze-and-excitation and swish."""
 
     expansion: float
     filters: int
@@ -61,7 +61,7 @@ class Block(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A MobileNet V3: the name of models and of files, the blocks, the filters before the classifier."""
+    """A MobileNet V3: name of models, part of file names, blocks, filters before the classifier."""
 
     name: str
     size: str
@@ -181,17 +181,17 @@ def MobileNetV3(
     include_preprocessing: bool = True,
     name: str = "MobileNetV3",
 ) -> Model:
-    """a network of blocks that were found by search, for small devices.
+    """a network of blocks found by architecture search, for small devices.
 
-    Images have values in [0, 255], which the model scales by itself; they are of any size from 32 by 32.
+    Images have values in [0, 255], which the model rescales itself; they may have any size from 32 by 32 on.
 
-    Source: Howard et al., "Searching for MobileNetV3", https://arxiv.org/abs/1905.02244.
+    Reference: Howard et al., "Searching for MobileNetV3", https://arxiv.org/abs/1905.02244.
 
     Args:
-        alpha: factor of the numbers of filters.
-        minimalistic: whether to do without squeeze-and-excitation, hard swish and 5 by 5 convolutions.
-        dropout_rate: rate before the classifier.
-        include_preprocessing: whether the model scales the pixels by itself.
+        alpha: factor that scales the numbers of filters.
+        minimalistic: whether to leave out squeeze-and-excitation, hard swish and 5 by 5 convolutions.
+        dropout_rate: dropout rate before the classifier.
+        include_preprocessing: whether the model rescales the pixels itself.
     """
     check_same_size(input_tensor, input_shape)
     app = Application(

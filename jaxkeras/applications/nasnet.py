@@ -1,4 +1,4 @@
-"""NASNet: cells found by search."""
+"""NASNet: cells found by architecture search."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Row(NamedTuple):
     """A NASNet.
 
     Attributes:
-        name: of models.
-        size: of the default image.
-        filters: of the normal cells before the first doubling.
-        blocks: normal cells between reductions.
+        name: name of the models.
+        size: height and width of the default image.
+        filters: filters of the normal cells before the first reduction.
+        blocks: number of normal cells between reductions.
         stem: filters of the first convolution.
-        skip_reduction: whether the cell after a reduction sees the cell before that was given to the reduction.
-        file: the stem of the URLs of the files of weights.
-        hashes: MD5 of the files of weights.
+        skip_reduction: whether the second input of the cell after a reduction is that of the reduction, not its first.
+        file: common part of the URLs of the weight files.
+        hashes: MD5 of the weight files with and without the classifier.
     """
 
     name: str
@@ -82,7 +82,7 @@ def _separable(x: Any, filters: int, kernel: int, name: str, strides: int = 1) -
 
 
 def _adjust(p: Any, x: Any, filters: int, name: str, halve: bool) -> Any:
-    """The cell before the last, made to fit the last one in size and in the number of filters."""
+    """Make the output of the cell before the previous one match the previous one in size and number of filters."""
     if p is None:
         return x
     if halve:
@@ -103,7 +103,7 @@ def _adjust(p: Any, x: Any, filters: int, name: str, halve: bool) -> Any:
 
 
 def _normal(x: Any, p: Any, filters: int, name: str, halve: bool = False) -> Any:
-    """A cell that keeps the size of maps; `p` is what the cell before the last made."""
+    """A cell that keeps the size of the feature maps; `p` is the output of the cell before the previous one."""
 
     def add(i: int, *terms: Any) -> Any:
         return Add(name=f"normal_add_{i}_{name}")(terms)
@@ -120,7 +120,7 @@ def _normal(x: Any, p: Any, filters: int, name: str, halve: bool = False) -> Any
 
 
 def _reduction(x: Any, p: Any, filters: int, name: str, halve: bool = False) -> Any:
-    """A cell that halves the size of maps."""
+    """A cell that halves the size of the feature maps."""
 
     def add(label: str, *terms: Any) -> Any:
         return Add(name=f"reduction_{label}_{name}")(terms)
@@ -148,13 +148,13 @@ def NASNet(
     classifier_activation: Any = "softmax",
     name: str = "NASNet",
 ) -> Model:
-    """a network of two kinds of cells that were found by search.
+    """a network of two kinds of cells found by architecture search.
 
-    Images are 331 by 331 (Large) or 224 by 224 (Mobile) unless told otherwise, and at least 32 by 32; see
-    `preprocess_input` in this module. Their size must be known, with a classifier or without: which maps fit together
-    depends on it.
+    Images are 331 by 331 (Large) or 224 by 224 (Mobile) by default, and at least 32 by 32; see
+    `preprocess_input` in this module. Their size must be known, with or without a classifier: the sizes of the cells'
+    outputs depend on it.
 
-    Source: Zoph, Vasudevan, Shlens and Le, "Learning Transferable Architectures for Scalable Image Recognition",
+    Reference: Zoph, Vasudevan, Shlens and Le, "Learning Transferable Architectures for Scalable Image Recognition",
     https://arxiv.org/abs/1707.07012.
     """
     only_channels_last("NASNet")

@@ -23,10 +23,10 @@ class Row(NamedTuple):
     """A ResNet.
 
     Attributes:
-        name: of models and files.
-        blocks: the number of blocks in each of the four stacks.
-        hashes: MD5 of the two files of weights.
-        preact: whether activations come before convolutions (V2).
+        name: name of the models and weight files.
+        blocks: number of blocks in each of the four stacks.
+        hashes: MD5 of the weight files with and without the classifier.
+        preact: whether activations come before the convolutions (V2).
     """
 
     name: str
@@ -44,7 +44,7 @@ def _relu(name: str) -> Activation:
 
 
 def _block(x: Any, filters: int, stride: int, first: bool, name: str) -> Any:
-    """Activation after the sum; the first block of a stack projects its shortcut."""
+    """A block with its last activation after the sum; the first block of a stack projects its shortcut."""
     shortcut = x
     if first:
         shortcut = chain(x, Conv2D(4 * filters, 1, strides=stride, name=f"{name}_0_conv"), _norm(f"{name}_0_bn"))
@@ -58,7 +58,7 @@ def _block(x: Any, filters: int, stride: int, first: bool, name: str) -> Any:
 
 
 def _preact_block(x: Any, filters: int, stride: int, first: bool, name: str) -> Any:
-    """Normalization and activation before the convolutions, so that the sum is passed on as it is."""
+    """A block with normalization and activation before the convolutions, and none after the sum."""
     shortcut = x
     x = chain(x, _norm(f"{name}_preact_bn"), _relu(f"{name}_preact_relu"))
     if first:
@@ -77,7 +77,7 @@ def _preact_block(x: Any, filters: int, stride: int, first: bool, name: str) -> 
 
 
 def _strides(preact: bool, stack: int, blocks: int) -> list[int]:
-    """A stack halves its maps once: in its first block, or in its last where activations come first."""
+    """Strides of the blocks of a stack: the first block halves the maps, or the last one if `preact`."""
     if preact:
         return [1] * (blocks - 1) + [2 if stack < len(_FILTERS) - 1 else 1]
     return [2 if stack > 0 else 1] + [1] * (blocks - 1)
@@ -94,11 +94,11 @@ def ResNet(
     classifier_activation: Any = "softmax",
     name: str = "resnet",
 ) -> Model:
-    """a residual network: each block adds to what it is given.
+    """a residual network: each block adds its output to its input.
 
-    Images are 224 by 224 unless told otherwise, and at least 32 by 32; see `preprocess_input` in this module.
+    Images are 224 by 224 by default, and at least 32 by 32; see `preprocess_input` in this module.
 
-    Source: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", https://arxiv.org/abs/1512.03385;
+    Reference: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", https://arxiv.org/abs/1512.03385;
     V2: "Identity Mappings in Deep Residual Networks", https://arxiv.org/abs/1603.05027.
     """
     file = Pretrained("resnet/", f"{row.name}_weights_tf_dim_ordering_tf_kernels", row.hashes)

@@ -1,4 +1,4 @@
-"""ResNet50, where older programs look for it."""
+"""ResNet50, under its former path."""
 
 from jaxkeras.applications.resnet import ResNet50 as ResNet50
 from jaxkeras.applications.resnet import decode_predictions as decode_predictions

@@ -1,4 +1,4 @@
-"""ResNet V2: residual networks whose activations come before their convolutions."""
+"""ResNet V2: residual networks with activations before the convolutions."""
 
 from __future__ import annotations
 

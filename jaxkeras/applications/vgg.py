@@ -13,7 +13,7 @@ _FILTERS = (64, 128, 256, 512, 512)
 
 
 class Row(NamedTuple):
-    """A VGG: the name of models and files, the convolutions in each block, MD5 of the files of weights."""
+    """A VGG: name of models and files, number of convolutions in each block, MD5 of the weight files."""
 
     name: str
     convolutions: tuple[int, ...]
@@ -31,11 +31,11 @@ def VGG(
     classifier_activation: Any = "softmax",
     name: str = "vgg",
 ) -> Model:
-    """a network of 3 by 3 convolutions, halved by pooling five times.
+    """a network of 3 by 3 convolutions with five pooling layers.
 
-    Images are 224 by 224 unless told otherwise, and at least 32 by 32; see `preprocess_input` in this module.
+    Images are 224 by 224 by default, and at least 32 by 32; see `preprocess_input` in this module.
 
-    Source: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition",
+    Reference: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition",
     https://arxiv.org/abs/1409.1556.
     """
     file = Pretrained(f"{row.name}/", f"{row.name}_weights_tf_dim_ordering_tf_kernels", row.hashes)

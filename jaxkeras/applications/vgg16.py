@@ -1,4 +1,4 @@
-"""VGG with 16 layers that have weights."""
+"""VGG with 16 weight layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VGG with 19 layers that have weights."""
+"""VGG with 19 weight layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Xception: convolutions that are separable by depth."""
+"""Xception: depthwise separable convolutions with residual connections."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def _separable(filters: int, name: str) -> list[Layer]:
     return [SeparableConv2D(filters, 3, padding="same", use_bias=False, name=name), _norm(f"{name}_bn")]
 
 
-def _narrowing_block(x: Any, filters: tuple[int, int], name: str, first: bool = False) -> Any:
-    """Halve the maps; the very first of these blocks has no activation in front."""
+def _reduction(x: Any, filters: tuple[int, int], name: str, first: bool = False) -> Any:
+    """A block that halves the feature maps; the first one has no activation before it."""
     shortcut = chain(x, Conv2D(filters[1], 1, strides=2, padding="same", use_bias=False), _norm())
     x = chain(
         x,
@@ -70,11 +70,11 @@ def Xception(
     classifier_activation: Any = "softmax",
     name: str = "xception",
 ) -> Model:
-    """Xception: a residual network whose convolutions are separable by depth.
+    """Xception: a residual network of depthwise separable convolutions.
 
-    Images are 299 by 299 unless told otherwise, and at least 71 by 71; see `preprocess_input` in this module.
+    Images are 299 by 299 by default, and at least 71 by 71; see `preprocess_input` in this module.
 
-    Source: Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions",
+    Reference: Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions",
     https://arxiv.org/abs/1610.02357.
     """
     app = Application(
@@ -86,12 +86,12 @@ def Xception(
         *_convolution(32, "block1_conv1", strides=2), _relu("block1_conv1"),
         *_convolution(64, "block1_conv2"), _relu("block1_conv2"),
     )  # fmt: skip
-    x = _narrowing_block(x, (128, 128), "block2", first=True)
-    x = _narrowing_block(x, (256, 256), "block3")
-    x = _narrowing_block(x, (728, 728), "block4")
+    x = _reduction(x, (128, 128), "block2", first=True)
+    x = _reduction(x, (256, 256), "block3")
+    x = _reduction(x, (728, 728), "block4")
     for i in range(5, 13):
         x = _block(x, f"block{i}")
-    x = _narrowing_block(x, (728, 1024), "block13")
+    x = _reduction(x, (728, 1024), "block13")
     for i, filters in ((1, 1536), (2, 2048)):
         x = chain(x, *_separable(filters, f"block14_sepconv{i}"), _relu(f"block14_sepconv{i}"))
     return app.model(app.top(x, named=False))

@@ -1,4 +1,4 @@
-"""California housing: prices by block group, from the census of 1990."""
+"""California housing: house prices by block group, from the census of 1990."""
 
 from __future__ import annotations
 
@@ -18,24 +18,28 @@ def load_data(
 ) -> Split:
     """Load the California housing data: eight features of a block group, and the median value of its houses.
 
-    The features are those of Keras's file, in its order: place, age of the houses, rooms, bedrooms, people, households
-    and income.
+    The features are, in this order: longitude, latitude, median age of the houses, rooms, bedrooms, population,
+    households and median income.
 
     Args:
         version: `"large"` for all 20,640 rows, `"small"` for the first 600 of them.
         path: name of the file in the cache folder.
-        test_split: fraction of the rows that are test data: the last ones after shuffling.
-        seed: of the shuffling.
+        test_split: fraction of the rows used as test data: the last ones after shuffling.
+        seed: seed of the shuffle.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: features `(n, 8)` and prices in dollars `(n,)`, in the file's float
-        type.
+        `(x_train, y_train), (x_test, y_test)`: features `(n, 8)` and prices in dollars `(n,)`, with the dtype
+        of the file.
 
     Raises:
         ValueError: for another `version`, or a `test_split` not in [0, 1).
-        DatasetNotFoundError: if the file is neither on this machine nor can be downloaded; says where to put it.
+        DatasetNotFoundError: if the file is not cached and cannot be downloaded; the message says where to put it.
 
-    Source: Pace and Barry, "Sparse Spatial Autoregressions", 1997.
+    Reference: Pace and Barry, "Sparse Spatial Autoregressions", 1997.
+
+    Example:
+
+    >>> (x_train, y_train), (x_test, y_test) = jk.datasets.california_housing.load_data()  # doctest: +SKIP
     """
     if version not in _ROWS:
         raise ValueError(f"Unknown version={version!r}; expected 'small' or 'large'.")

@@ -1,4 +1,4 @@
-"""Which files the datasets need, where they may lie, and how to get them."""
+"""The files of the datasets: URLs, digests, cache locations, and downloading."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxkeras.utils.file_utils import cache_home, digest, download, hash_algorit
 
 
 class DatasetNotFoundError(FileNotFoundError):
-    """A dataset's files are neither on this machine nor to be had from the network."""
+    """The files of a dataset are not on this machine and cannot be downloaded."""
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class RemoteFile:
     """A file of a dataset.
 
     Args:
-        url: public address.
-        digest: SHA-256 or MD5 in hexadecimal digits.
-        name: what to call our copy, if not by the last part of the URL.
-        folder: subfolder of the datasets folder, ours and Keras's.
-        keras_names: what Keras, by its version, calls its copy, if not the same.
-        system: path of a copy that a system package installs.
-        package: that Debian package.
-        of_content: the digest is that of the content before gzip, because copies differ in their gzip headers.
+        url: where to download it.
+        digest: SHA-256 or MD5, in hexadecimal digits.
+        name: file name of our copy; by default the last part of the URL.
+        folder: subfolder of the datasets folders, ours and Keras's.
+        keras_names: file names of Keras's copy, which depend on its version; by default `name`.
+        system: path of a copy installed by a system package.
+        package: name of that Debian package.
+        of_content: whether `digest` is that of the uncompressed content, because copies differ in their gzip headers.
     """
 
     url: str
@@ -44,8 +44,8 @@ class RemoteFile:
         return hash_algorithm_of(self.digest)
 
     @property
-    def places(self) -> list[Path]:
-        """Where it may lie; the first is where it is downloaded to."""
+    def locations(self) -> list[Path]:
+        """Where to look for it; it is downloaded to the first."""
         name = self.name or self.url.rsplit("/", 1)[1]
         keras = Path(keras_home(), "datasets", self.folder)
         system = [Path(self.system)] if self.system else []
@@ -53,14 +53,14 @@ class RemoteFile:
         return [ours, *(keras / each for each in self.keras_names or (name,)), *system]
 
     def verify(self, path: Path) -> None:
-        """Raise ValueError unless `path` holds this file."""
+        """Raise ValueError if the file at `path` has another digest."""
         try:
             with gzip.open(path) if self.of_content else open(path, "rb") as stream:
                 found = digest(stream, self.algorithm)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise ValueError(f"a damaged gzip file: {error}") from error
         if found != self.digest:
-            raise ValueError(f"another or a damaged file: its {self.algorithm} is {found}")
+            raise ValueError(f"damaged or a different file: its {self.algorithm} is {found}")
 
 
 _KERAS_FILES = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
@@ -78,8 +78,8 @@ def _fashion(name: str, sha256: str) -> RemoteFile:
     )
 
 
-# URLs and digests as in Keras 3.15, except Fashion-MNIST, for which Keras has no digests: these are of the content of
-# the files in github.com/zalandoresearch/fashion-mnist.
+# URLs and digests are those of Keras 3.15. Keras has no digests for Fashion-MNIST; these are of the uncompressed files
+# in github.com/zalandoresearch/fashion-mnist.
 FILES: dict[str, RemoteFile] = {
     "mnist": RemoteFile(_KERAS_FILES + "mnist.npz", "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"),
     "fashion_mnist/x_train": _fashion(
@@ -120,14 +120,14 @@ FILES: dict[str, RemoteFile] = {
 
 
 def _find(file: RemoteFile) -> tuple[Path | None, list[str]]:
-    """Return the first good copy, and why each place before it was no good."""
+    """The first valid copy, or None, and the problem with each location before it."""
     misses = []
-    for path in file.places:
+    for path in file.locations:
         try:
             file.verify(path)
             return path, misses
         except FileNotFoundError:
-            misses.append(f"{path}: not there")
+            misses.append(f"{path}: does not exist")
         except (OSError, ValueError) as error:
             misses.append(f"{path}: {error}")
     return None, misses
@@ -135,32 +135,35 @@ def _find(file: RemoteFile) -> tuple[Path | None, list[str]]:
 
 def _advice(dataset: str, missing: list[tuple[RemoteFile, list[str]]], reason: Exception) -> str:
     lines = [f"The files of the dataset {dataset!r} are not on this machine, and downloading failed.", f"  {reason}"]
-    lines.append("Looked at:")
+    lines.append("Looked for them at:")
     lines += [f"  {miss}" for _, misses in missing for miss in misses]
-    lines.append("On a machine with a connection, download, then put here:")
+    lines.append("On a machine with a connection, download them, and put them here:")
     for file, _ in missing:
-        of = " of the content before gzip" if file.of_content else ""
-        lines.append(f"  {file.url}\n    as {file.places[0]}\n    ({file.algorithm} {file.digest}{of})")
+        of = " of the uncompressed content" if file.of_content else ""
+        lines.append(f"  {file.url}\n    as {file.locations[0]}\n    ({file.algorithm} {file.digest}{of})")
     packages = {file.package for file, _ in missing if file.package}
     lines += [f"Or on Debian and Ubuntu: apt install {package}" for package in sorted(packages)]
-    lines.append(f"The environment variable JAXKERAS_HOME chooses another folder in place of {cache_home()}.")
-    lines.append("Need no download: jaxkeras.datasets.digits, jaxkeras.datasets.movie_snippets.")
+    lines.append(f"Set the environment variable JAXKERAS_HOME to use another folder than {cache_home()}.")
+    lines.append("Datasets without a download: jaxkeras.datasets.digits, jaxkeras.datasets.movie_snippets.")
     return "\n".join(lines)
 
 
 def fetch(*keys: str, name: str | None = None) -> list[Path]:
-    """Return paths of verified copies of some files of one dataset, downloading those that are missing.
+    """Find or download files of one dataset, and verify their digests.
 
-    Looks into our cache folder, then Keras's, then where the system keeps datasets. A file whose digest is wrong counts
-    as missing there.
+    Looks into our cache folder, then into Keras's, then at the path of the system package. A file with a wrong digest
+    counts as missing.
 
     Args:
-        keys: keys of `FILES`.
-        name: what to call the file in the cache folders, by default as at its URL.
+        *keys: keys of `FILES`.
+        name: file name in the cache folders; by default the last part of the URL.
+
+    Returns:
+        The paths, in the order of `keys`.
 
     Raises:
         ValueError: if `name` is not a plain file name.
-        DatasetNotFoundError: with what was looked at and where to put which file.
+        DatasetNotFoundError: if a file is missing and cannot be downloaded; the message says which file to put where.
     """
     if name is not None and os.path.basename(name) != name:
         raise ValueError(
@@ -172,7 +175,7 @@ def fetch(*keys: str, name: str | None = None) -> list[Path]:
     paths = []
     for index, (file, (path, _)) in enumerate(zip(files, searches)):
         if path is None:
-            path = file.places[0]
+            path = file.locations[0]
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 download(file.url, path, file.verify)

@@ -1,4 +1,4 @@
-"""CIFAR-10: 60,000 small photographs of ten kinds of things."""
+"""CIFAR-10: 60,000 small photographs in ten classes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __dir__ = lazy_imports.public_dir(__name__)
 
 
 def load_data() -> Split:
-    """Load CIFAR-10: colour images of 32 x 32 pixels.
+    """Load CIFAR-10: color images of 32 x 32 pixels.
 
     The labels are 0 airplane, 1 automobile, 2 bird, 3 cat, 4 deer, 5 dog, 6 frog, 7 horse, 8 ship, 9 truck. Some are
-    known to be wrong. The images come as pickles, which are read without running anything that they name.
+    known to be wrong. The images are stored as pickles, which are read without executing anything.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: images uint8 `(50000, 32, 32, 3)` and `(10000, 32, 32, 3)`, or with the
@@ -25,10 +25,14 @@ def load_data() -> Split:
         `(10000, 1)`.
 
     Raises:
-        DatasetNotFoundError: if the file is neither on this machine nor can be downloaded; says where to put it.
+        DatasetNotFoundError: if the file is not cached and cannot be downloaded; the message says where to put it.
 
-    Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009,
+    Reference: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009,
     https://www.cs.toronto.edu/~kriz/cifar.html.
+
+    Example:
+
+    >>> (x_train, y_train), (x_test, y_test) = jk.datasets.cifar10.load_data()  # doctest: +SKIP
     """
     names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
     (path,) = fetch("cifar10")

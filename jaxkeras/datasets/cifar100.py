@@ -1,4 +1,4 @@
-"""CIFAR-100: 60,000 small photographs of a hundred kinds of things."""
+"""CIFAR-100: 60,000 small photographs in a hundred classes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __dir__ = lazy_imports.public_dir(__name__)
 
 
 def load_data(label_mode: str = "fine") -> Split:
-    """Load CIFAR-100: colour images of 32 x 32 pixels, in 100 classes that form 20 groups.
+    """Load CIFAR-100: color images of 32 x 32 pixels, in 100 classes, which form 20 groups.
 
-    The images come as pickles, which are read without running anything that they name.
+    The images are stored as pickles, which are read without executing anything.
 
     Args:
         label_mode: `"fine"` for the classes, `"coarse"` for the groups.
@@ -28,10 +28,14 @@ def load_data(label_mode: str = "fine") -> Split:
 
     Raises:
         ValueError: for another `label_mode`.
-        DatasetNotFoundError: if the file is neither on this machine nor can be downloaded; says where to put it.
+        DatasetNotFoundError: if the file is not cached and cannot be downloaded; the message says where to put it.
 
-    Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009,
+    Reference: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009,
     https://www.cs.toronto.edu/~kriz/cifar.html.
+
+    Example:
+
+    >>> (x_train, y_train), (x_test, y_test) = jk.datasets.cifar100.load_data()  # doctest: +SKIP
     """
     if label_mode not in ("fine", "coarse"):
         raise ValueError(f"Unknown label_mode={label_mode!r}; expected 'fine' or 'coarse'.")

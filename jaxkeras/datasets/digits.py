@@ -1,4 +1,4 @@
-"""Digits: 1,797 handwritten digits of 8 x 8 pixels. Part of the package, no download."""
+"""Digits: 1,797 handwritten digits of 8 x 8 pixels. Part of the package; no download."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def load_data(test_split: float = 0.2, seed: int = 113) -> Split:
     """Load small images of the ten digits, written by 13 people.
 
     Args:
-        test_split: fraction of the images that are test data: the last ones after shuffling.
-        seed: of the shuffling. The same seed gives the same split everywhere.
+        test_split: fraction of the images used as test data: the last ones after shuffling.
+        seed: seed of the shuffle. The same seed gives the same split on every machine.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: images uint8 `(1437, 8, 8)` and `(360, 8, 8)` with values 0 to 16,
@@ -30,8 +30,8 @@ def load_data(test_split: float = 0.2, seed: int = 113) -> Split:
     Raises:
         ValueError: for a `test_split` not in [0, 1).
 
-    Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits" (its test set), UCI Machine Learning
-    Repository, 1998, https://doi.org/10.24432/C50P49. Licence: CC BY 4.0.
+    Reference: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits" (its test set), UCI Machine Learning
+    Repository, 1998, https://doi.org/10.24432/C50P49. License: CC BY 4.0.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""IMDB: 50,000 film reviews as sequences of word numbers."""
+"""IMDB: 50,000 film reviews as sequences of word indices."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def load_data(
 ) -> Split:
     """Load the IMDB film reviews, half positive and half negative.
 
-    A review is a list of word numbers; 1 stands for the most frequent word, before `index_from` is added. The lists
-    come as a pickle inside the file, which is read without running anything that it names.
+    A review is a list of word indices: the frequency rank of each word, from 1, plus `index_from`. The file
+    holds the lists as a pickle, which is read without executing anything.
 
     Args:
         path: name of the file in the cache folder.
-        num_words: keep the words with numbers below this; all others become `oov_char`. By default all, except that
-            the highest number itself becomes `oov_char`, as in Keras.
-        skip_top: words with numbers below this become `oov_char` too.
-        maxlen: leave out sequences that do not have fewer words than this.
-        seed: of the shuffling.
-        start_char: number put before each sequence, or `None` for none.
-        oov_char: number for words out of the vocabulary, or `None` to drop them.
-        index_from: added to the rank of each word, to make room for 0 (padding), 1 (start) and 2 (unknown).
-        **kwargs: ignored with a warning, as Keras ignores them.
+        num_words: keep words with indices below this; all others become `oov_char`. By default all are kept except the
+            one with the highest index, which becomes `oov_char`, as in Keras.
+        skip_top: words with indices below this also become `oov_char`.
+        maxlen: drop sequences with `maxlen` or more words.
+        seed: seed of the shuffle.
+        start_char: index prepended to each sequence; None for none.
+        oov_char: index of out-of-vocabulary words; None to drop them.
+        index_from: added to the rank of each word, to reserve 0 (padding), 1 (start) and 2 (unknown).
+        **kwargs: ignored with a warning, as in Keras.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: object arrays `(25000,)` of lists of integers, and int64 arrays
@@ -50,10 +50,14 @@ def load_data(
 
     Raises:
         ValueError: if `maxlen` leaves no review.
-        DatasetNotFoundError: if the file is neither on this machine nor can be downloaded; says where to put it.
+        DatasetNotFoundError: if the file is not cached and cannot be downloaded; the message says where to put it.
 
-    Source: Maas et al., "Learning Word Vectors for Sentiment Analysis", ACL 2011,
+    Reference: Maas et al., "Learning Word Vectors for Sentiment Analysis", ACL 2011,
     https://ai.stanford.edu/~amaas/data/sentiment/.
+
+    Example:
+
+    >>> (x_train, y_train), (x_test, y_test) = jk.datasets.imdb.load_data()  # doctest: +SKIP
     """
     if kwargs:
         warnings.warn(f"imdb.load_data ignores {', '.join(kwargs)}: it has no such arguments.", stacklevel=2)
@@ -78,7 +82,7 @@ def load_data(
 
 
 def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
-    """Return the rank of each word, from 1; in `load_data` a word's number is its rank plus `index_from`.
+    """The frequency rank of each word, from 1; its index in `load_data` is its rank plus `index_from`.
 
     Args:
         path: name of the file in the cache folder.

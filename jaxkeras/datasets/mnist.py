@@ -22,9 +22,13 @@ def load_data(path: str = "mnist.npz") -> Split:
         255, labels uint8 `(60000,)` and `(10000,)`.
 
     Raises:
-        DatasetNotFoundError: if the file is neither on this machine nor can be downloaded; says where to put it.
+        DatasetNotFoundError: if the file is not cached and cannot be downloaded; the message says where to put it.
 
-    Source: LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/. Licence: CC BY-SA 3.0.
+    Reference: LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/. License: CC BY-SA 3.0.
+
+    Example:
+
+    >>> (x_train, y_train), (x_test, y_test) = jk.datasets.mnist.load_data()  # doctest: +SKIP
     """
     data = read_npz(*fetch("mnist", name=path))
     return (data["x_train"], data["y_train"]), (data["x_test"], data["y_test"])

@@ -1,4 +1,4 @@
-"""Movie snippets: 10,605 rated sentences from film reviews. Part of the package, no download."""
+"""Movie snippets: 10,605 rated sentences from film reviews. Part of the package; no download."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _FILE = Path(__file__).parent / "embedded" / "movie_snippets.tsv.gz"
 
 
 def load_data(label_mode: str = "binary", test_split: float = 0.2, seed: int = 113) -> Split:
-    """Load sentences from film reviews and how positive twenty people found each.
+    """Load sentences from film reviews, each rated by twenty people from negative to positive.
 
     Args:
         label_mode: `"rating"` for the mean rating, from -4 (most negative) to 4; `"binary"` for 1 where that is above
             0, else 0.
-        test_split: fraction of the sentences that are test data: the last ones after shuffling.
-        seed: of the shuffling. The same seed gives the same split everywhere.
+        test_split: fraction of the sentences used as test data: the last ones after shuffling.
+        seed: seed of the shuffle. The same seed gives the same split on every machine.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: arrays of strings `(8484,)` and `(2121,)`, and float32 ratings or int32
@@ -32,8 +32,8 @@ def load_data(label_mode: str = "binary", test_split: float = 0.2, seed: int = 1
     Raises:
         ValueError: for another `label_mode`, or a `test_split` not in [0, 1).
 
-    Source: Hutto and Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text",
-    ICWSM 2014. Licence: MIT.
+    Reference: Hutto and Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text",
+    ICWSM 2014. License: MIT.
 
     Example:
 

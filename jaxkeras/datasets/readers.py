@@ -1,4 +1,4 @@
-"""The file formats that datasets come in -> NumPy arrays."""
+"""Read the file formats of the datasets into NumPy arrays."""
 
 from __future__ import annotations
 
@@ -22,22 +22,25 @@ _IDX_BYTES = 0x08
 def read_idx(path: str | os.PathLike) -> np.ndarray:
     """Read unsigned bytes from a gzipped idx file, the format of MNIST.
 
-    The file is two zero bytes, the element type, the rank, each size as a big-endian 32-bit integer, and the elements.
+    The format: two zero bytes, the element type, the rank, each size as a big-endian 32-bit integer, the elements.
+
+    Args:
+        path: the file.
 
     Returns:
-        uint8 array of the shape that the file states.
+        uint8 array with the shape given in the file.
 
     Raises:
-        ValueError: if it holds another type, or more or fewer elements than it states.
+        ValueError: for another element type, or if the number of elements does not match the shape.
     """
     with gzip.open(path) as stream:
         content = stream.read()
     start = 4 + 4 * content[3] if len(content) > 3 else 0
     if content[:3] != bytes((0, 0, _IDX_BYTES)) or len(content) < start:
-        raise ValueError(f"{path} is no idx file of unsigned bytes: it starts with {content[:4].hex(' ')!r}.")
+        raise ValueError(f"{path} is not an idx file of unsigned bytes: it starts with {content[:4].hex(' ')!r}.")
     shape = tuple(np.frombuffer(content, ">u4", content[3], 4).tolist())
     if len(content) - start != math.prod(shape):
-        raise ValueError(f"{path} states the shape {shape}, but holds {len(content) - start} elements.")
+        raise ValueError(f"{path} declares the shape {shape}, but holds {len(content) - start} elements.")
     return np.frombuffer(bytearray(content), np.uint8, offset=start).reshape(shape)
 
 
@@ -53,7 +56,7 @@ def _read_npy(content: bytes) -> np.ndarray:
 
 
 def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Read all arrays of an `.npz` file; arrays of objects go through `read_pickle`, which runs nothing."""
+    """Read all arrays of an `.npz` file; object arrays are read by `read_pickle`, which executes nothing."""
     with zipfile.ZipFile(path) as archive:
         return {
             name.removesuffix(".npy"): _read_npy(archive.read(name))
@@ -63,19 +66,19 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def read_cifar(path: str | os.PathLike, members: list[str], label_key: str) -> list[tuple[np.ndarray, list[int]]]:
-    """Read batches of CIFAR images out of their archive.
+    """Read batches of CIFAR images from their archive.
 
     Args:
-        path: `.tar.gz` file.
-        members: names of the batches in it.
-        label_key: which labels of a batch.
+        path: the `.tar.gz` file.
+        members: names of the batches in the archive.
+        label_key: key of the labels in a batch.
 
     Returns:
-        For each batch its images, uint8 `(n, 3, 32, 32)`, and labels.
+        For each batch its images, uint8 of shape `(n, 3, 32, 32)`, and its labels.
     """
     batches: dict[str, tuple[np.ndarray, list[int]]] = {}
     with tarfile.open(path) as archive:
-        # In the archive's order: going back would decompress it again from the start.
+        # In the order of the archive: seeking backwards would decompress it again from the start.
         for member in archive:
             if member.name in members and (stream := archive.extractfile(member)):
                 batch = read_pickle(stream)
@@ -84,7 +87,7 @@ def read_cifar(path: str | os.PathLike, members: list[str], label_key: str) -> l
 
 
 def as_image_batch(images: np.ndarray) -> np.ndarray:
-    """Bring images `(n, channels, height, width)` into the layout of `image_data_format()`."""
+    """Convert images of shape `(n, channels, height, width)` to the layout of `image_data_format()`."""
     if image_data_format() == "channels_last":
         images = images.transpose(0, 2, 3, 1)
     return np.array(images, order="C")

@@ -1,4 +1,4 @@
-"""Reuters: 11,228 newswires of 46 topics as sequences of word numbers."""
+"""Reuters: 11,228 newswires in 46 topics as sequences of word indices."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def load_data(
 ) -> Split:
     """Load the Reuters newswires, each with one of 46 topics.
 
-    A newswire is a list of word numbers; 1 stands for the most frequent word, before `index_from` is added. The lists
-    come as a pickle inside the file, which is read without running anything that it names.
+    A newswire is a list of word indices: the frequency rank of each word, from 1, plus `index_from`. The file
+    holds the lists as a pickle, which is read without executing anything.
 
     Args:
         path: name of the file in the cache folder.
-        num_words: keep the words with numbers below this; all others become `oov_char`. By default all, except that
-            the highest number itself becomes `oov_char`, as in Keras.
-        skip_top: words with numbers below this become `oov_char` too.
-        maxlen: leave out sequences that do not have fewer words than this.
-        test_split: fraction of the newswires that are test data: the last ones after shuffling and `maxlen`.
-        seed: of the shuffling.
-        start_char: number put before each sequence, or `None` for none.
-        oov_char: number for words out of the vocabulary, or `None` to drop them.
-        index_from: added to the rank of each word, to make room for 0 (padding), 1 (start) and 2 (unknown).
+        num_words: keep words with indices below this; all others become `oov_char`. By default all are kept except the
+            one with the highest index, which becomes `oov_char`, as in Keras.
+        skip_top: words with indices below this also become `oov_char`.
+        maxlen: drop sequences with `maxlen` or more words.
+        test_split: fraction of the newswires used as test data: the last ones after shuffling and dropping long ones.
+        seed: seed of the shuffle.
+        start_char: index prepended to each sequence; None for none.
+        oov_char: index of out-of-vocabulary words; None to drop them.
+        index_from: added to the rank of each word, to reserve 0 (padding), 1 (start) and 2 (unknown).
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: object arrays `(8982,)` and `(2246,)` of lists of integers, and int64
@@ -52,9 +52,13 @@ def load_data(
 
     Raises:
         ValueError: if `maxlen` leaves no newswire, or `test_split` is not in [0, 1).
-        DatasetNotFoundError: if the file is neither on this machine nor can be downloaded; says where to put it.
+        DatasetNotFoundError: if the file is not cached and cannot be downloaded; the message says where to put it.
 
-    Source: Lewis, Reuters-21578, https://archive.ics.uci.edu/dataset/137.
+    Reference: Lewis, Reuters-21578, https://archive.ics.uci.edu/dataset/137.
+
+    Example:
+
+    >>> (x_train, y_train), (x_test, y_test) = jk.datasets.reuters.load_data(num_words=5000)  # doctest: +SKIP
     """
     data = read_npz(*fetch("reuters", name=path))
     x, y = shuffle(data["x"], data["y"], seed)
@@ -71,7 +75,7 @@ def load_data(
 
 
 def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
-    """Return the rank of each word, from 1; in `load_data` a word's number is its rank plus `index_from`.
+    """The frequency rank of each word, from 1; its index in `load_data` is its rank plus `index_from`.
 
     Args:
         path: name of the file in the cache folder.
@@ -80,7 +84,7 @@ def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
 
 
 def get_label_names() -> tuple[str, ...]:
-    """Return the names of the 46 topics, in the order of the labels.
+    """The names of the 46 topics, in the order of the labels.
 
     Example:
 

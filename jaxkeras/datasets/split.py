@@ -1,4 +1,4 @@
-"""Shuffle and split, by Keras's numbers."""
+"""Shuffle and split arrays as Keras does, so that a seed gives the same split."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ Split = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def shuffle(x: np.ndarray, y: np.ndarray, seed: int | np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
-    """Return both arrays in one random order, which depends on the seed and their length only.
+    """Shuffle both arrays in the same order.
 
-    A generator instead of a seed is used and advanced.
+    Args:
+        x, y: arrays of the same length.
+        seed: a seed, or a generator to draw the order from.
+
+    Returns:
+        The shuffled arrays. The order depends on the seed and the length only.
     """
     rng = seed if isinstance(seed, np.random.RandomState) else np.random.RandomState(seed)
     order = np.arange(len(x))
@@ -19,7 +24,10 @@ def shuffle(x: np.ndarray, y: np.ndarray, seed: int | np.random.RandomState) -> 
 
 
 def split(x: np.ndarray, y: np.ndarray, test_split: float) -> Split:
-    """Return the first `1 - test_split` of both arrays, and the rest: `(x_train, y_train), (x_test, y_test)`.
+    """Split both arrays into training data and, at the end, a fraction `test_split` of test data.
+
+    Returns:
+        `(x_train, y_train), (x_test, y_test)`.
 
     Raises:
         ValueError: if `test_split` is not in [0, 1).

@@ -1,4 +1,4 @@
-"""Sequences of word numbers: mark, filter by length, limit the vocabulary."""
+"""Process sequences of word indices: add start tokens, filter by length, limit the vocabulary."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def encode(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Apply the options of `imdb.load_data` and `reuters.load_data`.
 
-    All sequences are worked on as one flat array, which takes half the time of a loop over words.
+    All sequences are processed as one flat array, which takes half the time of a loop over words.
 
     Args:
-        sequences: `(n,)` object array of sequences of word ranks.
+        sequences: object array of shape `(n,)` of sequences of word ranks.
         num_words, skip_top, maxlen, start_char, oov_char, index_from: see `imdb.load_data`.
 
     Returns:
-        `(m,)` object array of lists of integers, and the `(n,)` boolean mask of the sequences kept.
+        Object array of shape `(m,)` of lists of integers, and a boolean mask of shape `(n,)` of the kept sequences.
 
     Raises:
         ValueError: if no sequence is shorter than `maxlen`.
@@ -57,7 +57,7 @@ def encode(
             )
         flat, lengths = flat[np.repeat(kept, lengths)], lengths[kept]
 
-    # As in Keras, without num_words the highest number itself is out of the vocabulary.
+    # As in Keras, without num_words the highest index is out of the vocabulary.
     limit = num_words or flat.max(initial=0)
     known = (skip_top <= flat) & (flat < limit)
     if oov_char is not None:

@@ -1,8 +1,8 @@
-"""Read the few pickles that datasets come in, without running anything that they name.
+"""Read the pickles in some datasets without executing anything they name.
 
-A pickle is a program that may import and call. Here its imports resolve to the inert stand-ins below: a data type that
-is only a string, and an array that is only a buffer with a shape, both checked before NumPy sees them. Any other name
-is refused. What can come out is numbers, strings, bytes, lists, tuples, dicts and arrays of plain numbers or of these.
+A pickle is a program that may import and call anything. Here its imports resolve to the inert stand-ins below: a dtype
+that is only a string, and an array that is only a buffer with a shape, both checked before they reach NumPy. Any other
+name is refused. The result can hold numbers, strings, bytes, lists, tuples, dicts, and arrays of numbers or of these.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _NDARRAY = object()
 
 
 def _text(value: str | bytes) -> str:
-    # Pickles by Python 2 hold its strings, which are bytes here.
+    # Strings pickled by Python 2 are read as bytes.
     return value.decode("ascii") if isinstance(value, bytes) else value
 
 
 class _DType:
-    """Stands in for `numpy.dtype`; accepts plain numbers and objects."""
+    """Stand-in for `numpy.dtype`; accepts dtypes of plain numbers and objects."""
 
     def __init__(self, code: str | bytes, align: bool = False, copy: bool = True):
         self.code = _text(code)
@@ -34,7 +34,7 @@ class _DType:
     def __setstate__(self, state: tuple) -> None:
         _, order, *structure = state
         self.order = _text(order)
-        # Sub-array, names, fields: what a plain number has none of.
+        # Subarray, names and fields must be absent: the dtype is that of plain numbers.
         if self.order not in ("|", "<", ">", "=") or any(part is not None for part in structure[:3]):
             raise pickle.UnpicklingError(f"Expected the state of a plain dtype, got {state!r}.")
 
@@ -43,7 +43,7 @@ class _DType:
 
 
 class _Array:
-    """Stands in for `numpy.ndarray` while it is unpickled."""
+    """Stand-in for `numpy.ndarray` during unpickling."""
 
     value: np.ndarray
 
@@ -57,7 +57,7 @@ class _Array:
             flat = np.empty(len(content), object)
             for index, item in enumerate(content):
                 flat[index] = _finished(item)
-            self.value = flat.reshape(shape)  # NumPy lists objects row by row, whatever the order flag says
+            self.value = flat.reshape(shape)  # NumPy pickles objects in row-major order, regardless of the order flag
         else:
             self.value = np.frombuffer(content, dtype.numpy()).reshape(shape, order="F" if column_major else "C")
 
@@ -81,8 +81,8 @@ class _Reader(pickle.Unpickler):
         full = f"{module}.{name}"
         if full not in _STAND_INS:
             raise pickle.UnpicklingError(
-                f"Refused to load {full!r} from a dataset's file: arrays and plain containers are all that belongs "
-                "there. The file is damaged or malicious; delete it."
+                f"Refused to load {full!r} from the file of a dataset, which should hold only arrays and plain "
+                "containers. The file is damaged or malicious; delete it."
             )
         return _STAND_INS[full]
 
@@ -96,10 +96,10 @@ def _finished(item: Any) -> Any:
 
 
 def read_pickle(stream: IO[bytes]) -> Any:
-    """Read a pickled array, or dict of arrays and lists, from a binary stream.
+    """Read a pickled array, or a dict of arrays and lists, from a binary stream.
 
     Returns:
-        What was pickled; strings pickled by Python 2 come as bytes. Arrays may be read-only.
+        The unpickled object; strings pickled by Python 2 become bytes. Arrays may be read-only.
 
     Raises:
         pickle.UnpicklingError: if the pickle names anything but NumPy's arrays and dtypes.

@@ -10,10 +10,10 @@ import numpy as np
 from jaxkeras.layers.preprocessing.image.bounding_boxes import convert_format, dense
 from jaxkeras.utils.images import pillow
 from jaxkeras.visualization.gallery import matplotlib_patches, plot_image_gallery
-from jaxkeras.visualization.pixels import as_given, batch, channels_last, to_bytes
+from jaxkeras.visualization.pixels import batch, channels_last, from_channels_last, to_bytes
 
 Color = Sequence[int]
-_FONT = 28  # pixels at font_scale=1, about as large as the letters of OpenCV, which Keras draws with
+_FONT = 28  # pixels at font_scale=1; about the size of OpenCV's font, which Keras uses
 
 
 def draw_bounding_boxes(
@@ -30,24 +30,24 @@ def draw_bounding_boxes(
     """Draw boxes on a batch of images, each with the name of its class.
 
     Args:
-        images: shape `(batch, height, width, channels)` or channels first, 1, 3 or 4 channels; floats up to 1 count as
-            [0, 1], all else as [0, 255].
-        bounding_boxes: dict of `"boxes"` `(batch, count, 4)`, `"labels"` `(batch, count)`, where -1 is no box, and
-            perhaps `"confidences"` `(batch, count)`; or lists of different lengths.
+        images: shape `(batch, height, width, channels)` or channels first, with 1, 3 or 4 channels. Values are in
+            [0, 1] for floats with a maximum of at most 1, else in [0, 255].
+        bounding_boxes: dict of `"boxes"` of shape `(batch, count, 4)`, `"labels"` of shape `(batch, count)`, where -1
+            means no box, and optionally `"confidences"` of shape `(batch, count)`; or lists of different lengths.
         bounding_box_format: as in `jaxkeras.utils.bounding_boxes.convert_format`.
-        class_mapping: names of the labels; boxes of others have no text.
+        class_mapping: `{label: name}`; boxes with other labels get no text.
         color: red, green and blue, 0 to 255.
-        line_thickness: pixels.
-        text_thickness: weight of the letters; `line_thickness` for None.
-        font_scale: size of the letters; 1 is 28 pixels.
-        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        line_thickness: width of lines in pixels.
+        text_thickness: stroke weight of the text; None for `line_thickness`.
+        font_scale: size of the text; 1 is 28 pixels.
+        data_format: `"channels_last"` or `"channels_first"`; defaults to `image_data_format()`.
 
     Returns:
-        uint8 of the shape of `images`.
+        uint8 array of the shape of `images`.
 
     Raises:
-        ValueError: for images or boxes of another shape.
-        TypeError: for boxes that are no dict.
+        ValueError: for images or boxes of the wrong shape.
+        TypeError: if `bounding_boxes` is not a dict.
         ImportError: without Pillow.
 
     Example:
@@ -79,11 +79,11 @@ def draw_bounding_boxes(
                 text = f"{text} | {float(confidences[i][j]):.2f}"
             style.draw(picture, box, text)
         pixels[i] = np.asarray(picture).reshape(image.shape)
-    return as_given(pixels, data_format)
+    return from_channels_last(pixels, data_format)
 
 
 class _Style:
-    """How boxes and their names look."""
+    """Colors, line widths and font of the boxes and their names."""
 
     def __init__(self, color: Color, line: int, weight: int, font_scale: float, channels: int):
         from PIL import ImageFont
@@ -100,7 +100,7 @@ class _Style:
         from PIL import ImageDraw
 
         canvas = ImageDraw.Draw(picture)
-        far = 4 * max(picture.size)  # what is farther outside looks the same
+        far = 4 * max(picture.size)  # anything farther outside looks the same
         x0, y0, x1, y1 = np.clip(box, -far, far).astype(int).tolist()
         x0, y0, x1, y1 = min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
         canvas.rectangle((x0, y0, x1, y1), outline=self.color, width=self.line)
@@ -108,7 +108,7 @@ class _Style:
             return
         left, top, right, bottom = canvas.textbbox((0, 0), text, font=self.font, stroke_width=self.stroke)
         width, height = right - left + 4, bottom - top + 4
-        # A label on top of the box; inside where there is no room, and never over the right border.
+        # The label is above the box, or inside if there is no room, and never crosses the right border.
         x = max(min(x0, picture.width - width), 0)
         y = y0 - height if y0 >= height else y0
         canvas.rectangle((x, y, x + width, y + height), fill=self.color)
@@ -140,31 +140,36 @@ def plot_bounding_box_gallery(
 
     Args:
         images: shape `(batch, height, width, channels)` or channels first.
-        bounding_box_format: of both kinds of boxes, as in `jaxkeras.utils.bounding_boxes.convert_format`.
+        bounding_box_format: format of all boxes, as in `jaxkeras.utils.bounding_boxes.convert_format`.
         y_true: true boxes, as for `draw_bounding_boxes`.
         y_pred: predicted boxes.
-        value_range: smallest and largest value of images.
-        true_color: of true boxes.
-        pred_color: of predicted boxes.
-        line_thickness: pixels.
-        font_scale: size of the letters; 1 is 28 pixels of the image.
-        text_thickness: weight of the letters; `line_thickness` by default.
-        class_mapping: names of the labels.
-        ground_truth_mapping: other names for true boxes.
-        prediction_mapping: other names for predicted boxes.
-        legend: whether to say which color is which.
-        legend_handles: instead, patches of matplotlib.
-        rows: of the gallery.
-        cols: of the gallery.
-        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
-        **kwargs: for `plot_image_gallery`.
+        value_range: smallest and largest possible value of the images.
+        true_color: color of true boxes.
+        pred_color: color of predicted boxes.
+        line_thickness: width of lines in pixels.
+        font_scale: size of the text; 1 is 28 pixels of the image.
+        text_thickness: stroke weight of the text; defaults to `line_thickness`.
+        class_mapping: `{label: name}`.
+        ground_truth_mapping: `{label: name}` for true boxes, instead of `class_mapping`.
+        prediction_mapping: `{label: name}` for predicted boxes, instead of `class_mapping`.
+        legend: whether to add a legend of the two colors.
+        legend_handles: Matplotlib patches for a legend, instead of `legend=True`.
+        rows: number of rows of the gallery.
+        cols: number of columns of the gallery.
+        data_format: `"channels_last"` or `"channels_first"`; defaults to `image_data_format()`.
+        **kwargs: passed to `plot_image_gallery`.
 
     Returns:
         What `plot_image_gallery` returns.
 
     Raises:
-        ValueError: for images or boxes of another shape, or both `legend` and `legend_handles`.
+        ValueError: for images or boxes of the wrong shape, or both `legend` and `legend_handles`.
         ImportError: without Pillow or matplotlib.
+
+    Example:
+
+    >>> boxes = {"boxes": np.array([[[4.0, 4, 20, 20]]]), "labels": np.array([[0]])}
+    >>> figure = plot_bounding_box_gallery(np.zeros((1, 32, 32, 3)), "xyxy", y_true=boxes, show=False)
     """
     patches = matplotlib_patches("plot_bounding_box_gallery")
     if legend and legend_handles:

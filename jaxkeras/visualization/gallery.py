@@ -1,4 +1,4 @@
-"""Images side by side."""
+"""Plot images in a grid."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ _TITLE, _LEGEND = 0.2, 0.45  # inches
 
 
 def matplotlib_patches(user: str) -> Any:
-    """The module `matplotlib.patches`.
+    """Import `matplotlib.patches`.
+
+    Args:
+        user: what needs it, for the error message.
 
     Raises:
-        ImportError: saying who needs it and how to install it.
+        ImportError: if it is not installed; the message says how to install it.
     """
     try:
         from matplotlib import patches
@@ -42,29 +45,29 @@ def plot_image_gallery(
     legend_handles: Any = None,
     data_format: str | None = None,
 ) -> Any:
-    """Show a batch of images in rows and columns, each with its class above it.
+    """Plot a batch of images in a grid, each with its class above it.
 
     Args:
-        images: shape `(batch, height, width, channels)` or channels first, 1, 3 or 4 channels.
+        images: shape `(batch, height, width, channels)` or channels first, with 1, 3 or 4 channels.
         y_true: true class of each image.
         y_pred: predicted class of each image.
-        label_map: names of the classes.
-        rows: of the gallery; about as many as columns by default.
-        cols: of the gallery; as many as are needed by default.
-        value_range: smallest and largest value of images.
-        scale: inches for the longer side of an image.
-        path: of a picture to write, in place of showing it.
-        show: whether to show it; by default if there is no `path`.
-        transparent: whether the background of the picture is.
-        dpi: pixels for an inch of the picture.
-        legend_handles: patches of matplotlib for a legend below.
-        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        label_map: `{class: name}`.
+        rows: number of rows; by default about as many as columns.
+        cols: number of columns; by default as many as needed.
+        value_range: smallest and largest possible value of the images.
+        scale: length of the longer side of an image, in inches.
+        path: file to save the plot to, instead of showing it.
+        show: whether to show the plot; by default, if there is no `path`.
+        transparent: whether the background of the saved plot is transparent.
+        dpi: resolution of the saved plot.
+        legend_handles: Matplotlib patches for a legend below the images.
+        data_format: `"channels_last"` or `"channels_first"`; defaults to `image_data_format()`.
 
     Returns:
-        None if it was shown or written, else (`show=False`) the `matplotlib.figure.Figure`.
+        None if the plot was shown or saved, else (`show=False`) the `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: for images of another shape, classes without `label_map`, or `path` together with `show`.
+        ValueError: for images of the wrong shape, classes without `label_map`, or `path` together with `show=True`.
         ImportError: without matplotlib.
 
     Example:
@@ -75,9 +78,9 @@ def plot_image_gallery(
     from matplotlib.figure import Figure
 
     if path is not None and show:
-        raise ValueError("Give `path` to write the gallery or `show=True` to see it, not both.")
+        raise ValueError("Give either `path` to save the gallery or `show=True` to show it, not both.")
     if (y_true is not None or y_pred is not None) and label_map is None:
-        raise ValueError("`y_true` and `y_pred` need `label_map`, a dict with the names of the classes.")
+        raise ValueError("`y_true` and `y_pred` need `label_map`, a dict of class names.")
     show = path is None if show is None else show
     pixels = to_bytes(channels_last(batch(images), data_format), value_range)
     if rows is None:

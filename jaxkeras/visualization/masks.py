@@ -1,4 +1,4 @@
-"""Segmentation masks laid over images."""
+"""Overlay segmentation masks on images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxkeras.visualization.gallery import plot_image_gallery
-from jaxkeras.visualization.pixels import as_given, batch, channels_last, to_bytes
+from jaxkeras.visualization.pixels import batch, channels_last, from_channels_last, to_bytes
 
 Colors = Mapping[int, Sequence[int]]
 
@@ -24,29 +24,28 @@ def draw_segmentation_masks(
     ignore_index: int = -1,
     data_format: str | None = None,
 ) -> np.ndarray:
-    """Lay a color for every class over a batch of images.
+    """Overlay a color for each class on a batch of images.
 
-    Class 0 is the background, which stays as it is unless `color_mapping` has a color for it. So Keras documents it;
-    its 3.15.1 paints class 0 black and leaves out the last class.
+    Class 0 is the background, which is left unchanged unless `color_mapping` has a color for it. Keras documents the
+    same; Keras 3.15.1, however, paints class 0 black and leaves out the last class.
 
     Args:
-        images: shape `(batch, height, width, channels)` or channels first, 3 channels; floats up to 1 count as [0, 1],
-            all else as [0, 255].
-        segmentation_masks: integers `(batch, height, width)`, or with a last axis of size 1 (channels first: a second
-            one).
-        num_classes: classes are 1 to `num_classes`; the largest one by default.
-        color_mapping: red, green and blue of each class; by default hues that differ well.
-        alpha: how much of the color there is, 0 to 1.
-        blend: whether the image shines through; else it is the color alone.
+        images: shape `(batch, height, width, 3)` or channels first. Values are in [0, 1] for floats with a maximum of
+            at most 1, else in [0, 255].
+        segmentation_masks: integer classes of shape `(batch, height, width)`, optionally with a channel axis of size 1.
+        num_classes: classes are 1 to `num_classes`; by default the largest class in the masks.
+        color_mapping: `{class: (red, green, blue)}`; by default easily distinguished hues.
+        alpha: opacity of the colors, 0 to 1.
+        blend: whether to blend the colors with the image; if False, they are opaque.
         ignore_index: a class that is not drawn.
-        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        data_format: `"channels_last"` or `"channels_first"`; defaults to `image_data_format()`.
 
     Returns:
-        uint8 of the shape of `images`.
+        uint8 array of the shape of `images`.
 
     Raises:
-        ValueError: for images or masks of another shape, or a class without a color.
-        TypeError: for masks that are no integers.
+        ValueError: for images or masks of the wrong shape, or a class without a color.
+        TypeError: for masks that are not integers.
 
     Example:
 
@@ -76,11 +75,11 @@ def draw_segmentation_masks(
     for index in shown:
         where = masks == index
         result[where] = result[where] * (1 - share) + np.asarray(colors[index], np.float32) * share
-    return as_given(np.clip(result + 1e-3, 0, 255).astype(np.uint8), data_format)
+    return from_channels_last(np.clip(result + 1e-3, 0, 255).astype(np.uint8), data_format)
 
 
 def _palette(count: int) -> dict[int, list[int]]:
-    """A color for the classes 1 to `count`: hues a golden section apart, so that neighbours differ."""
+    """Colors for the classes 1 to `count`: hues a golden section apart, so that successive classes differ."""
     return {
         i: [round(255 * c) for c in colorsys.hsv_to_rgb((0.61803399 * (i - 1)) % 1, 0.85, 0.95 - 0.25 * (i % 2))]
         for i in range(1, count + 1)
@@ -100,24 +99,29 @@ def plot_segmentation_mask_gallery(
     data_format: str | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Show a row for each image: the image, with its true mask, and with its predicted one.
+    """Plot a row for each image: the image, with its true mask, and with its predicted mask.
 
     Args:
         images: shape `(batch, height, width, channels)` or channels first.
         num_classes: classes are 1 to `num_classes`.
-        value_range: smallest and largest value of images.
+        value_range: smallest and largest possible value of the images.
         y_true: true masks, as for `draw_segmentation_masks`; floats are rounded down.
         y_pred: predicted masks.
         color_mapping, blend, alpha, ignore_index: as in `draw_segmentation_masks`.
-        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
-        **kwargs: for `plot_image_gallery`.
+        data_format: `"channels_last"` or `"channels_first"`; defaults to `image_data_format()`.
+        **kwargs: passed to `plot_image_gallery`.
 
     Returns:
         What `plot_image_gallery` returns.
 
     Raises:
-        ValueError: for images or masks of another shape.
+        ValueError: for images or masks of the wrong shape.
         ImportError: without matplotlib.
+
+    Example:
+
+    >>> images, masks = np.zeros((2, 8, 8, 3)), np.ones((2, 8, 8), int)
+    >>> figure = plot_segmentation_mask_gallery(images, num_classes=1, y_true=masks, show=False)
     """
     pixels = to_bytes(channels_last(batch(images), data_format), value_range)
     columns = [pixels]

@@ -1,4 +1,4 @@
-"""Batches of images as the bytes that are drawn on."""
+"""Convert batches of images to uint8 with the channels last, and back."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from jaxkeras.core.config import standardize_data_format
 
 
 def batch(images: Any) -> np.ndarray:
-    """Images as a NumPy array.
+    """Convert images to a NumPy array.
 
     Raises:
-        ValueError: unless it has four axes.
+        ValueError: if it does not have four axes.
     """
     images = np.asarray(images)
     if images.ndim != 4:
@@ -23,22 +23,22 @@ def batch(images: Any) -> np.ndarray:
 
 
 def channels_last(images: np.ndarray, data_format: str | None) -> np.ndarray:
-    """A batch of any layout with its channels last."""
+    """Convert a batch in a data format to channels last."""
     return images.transpose(0, 2, 3, 1) if standardize_data_format(data_format) == "channels_first" else images
 
 
-def as_given(images: np.ndarray, data_format: str | None) -> np.ndarray:
+def from_channels_last(images: np.ndarray, data_format: str | None) -> np.ndarray:
     """The inverse of `channels_last`."""
     return images.transpose(0, 3, 1, 2) if standardize_data_format(data_format) == "channels_first" else images
 
 
 def to_bytes(images: np.ndarray, value_range: Sequence[float] | None = None) -> np.ndarray:
-    """Images as uint8.
+    """Convert images to uint8.
 
     Args:
         images: a batch.
-        value_range: what becomes 0 and 255; by default floats whose largest value is at most 1 count from 0 to 1, and
-            all else from 0 to 255.
+        value_range: the values mapped to 0 and 255; by default (0, 1) for floats with a maximum of at most 1, else
+            (0, 255).
     """
     if value_range is None:
         unit = images.dtype.kind == "f" and images.size and images.max() <= 1

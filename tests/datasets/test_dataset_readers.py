@@ -26,10 +26,10 @@ def test_idx(tmp_path, shape):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"", "no idx file"),
-        (b"\x89PNG....", "no idx file"),
-        (struct.pack(">BBBBI", 0, 0, 0x0D, 1, 1) + b"abcd", "no idx file"),
-        (b"\0\0\x08\x03\0\0", "no idx file"),
+        (b"", "not an idx file"),
+        (b"\x89PNG....", "not an idx file"),
+        (struct.pack(">BBBBI", 0, 0, 0x0D, 1, 1) + b"abcd", "not an idx file"),
+        (b"\0\0\x08\x03\0\0", "not an idx file"),
         (struct.pack(">BBBBI", 0, 0, 8, 1, 5) + b"abcd", "holds 4"),
         (struct.pack(">BBBBII", 0, 0, 8, 2, 2**31, 2**31) + b"abcd", "holds 4"),
     ],

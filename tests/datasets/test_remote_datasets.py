@@ -148,7 +148,7 @@ def test_cifar10(tiny, monkeypatch):
     assert (y_train.shape, y_test.shape) == ((15, 1), (3, 1))
     assert {array.dtype for array in (x_train, y_train, x_test, y_test)} == {np.dtype("uint8")}
 
-    path = catalog.FILES["cifar10"].places[0]
+    path = catalog.FILES["cifar10"].locations[0]
     with tarfile.open(path) as archive:
         for number in range(1, 6):
             content = archive.extractfile(f"cifar-10-batches-py/data_batch_{number}").read()
@@ -163,7 +163,7 @@ def test_cifar10(tiny, monkeypatch):
 @pytest.mark.parametrize("key", FILES)
 def test_downloads_once_with_a_bar(tiny, capsys, key):
     (path,) = catalog.fetch(key)
-    assert path == catalog.FILES[key].places[0] and path.read_bytes() == TINY[key]
+    assert path == catalog.FILES[key].locations[0] and path.read_bytes() == TINY[key]
     assert path.name in capsys.readouterr().err
     assert catalog.fetch(key) == [path]
     assert len(tiny.requests) == 1
@@ -175,7 +175,7 @@ KERAS_PLACES = [(key, index) for key in FILES for index in range(max(1, len(cata
 
 @pytest.mark.parametrize("key, index", KERAS_PLACES)
 def test_files_of_keras_are_used(tiny, home, key, index):
-    place = catalog.FILES[key].places[1 + index]
+    place = catalog.FILES[key].locations[1 + index]
     assert place.is_relative_to(home / "keras" / "datasets")
     put(place, TINY[key])
     assert catalog.fetch(key) == [place]
@@ -199,7 +199,7 @@ def test_table_agrees_with_keras(home, monkeypatch, name, function):
     rows = {file.url: file for file in catalog.FILES.values() if file.url in asked}
     assert rows.keys() == asked.keys()
     for url, (place, file_hash) in asked.items():
-        assert rows[url].places[1] == place
+        assert rows[url].locations[1] == place
         assert rows[url].digest == file_hash or (rows[url].of_content and file_hash is None)
 
 
@@ -236,7 +236,7 @@ def test_wrong_content_from_the_server_is_not_kept(tiny, home, key):
 
 @pytest.mark.parametrize("key", FILES)
 def test_damaged_files_are_passed_over(tiny, home, key):
-    ours, keras, *_ = catalog.FILES[key].places
+    ours, keras, *_ = catalog.FILES[key].locations
     put(ours, b"half")
     put(keras, TINY[key])
     assert catalog.fetch(key) == [keras]
@@ -265,30 +265,30 @@ def test_offline_error_tells_what_to_do(tiny, home, monkeypatch, key):
         pass
     offline = replace(file, url=file.url.replace(tiny.url, gone.url))
     monkeypatch.setitem(catalog.FILES, key, offline)
-    keras = file.places[1]
+    keras = file.locations[1]
     put(keras, b"something else")
     with pytest.raises(OSError) as caught:
         catalog.fetch(key)
     message = str(caught.value)
     assert key.split("/")[0] in message
-    assert f"{keras}: " in message and all(str(place) in message for place in file.places)
-    assert offline.url in message and f"as {file.places[0]}" in message and file.digest in message
+    assert f"{keras}: " in message and all(str(place) in message for place in file.locations)
+    assert offline.url in message and f"as {file.locations[0]}" in message and file.digest in message
     assert "datasets.digits" in message
     assert file.package in message
 
-    put(file.places[0], TINY[key])  # what the message says
-    assert catalog.fetch(key) == [file.places[0]]
+    put(file.locations[0], TINY[key])  # what the message says
+    assert catalog.fetch(key) == [file.locations[0]]
 
 
 def test_offline_error_lists_all_that_is_missing(tiny, home):
-    there = put(catalog.FILES["fashion_mnist/x_train"].places[0], TINY["fashion_mnist/x_train"])
+    there = put(catalog.FILES["fashion_mnist/x_train"].locations[0], TINY["fashion_mnist/x_train"])
     tiny.files.clear()
     with pytest.raises(catalog.DatasetNotFoundError) as caught:
         datasets.fashion_mnist.load_data()
     message = str(caught.value)
     assert str(there) not in message
     for key in ("y_train", "x_test", "y_test"):
-        assert str(catalog.FILES[f"fashion_mnist/{key}"].places[0]) in message
+        assert str(catalog.FILES[f"fashion_mnist/{key}"].locations[0]) in message
     assert message.count("apt install") == 1
 
 
