@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxkeras.core import pure
 from jaxkeras.core.tracking import walk
 from jaxkeras.saving.budget import Budget
 from jaxkeras.saving.values import Loaded
@@ -156,8 +157,6 @@ def _read_optimizer(model: Any, optimizer: Any, store: dict[str, np.ndarray], lo
     if not store:
         return
     if not optimizer.built:
-        from jaxkeras.core import pure
-
         table = pure.table(model)
         optimizer.build(list(table.params.values()), list(table.params))
     try:
