@@ -18,6 +18,8 @@ from jaxkeras.callbacks.callback import Callback
 from jaxkeras.core import seeds
 from jaxkeras.core.names import unique
 from jaxkeras.registry import unknown
+from jaxkeras.saving import snapshot
+from jaxkeras.saving.atomic import replacing
 
 _FILE = "latest.backup"
 
@@ -188,8 +190,6 @@ class BackupAndRestore(Callback):
                 yield name, callback
 
     def _save(self) -> None:
-        from jaxkeras.saving import snapshot
-        from jaxkeras.saving.atomic import replacing
 
         session = self.model._session
         run = session.progress
@@ -218,8 +218,6 @@ class BackupAndRestore(Callback):
                 os.replace(self._path, self._previous)
 
     def _read(self) -> dict[str, Any] | None:
-        from jaxkeras.saving import snapshot
-
         if self._path.exists():
             try:
                 return snapshot.read(self._path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxkeras.callbacks.monitor import MonitorCallback
-from jaxkeras.callbacks.progress import print_message
+from jaxkeras.core.messages import print_message
 
 
 class EarlyStopping(MonitorCallback):

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxkeras.callbacks.callback import Callback
 from jaxkeras.callbacks.monitor import MonitorCallback
-from jaxkeras.callbacks.progress import print_message
+from jaxkeras.core.messages import print_message
 
 
 def _parts(optimizer: Any) -> Iterator[tuple[str, Any]]:

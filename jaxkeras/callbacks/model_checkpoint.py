@@ -6,8 +6,8 @@ import os
 import warnings
 from typing import Any
 
-from jaxkeras.callbacks.progress import print_message
 from jaxkeras.callbacks.saving_callback import SavingCallback
+from jaxkeras.core.messages import print_message
 from jaxkeras.registry import unknown
 
 

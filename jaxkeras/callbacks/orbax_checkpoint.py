@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from jaxkeras.callbacks.progress import print_message
 from jaxkeras.callbacks.saving_callback import SavingCallback
+from jaxkeras.core.messages import print_message
+from jaxkeras.saving import orbax_format
 
 
 class OrbaxCheckpoint(SavingCallback):
@@ -110,8 +111,6 @@ class OrbaxCheckpoint(SavingCallback):
             future.result()
 
     def save_now(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
-        from jaxkeras.saving import orbax_format
-
         if self.save_best_only:
             current = self._metric_value(logs, "tell which model is best, so none is saved")
             if current is None or not self._is_improvement(current, self.best):

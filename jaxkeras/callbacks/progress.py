@@ -1,4 +1,4 @@
-"""The progress bar, and other messages printed during a run.
+"""The progress bar.
 
 A terminal redraws one line in place, and a notebook updates one output in place. Everywhere else (a file, a pipe, a
 test) only the finished line is written, without control characters.
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-import os
 import shutil
-import sys
 import uuid
 from collections.abc import Iterable
 from time import perf_counter
@@ -18,72 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from jaxkeras.core.logging import is_interactive_logging_enabled, logger
+from jaxkeras.core.messages import open_line, place, print_message
 
 _ANSI = {"bold": "1", "done": "32", "todo": "37"}
 _CSS = {"bold": "font-weight:bold", "done": "color:#00a250", "todo": "color:#c5c1b4"}
 
 Segment = tuple[str, str]  # text and a style: a key of the tables above, or ""
-
-
-# -- where output goes ------------------------------------------------------------------------------------------------
-def place() -> str:
-    """Where standard output goes: `"terminal"`, `"notebook"` or `"file"` (also when messages go to logging)."""
-    if not is_interactive_logging_enabled():
-        return "file"
-    out = sys.stdout
-    if type(out).__module__.startswith("ipykernel."):
-        return "notebook"
-    interactive = out is not None and hasattr(out, "isatty") and out.isatty() and os.environ.get("TERM") != "dumb"
-    if interactive or (out is sys.__stdout__ and "PYCHARM_HOSTED" in os.environ):
-        return "terminal"
-    return "file"
-
-
-def _write(text: str) -> None:
-    out = sys.stdout
-    if out is None:  # a process without a console
-        return
-    try:
-        out.write(text)
-    except UnicodeEncodeError:
-        out.write(text.replace("━", "=").encode(out.encoding or "ascii", "replace").decode(out.encoding or "ascii"))
-    out.flush()
-
-
-class _OpenLine:
-    """The unfinished line of the terminal. All printing goes through it, so that messages do not run into the bar."""
-
-    width = 0
-
-    def draw(self, text: str, width: int) -> None:
-        """Replace the line by `text`, which has `width` visible characters. A single write avoids flicker."""
-        _write("\r" + text + " " * (self.width - width))
-        self.width = width
-
-    def clear(self) -> None:
-        """Erase the line, to print other text."""
-        if self.width:
-            _write("\r" + " " * self.width + "\r")
-            self.width = 0
-
-    def end(self) -> None:
-        """Keep the line and move to the next one. Does nothing if no line is open."""
-        if self.width:
-            _write("\n")
-            self.width = 0
-
-
-open_line = _OpenLine()
-
-
-def print_message(message: str) -> None:
-    """Print a line, or log it. An open progress bar is erased first; its next update draws it again."""
-    if not is_interactive_logging_enabled():
-        logger.info(message)
-        return
-    open_line.clear()
-    _write(message + "\n")
 
 
 # -- formats ----------------------------------------------------------------------------------------------------------

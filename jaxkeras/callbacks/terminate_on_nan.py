@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from jaxkeras.callbacks.callback import Callback
-from jaxkeras.callbacks.progress import print_message
+from jaxkeras.core.messages import print_message
 
 
 class TerminateOnNaN(Callback):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxkeras.callbacks.progress import print_message
+from jaxkeras.core.messages import print_message
 from jaxkeras.saving import archive, checksum, weights_h5
 from jaxkeras.saving.atomic import replacing
 from jaxkeras.saving.budget import Budget

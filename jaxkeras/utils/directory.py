@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxkeras import registry
-from jaxkeras.callbacks.progress import print_message
+from jaxkeras.core.messages import print_message
 from jaxkeras.data.chain import THREADS, Batch, Indexed
 from jaxkeras.data.dataset import Dataset
 

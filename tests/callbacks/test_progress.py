@@ -8,7 +8,9 @@ import types
 import pytest
 
 from jaxkeras.callbacks import Callback, CallbackList, progress
-from jaxkeras.callbacks.progress import Progbar, print_message
+from jaxkeras.callbacks.progress import Progbar
+from jaxkeras.core import messages
+from jaxkeras.core.messages import print_message
 from tests.callbacks.fakes import Clock, FakeModel, Terminal, screen
 
 BAR = "━" * 20
@@ -25,7 +27,7 @@ def clock(monkeypatch):
 
 def set_output(monkeypatch, stream):
     # pytest puts its own `sys.stdout` in place before each phase of a test
-    monkeypatch.setattr(progress, "sys", types.SimpleNamespace(stdout=stream, __stdout__=None))
+    monkeypatch.setattr(messages, "sys", types.SimpleNamespace(stdout=stream, __stdout__=None))
     return stream
 
 
@@ -34,7 +36,7 @@ def terminal(monkeypatch):
     terminal = set_output(monkeypatch, Terminal())
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(progress, "open_line", progress._OpenLine())
+    monkeypatch.setattr(messages.open_line, "width", 0)
     return terminal
 
 
@@ -141,8 +143,8 @@ def test_messages_do_not_run_into_the_bar(clock, terminal):
 
 def test_an_interrupted_bar_can_be_left(clock, terminal):
     Progbar(10).update(1, [("loss", 0.5)])
-    progress.open_line.end()
-    progress.open_line.end()
+    messages.open_line.end()
+    messages.open_line.end()
     assert terminal.getvalue().endswith("loss: 0.5000\n")
 
 
@@ -351,7 +353,7 @@ def test_no_standard_output(clock, monkeypatch):
 
 def test_a_dumb_terminal_is_a_file(terminal, monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
-    assert progress.place() == "file"
+    assert messages.place() == "file"
 
 
 # -- notebooks --------------------------------------------------------------------------------------------------------
@@ -369,7 +371,7 @@ def notebook(monkeypatch):
 
 def test_one_output_an_epoch_is_updated_in_a_notebook(clock, notebook):
     run_epoch(clock, steps=4, seconds=4.0)
-    assert progress.sys.stdout.getvalue() == ""
+    assert messages.sys.stdout.getvalue() == ""
     assert [update for update, _, _ in notebook] == [False] + [True] * 5
     assert len({name for _, _, name in notebook}) == 1
     assert notebook[0][1]["text/plain"] == "Epoch 10/10"

@@ -3,8 +3,11 @@
 import ast
 import functools
 import pathlib
+import re
 import subprocess
 import sys
+
+import pytest
 
 import jaxkeras
 
@@ -12,7 +15,7 @@ ROOT = pathlib.Path(jaxkeras.__file__).parent
 ORDER = [
     ["core"], ["registry"], ["lookup"], ["ops"], ["lowering"],
     ["random", "initializers", "activations", "regularizers", "constraints", "dtype_policies", "tree", "config"],
-    ["layers"], ["losses", "metrics", "optimizers"], ["data"], ["training"], ["callbacks"], ["saving"],
+    ["layers"], ["losses", "metrics", "optimizers"], ["data"], ["training"], ["saving"], ["callbacks"],
     ["distribution"],
     ["models"],
     ["datasets", "utils", "wrappers", "applications", "visualization", "backend", "mixed_precision", "preprocessing",
@@ -25,6 +28,9 @@ HEAVY = {
     "h5py", "orbax", "rich", "matplotlib", "pandas", "sklearn", "grain", "tensorflow", "torch", "keras", "PIL", "optax",
     "flax", "equinox", "tensorboard",
 }  # fmt: skip
+
+# Packages that no chain of imports, inside functions or not, may leave and enter again.
+WITHOUT_CIRCLES = ["data", "saving", "callbacks"]
 
 # Files that only a function imports: their classes inherit from those of a heavy library.
 IMPORTED_LATE = {"wrappers/estimators.py"}
@@ -104,3 +110,85 @@ def test_nothing_heavy_is_loaded_by_importing_the_package():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+# -- circles, through imports inside functions too ---------------------------------------------------------------------
+_STUB_ROW = re.compile(r"^from (\S+) import \(?\s*(\w+) as (\w+)", re.MULTILINE)
+
+
+def module_of(path: pathlib.Path) -> str:
+    names = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(names[:-1] if names[-1] == "__init__" else names)
+
+
+MODULES = {module_of(path): path for path in ROOT.rglob("*.py")}
+
+
+@functools.cache
+def stub_of(module: str) -> dict[str, tuple[str, str]]:
+    """The names that a package imports on first use: `{name: (the module it comes from, its name there)}`."""
+    stub = MODULES[module].with_suffix(".pyi")
+    rows = _STUB_ROW.findall(stub.read_text()) if stub.exists() else []
+    return {public: (home, own) for home, own, public in rows}
+
+
+def home_of(module: str, name: str) -> str:
+    """The module that `from module import name` loads."""
+    while f"{module}.{name}" not in MODULES:
+        if name not in stub_of(module) or stub_of(module)[name][0] == module:
+            return module
+        module, name = stub_of(module)[name]
+    return f"{module}.{name}"
+
+
+@functools.cache
+def imported_by(module: str) -> set[str]:
+    """The library's modules that a module imports, at import time or inside a function."""
+    tree = ast.parse(MODULES[module].read_text())
+    typing_only = {
+        id(n) for i in ast.walk(tree)
+        if isinstance(i, ast.If) and "TYPE_CHECKING" in ast.dump(i.test) for n in ast.walk(i)
+    }  # fmt: skip
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module in MODULES:
+            found |= {home_of(node.module, alias.name) for alias in node.names}
+    return found & MODULES.keys()
+
+
+def circle_from(start: str, package: str) -> list[str]:
+    """A chain of imports from a module of a package back to the module, or back to the package from outside."""
+    chains, seen = [[start]], {start}
+    while chains:
+        chain = chains.pop()
+        for module in sorted(imported_by(chain[-1])):
+            inside = module.startswith(f"{package}.") or module == package
+            left = any(not m.startswith(f"{package}.") for m in chain)
+            if module == start or inside and left:
+                return [*chain, module]
+            if module not in seen:
+                seen.add(module)
+                chains.append([*chain, module])
+    return []
+
+
+@pytest.mark.parametrize("package", WITHOUT_CIRCLES)
+def test_no_chain_of_imports_is_a_circle(package):
+    own = [module for module in MODULES if module.startswith(f"jaxkeras.{package}.")]
+    assert own
+    circles = [" -> ".join(circle) for module in own if (circle := circle_from(module, f"jaxkeras.{package}"))]
+    assert not circles, "\n".join(circles)
+
+
+@pytest.mark.parametrize("package", WITHOUT_CIRCLES)
+def test_imports_inside_functions_go_the_same_way(package):
+    wrong = [
+        f"{module} imports {other}"
+        for module in MODULES if module.startswith(f"jaxkeras.{package}.")
+        for other in imported_by(module) if RANK.get(other.split(".")[1], -1) > RANK[package]
+    ]  # fmt: skip
+    assert not wrong, "\n".join(wrong)
