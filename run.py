@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""Set up an environment of its own beside this file and run something in it. Needs Python 3.11 or newer, nothing else.
+"""Create a virtual environment beside this file and run a task in it. Needs only Python 3.11 or newer.
 
     python3 run.py quickstart     train a real model and show the result
-    python3 run.py test           check style and run the whole test suite
+    python3 run.py test           check style and run the test suite
+    python3 run.py test --all     the same with the exhaustive sweeps, which take longer
+
+Further arguments of `test` go to pytest.
 """
 
 import os
@@ -28,7 +31,7 @@ def need(*command: object) -> None:
 
 
 def create() -> None:
-    """Make the environment. Debian's Python comes without `ensurepip` and forbids installing beside the system."""
+    """Create the environment. Debian's Python lacks `ensurepip` and refuses to install into the system."""
     if subprocess.call([sys.executable, "-m", "venv", str(ENVIRONMENT)], stdout=subprocess.DEVNULL) == 0:
         return
     shutil.rmtree(ENVIRONMENT, ignore_errors=True)
@@ -40,7 +43,7 @@ def create() -> None:
 
 
 def install(extras: str) -> None:
-    """Install the package with what a task needs, unless that was done before from the same files."""
+    """Install the package with the extras of a task, unless pyproject.toml is unchanged since the last time."""
     stamp = ENVIRONMENT / f"installed-{extras}"
     project = ROOT / "pyproject.toml"
     if not PYTHON.exists():
@@ -59,11 +62,15 @@ def test() -> int:
     install("test")
     need(PYTHON, "-m", "ruff", "check", ".")
     need(PYTHON, "-m", "pytest", "-q", "tests/contract/test_imports.py")
-    return call(PYTHON, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *sys.argv[2:])
+    arguments = sys.argv[2:]
+    if "--all" in arguments:
+        arguments.remove("--all")
+        arguments += ["-m", ""]  # overrides the selection in pyproject.toml
+    return call(PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments)
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11):  # noqa: UP036  (it is what runs this file that matters)
+    if sys.version_info < (3, 11):  # noqa: UP036  (checks the interpreter that runs this file)
         sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.")
     tasks = {"quickstart": quickstart, "test": test}
     if len(sys.argv) < 2 or sys.argv[1] not in tasks:

@@ -16,6 +16,11 @@ def _listen(event, duration, **_):
 jax.monitoring.register_event_duration_secs_listener(_listen)
 
 
+def total() -> int:
+    """The number of programs compiled in this process so far."""
+    return _seen[0]
+
+
 class Count:
     def __init__(self):
         self.start, self.value = _seen[0], None

@@ -1,33 +1,64 @@
-"""Settings for the whole suite: the oracle runs on NumPy, and no test reaches the network."""
+"""Settings for the whole suite: Keras, the oracle, runs on NumPy, and no test uses the network."""
 
+import ctypes
 import gc
 import os
+import sys
 from importlib.metadata import version
 
-os.environ["KERAS_BACKEND"] = "numpy"  # cheap forward passes of the oracle, whatever the shell says
+os.environ["KERAS_BACKEND"] = "numpy"  # cheap forward passes; overrides the shell's choice
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# The suite compiles thousands of tiny programs and runs each a few times: quick compilation matters, not quick code.
+# The suite compiles thousands of tiny programs and runs each a few times, so it pays for fast compilation only.
 FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-if version("jaxlib").startswith("0.10."):  # a third less time; other versions may not know it, and would abort
+if version("jaxlib").startswith("0.10."):  # a third less time; XLA aborts on flags that it does not know
     FLAGS += " --xla_cpu_use_fusion_emitters=false"
 os.environ.setdefault("XLA_FLAGS", FLAGS)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["JAXKERAS_PROGRAM_CACHE"] = "0"  # what one test compiled must not hide what another does
+os.environ["JAXKERAS_PROGRAM_CACHE"] = "0"  # a program of one test must not hide a compilation of another
 
+import jax  # noqa: E402
 import pytest  # noqa: E402
 
 
 def pytest_collection_finish():
-    """What was imported stays; the garbage collector need not look through it again."""
+    """Imported modules stay alive; spare the garbage collector from scanning them."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def fresh_names():
-    """Automatic names start from the beginning in every test, and seeds are fixed."""
+    """Reset automatic names and seeds before every test."""
     from jaxkeras.core import names, seeds
 
     names.reset_uids()
     seeds.set_random_seed(0)
     yield
+
+
+PROGRAMS_KEPT = 300  # more of them hold a gigabyte
+_released_at = 0
+
+
+@pytest.fixture(autouse=True)
+def release_programs():
+    """Free compiled programs now and then: JAX keeps all of them, several gigabytes by the end of the suite."""
+    yield
+    global _released_at
+    from tests import compilations
+
+    if compilations.total() - _released_at > PROGRAMS_KEPT:
+        _released_at = compilations.total()
+        jax.clear_caches()
+        gc.collect()
+        if sys.platform == "linux":
+            ctypes.CDLL(None).malloc_trim(0)  # glibc keeps freed pages otherwise
+
+
+@pytest.fixture(autouse=True, scope="module")
+def empty_module_caches(request):
+    """Drop what `functools.cache` keeps for a test module, which may be compiled models."""
+    yield
+    for value in vars(request.module).values():
+        if hasattr(value, "cache_clear") and value.__module__ == request.module.__name__:
+            value.cache_clear()

@@ -11,12 +11,20 @@ import pytest
 
 import jaxkeras
 
-MODULES = [m.name for m in pkgutil.walk_packages(jaxkeras.__path__, "jaxkeras.")]
-# What every example may take for granted.
+COMPILING = ("jaxkeras.layers.", "jaxkeras.ops.")  # nearly every example compiles something
+
+
+def modules():
+    for module in pkgutil.walk_packages(jaxkeras.__path__, "jaxkeras."):
+        marks = pytest.mark.exhaustive if module.name.startswith(COMPILING) else ()
+        yield pytest.param(module.name, marks=marks)
+
+
+# Names in scope in every example.
 NAMES = {"jax": jax, "jnp": jnp, "np": np, "jk": jaxkeras, "jaxkeras": jaxkeras}
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", modules())
 def test_examples(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     module = importlib.import_module(name)

@@ -177,9 +177,7 @@ def _camel(name: str) -> str:
 
 def _first_node(operation: Any) -> int:
     """Where Keras starts to count an operation's nodes in a model's inputs and outputs (but not in calls)."""
-    from jaxkeras.models.model import Functional
-
-    return 1 if isinstance(operation, Functional) else 0
+    return 1 if getattr(operation, "_is_functional", False) else 0
 
 
 # In the order in which a name that several have is looked up.

@@ -5,15 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.core.context import setting
-from jaxkeras.core.names import name_scope
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.layers.core.input import InputLayer
 from jaxkeras.models import functional
 from jaxkeras.models.graph import Graph
 from jaxkeras.models.summary import print_summary
@@ -322,6 +319,8 @@ class Model(Trainer):
 class Functional(Model):
     """The class of models made from symbolic tensors; written as `Model(inputs, outputs)`."""
 
+    _is_functional = True
+
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
 
@@ -333,89 +332,3 @@ def _takes_graph(cls: type) -> bool:
         return True
     kinds = {p.kind for p in parameters}
     return inspect.Parameter.VAR_POSITIONAL in kinds and inspect.Parameter.VAR_KEYWORD in kinds
-
-
-def clone_model(
-    model: Model,
-    input_tensors: Any = None,
-    clone_function: Any = None,
-    call_function: Any = None,
-    recursive: bool = False,
-    **kwargs: Any,
-) -> Any:
-    """A model of the same layers with fresh weights.
-
-    Args:
-        model: the model.
-        input_tensors: KerasTensors to build it on, instead of new inputs.
-        clone_function: `layer -> layer`; copies each layer by its config when not given.
-        call_function: `(layer, *args, **kwargs) -> output`; how each copy is called.
-        recursive: whether `clone_function` also sees the layers of models inside.
-
-    Returns:
-        The new model, compiled like the old one; not if its class has a `compile` of your own.
-    """
-    clone = _clone(model, input_tensors, clone_function, call_function, recursive)
-    if model.compiled and type(model).compile is Model.compile:
-        clone.compile(**jax.tree.map(_another, model._session.arguments))
-    return clone
-
-
-def _another(argument: Any) -> Any:
-    """A fresh object of the same configuration: optimizers and metrics hold numbers of their own."""
-    if hasattr(argument, "get_config") and not inspect.isclass(argument):
-        return type(argument).from_config(argument.get_config())
-    return argument
-
-
-def _clone(model: Model, input_tensors: Any, clone_function: Any, call_function: Any, recursive: bool) -> Any:
-    from jaxkeras.models.sequential import Sequential
-
-    def copy(layer: Any) -> Any:
-        if recursive and isinstance(layer, Model) and layer._graph is not None:
-            return clone_model(layer, clone_function=clone_function, call_function=call_function, recursive=True)
-        if clone_function is not None:
-            return clone_function(layer)
-        return type(layer).from_config(layer.get_config())
-
-    if isinstance(model, Sequential):
-        with name_scope(model.name):  # copies of models inside are built now, and keep their paths
-            stack = [copy(layer) for layer in model._layers if not isinstance(layer, InputLayer)]
-        if input_tensors is not None:
-            stack.insert(0, jax.tree.leaves(input_tensors)[0])
-        elif model._layers and isinstance(model._layers[0], InputLayer):
-            first = model._layers[0]
-            stack.insert(0, InputLayer(batch_shape=first.batch_shape, dtype=first.dtype, name=first.name))
-        clone = Sequential(stack, name=model.name, trainable=model.trainable)
-        return clone
-    if model._graph is None:
-        return type(model).from_config(model.get_config())
-    copies: dict[int, Any] = {}
-
-    def call(operation: Any, args: tuple, call_kwargs: dict) -> Any:
-        if id(operation) not in copies:
-            copies[id(operation)] = copy(operation) if isinstance(operation, Layer) else operation
-        layer = copies[id(operation)]
-        if call_function is not None:
-            return call_function(layer, *args, **call_kwargs)
-        return layer(*args, **call_kwargs)
-
-    graph = model._graph
-    if input_tensors is None:
-        from jaxkeras.layers.core.input import Input
-
-        new_inputs = [
-            Input(batch_shape=x.shape, dtype=x.dtype, name=x._keras_history.operation.name) for x in graph.inputs
-        ]
-    else:
-        new_inputs = jax.tree.leaves(input_tensors)
-    outputs = graph.run(new_inputs, call)
-    inputs = jax.tree.unflatten(jax.tree.structure(graph.inputs_struct), new_inputs)
-    return type(model)(inputs=inputs, outputs=outputs, name=model.name)
-
-
-def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
-    """A model from what `to_json` returned."""
-    import json
-
-    return registry.deserialize(json.loads(json_string), custom_objects, kind="keras.models")

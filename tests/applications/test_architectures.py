@@ -7,6 +7,7 @@ import pytest
 
 import jaxkeras as jk
 from tests.applications.make_architectures import FILE, NAMES, digest, rows
+from tests.applications.smallest import by_size
 
 KERAS = json.loads(lzma.decompress(FILE.read_bytes()))
 
@@ -16,7 +17,7 @@ def test_the_table_holds_every_architecture():
     assert sorted(NAMES) == sorted(KERAS) == sorted(public)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", by_size(NAMES))
 def test_layers_weights_and_connections_are_those_of_keras(name):
     model = getattr(jk.applications, name)(weights=None)
     assert not any(v.materialized for v in model.weights)

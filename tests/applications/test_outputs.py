@@ -8,6 +8,7 @@ import pytest
 
 import jaxkeras as jk
 from tests.applications import make_outputs
+from tests.applications.smallest import by_size
 
 KERAS = json.loads(make_outputs.FILE.read_text())
 
@@ -19,7 +20,7 @@ def one_at_a_time():
     gc.collect()
 
 
-@pytest.mark.parametrize("name", make_outputs.NAMES)
+@pytest.mark.parametrize("name", by_size(make_outputs.NAMES))
 def test_outputs_are_those_of_keras(name):
     model = getattr(jk.applications, name)(**make_outputs.arguments(name))
     for variable, value in zip(model.weights, make_outputs.values(model.weights, KERAS[name]["gain"])):

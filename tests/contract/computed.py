@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core.masks import get_mask
 from tests.contract.row import Row
 from tests.leaks import checking_leaks
 
@@ -82,6 +83,7 @@ class Computed(NamedTuple):
         training: what it returns, compiled: outputs and state.
         inference: the outputs at inference, compiled.
         grads: the gradient of `weighed`, in the parameters and in the leaves of `x`; None where there is none.
+        masks: the masks of the outputs in training; None for an output without one.
     """
 
     layer: Any
@@ -93,6 +95,7 @@ class Computed(NamedTuple):
     training: tuple[Any, Any]
     inference: Any
     grads: Any
+    masks: list[Any]
 
 
 def randomize(layer: Any) -> None:
@@ -126,12 +129,14 @@ def compute(row: Row) -> Computed:
     def everything(params: Any, state: Any, x: Any) -> Any:
         floats = [leaf for leaf in jax.tree.leaves(x) if is_float(leaf)]
         grads = jax.grad(loss, (0, 1))(params, floats, state, x) if row.grad else None
-        return train(params, state, x), infer(params, state, x), grads
+        training = train(params, state, x)
+        masks = [get_mask(y) for y in jax.tree.leaves(training[0])]
+        return training, infer(params, state, x), grads, masks
 
     with checking_leaks():
         traced = jax.jit(everything).trace(params, state, x)
-    training, inference, grads = traced.lower().compile()(params, state, x)
-    return Computed(layer, x, params, state, before, train, training, inference, grads)
+    training, inference, grads, masks = traced.lower().compile()(params, state, x)
+    return Computed(layer, x, params, state, before, train, training, inference, grads, masks)
 
 
 @functools.cache

@@ -13,9 +13,8 @@ import pytest
 
 from jaxkeras import registry
 from jaxkeras.core.functional import layer_variables, leaf_paths
-from jaxkeras.core.masks import get_mask
 from jaxkeras.core.tracking import flatten
-from tests.contract.computed import DEVICE, compute, eager, is_float, keywords, some, weighed
+from tests.contract.computed import DEVICE, compute, is_float, keywords, some, weighed
 
 keras = pytest.importorskip("keras")
 SAME = [row for row in DEVICE if row.keras]
@@ -54,8 +53,8 @@ def test_outputs_masks_and_gradients_of_keras(row):
     for a, b in zip(jax.tree.leaves(done.inference), jax.tree.leaves(outputs), strict=True):
         assert a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * max(1.0, float(np.abs(b).max(initial=0.0))))
-    for a, b in zip(jax.tree.leaves(eager(row)[0]), jax.tree.leaves(outputs)):
-        ours, other = get_mask(a), keras.src.backend.get_keras_mask(b)
+    for ours, b in zip(done.masks, jax.tree.leaves(outputs), strict=True):
+        other = keras.src.backend.get_keras_mask(b)
         assert (ours is None) == (other is None)
         if ours is not None:
             np.testing.assert_array_equal(ours, other)

@@ -279,7 +279,9 @@ def test_gradients_through_the_loop_agree_with_the_unrolled_one():
 
 @pytest.mark.parametrize("merge_mode", ["concat", "sum", "ave", "mul", None])
 @pytest.mark.parametrize("settings", [
-    {}, {"return_sequences": True}, {"return_state": True}, {"return_sequences": True, "return_state": True},
+    {}, pytest.param({"return_sequences": True}, marks=pytest.mark.exhaustive),
+    pytest.param({"return_state": True}, marks=pytest.mark.exhaustive),
+    {"return_sequences": True, "return_state": True},
 ], ids=str)  # fmt: skip
 def test_bidirectional(merge_mode, settings):
     inner = pair("LSTM", units=4, **settings)
@@ -378,7 +380,7 @@ def test_regularizers_and_constraints_reach_the_cell():
     assert layer.kernel_regularizer is layer.cell.kernel_regularizer
 
 
-@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("rank", [1, pytest.param(2, marks=pytest.mark.exhaustive), 3])
 @pytest.mark.parametrize("settings", [
     {}, {"strides": 2, "padding": "same", "return_sequences": True, "return_state": True},
     {"data_format": "channels_first", "use_bias": False}, {"dilation_rate": 2, "go_backwards": True, "dropout": 0.3},

@@ -122,7 +122,7 @@ TWICE = ("same", "few channels", "pointwise strided", "strided and dilated", "tr
 
 
 @CPU
-@pytest.mark.parametrize("name", CONVS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in TWICE else pytest.mark.exhaustive) for n in CONVS])
 def test_conv(name):
     shape, kernel, options = CONVS[name]
     x, kernel = normal(*shape), normal(*kernel) / 3

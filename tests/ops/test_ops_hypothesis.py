@@ -159,6 +159,7 @@ SHAPES = ((COUNT,), (), (0, 2), (2, 1, 3))
 BROADCAST = (((2, 6), (2, 6)), ((2, 1), (1, 3)), ((3,), (2, 3)), ((), (0,)), ((2, 0), (1,)), ((2, 3), ()))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", UNARY)
 def test_one_array(name):
     row = ROWS.get(name, Row())
@@ -166,6 +167,7 @@ def test_one_array(name):
     check(name, calls, wide_floats, wide_integers)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", BINARY)
 def test_two_arrays(name):
     row = ROWS.get(name, Row())
@@ -202,6 +204,7 @@ def runs(name, call, arrays):
     return True
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_reductions(name):
     keeps = "keepdims" in inspect.signature(OURS[name]).parameters
@@ -218,6 +221,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("call", CALLS)
 def test_calls(call):
     name = call.split("(")[0]

@@ -26,7 +26,16 @@ def close(ours, theirs, rtol):
         np.testing.assert_allclose(ours[key], theirs[key], rtol=rtol, atol=1e-6, err_msg=key)
 
 
-@pytest.mark.parametrize("name", MODELS)
+# One for each kind of layer that trains in its own way; the others are in the exhaustive suite.
+USUAL = {
+    "dense_sgd", "convolution_batch_normalization_rmsprop", "gru_lion", "grouped_queries_muon", "embedding_loss_scale",
+    "merging_schedule", "weights_and_a_smaller_batch",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in USUAL else pytest.mark.exhaustive) for name in MODELS]
+)
 def test_training_goes_as_in_keras(name):
     ours = curves(jk, name)
     assert len(ours["loss"]) == EPOCHS and ours["loss"][0] != ours["loss"][-1]

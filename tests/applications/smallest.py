@@ -1,0 +1,16 @@
+"""The architectures that the default selection tests: the cheapest of each family."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+SMALLEST = {
+    "ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "InceptionV3", "MobileNet",
+    "MobileNetV2", "MobileNetV3Small", "ResNet50", "ResNet50V2", "VGG16", "Xception",
+}  # fmt: skip
+
+
+def by_size(names: Iterable[str]) -> list[Any]:
+    """Parameters for `parametrize`: the larger architectures are exhaustive."""
+    return [pytest.param(name, marks=() if name in SMALLEST else pytest.mark.exhaustive) for name in names]
