@@ -82,12 +82,14 @@ def explain(error: Exception, where: str, values: Any) -> None:
         where: such as "`call` of layer 'dense' (Dense)".
         values: a structure of the arrays that the code there was given.
     """
-    if any(note.startswith(_MARK) for note in getattr(error, "__notes__", ())) or raised_by_library(error):
+    if any(note.startswith(_MARK) for note in getattr(error, "__notes__", ())):
         return
     if isinstance(error, (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)):
         reason = _NO_VALUE if local.eager else _TRACED_VALUE
     elif "Triggering __jax_array__()" in str(error):
         reason = _RAW_VARIABLE
+    elif raised_by_library(error):
+        return
     else:
         inferring = local.frame is not None and local.frame.abstract
         reason = "sizes in the message stand for unknown ones, shown as None here." if inferring else ""

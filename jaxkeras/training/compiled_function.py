@@ -31,13 +31,15 @@ class CompiledFunction:
     """
 
     def __init__(self, function: Callable[..., Any], donate: tuple[int, ...] = (), static: tuple[str, ...] = ()):
-        self._jit = jax.jit(function, donate_argnums=donate, static_argnames=static)
+        self._settings = {"donate_argnums": donate, "static_argnames": static}
+        self._function = function
+        self._jits: dict[Any, Any] = {}  # by interceptors, which JAX's cache of traces does not know
         self._made: dict[Any, concurrent.futures.Future[Any]] = {}
         self._last: dict[Any, Any] = {}
 
     def __call__(self, *args: Any, **static: Any) -> Any:
         if settings.jax_debug_nans or settings.jax_debug_infs or settings.jax_disable_jit:
-            return self._jit(*args, **static)  # these modes re-run the function op by op
+            return self._jit()(*args, **static)  # these modes re-run the function op by op
         context = _context(static)
         last = self._last.get(context)
         if last is not None:
@@ -64,7 +66,7 @@ class CompiledFunction:
         """
         key = _context(static), signature(args)
         if key not in self._made:
-            lowered = self._jit.lower(*args, **static)
+            lowered = self._jit().lower(*args, **static)
             self._made[key] = _pool().submit(_compile, lowered)
         return self._made[key]
 
@@ -72,6 +74,14 @@ class CompiledFunction:
     def count(self) -> int:
         """Number of compiled programs."""
         return len(self._made)
+
+    def _jit(self) -> Any:
+        if local.interceptors not in self._jits:
+            function = self._function
+            if local.interceptors:
+                function = functools.wraps(function)(functools.partial(function))
+            self._jits[local.interceptors] = jax.jit(function, **self._settings)
+        return self._jits[local.interceptors]
 
     def _find(self, context: Any, args: Any) -> Any:
         future = self._made.get((context, signature(args)))

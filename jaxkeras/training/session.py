@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -9,7 +10,6 @@ import jax.numpy as jnp
 
 from jaxkeras.core.context import setting
 from jaxkeras.core.dtypes import standardize_dtype
-from jaxkeras.core.functional import functional_call
 from jaxkeras.core.symbolic import KerasTensor, infer
 from jaxkeras.core.tracking import StructureVersion
 from jaxkeras.data.convert import is_text
@@ -179,15 +179,16 @@ class Session:
         fields = ("state", "metrics"), ("params",)
         self.train = CompiledStep(train, eager=eager, own_logs=own or model.overrides("train_step"))
         self.test = CompiledStep(test, *fields, eager=eager, own_logs=own or model.overrides("test_step"))
-        self._train_alone = CompiledStep(self._alone(train), eager=eager)
-        self._test_alone = CompiledStep(self._alone(test), *fields, eager=eager)
+        self._train_alone = CompiledStep(steps.alone(model, spec, train), eager=eager)
+        self._test_alone = CompiledStep(steps.alone(model, spec, test), *fields, eager=eager)
         details = self._model_details()
         if self._predict_details != details:
             predict = steps.predict_step(model, spec)
             self.predict = CompiledStep(predict, (), ("params", "state"), stack=True, eager=eager)
             self._predict_details = details
-        self._read = self._read_metrics if eager else CompiledFunction(self._read_metrics)
-        self._reset = self._initial_metrics if eager else CompiledFunction(self._initial_metrics)
+        read = functools.partial(steps.read_metrics, model, spec)
+        reset = functools.partial(steps.initial_metrics, model, spec)
+        self._read, self._reset = (read, reset) if eager else (CompiledFunction(read), CompiledFunction(reset))
         self._prepared = self._key()
 
     _predict_details: Any = None
@@ -237,24 +238,7 @@ class Session:
             self.store.write_back()
             self.store = None
 
-    # -- metrics ----------------------------------------------------------------------------------------------------
-    def _read_metrics(self, metrics: Any) -> dict[str, Any]:
-        def read() -> dict[str, Any]:
-            return {name: jnp.asarray(value) for name, value in self.model.get_metrics_result().items()}
-
-        variables = {"metrics": self.state_spec.variables.metrics}
-        return functional_call(variables, {"metrics": metrics}, read).output
-
-    read_metrics = _read_metrics
-
-    def _initial_metrics(self, metrics: Any) -> Any:
-        def reset() -> None:
-            for metric in self.model._all_metrics():
-                metric.reset_state()
-
-        variables = {"metrics": self.state_spec.variables.metrics}
-        return functional_call(variables, {"metrics": metrics}, reset).values["metrics"]
-
+    # -- metrics -------------------------------------------------------------------------------------------------------
     def reset_metrics(self, ts: TrainState) -> TrainState:
         """The state with all metrics at their start."""
         return ts._replace(metrics=self._reset(ts.metrics))
@@ -271,15 +255,6 @@ class Session:
             raise ValueError(" ".join(failed))
 
     # -- single batches ---------------------------------------------------------------------------------------------
-    def _alone(self, step: Any) -> Any:
-        """A step on one batch, and the values of the metrics for it alone."""
-
-        def alone(ts: TrainState, batch: Any) -> tuple[TrainState, dict[str, Any]]:
-            ts, extras = step(ts._replace(metrics=self._initial_metrics(ts.metrics)), batch)
-            return ts, {**extras, "results": self._read_metrics(ts.metrics)}
-
-        return alone
-
     def run_alone(self, mode: str, ts: TrainState, batch: Any) -> tuple[TrainState, dict[str, Any]]:
         """One step of `train_on_batch` or `test_on_batch`; the extras hold the results."""
         step = self._train_alone if mode == "train" else self._test_alone

@@ -130,6 +130,35 @@ def _update_metrics(
     return ts._replace(metrics=new["metrics"]), {k: jnp.asarray(v) for k, v in logs.items()}
 
 
+def read_metrics(model: Any, spec: StateSpec, metrics: Any) -> dict[str, Any]:
+    """The values of all metrics."""
+
+    def read() -> dict[str, Any]:
+        return {name: jnp.asarray(value) for name, value in model.get_metrics_result().items()}
+
+    return functional_call({"metrics": spec.variables.metrics}, {"metrics": metrics}, read).output
+
+
+def initial_metrics(model: Any, spec: StateSpec, metrics: Any) -> Any:
+    """The state of all metrics at their start."""
+
+    def reset() -> None:
+        for metric in model._all_metrics():
+            metric.reset_state()
+
+    return functional_call({"metrics": spec.variables.metrics}, {"metrics": metrics}, reset).values["metrics"]
+
+
+def alone(model: Any, spec: StateSpec, step: Step) -> Step:
+    """A step whose metrics are those of its batch alone, with their values among its extras as "results"."""
+
+    def run(ts: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Any]]:
+        ts, extras = step(ts._replace(metrics=initial_metrics(model, spec, ts.metrics)), batch)
+        return ts, {**extras, "results": read_metrics(model, spec, ts.metrics)}
+
+    return run
+
+
 def _batch_size(x: Any) -> int:
     return next((leaf.shape[0] for leaf in jax.tree.leaves(x) if getattr(leaf, "ndim", 0)), 1)
 
@@ -161,8 +190,7 @@ def keras_step(model: Any, spec: StateSpec, name: str, lists: Any, batch: Batch)
     if local.frame is not None:
         for message, failed in checks.items():
             local.frame.check(message, failed)
-    logs = logs or model._session.read_metrics(ts.metrics)
-    return logs, tuple(spec.to_lists(groups, ts))
+    return logs or read_metrics(model, spec, ts.metrics), tuple(spec.to_lists(groups, ts))
 
 
 def _run_keras_step(model: Any, spec: StateSpec, name: str, ts: TrainState, batch: Batch) -> Stepped:

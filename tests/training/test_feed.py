@@ -1,0 +1,69 @@
+"""Feeds: every row once and in order, and no more data on the device than was decided."""
+
+import gc
+
+import jax
+import numpy as np
+import pytest
+
+import jaxkeras as jk
+from jaxkeras.data import adapt
+from jaxkeras.training import feed as feeds
+from jaxkeras.training.feed import ResidentFeed, SliceFeed, StreamFeed, feed_for
+
+
+def seen_rows(feed, per_call, skip=0, **more):
+    rows = []
+    for ref, steps in feed.refs(0, lambda: per_call, skip, **more):
+        for i in range(steps):
+            rows += np.asarray(ref.at(i).batch()[0])[:, 0].tolist()
+    return rows
+
+
+@pytest.mark.parametrize("rows", [1, 7, 24, 50])
+@pytest.mark.parametrize("per_call", [1, 3, 10**6])
+@pytest.mark.parametrize("skip", [0, 2])
+@pytest.mark.parametrize("kind", [ResidentFeed, SliceFeed, StreamFeed, "stack"])
+def test_every_row_once_in_order(kind, rows, per_call, skip):
+    source = adapt(np.arange(2.0 * rows).reshape(rows, 2), batch_size=4, for_predict=True)
+    feed = SliceFeed(source, stack=True) if kind == "stack" else kind(source)
+    if kind == "stack" and per_call == 3:
+        per_call = 10**6  # outputs that are collected run by whole chunks
+    assert seen_rows(feed, per_call, skip) == (2.0 * np.arange(min(4 * skip, rows), rows)).tolist()
+
+
+def bytes_on_device():
+    gc.collect()
+    return sum(a.nbytes for a in jax.live_arrays())
+
+
+def test_data_read_once_do_not_stay_on_the_device():
+    x = np.zeros((64, 2**18), "float32")  # 64 MiB, in chunks of 4 MiB
+    feed, before, most = feed_for(adapt(x, batch_size=2)), bytes_on_device(), 0
+    for _ in feed.refs(0, lambda: 10**6):
+        most = max(most, bytes_on_device() - before)
+    assert 0 < most <= 2 * feeds.CHUNK_BYTES
+
+
+def test_validation_data_stay_only_if_they_fit(monkeypatch):
+    source = adapt(np.zeros((8, 2), "float32"), batch_size=2)
+    assert feed_for(source, keep=True).keep and not feed_for(source, keep=False).keep
+    monkeypatch.setattr(feeds, "_free_host_bytes", lambda: 100)
+    if not (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit"):
+        assert not feed_for(source, keep=True).keep
+        shuffled = adapt(np.zeros((8, 2), "float32"), batch_size=2, shuffle=True)
+        assert isinstance(feed_for(shuffled, keep=True), StreamFeed)
+
+
+def test_a_model_trains_on_data_that_do_not_fit(monkeypatch):
+    x = np.random.default_rng(0).normal(size=(10, 3)).astype("float32")
+    weights = []
+    for free in (float("inf"), 10):
+        monkeypatch.setattr(feeds, "_free_host_bytes", lambda free=free: free)
+        jk.utils.set_random_seed(0)
+        model = jk.Sequential([jk.Input((3,)), jk.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        model.fit(x, x[:, :1], batch_size=4, epochs=2, verbose=0, validation_data=(x, x[:, :1]))
+        weights.append(model.get_weights())
+    for a, b in zip(*weights):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
