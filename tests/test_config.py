@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import traceback
+import warnings
 
 import jax
 import numpy as np
@@ -134,3 +135,23 @@ def test_flash_attention_is_switched(flash_setting):
     config.disable_flash_attention()
     assert config.is_flash_attention_enabled() is False
     assert not in_blocks() and in_blocks(flash_attention=True)
+
+
+def test_float64_without_x64_is_one_warning_and_dtypes_are_those_that_are_there():
+    if jax.config.jax_enable_x64:
+        pytest.skip("64 bits are on")
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            jk.config.set_floatx("float64")
+            layer = jk.layers.Dense(2)
+            y, v = layer(np.ones((3, 4), "float32")), jk.Variable([1.0, 2.0])
+        assert [str(w.message)[:22] for w in caught] == ['set_floatx("float64"):']
+        assert jk.config.floatx() == "float64"
+        for reported, there in (
+            (layer.dtype, y.dtype), (layer.compute_dtype, y.dtype), (layer.kernel.dtype, layer.kernel.value.dtype),
+            (v.dtype, v.value.dtype), (jk.Input((3,)).dtype, y.dtype),
+        ):  # fmt: skip
+            assert reported == there == "float32"
+    finally:
+        jk.config.set_floatx("float32")
