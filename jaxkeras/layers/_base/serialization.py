@@ -1,4 +1,4 @@
-"""Layers to configs and back."""
+"""From layers to configs and back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def serialize(layer: Layer) -> dict[str, Any]:
         layer: the layer.
 
     Returns:
-        A JSON-serializable dict, without the weights.
+        Plain data, without the weights.
 
     Example:
 
@@ -32,13 +32,13 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
     Args:
         config: what `serialize` returned.
-        custom_objects: classes and functions by name, in addition to the built-in ones.
+        custom_objects: classes and functions that the config may name besides the built-in ones.
 
     Returns:
         A new layer.
 
     Raises:
-        ValueError: if the config is not that of a layer.
+        ValueError: for something else than a layer.
     """
     layer = registry.deserialize(config, custom_objects, kind="keras.layers")
     if not isinstance(layer, Layer):

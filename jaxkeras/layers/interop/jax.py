@@ -108,7 +108,7 @@ class _Redraw:
         self.draw_leaf, self.index = draw, index
 
     def draw(self, key: Any, shape: Any, dtype: Any) -> Any:
-        with bind({}, rng=key):  # all keys are derived from this one
+        with bind({}, rng=key):  # every key that is asked for comes from this one
             return jnp.asarray(self.draw_leaf(self.index), dtype)
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
