@@ -1,4 +1,4 @@
-"""Layers: one file a family."""
+"""Layers, in a folder per family; `_base` holds what they are built on."""
 
 from jaxkeras.core import lazy_imports
 

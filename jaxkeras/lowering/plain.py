@@ -15,6 +15,7 @@ from jax import lax
 
 from jaxkeras.lowering.bits import Drop
 from jaxkeras.lowering.dispatch import lower
+from jaxkeras.lowering.gates import gru_update, lstm_update
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, spatial_shape
 
 Array = jax.Array
@@ -165,9 +166,7 @@ def recurrence(
 def lstm_step(activation: Callable, recurrent_activation: Callable) -> Callable:
     def step(x_t: Array, states: tuple[Array, ...], kernel: Array) -> tuple[Array, ...]:
         h, c = states
-        i, f, g, o = jnp.split(x_t + h @ kernel, 4, axis=-1)
-        c = recurrent_activation(f) * c + recurrent_activation(i) * activation(g)
-        return recurrent_activation(o) * activation(c), c
+        return lstm_update(x_t + h @ kernel, c, activation, recurrent_activation)
 
     return step
 
@@ -176,18 +175,11 @@ def gru_step(activation: Callable, recurrent_activation: Callable, reset_after: 
     def step(x_t: Array, states: tuple[Array, ...], kernel: Array, bias: Array | None) -> tuple[Array, ...]:
         (h,) = states
         units = h.shape[-1]
-        x_z, x_r, x_h = jnp.split(x_t, 3, axis=-1)
-        if reset_after:
-            inner = h @ kernel
-            inner = inner if bias is None else inner + bias[None, :]
-            h_z, h_r, h_h = jnp.split(inner, 3, axis=-1)
-            z, r = recurrent_activation(x_z + h_z), recurrent_activation(x_r + h_r)
-            candidate = activation(x_h + r * h_h)
-        else:
-            h_z, h_r = jnp.split(h @ kernel[:, : 2 * units], 2, axis=-1)
-            z, r = recurrent_activation(x_z + h_z), recurrent_activation(x_r + h_r)
-            candidate = activation(x_h + (r * h) @ kernel[:, 2 * units :])
-        return (z * h + (1 - z) * candidate,)
+
+        def product(x: Array, start: int, stop: int) -> Array:
+            return x @ kernel[:, start * units : stop * units]
+
+        return (gru_update(x_t, h, product, bias, activation, recurrent_activation, reset_after),)
 
     return step
 

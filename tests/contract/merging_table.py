@@ -1,4 +1,4 @@
-"""Layers that make one output of several inputs."""
+"""Layers that combine several inputs."""
 
 from jaxkeras import layers as L
 from tests.contract.row import Row

@@ -1,4 +1,4 @@
-"""Layers that bring activations, or weights, to a common scale."""
+"""Normalization of activations and weights."""
 
 from jaxkeras import layers as L
 from tests.contract.row import Row

@@ -1,4 +1,4 @@
-"""Pooling over windows, over everything, and to a given size."""
+"""Windowed, global and adaptive pooling."""
 
 from jaxkeras import layers as L
 from tests.contract.row import Row

@@ -1,4 +1,4 @@
-"""Layers that disturb or penalise while training."""
+"""Layers that perturb or penalize activations in training."""
 
 from jaxkeras import layers as L
 from tests.contract.row import Row

@@ -1,4 +1,4 @@
-"""Layers that move, repeat, cut or pad."""
+"""Layers that reshape, repeat, crop or pad."""
 
 from jaxkeras import layers as L
 from tests.contract.row import Row

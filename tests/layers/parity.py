@@ -1,4 +1,4 @@
-"""One comparison of a layer with Keras's of the same name: signature, config, weights, outputs."""
+"""Comparison of a layer with Keras's layer of the same name: signature, config, weights, outputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxkeras.core.masks import get_mask
 
 
 def make_input(shape: Any, dtype: str = "float32", high: int = 4) -> Any:
-    """Random data of a shape, or a list of data for a list of shapes."""
+    """Random data of the given shape, or a list of such data for a list of shapes."""
     if isinstance(shape, list):
         return [make_input(s, dtype, high) for s in shape]
     rng = np.random.default_rng(sum(shape) + len(shape))
@@ -23,13 +23,13 @@ def make_input(shape: Any, dtype: str = "float32", high: int = 4) -> Any:
 
 
 def randomize(layer: Any) -> None:
-    """Weights that no two places share, positive so that they serve as variances too."""
+    """Set all weights to distinct random values, positive so that they can serve as variances."""
     rng = np.random.default_rng(0)
     layer.set_weights([rng.uniform(0.2, 1.2, w.shape).astype(w.dtype) for w in layer.get_weights()])
 
 
 def same_signature(keras: Any, name: str) -> None:
-    """Parameters and defaults are Keras's, in Keras's order."""
+    """Check that parameters, their order and their defaults equal Keras's."""
 
     def plain(function: Any) -> list[Any]:
         parameters = inspect.signature(function).parameters.values()
@@ -48,15 +48,15 @@ def same_layer(
     rtol: float = 1e-5,
     atol: float = 1e-6,
 ) -> None:
-    """A layer and Keras's agree: config, weights, outputs and what training leaves behind, and after a round trip.
+    """Check that a layer agrees with Keras's: config and its round trip, weights, outputs, and updates in training.
 
     Args:
         keras: the installed Keras.
-        name: of the class.
-        kwargs: of its constructor.
-        shape: of the input, or a list of shapes.
-        dtype: of the input.
-        training: values of the call's `training`, one after the other; None for a call without it.
+        name: the name of the class.
+        kwargs: arguments of the constructor.
+        shape: the shape of the input, or a list of shapes.
+        dtype: the dtype of the input.
+        training: values of `training` for consecutive calls; None for a call without it.
         rtol, atol: tolerance of outputs and weights.
     """
     theirs = getattr(keras.layers, name)(**kwargs, name="it")
@@ -91,7 +91,7 @@ def same_layer(
 
 
 def same_mask(keras: Any, y: Any, z: Any) -> None:
-    """The masks of two outputs agree."""
+    """Check that the masks of two outputs agree."""
     ours, theirs = get_mask(y), keras.src.backend.get_keras_mask(z)
     assert (ours is None) == (theirs is None)
     if ours is not None:

@@ -20,7 +20,7 @@ Q, V, K = (2, 4, 5), (2, 3, 6), (2, 3, 4)
 
 
 def same(name, settings, inputs, call=None):
-    """Equal weights (names, shapes, order), config and outputs with copied weights."""
+    """Check that weights (names, shapes, order), config, and outputs with copied weights are equal."""
     ours, theirs = getattr(L, name)(**settings, name="it"), getattr(keras.layers, name)(**settings, name="it")
     args, call = [inputs] if isinstance(inputs, list) else inputs, call or {}
     theirs(*args, **call)
@@ -76,7 +76,7 @@ def test_grouped_query(settings, call):
 
 @pytest.mark.parametrize("name, settings, count", [
     ("MultiHeadAttention", HEADS, 4),
-    ("GroupQueryAttention", {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}, 5),  # its output twice
+    ("GroupQueryAttention", {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}, 5),  # output twice
 ], ids=str)  # fmt: skip
 def test_activity_regularizer(name, settings, count):
     ours, theirs = getattr(L, name)(**settings, activity_regularizer="l2"), getattr(keras.layers, name)(
@@ -103,7 +103,7 @@ def test_list_attention(name, settings, call):
     same(name, settings, [make_input(Q), make_input((2, 3, 5))], call)
 
 
-def test_masks_of_the_inputs_are_used_and_the_query_mask_passed_on():
+def test_input_masks_are_used_and_the_query_mask_is_propagated():
     layer = L.MultiHeadAttention(**HEADS)
     q, v = jax.numpy.asarray(make_input(Q)), jax.numpy.asarray(make_input(V))
     expected = layer(q, v, query_mask=PADDED, value_mask=MASK)
@@ -116,7 +116,7 @@ def test_masks_of_the_inputs_are_used_and_the_query_mask_passed_on():
     assert not np.allclose(y, free)
 
 
-def test_dropout_draws_from_the_given_key_alone():
+def test_dropout_depends_only_on_the_given_key():
     layer = L.MultiHeadAttention(**HEADS, dropout=0.5)
     q = make_input(Q)
     layer(q, q)
@@ -127,7 +127,7 @@ def test_dropout_draws_from_the_given_key_alone():
     np.testing.assert_array_equal(layer(q, q), layer(q, q, training=False))
 
 
-def test_projections_do_not_start_alike():
+def test_projections_have_different_initial_weights():
     layer = L.MultiHeadAttention(2, 4, kernel_initializer="he_normal")
     layer.build((1, 3, 8), (1, 3, 8))
     assert not np.allclose(layer.query_dense.kernel, layer.key_dense.kernel)
@@ -142,6 +142,6 @@ def test_projections_do_not_start_alike():
     (lambda: L.Attention()(make_input(Q)), "list"),
     (lambda: L.MultiHeadAttention(2, 3)(make_input(Q), make_input(V), make_input((2, 5, 4))), "last axis"),
 ])  # fmt: skip
-def test_mistakes_are_named(make, message):
+def test_errors_name_the_argument(make, message):
     with pytest.raises(ValueError, match=message):
         make()

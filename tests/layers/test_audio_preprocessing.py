@@ -59,6 +59,6 @@ def test_mel(settings):
     (lambda: L.STFTSpectrogram(fft_length=100), "fft_length"),
     (lambda: L.MelSpectrogram(fft_length=10, sequence_length=20), "fft_length"),
 ])  # fmt: skip
-def test_mistakes_are_named(make, message):
+def test_errors_name_the_argument(make, message):
     with pytest.raises(ValueError, match=message):
         make()

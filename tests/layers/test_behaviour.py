@@ -1,4 +1,4 @@
-"""What single layers promise beyond equality with Keras: functions, low rank, types, files, graphs."""
+"""Behavior of single layers beyond parity with Keras: functions, low-rank updates, dtypes, files, graphs."""
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,7 @@ def test_lambda_shapes_are_inferred():
     assert layers.Lambda(lambda xs: xs[0] * xs[1])([jnp.ones((2, 3)), jnp.full((2, 3), 2.0)])[0, 0] == 2
 
 
-def test_python_lambdas_are_neither_written_nor_run():
+def test_python_lambdas_are_neither_saved_nor_loaded():
     layer = layers.Lambda(lambda x: x)
     with pytest.raises(ValueError, match="register_keras_serializable"):
         jk.layers.serialize(layer)
@@ -39,7 +39,7 @@ def test_python_lambdas_are_neither_written_nor_run():
         layers.Lambda.from_config(config)
 
 
-def test_embedding_starts_from_given_weights():
+def test_embedding_with_initial_weights():
     table = np.arange(6.0, dtype="float32").reshape(3, 2)
     for weights in (table, [table]):
         layer = layers.Embedding(3, 2, weights=weights)
@@ -72,7 +72,7 @@ def test_low_rank_adaptation(make, x):
     before = layer(x)
     name = layer.adapted
     layer.enable_lora(2, lora_alpha=4)
-    np.testing.assert_array_equal(layer(x), before)  # the correction starts at zero
+    np.testing.assert_array_equal(layer(x), before)  # the update is zero at first
     assert [v.name for v in layer.trainable_variables if v.name != "bias"] == [f"lora_{name}_a", f"lora_{name}_b"]
     with pytest.raises(ValueError, match="already"):
         layer.enable_lora(2)
@@ -87,7 +87,7 @@ def test_low_rank_adaptation(make, x):
     plain(x)
     store: dict = {}
     layer.save_own_variables(store)
-    plain.load_own_variables(store)  # a file holds the corrected weight
+    plain.load_own_variables(store)  # files hold the weight with its update
     np.testing.assert_allclose(plain(x), after, 1e-5, 1e-6)
     layer.load_own_variables(store)
     np.testing.assert_allclose(layer(x), after, 1e-5, 1e-6)
@@ -98,7 +98,7 @@ def test_low_rank_adaptation(make, x):
     assert len(born.trainable_variables) == len(layer.trainable_variables)
 
 
-def test_training_moves_the_factors_alone():
+def test_training_updates_only_the_low_rank_factors():
     model = jk.Sequential([jk.Input((4,)), layers.Dense(8, activation="relu"), layers.Dense(2, lora_rank=2)])
     model.layers[0].enable_lora(2, lora_alpha=8)
     model.compile("sgd", "mse")
@@ -109,13 +109,13 @@ def test_training_moves_the_factors_alone():
     assert moved == {path for path in before if not path.endswith("/kernel")} and losses[-1] < losses[0]
 
 
-def test_the_means_of_integers_are_no_integers():
+def test_average_pooling_of_integers_gives_floats():
     x = np.random.default_rng(0).integers(0, 9, (2, 7, 3))
     y = layers.AdaptiveAveragePooling1D(3)(x)
     np.testing.assert_allclose(y, layers.AdaptiveAveragePooling1D(3)(x.astype("float32")), 1e-6)
 
 
-def test_convolution_op_may_be_overridden():
+def test_convolution_op_can_be_overridden():
     class Doubled(layers.Conv1D):
         def convolution_op(self, inputs, kernel):
             return super().convolution_op(inputs, 2 * kernel)
@@ -128,7 +128,7 @@ def test_convolution_op_may_be_overridden():
     np.testing.assert_allclose(y, 2 * plain(x) + 1, 1e-5)
 
 
-def test_low_rank_adaptation_is_refused():
+def test_low_rank_adaptation_errors():
     with pytest.raises(ValueError, match="floating point only"):
         layers.Dense(2, quantization_config={"mode": "int8"})
     with pytest.raises(ValueError, match="not built"):
@@ -139,7 +139,7 @@ def test_low_rank_adaptation_is_refused():
         layers.Embedding(5, 4, lora_rank=0)
 
 
-def test_normalizations_in_16_bits_compute_in_32():
+def test_normalization_of_16_bit_inputs_computes_in_float32():
     x = (1000 + np.arange(8.0)).reshape(4, 2)
     for layer in (layers.BatchNormalization(), layers.LayerNormalization(axis=0, center=False, scale=False)):
         expected = layer(jnp.asarray(x, jnp.float16).astype(jnp.float32), training=True)
@@ -150,7 +150,7 @@ def test_normalizations_in_16_bits_compute_in_32():
         assert all(w.dtype == np.float32 for w in narrow.get_weights())
 
 
-def test_batch_normalization_trains_by_its_batch_unless_frozen():
+def test_batch_normalization_uses_batch_statistics_in_training_unless_frozen():
     layer = layers.BatchNormalization(momentum=0.5)
     x = jnp.array([[1.0], [3.0]])
     params, state = layer.init(0, (None, 1))
@@ -174,14 +174,14 @@ def test_spectral_normalization():
     state = {**layer.state}
     y, state = layer.apply(layer.params, state, x, training=True)
     np.testing.assert_allclose(y, kernel / 4, 1e-5)
-    np.testing.assert_array_equal(layer(x), kernel)  # nothing at rest has changed
+    np.testing.assert_array_equal(layer(x), kernel)  # `apply` did not change the layer's own weights
     np.testing.assert_allclose(layer(x, training=True), kernel / 4, 1e-5)
     np.testing.assert_allclose(layer(x), kernel / 4, 1e-5)
     with pytest.raises(ValueError, match="neither"):
         layers.SpectralNormalization(layers.Flatten())(x)
 
 
-def test_reshape_infers_without_guessing_sizes():
+def test_reshape_of_unknown_sizes():
     x = jk.Input((None, 3))
     assert layers.Reshape((-1, 9))(x).shape == (None, None, 9)
     assert layers.Reshape((-1, 2))(jk.Input((6,), dtype="int32")).dtype == "int32"
@@ -198,7 +198,7 @@ def test_unknown_sizes():
     assert layers.UpSampling2D(2)(jk.Input((None, 4, 3))).shape == (None, None, 8, 3)
 
 
-def test_functions_of_merging():
+def test_merging_functions():
     a, b = jnp.array([[1.0, 2.0]]), jnp.array([[3.0, 5.0]])
     for name, expected in {
         "add": [[4, 7]], "subtract": [[-2, -3]], "multiply": [[3, 10]], "average": [[2, 3.5]], "maximum": [[3, 5]],
@@ -209,7 +209,7 @@ def test_functions_of_merging():
     assert layers.dot([a, b], axes=1, normalize=True)[0, 0] < 1
 
 
-def test_global_defaults_of_layout():
+def test_global_image_data_format():
     jk.config.set_image_data_format("channels_first")
     try:
         assert layers.Conv2D(4, 3)(jnp.ones((2, 3, 5, 5))).shape == (2, 4, 3, 3)
@@ -218,13 +218,13 @@ def test_global_defaults_of_layout():
         jk.config.set_image_data_format("channels_last")
 
 
-def test_weights_handed_to_jitted_functions_while_shapes_are_inferred():
+def test_a_variable_passed_to_a_jitted_function_during_shape_inference():
     class Rows(layers.Layer):
         def build(self, input_shape):
             self.table = self.add_weight((3, 2), "ones", name="table")
 
         def call(self, ids):
-            return jnp.take(self.table, ids, axis=0)  # jax.jit around jnp.take sees the variable itself
+            return jnp.take(self.table, ids, axis=0)  # jnp.take is jitted and receives the variable itself
 
     layer = Rows()
     layer(jk.Input((4,), dtype="int32"))
@@ -245,7 +245,7 @@ class SuperLast(layers.Layer):
         super().__init__()
         self.dense = layers.Dense(3)
 
-    def build(this, shape):  # noqa: N805 (any name will do)
+    def build(this, shape):  # noqa: N805 (`self` may have any name)
         this.scale = this.add_weight((shape[-1],), "ones", name="scale")
         super().build(shape)
 
@@ -266,7 +266,7 @@ class SuperModel(jk.Model):
 
 
 @pytest.mark.parametrize("cls, count", [(SuperFirst, 1), (SuperLast, 3), (SuperModel, 2)])
-def test_a_build_that_calls_that_of_the_base_class(cls, count):
+def test_build_that_calls_super_build(cls, count):
     for first in (jk.Input((4,)), np.ones((2, 4), "float32")):
         layer = cls()
         assert layer(first).shape[-1] == (4 if cls is SuperFirst else 3)

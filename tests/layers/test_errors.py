@@ -1,4 +1,4 @@
-"""Mistakes end in messages that say what came, what was expected and what to write."""
+"""Error messages say what was given, what was expected and what to write instead."""
 
 import jax.numpy as jnp
 import pytest

@@ -21,7 +21,7 @@ def product(params, inputs):
 GIVEN = {"w": np.arange(6.0).reshape(3, 2), "b": np.ones(2)}
 
 
-def test_given_params_are_weights_in_the_order_of_the_tree():
+def test_given_params_become_weights_in_tree_order():
     layer = JaxLayer(product, params=GIVEN)
     np.testing.assert_allclose(layer(X), X @ GIVEN["w"] + 1, rtol=1e-6)
     assert [v.name for v in layer.trainable_weights] == ["b", "w"] and layer.built
@@ -31,13 +31,13 @@ def test_given_params_are_weights_in_the_order_of_the_tree():
     assert JaxLayer(product, params=GIVEN, dtype="bfloat16")(X).dtype == "bfloat16"
 
 
-def test_leaves_that_are_no_numbers_are_handed_over():
+def test_non_numeric_leaves_are_passed_through():
     layer = JaxLayer(lambda params, inputs: params["f"](inputs) * params["by"], params={"f": jnp.tanh, "by": 2.0})
     np.testing.assert_allclose(layer(X), 2 * np.tanh(X), rtol=1e-5)
     assert [v.shape for v in layer.weights] == [()]
 
 
-def test_state_is_carried_and_keys_come_while_training():
+def test_state_is_updated_and_keys_are_passed_in_training():
     def call(state, rng, inputs, training):
         assert (rng is None) == (not training)
         noise = jax.random.normal(rng, inputs.shape) if training else 0.0
@@ -51,7 +51,7 @@ def test_state_is_carried_and_keys_come_while_training():
     np.testing.assert_array_equal(again(X, training=True), first)
 
 
-def test_init_sees_the_types_and_shapes_of_nested_inputs():
+def test_init_is_given_dtypes_and_shapes_of_nested_inputs():
     seen = {}
 
     def first(inputs, training):
@@ -62,11 +62,11 @@ def test_init_sees_the_types_and_shapes_of_nested_inputs():
     y = layer({"ids": jk.Input((5,), dtype="int32"), "x": jk.Input((None, 2))})
     assert seen == {"ids": ((1, 5), "int32"), "x": ((1, 1, 2), "float32"), "training": True}
     assert y.shape == (None, 5, 2)
-    layer.init(0)  # inside, `init_fn` runs again with the same shapes
+    layer.init(0)  # runs `init_fn` again with the same shapes
     assert layer.get_build_config()["input_dtype"] == {"ids": "int32", "x": "float32"}
 
 
-def test_init_draws_anew_for_each_key():
+def test_init_depends_on_the_key():
     layer = JaxLayer(scaled_product, start)
     layer.build((None, 3))
     a, b, c = (layer.init(key)[0]["w"] for key in (0, 0, 1))
@@ -76,7 +76,7 @@ def test_init_draws_anew_for_each_key():
     assert many.shape == (3, 3, 4) and not np.allclose(many[0], many[1])
 
 
-def test_a_mask_is_handed_over_and_passed_on():
+def test_masks_are_passed_to_the_function_and_propagated():
     def mean(inputs, mask):
         return inputs * mask[..., None]
 
@@ -96,12 +96,12 @@ def test_a_mask_is_handed_over_and_passed_on():
         ((lambda params, inputs: inputs, lambda key, inputs: 1.0), "`init_fn` has an argument 'key'"),
     ],
 )
-def test_wrong_functions_are_refused(arguments, message):
+def test_functions_with_wrong_parameters(arguments, message):
     with pytest.raises(ValueError, match=message):
         JaxLayer(*arguments)
 
 
-def test_wrong_results_are_refused():
+def test_functions_with_wrong_results():
     state = {"a": jnp.zeros(2)}
     with pytest.raises(ValueError, match=r"must return \(outputs, new_state\)"):
         JaxLayer(lambda state, inputs: inputs, state=state)(X)
@@ -130,13 +130,13 @@ def test_flax_methods_and_variables():
     pair = FlaxLayer(module, lambda module, inputs: module.forward(*inputs), variables=variables)
     np.testing.assert_allclose(pair((X, X)), np.zeros((8, 2)), atol=1e-6)
     np.testing.assert_allclose(FlaxLayer(module, "__call__", variables)(X), layer(X))
-    with pytest.raises(ValueError, match="Unknown method of Two: 'init'"):  # a file must not name just anything
+    with pytest.raises(ValueError, match="Unknown method of Two: 'init'"):  # a file may not name any attribute
         FlaxLayer(module, "init")
     with pytest.raises(TypeError, match="takes a flax.linen or flax.nnx module"):
         FlaxLayer(jk.layers.Dense(2))
 
 
-def test_an_nnx_module_made_elsewhere():
+def test_nnx_module_instance():
     module = NNX(nnx.Rngs(3))
     layer = FlaxLayer(module)
     module.eval()
@@ -144,7 +144,7 @@ def test_an_nnx_module_made_elsewhere():
     module.train()
     np.testing.assert_allclose(layer(X, training=True), module(X), rtol=1e-5)  # the same random stream
     module.eval()
-    np.testing.assert_allclose(layer(X), module(X), rtol=1e-5)  # the same moving statistics
+    np.testing.assert_allclose(layer(X), module(X), rtol=1e-5)  # the same moving averages
     with pytest.raises(ValueError, match=r"(?s)made elsewhere.*def make_module\(rngs\)"):
         jk.layers.serialize(layer)
 

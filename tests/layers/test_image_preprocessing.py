@@ -1,4 +1,4 @@
-"""Image preprocessing: parity with Keras for the same random numbers, and what the layers promise beside it."""
+"""Image preprocessing: parity with Keras for the same random numbers, randomness, dtypes and bounding boxes."""
 
 import json
 from functools import partial
@@ -10,6 +10,7 @@ import pytest
 
 import jaxkeras as jk
 from jaxkeras.core import names
+from jaxkeras.layers.preprocessing.image.bounding_boxes import FORMATS, convert_format
 from jaxkeras.layers.preprocessing.image.image_layer import KeyStream
 from tests.layers.parity import same_signature
 
@@ -24,7 +25,7 @@ RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur Ra
 RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation
 RandomZoom Resizing Solarization""".split()
 
-# Further keys of our configs: Keras forgets these arguments.
+# Keys missing from Keras's configs.
 MORE = {"RandomGrayscale": {"seed"}, "MaxNumBoundingBoxes": {"fill_value"}, "RandomCrop": set()}
 
 
@@ -93,7 +94,7 @@ def test_parity_for_the_same_random_numbers(name, settings):
     if name == "RandomCrop" and drawn is None:
         expected = keras.layers.CenterCrop(settings["height"], settings["width"])(IMAGES)
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-2)
-    # What the layer draws by itself has the same form.
+    # The layer's own random transformation has the same structure.
     own = jax.eval_shape(lambda x: ours.get_random_transformation(x, seed=KeyStream(jax.random.key(0))), IMAGES)
     if isinstance(drawn, dict):
         for key, value in drawn.items():
@@ -110,9 +111,9 @@ def test_parity_for_the_same_random_numbers(name, settings):
     ("RandomPerspective", {}), ("RandomElasticTransform", {}), ("RandomGaussianBlur", {"sigma": (0.5, 0.9)}),
     ("ContrastLimitedAdaptiveHistogramEqualization", {}), ("RandomGrayscale", {}),
 ], ids=str)  # fmt: skip
-def test_channels_first_is_the_same_with_axes_moved(name, settings):
+def test_channels_first_equals_channels_last(name, settings):
     def changed(data_format, x):
-        names.reset_uids()  # the same path, so the same draws
+        names.reset_uids()  # the same path, so the same random numbers
         layer = getattr(L, name)(**settings, data_format=data_format)
         step = partial(layer.apply, {}, layer.state, training=True)
         eager = name == "CutMix" or data_format == "channels_last" and "Equal" not in name  # compiled for others
@@ -137,7 +138,7 @@ RANDOM = [
 ]  # fmt: skip
 
 
-# The numbers of an image do not depend on the images beside it; these draw one strength after them, as in Keras.
+# The random numbers of an image do not depend on other images, except for these layers, as in Keras.
 TOGETHER = ("RandomElasticTransform", "RandomGaussianBlur", "MixUp", "CutMix", "RandomCrop", "RandAugment", "AugMix")
 
 
@@ -156,7 +157,7 @@ def test_random_layers(name, settings):
     assert not np.array_equal(first, second) or name in ("RandomFlip", "RandomGrayscale", "RandomInvert", "RandomCrop")
     assert np.isfinite(first).all()
 
-    # With a key it is a pure function, also of more images, compiled once whatever is drawn.
+    # With a key it is a pure function, of any number of images, and compiled only once.
     traces = []
 
     def step(x, key):
@@ -176,7 +177,7 @@ def test_equalization():
     x = IMAGES.round()
     ours, theirs = pair("Equalization", {})
     same_config(ours, theirs)
-    each = np.concatenate([theirs(x[i : i + 1]) for i in range(3)])  # Keras counts the values of a batch together
+    each = np.concatenate([theirs(x[i : i + 1]) for i in range(3)])  # Keras uses one histogram for the batch
     np.testing.assert_allclose(ours(x), each, atol=1e-3)
     ours, theirs = pair("Equalization", {"value_range": (0, 1), "bins": 64})
     flat = np.full((1, 4, 4, 2), 0.5, np.float32)
@@ -191,8 +192,9 @@ def test_types():
     assert L.RandomFlip(dtype="bfloat16")(x).dtype == jnp.bfloat16
 
 
-def test_bits_equal_to_keras_on_jax_follow_from_the_same_draws():
-    # The order and the shapes of the draws are Keras's: these numbers come from keras.layers.RandomFlip(seed=1) on JAX.
+def test_random_numbers_equal_keras_on_jax():
+    # The order and the shapes of the draws are those of Keras; these numbers are from
+    # keras.layers.RandomFlip(seed=1) on JAX.
     flips = L.RandomFlip(seed=1).get_random_transformation(jnp.zeros((6, 2, 2, 1)))["flips"].ravel()
     expected = jax.random.uniform(jnp.array([1, 0], jnp.uint32), (6,)) <= 0.5
     np.testing.assert_array_equal(flips, expected)
@@ -224,9 +226,7 @@ def test_boxes_equal_keras(name, settings):
 
 
 @pytest.mark.parametrize("form", ["xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw", "rel_xyxy", "rel_center_xywh"])
-def test_boxes_follow_the_pixels(form):
-    from jaxkeras.layers.preprocessing.image.bounding_boxes import convert_format
-
+def test_boxes_move_with_the_pixels(form):
     layer = L.RandomFlip("horizontal", seed=0, bounding_box_format=form)
     boxes = convert_format(BOXES, "xyxy", form, 6, 8)
     drawn = {"flips": jnp.array([True, False, True]).reshape(3, 1, 1, 1)}
@@ -236,10 +236,8 @@ def test_boxes_follow_the_pixels(form):
     np.testing.assert_allclose(back[1], BOXES["boxes"][1], atol=1e-4)
 
 
-@pytest.mark.parametrize("form", jk.layers.preprocessing_boxes.FORMATS)
+@pytest.mark.parametrize("form", FORMATS)
 def test_box_formats_equal_keras(form):
-    from jaxkeras.layers.preprocessing.image.bounding_boxes import convert_format
-
     theirs = keras.utils.bounding_boxes.convert_format
     expected = theirs(BOXES["boxes"].copy(), "xyxy", form, 6, 8)
     np.testing.assert_allclose(convert_format(BOXES["boxes"], "xyxy", form, 6, 8), expected, rtol=1e-6)
@@ -251,7 +249,7 @@ def test_box_formats_equal_keras(form):
     ("RandomPerspective", {"scale": 0.3}), ("RandomElasticTransform", {"scale": 0.5}), ("RandAugment", {}),
     ("RandomBrightness", {"factor": 0.2}), ("RandomRotation", {"factor": 0.1}), ("AugMix", {}),
 ], ids=str)  # fmt: skip
-def test_what_comes_with_images(name, settings):
+def test_labels_masks_and_boxes_of_images(name, settings):
     layer = getattr(L, name)(**settings, seed=1, bounding_box_format="xyxy")
     masks = np.random.default_rng(1).integers(0, 3, (3, 6, 8, 1))
     given = data(labels=np.eye(3, dtype=np.float32), segmentation_masks=masks)
@@ -274,7 +272,7 @@ def test_what_comes_with_images(name, settings):
     ("RandomPerspective", {"scale": 0.5, "seed": 3}), ("RandomRotation", {"factor": 0.1, "seed": 3}),
     ("Resizing", {"height": 30, "width": 20, "crop_to_aspect_ratio": True}),
 ], ids=str)  # fmt: skip
-def test_a_box_stays_around_its_pixels(name, settings):
+def test_boxes_enclose_their_pixels(name, settings):
     x = np.zeros((1, 40, 40, 1), np.float32)
     x[0, 15:22, 12:24] = 1
     layer = getattr(L, name)(**settings, bounding_box_format="xyxy")
@@ -327,6 +325,6 @@ def test_pipeline():
     (lambda: L.RandomFlip(bounding_box_format="xxyy")(data()), "format"),
     (lambda: L.RandomErasing(fill_value=(1, 2)), "fill_value"), (lambda: L.RandomGrayscale(2), "factor"),
 ])  # fmt: skip
-def test_mistakes_are_named(make, message):
+def test_errors_name_the_argument(make, message):
     with pytest.raises(ValueError, match=message):
         make()

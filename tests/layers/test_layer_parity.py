@@ -1,4 +1,4 @@
-"""Layers without recurrence or attention equal Keras's: signature, config, weights, outputs."""
+"""Parity with Keras of layers other than recurrence and attention: signature, config, weights, outputs."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ keras = pytest.importorskip("keras")
 L1 = {"class_name": "L1", "config": {"l1": 0.1}}
 BOTH = (None, False, True)
 
-# (layer, arguments, input shape or shapes, further arguments of the comparison)
+# (layer, arguments, input shape or shapes, further arguments of `same_layer`)
 CASES = [
     ("Dense", {"units": 3, "lora_rank": 2, "activation": "relu"}, (2, 5, 4), {}),
     ("Activation", {"activation": "relu"}, (2, 3), {}),

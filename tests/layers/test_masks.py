@@ -1,4 +1,4 @@
-"""Masks through layers equal Keras's: what is computed, and what mask the output carries."""
+"""Parity with Keras of layers on masked inputs: the outputs and their masks."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ MASKS = [np.array([[True, True, False], [True, False, False]]), np.array([[True,
 
 
 def masked(shapes, missing=()):
-    """The same arrays for both libraries, each with its mask attached unless its number is in `missing`."""
+    """The same arrays for both libraries, with masks except for the indices in `missing`."""
     ours, theirs = [], []
     for i, shape in enumerate(shapes):
         x = make_input(shape)

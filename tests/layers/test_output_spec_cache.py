@@ -1,4 +1,4 @@
-"""Layers that are alike are traced once, and only those."""
+"""Equal layers are traced only once."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def traced(monkeypatch):
     return count
 
 
-def test_a_layer_like_an_earlier_one_is_not_traced_again(traced):
+def test_an_equal_layer_is_not_traced_again(traced):
     x = jk.Input((8, 8, 3))
     first = layers.Conv2D(4, 3, strides=2, activation="relu", name="first")
     second = layers.Conv2D(4, 3, strides=2, activation="relu", kernel_initializer="zeros", name="second")
@@ -41,7 +41,7 @@ def test_a_layer_like_an_earlier_one_is_not_traced_again(traced):
     [{"strides": 2}, {"filters": 5}, {"padding": "same"}, {"activation": "tanh"}, {"dtype": "mixed_bfloat16"}],
     ids=lambda settings: next(iter(settings)),
 )
-def test_another_setting_is_traced(traced, settings):
+def test_a_different_argument_is_traced(traced, settings):
     x = jk.Input((8, 8, 3))
     layers.Conv2D(filters=4, kernel_size=3)(x)
     y = layers.Conv2D(**{"filters": 4, "kernel_size": 3, **settings})(x)
@@ -50,7 +50,7 @@ def test_another_setting_is_traced(traced, settings):
     assert y.shape == plain.compute_output_shape((None, 8, 8, 3))
 
 
-def test_another_input_and_a_changed_attribute_are_traced(traced):
+def test_a_different_input_and_a_changed_attribute_are_traced(traced):
     x = jk.Input((8, 8, 3))
     layer = layers.MaxPooling2D(2)
     assert layer(x).shape == (None, 4, 4, 3)
@@ -60,7 +60,7 @@ def test_another_input_and_a_changed_attribute_are_traced(traced):
     assert len(traced) == 3
 
 
-def test_the_surroundings_count(traced):
+def test_the_context_is_part_of_the_key(traced):
     x = jk.Input((8, 8, 3))
     layers.Dropout(0.5)(x)
     layers.Dropout(0.5)(x, training=True)
@@ -69,7 +69,7 @@ def test_the_surroundings_count(traced):
     assert len(traced) == 2
 
 
-def test_masks_functions_and_classes_of_the_user_are_always_traced(traced):
+def test_masks_and_custom_functions_and_classes_are_always_traced(traced):
     class Twice(layers.Dense):
         pass
 

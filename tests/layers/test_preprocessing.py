@@ -1,7 +1,7 @@
 """Preprocessing of numbers, categories and text.
 
-Keras runs its lookups, hashes and text layers on TensorFlow, which is not installed: there the expected values are
-those that its documentation and tests state.
+Keras runs lookups, hashing and text layers on TensorFlow, which is not installed: for these, the expected values are
+those of its documentation and tests.
 """
 
 import json
@@ -25,11 +25,11 @@ def plain(config):
 
 
 def agree(name, settings, x, adapt=None, call=None):
-    """Same config and outputs as Keras's layer, before and after a round trip of the config."""
+    """Check that config and outputs equal Keras's, before and after a round trip of the config."""
     ours, theirs = getattr(L, name)(**settings), getattr(keras.layers, name)(**settings)
     if adapt is not None:
         ours.adapt(adapt)
-        if name == "Discretization":  # its `adapt` wants to know TensorFlow's datasets
+        if name == "Discretization":  # its `adapt` needs TensorFlow
             theirs.update_state(adapt)
             theirs.finalize_state()
         else:
@@ -104,7 +104,7 @@ def test_normalization_under_jit_and_in_a_list():
         layer.adapt(np.zeros((2, 3)))
 
 
-def test_normalization_of_much_data_is_exact():
+def test_normalization_of_many_batches_is_accurate():
     x = np.random.default_rng(0).normal(1000.0, 0.1, (5000, 3)).astype(np.float32)
     layer = L.Normalization()
     layer.adapt(x[i : i + 7] for i in range(0, 5000, 7))
@@ -141,7 +141,7 @@ def test_category_encoding(mode, x):
 
 
 @pytest.mark.parametrize("x", [np.array([[0.0, 1.7], [3.2, 2.0]], "float32"), np.array([[True, False]])], ids=str)
-def test_category_encoding_of_other_types_is_that_of_their_integers(x):
+def test_category_encoding_casts_other_dtypes_to_integers(x):
     layer = L.CategoryEncoding(num_tokens=4)
     np.testing.assert_array_equal(layer(x), layer(x.astype("int32")))
 
@@ -155,8 +155,8 @@ def test_category_encoding_in_a_graph():
 
 
 # -- hashes ---------------------------------------------------------------------------------------------------------
-def test_hash_functions_equal_their_references():
-    # FarmHash Fingerprint64 of n times "x", by Google's own code; SipHash-2-4 as its paper has it.
+def test_hash_functions_equal_the_reference_implementations():
+    # FarmHash Fingerprint64 of n times "x", by Google's code; SipHash-2-4 from the test vectors of its paper.
     expected = {
         0: 11160318154034397263, 5: 4353426961065742888, 20: 8233088228747857348, 40: 17003596230054984852,
         64: 6916188127298655160, 65: 4935023790501551929, 100: 6590480085648050719, 129: 17793147381016297142,
@@ -255,12 +255,12 @@ def test_integer_lookup():
     assert adapted.get_vocabulary() == [-1, 42, 1138, 1000, 36, 12]
 
 
-def test_unknown_tokens_without_a_place_are_an_error():
+def test_unknown_tokens_without_an_oov_index_raise():
     with pytest.raises(ValueError, match="michigan"):
         lookup(num_oov_indices=0)(LINES)
 
 
-def test_a_config_cannot_choose_which_file_is_read(tmp_path):
+def test_a_config_cannot_name_a_file_to_read(tmp_path):
     path = tmp_path / "vocabulary.txt"
     path.write_text("a\nb\n")
     assert L.StringLookup(vocabulary=str(path))(["b"]).tolist() == [2]
@@ -275,7 +275,7 @@ def test_a_config_cannot_choose_which_file_is_read(tmp_path):
     ({"pad_to_max_tokens": True}, "max_tokens"), ({"sparse": True}, "sparse"),
     ({"vocabulary": ["a"], "output_mode": "tf_idf"}, "idf_weights"), ({"vocabulary": "/no/such/file"}, "not exist"),
 ], ids=str)  # fmt: skip
-def test_mistakes_are_named(settings, message):
+def test_errors_name_the_argument(settings, message):
     with pytest.raises(ValueError, match=message):
         L.StringLookup(**settings)
 
@@ -298,7 +298,7 @@ def test_text_to_indices():
     assert layer(["foo qux bar"]).tolist() == [[4, 1]]
 
 
-def test_sources_of_texts_agree():
+def test_adapt_on_different_sources():
     expected = None
     for data in (TEXTS, np.array(TEXTS), np.array(TEXTS)[:, None], iter([TEXTS[:2], TEXTS[2:]]), [TEXTS[:1]] and TEXTS):
         layer = L.TextVectorization()
@@ -327,7 +327,7 @@ def test_tokens(settings, text, tokens):
     assert L.TextVectorization(**settings).tokenize([text]) == [tokens]
 
 
-def test_split_tokens_are_taken_as_they_are():
+def test_input_that_is_already_split():
     layer = L.TextVectorization(split=None, vocabulary=["a", "b"])
     assert layer([["A", "b!"], ["c", ""]]).tolist() == [[2, 3], [1, 0]]
     with pytest.raises(ValueError, match="split=None"):
@@ -371,13 +371,13 @@ def test_vocabulary_is_an_asset(mode, tmp_path):
     assert config["vocabulary"] is None and config["vocabulary_size"] == layer.vocabulary_size()
     again = L.TextVectorization.from_config(config)
     if mode == "tf_idf":
-        assert again(L.Input((1,), dtype="string")).shape == (None, 6)  # the graph is made before assets are read
+        assert again(L.Input((1,), dtype="string")).shape == (None, 6)  # the graph is built before assets are loaded
     again.load_own_variables(store)
     again.load_assets(str(tmp_path))
     np.testing.assert_array_equal(again(TEXTS), layer(TEXTS))
 
 
-def test_a_given_vocabulary_is_in_the_config_and_fixed():
+def test_a_given_vocabulary_is_in_the_config_and_cannot_adapt():
     layer = L.TextVectorization(vocabulary=VOCABULARY)
     assert layer.get_vocabulary() == ["", "[UNK]", *VOCABULARY]
     assert L.TextVectorization.from_config(layer.get_config()).get_vocabulary() == layer.get_vocabulary()
@@ -387,7 +387,7 @@ def test_a_given_vocabulary_is_in_the_config_and_fixed():
     assert layer(["x"]).tolist() == [[2]]
 
 
-def test_functions_survive_a_config():
+def test_functions_round_trip_through_the_config():
     @jk.saving.register_keras_serializable("test_preprocessing")
     def shout(x):
         return np.char.upper(x)

@@ -1,8 +1,8 @@
-"""Layers that draw: fresh numbers at each call, none outside training.
+"""Random layers: new numbers at each call, none outside of training.
 
 Initial weights are those of Keras on JAX, bit for bit. The masks and the noise of dropout layers are not, on purpose:
-they come from a hash that costs a twentieth (`jaxkeras.lowering.bits`, whose quality is tested in tests/lowering). What
-is compared with Keras is what a mask does: the values that come out, which of them belong together, their moments.
+they come from a hash that is twenty times cheaper (`jaxkeras.lowering`, which tests/lowering tests). The tests compare
+with Keras what a mask does: the possible values, which elements share a mask value, and the moments.
 """
 
 import os
@@ -33,7 +33,7 @@ WEIGHTS = [
     "Conv1D(4, 3, kernel_initializer=k.initializers.GlorotUniform(seed=3))",
     "SpectralNormalization(k.layers.Dense(3, kernel_initializer=k.initializers.GlorotUniform(seed=3)))",
 ]
-# Initial weights under a global seed: they depend on the order in which all parts take theirs.
+# Initial weights under a global seed depend on the order in which seeds are drawn.
 SEEDED = [
     "SimpleRNN(3)",
     "GRU(3)",
@@ -71,7 +71,7 @@ X = np.random.default_rng(0).normal(size=(2, 4, 5)).astype("float32")
 
 @pytest.fixture(scope="module")
 def keras_results():
-    """What the installed Keras gives on its JAX backend, which needs a process of its own."""
+    """Results of the installed Keras on its JAX backend, which needs a separate process."""
     pytest.importorskip("keras")
     done = subprocess.run(
         [sys.executable, "-c", ORACLE],
@@ -99,8 +99,8 @@ def test_same_weights_as_keras(text, keras_results):
 
 
 @pytest.mark.parametrize("text", MASKS)
-def test_what_is_kept_and_what_is_dropped_is_as_in_keras(text, keras_results):
-    """Each place holds one of two values, those of Keras; and masks have the same shape as there."""
+def test_kept_and_dropped_values_equal_keras(text, keras_results):
+    """Each element has one of two values, those of Keras, and masks have the same shape as in Keras."""
     for a, b in zip(ours(text), keras_results[text], strict=True):
         assert a.shape == b.shape and a.dtype == b.dtype
         dropped = jk.layers.AlphaDropout._floor if "Alpha" in text else 0.0
@@ -111,19 +111,19 @@ def test_what_is_kept_and_what_is_dropped_is_as_in_keras(text, keras_results):
         choices = np.stack([scale * X + shift, np.full_like(X, scale * dropped + shift)])
         for y in (a, b):
             np.testing.assert_allclose(np.abs(choices - y).min(0), 0.0, atol=1e-5)
-        if q and "(2, 1, 1)" not in text:  # of two places both may well be dropped
+        if q and "(2, 1, 1)" not in text:  # of only two elements both may be dropped
             assert 0.05 < np.isclose(choices[0], a, atol=1e-5).mean() < 0.95
         if "None, 1, None" in text or "Spatial" in text:
             assert all((np.isclose(y, choices[1]) == np.isclose(y, choices[1])[:, :1]).all() for y in (a, b))
 
 
 @pytest.mark.parametrize("text, mean, deviation", [(NOISES[0], 1.0, np.sqrt(0.4 / 0.6)), (NOISES[1], 1.0, 0.4)])
-def test_noise_has_the_moments_that_keras_states(text, mean, deviation):
+def test_noise_has_the_documented_moments(text, mean, deviation):
     y = np.asarray(eval("layers." + text, {"layers": jk.layers})(jnp.ones((100, 100)), training=True))
     assert abs(y.mean() - mean) < 4 * deviation / 100 and abs(y.std() - deviation) < 4 * deviation / 141
 
 
-def test_fresh_draws_at_each_call_and_the_same_for_the_same_key():
+def test_new_masks_at_each_call_and_equal_masks_for_equal_keys():
     layer = jk.layers.Dropout(0.5, seed=1)
     x = jnp.ones((4, 50))
     assert (layer(x, training=True) != layer(x, training=True)).any()

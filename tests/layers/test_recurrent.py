@@ -1,4 +1,4 @@
-"""Recurrent layers and wrappers: parity with Keras, and what the loops must keep pure."""
+"""Recurrent layers and wrappers: parity with Keras, custom cells, and purity of the loops."""
 
 import functools
 import json
@@ -21,7 +21,7 @@ L = jk.layers
 
 
 def plain(config):
-    """As JSON has it, without the shapes that parts were built with, and without a key that Keras writes at times."""
+    """The config as JSON, without build shapes and without a key that Keras writes only sometimes."""
 
     def kept(d):
         return {k: v for k, v in d.items() if k != "build_config" and (k, v) != ("activity_regularizer", None)}
@@ -30,7 +30,7 @@ def plain(config):
 
 
 def same(ours, theirs, x=X, **kwargs):
-    """Equal weights (names, shapes, order), config, outputs with copied weights; returns our outputs."""
+    """Check that weights, config, and outputs with copied weights are equal to Keras's; return our outputs."""
     expected = theirs(x, **kwargs)
     randomize(theirs)
     if theirs.get_config().get("stateful"):
@@ -40,7 +40,7 @@ def same(ours, theirs, x=X, **kwargs):
     assert [(w.name, w.shape) for w in ours.weights] == [(w.name, tuple(w.shape)) for w in theirs.weights]
     ours.set_weights(theirs.get_weights())
     config = plain(ours.get_config())
-    kept = {k: v for k, v in config.items() if not (k == "seed" and isinstance(ours, SimpleRNN))}  # Keras forgets it
+    kept = {k: v for k, v in config.items() if not (k == "seed" and isinstance(ours, SimpleRNN))}  # missing in Keras
     assert kept == plain(theirs.get_config())
     again = type(ours).from_config(config)
     assert plain(again.get_config()) == config
@@ -97,7 +97,7 @@ def test_no_recurrent_activation_is_the_identity(name):
     same(*pair(name, units=4, recurrent_activation=None))
 
 
-def test_lstm_starts_with_a_forget_bias_of_one():
+def test_lstm_forget_bias_is_initialized_to_one():
     layer = LSTM(2)
     layer.build((None, None, 3))
     np.testing.assert_array_equal(layer.cell.bias, [0, 0, 1, 1, 0, 0, 0, 0])
@@ -110,7 +110,7 @@ def test_initial_state(name, count):
     same(ours, theirs, initial_state=states, mask=MASK)
 
 
-def test_mask_of_the_input_is_used_and_passed_on():
+def test_input_mask_is_used_and_propagated():
     layer = LSTM(4, return_sequences=True)
     x = jnp.asarray(X)
     expected = layer(x, mask=MASK)
@@ -120,7 +120,7 @@ def test_mask_of_the_input_is_used_and_passed_on():
 
 
 class Leaky(Layer):
-    """A cell of a user's own: state and output differ in size."""
+    """A custom cell whose state and output differ in size."""
 
     def __init__(self, units=3, **kwargs):
         super().__init__(**kwargs)
@@ -132,7 +132,7 @@ class Leaky(Layer):
         return self.out(h), [h]
 
 
-def test_own_cell_with_a_layer_inside():
+def test_custom_cell_with_a_sublayer():
     layer = RNN(Leaky(), return_sequences=True)
     y = layer(X)
     h, expected = np.zeros((2, 3), np.float32), []
@@ -146,7 +146,7 @@ def test_own_cell_with_a_layer_inside():
     assert plain(layer.get_config())["cell"]["class_name"] == "Leaky"
 
 
-def test_cell_that_is_no_layer():
+def test_cell_that_is_not_a_layer():
     class Counter:
         state_size = 1
 
@@ -157,7 +157,7 @@ def test_cell_that_is_no_layer():
 
 
 class Noisy(Layer):
-    """A cell with dropout and a statistic that moves."""
+    """A cell with dropout and a counter."""
 
     state_size = 3
 
@@ -174,12 +174,12 @@ class Noisy(Layer):
         return self.drop(jnp.ones_like(states[0]), training=training), states
 
 
-def test_what_a_cell_changes_is_carried_through_the_loop():
+def test_variables_and_losses_of_a_cell_are_carried_through_the_loop():
     layer = RNN(Noisy(), return_sequences=True)
     y = layer(X, training=True)
     assert float(layer.cell.steps) == 5.0
     assert sum(layer.losses) == 5.0
-    assert len({np.asarray(y)[:, t].tobytes() for t in range(5)}) > 2  # a fresh mask at every step
+    assert len({np.asarray(y)[:, t].tobytes() for t in range(5)}) > 2  # a new mask at each step
     params, state = layer.init(0)
     for rng in (None, jax.random.key(1)):
         y, new = jax.jit(functools.partial(layer.apply, training=True, rng=rng))(params, state, X)
@@ -187,7 +187,7 @@ def test_what_a_cell_changes_is_carried_through_the_loop():
         assert len({np.asarray(y)[:, t].tobytes() for t in range(5)}) > 2
 
 
-def test_wrong_cells_are_refused():
+def test_invalid_cells():
     with pytest.raises(ValueError, match="state_size"):
         RNN(Dense(2))
     with pytest.raises(ValueError, match="call"):
@@ -207,7 +207,7 @@ def test_stacked_cells():
     same(ours, theirs, mask=np.array([[1, 1, 1, 0, 0], [1, 1, 0, 1, 1]], bool))
 
 
-def test_stacked_cells_step_by_step_equal_the_whole():
+def test_stacked_cells_step_by_step_equal_the_sequence():
     cell = L.StackedRNNCells([L.LSTMCell(4), L.GRUCell(3)])
     layer = RNN(cell)
     expected, states = layer(X), cell.get_initial_state(batch_size=2)
@@ -217,8 +217,8 @@ def test_stacked_cells_step_by_step_equal_the_whole():
 
 
 @pytest.mark.parametrize("name", ["SimpleRNN", "LSTM", "GRU"])
-def test_dropout_masks_hold_for_the_whole_sequence(name):
-    # Steps of equal inputs and no recurrence differ only if their masks do.
+def test_dropout_masks_are_the_same_at_each_step(name):
+    # With equal inputs and no recurrence, steps differ only if their masks do.
     layer = getattr(L, name)(4, dropout=0.5, recurrent_initializer="zeros", return_sequences=True, seed=1)
     if name == "SimpleRNN":
         y = np.asarray(layer(jnp.ones((2, 5, 8)), training=True))
@@ -247,7 +247,7 @@ def test_stateful(name, states):
         ours(X[:1])
 
 
-def test_states_thread_through_apply():
+def test_states_are_carried_through_apply():
     layer = LSTM(4, stateful=True)
     layer.build(X.shape)
     params, state = layer.init(jax.random.key(0))
@@ -265,7 +265,7 @@ def test_stateful_needs_a_batch_size():
         LSTM(2, stateful=True).build((None, 5, 3))
 
 
-def test_gradients_through_the_loop_agree_with_the_unrolled_one():
+def test_gradients_of_the_loop_equal_those_of_the_unrolled_loop():
     fast, slow = GRU(4, return_sequences=True), GRU(4, return_sequences=True, unroll=True)
     params, state = fast.init(0, (None, 5, 3))
     slow.init(0, (None, 5, 3))
@@ -292,7 +292,7 @@ def test_bidirectional(merge_mode, settings):
         same(ours, theirs, mask=MASK)
 
 
-def test_bidirectional_with_another_way_back_and_states():
+def test_bidirectional_with_a_backward_layer_and_states():
     def make(module):
         return module.Bidirectional(
             module.LSTM(4, name="f", return_state=True),
@@ -310,7 +310,7 @@ def test_bidirectional_with_another_way_back_and_states():
         Bidirectional(LSTM(2), merge_mode="cat")
 
 
-def test_bidirectional_of_an_own_cell_and_given_weights():
+def test_bidirectional_with_a_custom_cell_and_initial_weights():
     layer = Bidirectional(RNN(Leaky()))
     assert layer(X).shape == (2, 4)
     weights = layer.get_weights()
@@ -338,7 +338,7 @@ def test_time_distributed():
     assert TimeDistributed(Dense(4)).compute_output_shape((None, None, 3)) == (None, None, 4)
 
 
-def test_time_distributed_batch_norm_moves_once_a_step():
+def test_time_distributed_batch_norm_updates_once_per_step():
     ours = TimeDistributed(L.BatchNormalization(name="n", momentum=0.5), name="t")
     theirs = keras.layers.TimeDistributed(keras.layers.BatchNormalization(name="n", momentum=0.5), name="t")
     expected, actual = theirs(X, training=True), ours(X, training=True)
@@ -347,7 +347,7 @@ def test_time_distributed_batch_norm_moves_once_a_step():
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
-def test_time_distributed_draws_for_every_step():
+def test_time_distributed_draws_for_each_step():
     layer = TimeDistributed(L.Dropout(0.5, seed=1))
     y = np.asarray(layer(jnp.ones((2, 5, 8)), training=True))
     assert len({y[:, t].tobytes() for t in range(5)}) == 5
@@ -356,7 +356,7 @@ def test_time_distributed_draws_for_every_step():
     assert len({y[:, t].tobytes() for t in range(5)}) == 5
 
 
-def test_time_distributed_hands_the_mask_on():
+def test_time_distributed_passes_the_mask_to_the_layer():
     layer = TimeDistributed(LSTM(3))
     x, mask = make_input((2, 4, 5, 3)), np.arange(40).reshape(2, 4, 5) % 3 > 0
     y = layer(x, mask=mask)
@@ -366,7 +366,7 @@ def test_time_distributed_hands_the_mask_on():
         layer(x, mask=mask[:, :2])
 
 
-def test_half_precision_stays_half():
+def test_half_precision_is_preserved():
     for layer in (LSTM(4, dtype="bfloat16"), GRU(4, dtype="mixed_bfloat16"), RNN(Leaky(dtype="bfloat16"))):
         y, *_ = jax.tree.leaves(layer(X))
         assert y.dtype == (jnp.float32 if isinstance(layer.cell, Leaky) else jnp.bfloat16)
@@ -396,6 +396,6 @@ def test_convolutional(rank, settings):
     layer = getattr(L, name)(3, 2, **{**settings, "recurrent_dropout": 0.3})
     trained = layer(x, training=True)
     assert jax.tree.map(jnp.shape, trained) == jax.tree.map(jnp.shape, expected)
-    mask = np.array([[1, 1, 0], [1, 0, 0]], bool)  # Keras's own mask does not broadcast to frames
+    mask = np.array([[1, 1, 0], [1, 0, 0]], bool)  # Keras's mask does not broadcast to frames
     if settings == {}:
         np.testing.assert_allclose(layer(x, mask=mask)[1], layer(x[:, :1])[1], rtol=1e-5)

@@ -1,50 +1,52 @@
-"""What the constructors of layers share: arguments made regular, weights with their three settings, signatures."""
+"""Shared by the constructors of layers: checks of integers, tuples and padding; configured weights; signatures."""
 
 from __future__ import annotations
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from jaxkeras import constraints as constraints  # imported to fill the tables that settings are looked up in
-from jaxkeras import initializers as initializers
-from jaxkeras import registry
-from jaxkeras import regularizers as regularizers
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.layer import Layer
 
 C = TypeVar("C", bound=type)
 
-_KINDS = {
-    "initializer": "keras.initializers",
-    "regularizer": "keras.regularizers",
-    "constraint": "keras.constraints",
-}
+
+def as_int(value: Any) -> int | None:
+    """`value` as an `int` if it is an integer (of Python or NumPy, but not a bool), else None."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
 
 
 def tuple_of(value: Any, count: int, name: str, minimum: int = 1) -> tuple[int, ...]:
-    """One integer repeated, or a sequence of `count` integers, as a tuple.
+    """A tuple of `count` integers, from one integer that is repeated or from a sequence.
 
     Args:
-        value: what the user gave.
-        count: how many there must be.
-        name: of the argument, for the message.
+        value: the argument as given.
+        count: the length of the tuple.
+        name: the name of the argument, for the error message.
         minimum: the smallest integer allowed.
 
     Returns:
         The tuple.
 
     Raises:
-        ValueError: for another number, something that is no integer, or one that is too small.
+        ValueError: if there are not `count` integers, or one of them is too small.
     """
-    items: tuple[Any, ...] = (value,) * count if isinstance(value, int) else ()
-    if not isinstance(value, int):
+    number = as_int(value)
+    items: tuple[Any, ...] = () if number is None else (number,) * count
+    if number is None and not isinstance(value, bool):
         try:
             items = tuple(int(item) for item in value)
         except (TypeError, ValueError):
             items = ()
-    if len(items) != count or any(isinstance(item, bool) for item in items):
+    if len(items) != count:
         raise ValueError(f"`{name}` must be an integer or {count} integers; got {value!r}.")
     if min(items) < minimum:
         raise ValueError(f"`{name}` must be at least {minimum} everywhere; got {value!r}.")
@@ -52,18 +54,33 @@ def tuple_of(value: Any, count: int, name: str, minimum: int = 1) -> tuple[int, 
 
 
 def positive_int(value: Any, name: str, layer: Layer) -> int:
-    """`value` if it is an integer above zero.
+    """`value` as an `int`.
 
     Raises:
-        ValueError: otherwise.
+        ValueError: if it is not a positive integer.
     """
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+    number = as_int(value)
+    if number is None or number <= 0:
         raise ValueError(f"`{name}` of {type(layer).__name__} must be a positive integer; got {value!r}.")
-    return value
+    return number
 
 
-def no_quantization(layer: Layer, config: Any) -> None:
-    """Raise for a quantization config, which Keras's own layers take and these do not."""
+def standardize_padding(padding: Any, layer: Layer, allowed: Sequence[str] = ("valid", "same")) -> str:
+    """`padding` in lower case.
+
+    Raises:
+        ValueError: if it is not one of `allowed`.
+    """
+    result = padding.lower() if isinstance(padding, str) else padding
+    if result not in allowed:
+        raise ValueError(
+            f"`padding` of {type(layer).__name__} must be {' or '.join(map(repr, allowed))}; got {padding!r}."
+        )
+    return result
+
+
+def reject_quantization(layer: Layer, config: Any) -> None:
+    """Raise if a quantization config is given: Keras's layers take one, these do not."""
     if config is not None:
         raise ValueError(
             f"{type(layer).__name__} '{layer.name}' was given quantization_config={config!r}, but its weights are kept "
@@ -71,40 +88,35 @@ def no_quantization(layer: Layer, config: Any) -> None:
         )
 
 
-def weight_settings(layer: Layer, **settings: Any) -> None:
-    """Set `<weight>_initializer`, `<weight>_regularizer` and `<weight>_constraint` attributes from names or objects."""
-    for name, value in settings.items():
-        setattr(layer, name, registry.get(_KINDS[name.rsplit("_", 1)[1]], value))
-
-
-def settled_weight(
-    layer: Layer, name: str, shape: Sequence[int], settings: str | None = None, **kwargs: Any
+def add_configured_weight(
+    layer: Layer, name: str, shape: Sequence[int], prefix: str | None = None, **kwargs: Any
 ) -> Variable:
-    """A weight that starts, is penalised and is constrained as the layer's attributes `<settings>_...` say.
+    """Add a weight with the initializer, regularizer and constraint that the layer was configured with.
 
     Args:
         layer: the layer.
-        name: of the weight.
-        shape: of the weight.
-        settings: prefix of the attributes; defaults to the weight's name.
-        **kwargs: for `Layer.add_weight`.
+        name: the name of the weight.
+        shape: the shape of the weight.
+        prefix: the attributes read are `<prefix>_initializer`, `<prefix>_regularizer` and `<prefix>_constraint`;
+            defaults to `name`.
+        **kwargs: further arguments of `Layer.add_weight`.
 
     Returns:
         The variable.
     """
-    prefix = settings or name
+    prefix = prefix or name
     return layer.add_weight(
         tuple(shape), getattr(layer, f"{prefix}_initializer"), name=name,
-        regularizer=getattr(layer, f"{prefix}_regularizer", None),
-        constraint=getattr(layer, f"{prefix}_constraint", None), **kwargs,
+        regularizer=getattr(layer, f"{prefix}_regularizer"), constraint=getattr(layer, f"{prefix}_constraint"),
+        **kwargs,
     )  # fmt: skip
 
 
 def known_size(layer: Layer, input_shape: Sequence[int | None], axis: int) -> int:
-    """The size of an axis that weights are made for.
+    """The size of an axis on which the shape of a weight depends.
 
     Raises:
-        ValueError: if the axis is missing or its size unknown.
+        ValueError: if the input has no such axis, or its size is unknown.
     """
     if not -len(input_shape) <= axis < len(input_shape):
         raise ValueError(
@@ -120,18 +132,18 @@ def known_size(layer: Layer, input_shape: Sequence[int | None], axis: int) -> in
     return size
 
 
-def respell(*order: str, **defaults: Any) -> Callable[[C], C]:
-    """Give a class the inherited constructor under other defaults or another order of arguments.
+def with_signature(*order: str, **defaults: Any) -> Callable[[C], C]:
+    """Give a class the inherited constructor with other defaults or another order of parameters.
 
-    The three ranks of a layer share one constructor, but Keras writes `strides=1` for one and `strides=(1, 1)` for
-    another, and that is what `help` and `inspect` should show.
+    The 1D, 2D and 3D variants of a layer share one constructor, but Keras declares `strides=1` for one and
+    `strides=(1, 1)` for another, and `help` and `inspect` should show the same.
 
     Args:
-        *order: names of parameters to bring to the front, in this order.
+        *order: names of parameters to move to the front, in this order.
         **defaults: new defaults.
 
     Returns:
-        A class decorator.
+        A class decorator, which returns the class itself.
     """
 
     def decorate(cls: C) -> C:

@@ -1,4 +1,4 @@
-"""What a layer demands of its inputs, checked before anything is computed."""
+"""Requirements on the inputs of a layer, checked before it is called."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from jaxkeras.core.variable import standardize_shape
 
 
 class InputSpec:
-    """Demands on one input of a layer.
+    """Requirements on one input of a layer.
 
     Args:
-        dtype: the exact type, or None.
-        shape: the shape, None where any size will do.
-        ndim: the exact rank.
+        dtype: the required dtype, or None for any.
+        shape: the required shape, with None for any size.
+        ndim: the required rank.
         max_ndim: the largest rank.
         min_ndim: the smallest rank.
-        axes: `{axis: size}` for single axes.
+        axes: required sizes of single axes, `{axis: size}`.
         allow_last_axis_squeeze: whether a last axis of size 1 may be missing or extra.
-        name: the key of the input when inputs come in a dict.
+        name: the key of the input in a dict of inputs.
         optional: whether the input may be None.
 
     Example:
@@ -65,7 +65,7 @@ class InputSpec:
         return cls(**config)
 
     def problem(self, x: Any) -> str | None:
-        """What is wrong with an input, or None."""
+        """A message that says which requirement an input does not meet, or None."""
         shape = standardize_shape(x.shape)
         rank = len(shape)
         if self.ndim is not None and not self.allow_last_axis_squeeze and rank != self.ndim:
@@ -90,15 +90,15 @@ class InputSpec:
 
 
 def check_inputs(spec: Any, inputs: Any, layer_name: str) -> None:
-    """Raise unless the inputs meet the demands of a layer.
+    """Raise unless the inputs meet the requirements of a layer.
 
     Args:
         spec: an InputSpec or a nested structure of them.
         inputs: a tensor or a nested structure of tensors.
-        layer_name: for the message.
+        layer_name: the name of the layer, for the error message.
 
     Raises:
-        ValueError: naming the layer, the input, what was expected and what came.
+        ValueError: if an input is missing or does not match its spec.
     """
     specs = jax.tree.leaves(spec, is_leaf=lambda s: s is None)
     if isinstance(inputs, dict) and all(s is not None and s.name for s in specs):

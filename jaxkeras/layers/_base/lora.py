@@ -1,4 +1,4 @@
-"""Low-rank adaptation of a weight (Hu et al., 2021), for the layers that offer it."""
+"""Low-rank adaptation (LoRA) of a weight (Hu et al., 2021)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core.context import setting
+from jaxkeras.layers._base.arguments import positive_int
 from jaxkeras.layers._base.layer import Layer
 
 
 class LowRank(Layer):
-    """A layer one of whose weights can be frozen and corrected by `a @ b` of a small rank instead.
+    """A layer with a weight that can be frozen, with a trained low-rank update `a @ b` added to it.
 
     A subclass names the weight in `adapted` and calls `set_lora` in its constructor and `begin_lora` at the end of its
     `build`.
@@ -25,16 +26,15 @@ class LowRank(Layer):
     lora_enabled = False
 
     def set_lora(self, rank: int | None, alpha: float | None) -> None:
-        """Take the constructor's arguments."""
-        if rank is not None and rank <= 0:
-            raise ValueError(f"`lora_rank` of {type(self).__name__} must be a positive integer; got {rank!r}.")
-        if rank:
-            self.lora_rank, self.lora_alpha = rank, rank if alpha is None else alpha
+        """Store the rank and alpha given to the constructor."""
+        if rank is not None:
+            self.lora_rank = positive_int(rank, "lora_rank", self)
+            self.lora_alpha = self.lora_rank if alpha is None else alpha
 
     def begin_lora(self) -> None:
-        """Enable it in `build` if the constructor was given a rank.
+        """Enable LoRA at the end of `build`, if the constructor was given a rank.
 
-        Keras's Dense and Embedding forget the constructor's `lora_alpha` here; these do not.
+        Unlike in Keras's Dense and Embedding, the constructor's `lora_alpha` has an effect.
         """
         if self.lora_rank:
             self._enable(self.lora_rank, self.lora_alpha, "he_uniform", "zeros")
@@ -46,17 +46,17 @@ class LowRank(Layer):
         a_initializer: Any = "he_uniform",
         b_initializer: Any = "zeros",
     ) -> None:
-        """Freeze the weight and train a correction of a small rank, which starts at zero.
+        """Freeze the weight and train a low-rank update of it, which is zero at first.
 
-        Compile the model again afterwards, since other weights are trained from here on.
+        Compile the model again afterwards, since the set of trained weights changes.
 
         Args:
-            rank: of the correction.
-            lora_alpha: the correction is scaled by `lora_alpha / rank`; defaults to `rank`.
-            a_initializer, b_initializer: of the two factors.
+            rank: the rank of the update.
+            lora_alpha: the update is scaled by `lora_alpha / rank`; defaults to `rank`.
+            a_initializer, b_initializer: initializers of the two factors.
 
         Raises:
-            ValueError: if the layer is not built, constrains the weight, or has a correction already.
+            ValueError: if the layer is not built, has a constraint on the weight, or has a low-rank update already.
 
         Example:
 
@@ -77,15 +77,15 @@ class LowRank(Layer):
         weight = getattr(self, self.adapted)
         if weight.constraint is not None:
             raise ValueError(
-                f"Layer '{self.name}' constrains its {self.adapted}, which a low-rank correction would escape. Leave "
-                f"out {self.adapted}_constraint."
+                f"Layer '{self.name}' has a constraint on its {self.adapted}, which a low-rank update would bypass. "
+                f"Leave out {self.adapted}_constraint."
             )
         if self.lora_enabled:
-            raise ValueError(f"Layer '{self.name}' has a low-rank correction already.")
+            raise ValueError(f"Layer '{self.name}' has a low-rank update already.")
         shapes = {"a": (*weight.shape[:-1], rank), "b": (rank, weight.shape[-1])}
         for factor, initializer in (("a", a_initializer), ("b", b_initializer)):
             name = f"lora_{self.adapted}_{factor}"
-            # In float32 whatever the weight's type: the corrections are small.
+            # float32 for any dtype of the weight, since the updates are small.
             variable = self.add_weight(
                 shapes[factor], initializer, dtype="float32", regularizer=weight.regularizer, name=name
             )
@@ -94,12 +94,12 @@ class LowRank(Layer):
         self.lora_rank, self.lora_alpha, self.lora_enabled = rank, alpha, True
 
     def factors(self) -> tuple[jax.Array, jax.Array]:
-        """The factors of the correction, the second scaled."""
+        """The factors `a` and `b * lora_alpha / rank` of the update."""
         a, b = (getattr(self, f"lora_{self.adapted}_{factor}").value for factor in "ab")
         return a, b * (self.lora_alpha / self.lora_rank)  # type: ignore[operator]
 
-    def corrected(self) -> jax.Array:
-        """The weight with its correction."""
+    def adapted_value(self) -> jax.Array:
+        """The weight with its low-rank update."""
         weight = getattr(self, self.adapted).value
         if not self.lora_enabled:
             return weight
@@ -109,7 +109,7 @@ class LowRank(Layer):
     def save_own_variables(self, store: Any) -> None:
         if not self.lora_enabled:
             return super().save_own_variables(store)
-        # Files hold the corrected weight, so that any layer of this kind can read them.
+        # Files hold the sum, so that a layer without LoRA can read them.
         a, b = (np.asarray(getattr(self, f"lora_{self.adapted}_{factor}").cell()) for factor in "ab")
         for i, v in enumerate(self._saved()):
             value = np.asarray(v.cell())

@@ -1,4 +1,4 @@
-"""The base of layers over the spatial axes of sequences, images and volumes."""
+"""The base class of layers over the spatial axes of sequences, images and volumes."""
 
 from __future__ import annotations
 
@@ -25,5 +25,6 @@ class Spatial(Layer):
 
     @property
     def spatial_axes(self) -> tuple[int, ...]:
+        """The spatial axes, such as (1, 2) for images with channels last."""
         first = 2 if self.data_format == "channels_first" else 1
         return tuple(range(first, first + self.rank))

@@ -19,15 +19,16 @@ class Attention(Layer):
     """Dot-product attention over a list of inputs (Luong et al., 2015).
 
     Args:
-        use_scale: whether the scores are multiplied by a weight.
+        use_scale: whether to multiply the scores by a learned weight.
         score_mode: "dot" for `query @ key`, or "concat" for `w * sum(tanh(query + key))`.
-        dropout: share of the attention weights to drop in training.
-        seed: for the dropout.
+        dropout: fraction of the attention weights to drop in training.
+        seed: the seed of the dropout.
 
     Call arguments: `inputs`, a list `[query, value]` or `[query, value, key]` of `(batch, time, features)`; `mask`, a
     list of their masks `(batch, time)` or None; `return_attention_scores`; `training`; `use_causal_mask`.
 
-    Returns `(batch, targets, features of value)`, and the scores `(batch, targets, sources)` if asked for.
+    Returns `(batch, targets, features of value)`, and with `return_attention_scores` the scores `(batch, targets,
+    sources)`.
 
     Example:
 
@@ -60,8 +61,8 @@ class Attention(Layer):
         for what, value in (("inputs", inputs), ("mask", mask)):
             if value is not None and (not isinstance(value, (list, tuple)) or len(value) not in (2, 3)):
                 raise ValueError(
-                    f"Layer '{self.name}' takes a list [query, value] or [query, value, key] as inputs, and masks "
-                    f"likewise; got {what}={value!r}."
+                    f"Layer '{self.name}' takes a list [query, value] or [query, value, key] as inputs, and a list of "
+                    f"their masks; got {what}={value!r}."
                 )
 
     def _scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
@@ -109,9 +110,9 @@ class AdditiveAttention(Attention):
     """Additive attention over a list of inputs: scores are `sum(scale * tanh(query + key))` (Bahdanau et al., 2014).
 
     Args:
-        use_scale: whether the terms of the sum have weights.
-        dropout: share of the attention weights to drop in training.
-        seed: for the dropout.
+        use_scale: whether the terms of the sum have learned weights.
+        dropout: fraction of the attention weights to drop in training.
+        seed: the seed of the dropout.
 
     Call arguments and outputs are those of `Attention`.
 

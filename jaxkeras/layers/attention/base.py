@@ -9,19 +9,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras import lowering, registry
+from jaxkeras import constraints, initializers, lowering, registry, regularizers
 from jaxkeras.core.seeds import SeedGenerator, draw_key
-from jaxkeras.layers._base.arguments import positive_int, weight_settings
+from jaxkeras.layers._base.arguments import positive_int
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers.core.einsum_dense import EinsumDense
 
 Mask = jax.Array | None
 
 
-class _HeadAttention(Layer):
-    """What multi-head and grouped-query attention share: projections, masks and the product in between."""
+class HeadAttention(Layer):
+    """The base of multi-head and grouped-query attention: projections, masks and the attention between them."""
 
-    _prefix = ""  # of the attributes that hold the projections: they are the paths in Keras's files
+    _prefix = ""  # of the attribute names of the projections, which are the paths in Keras's files
 
     def __init__(
         self,
@@ -41,13 +41,14 @@ class _HeadAttention(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        # Keras hands it to the projections, each of which penalises its own output.
+        # As in Keras, the penalty applies to the output of each projection.
         self._part_regularizer = registry.get("keras.regularizers", activity_regularizer)
-        weight_settings(
-            self, kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer, bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint, bias_constraint=bias_constraint,
-        )  # fmt: skip
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         if sliding_window is not None:
             positive_int(sliding_window, "sliding_window", self)
         self.dropout, self.use_bias, self.use_gate, self.seed = dropout, use_bias, use_gate, seed
@@ -57,8 +58,8 @@ class _HeadAttention(Layer):
     def _add_projection(
         self, role: str, equation: str, sizes: Sequence[int], input_shape: Sequence[int | None], name: str | None = None
     ) -> None:
-        """Make the projection that is named after its role, with a bias over the last axes of its output."""
-        if role == "output" and self.dropout > 0:  # between them, so that initial weights are those of Keras
+        """Add the query, key, value, gate or output projection, with a bias over the last axes of its output."""
+        if role == "output" and self.dropout > 0:  # drawn in this order, initial weights equal those of Keras
             self.seed_generator = SeedGenerator(self.seed)
         target = equation.rsplit(">", 1)[1]
         unknown = [None] * (len(target) - 1 - len(sizes))
@@ -70,7 +71,7 @@ class _HeadAttention(Layer):
             kernel_constraint=self.kernel_constraint, bias_constraint=self.bias_constraint,
             activity_regularizer=self._part_regularizer,
         )  # fmt: skip
-        dense.supports_masking = True  # masks are dealt with here
+        dense.supports_masking = True  # this layer applies the masks
         setattr(self, "_gate_dense" if role == "gate" else f"{self._prefix}{role}_dense", dense)
         dense.build(input_shape)
 
@@ -103,7 +104,7 @@ class _HeadAttention(Layer):
             is_causal=use_causal_mask and mask is None,
             dropout_rate=self.dropout if training else 0.0,
             dropout_key=draw_key(self.seed_generator) if training and self.dropout > 0 else None,
-            # As in Keras on JAX: what may look at nothing gets zeros in these cases, the mean of the values in others.
+            # As in Keras on JAX: a target without any source gets zeros in these cases, else the mean of the values.
             zeros=self.dropout > 0 or return_attention_scores or query.ndim > 3,
             scores=return_attention_scores,
         )  # fmt: skip
@@ -122,7 +123,7 @@ class _HeadAttention(Layer):
         sources: int,
         causal: bool,
     ) -> Mask:
-        """All masks as one, `(batch, targets, sources)` or what was given; None if there is none but the causal one."""
+        """All masks combined, `(batch, targets, sources)` or as given; None if there is at most a causal one."""
         masks = [None if attention_mask is None else attention_mask.astype(bool)]
         masks += [None if query_mask is None else query_mask.astype(bool)[:, :, None]]
         masks += [None if m is None else m.astype(bool)[:, None, :] for m in (value_mask, key_mask)]
@@ -144,8 +145,10 @@ class _HeadAttention(Layer):
         scores: bool = False,
         **options: Any,
     ) -> tuple[jax.Array, jax.Array | None]:
-        """Attention of (batch, time, heads, size), and its weights if `scores`; the mask is (batch, targets, sources),
-        is the same for all of the batch, or has heads second."""
+        """Attention over arrays (batch, time, heads, size), and its weights if `scores`.
+
+        The mask is (targets, sources), (batch, targets, sources) or (batch, heads, targets, sources).
+        """
         if mask is not None and mask.ndim < 4:
             mask = mask[None, None] if mask.ndim == 2 else mask[:, None]
         result: Any = lowering.dot_product_attention(
@@ -163,5 +166,5 @@ class _HeadAttention(Layer):
 
 
 def _another(initializer: Any) -> Any:
-    """The same initializer without its seed if that was drawn, so that projections do not start alike."""
+    """A copy of an initializer, with a new seed unless the user gave one, so that projections differ initially."""
     return initializer.clone() if hasattr(initializer, "clone") else initializer

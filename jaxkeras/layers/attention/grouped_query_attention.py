@@ -6,11 +6,11 @@ from typing import Any
 
 from jaxkeras import registry
 from jaxkeras.layers._base.arguments import positive_int
-from jaxkeras.layers.attention.base import _HeadAttention
+from jaxkeras.layers.attention.base import HeadAttention
 
 
 @registry.register("keras.layers", "GroupedQueryAttention", name="GroupQueryAttention")
-class GroupedQueryAttention(_HeadAttention):
+class GroupedQueryAttention(HeadAttention):
     """Grouped-query attention: several query heads share a key and value head (Ainslie et al., 2023).
 
     One key and value head is multi-query attention, as many as query heads is multi-head attention.
@@ -21,8 +21,8 @@ class GroupedQueryAttention(_HeadAttention):
         num_key_value_heads: number of key and value heads; divides `num_query_heads`.
         dropout, use_bias, sliding_window, flash_attention, kernel_initializer, bias_initializer, kernel_regularizer,
             bias_regularizer, kernel_constraint, bias_constraint, use_gate, seed: as in `MultiHeadAttention`.
-        activity_regularizer: penalty on the output of each projection and, as in Keras, on that of the layer: the last
-            projection counts twice.
+        activity_regularizer: penalty on the output of each projection and, as in Keras, on that of the layer, so that
+            the last projection counts twice.
 
     Call arguments and outputs are those of `MultiHeadAttention`.
 
@@ -63,7 +63,7 @@ class GroupedQueryAttention(_HeadAttention):
             kernel_constraint=kernel_constraint, bias_constraint=bias_constraint,
             activity_regularizer=activity_regularizer, **kwargs,
         )  # fmt: skip
-        self.activity_regularizer = self._part_regularizer  # Keras has it penalise the layer's output as well
+        self.activity_regularizer = self._part_regularizer  # As in Keras, it also applies to the layer's output.
         self.head_dim = positive_int(head_dim, "head_dim", self)
         self.num_query_heads = positive_int(num_query_heads, "num_query_heads", self)
         self.num_key_value_heads = positive_int(num_key_value_heads, "num_key_value_heads", self)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxkeras import registry
 from jaxkeras.layers._base.arguments import positive_int
-from jaxkeras.layers.attention.base import Mask, _HeadAttention
+from jaxkeras.layers.attention.base import HeadAttention, Mask
 
 
 def _projection_equation(free: int, bound: int, made: int) -> str:
@@ -23,33 +23,34 @@ def _projection_equation(free: int, bound: int, made: int) -> str:
 
 
 @registry.register("keras.layers")
-class MultiHeadAttention(_HeadAttention):
+class MultiHeadAttention(HeadAttention):
     """Multi-head attention (Vaswani et al., 2017).
 
     Args:
         num_heads: number of heads.
         key_dim: size of each head of query and key.
         value_dim: size of each head of value; defaults to `key_dim`.
-        dropout: share of the attention weights to drop in training.
+        dropout: fraction of the attention weights to drop in training.
         use_bias: whether the projections have biases.
         output_shape: size or sizes of the output's last axes; defaults to the last axis of the query.
-        attention_axes: axes over which to attend; defaults to all between the first and the last.
-        sliding_window: how far apart a target and a source may be, exclusive; None for any distance.
-        flash_attention: whether to attend block by block, where nothing is dropped and no scores are returned; see
+        attention_axes: axes to attend over; defaults to all but the first and the last.
+        sliding_window: a target attends to sources less than this far away; None for any distance.
+        flash_attention: whether to attend block by block, if nothing is dropped and no scores are returned; see
             `ops.nn.dot_product_attention`.
-        kernel_initializer, bias_initializer: how the weights start.
+        kernel_initializer, bias_initializer: initializers of the weights.
         kernel_regularizer, bias_regularizer: penalties added to the loss.
         activity_regularizer: penalty on the output of each projection.
         kernel_constraint, bias_constraint: applied to the weights after each update.
-        use_gate: whether the heads are multiplied by a sigmoid of a projection of the query.
-        seed: for the dropout.
+        use_gate: whether to multiply the heads by a sigmoid of a projection of the query.
+        seed: the seed of the dropout.
 
     Call arguments: `query` `(batch, targets, features)`, `value` and `key` `(batch, sources, features)` (`key` defaults
-    to `value`); `query_mask`, `value_mask`, `key_mask` `(batch, time)`, taken from the inputs where they carry masks;
-    `attention_mask` `(batch, targets, sources)`, True where a target may look; `return_attention_scores`; `training`;
-    `use_causal_mask`, whether later sources are hidden.
+    to `value`); `query_mask`, `value_mask`, `key_mask` `(batch, time)`, taken from the inputs if they have masks;
+    `attention_mask` `(batch, targets, sources)`, True where a target may attend to a source;
+    `return_attention_scores`; `training`; `use_causal_mask`, whether to mask later sources.
 
-    Returns `(batch, targets, output size)`, and the scores `(batch, heads, targets, sources)` if asked for.
+    Returns `(batch, targets, output size)`, and the scores `(batch, heads, targets, sources)` with
+    `return_attention_scores`.
 
     Example:
 
@@ -116,7 +117,7 @@ class MultiHeadAttention(_HeadAttention):
         self.attention_axes = self._attended(len(query_shape))
 
     def _attended(self, rank: int) -> tuple[int, ...]:
-        """The axes that are attended over, of a query of some rank."""
+        """The non-negative axes to attend over, for a query of the given rank."""
         return tuple(axis if axis >= 0 else rank + axis for axis in self.attention_axes or range(1, rank - 1))
 
     def _attend(
@@ -124,7 +125,7 @@ class MultiHeadAttention(_HeadAttention):
     ) -> tuple[jax.Array, jax.Array | None]:
         if query.ndim == 4:
             return super()._attend(query, key, value, mask, zeros, **options)
-        # Axes that are not attended over join the batch, the others become one: (batch', time, heads, size).
+        # Merge the attended axes into one and the others into the batch: (batch', time, heads, size).
         rank, axes = query.ndim, self._attended(query.ndim - 1)
         batch = [axis for axis in range(rank - 2) if axis not in axes]
         order = (*batch, *axes, rank - 2, rank - 1)

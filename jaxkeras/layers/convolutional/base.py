@@ -7,57 +7,59 @@ from typing import Any
 
 import jax
 
+from jaxkeras import activations
 from jaxkeras.core.config import standardize_data_format
-from jaxkeras.layers._base.arguments import known_size, settled_weight, tuple_of, weight_settings
+from jaxkeras.core.variable import Variable
+from jaxkeras.layers._base.arguments import (
+    add_configured_weight,
+    known_size,
+    positive_int,
+    standardize_padding,
+    tuple_of,
+)
 from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.layers.core.dense import get_activation
 from jaxkeras.lowering.geometry import window_output, window_pads
 
-_UNKNOWN = 2**30  # stands for a spatial size that is not known yet: everything fits into it
+_UNKNOWN = 2**30  # stands in for an unknown spatial size: any window fits
 
 
 class BaseConv(Layer):
-    """What all convolutions share: windows, data formats, weights, bias and activation.
+    """The part that all convolutions share: windows, data formats, bias and activation.
 
-    A subclass sets `rank` and says which kernels it has (`kernels`) and what they do (`convolve`).
+    A subclass sets `rank`, configures its weights in its constructor, names its kernels in `kernels` and applies them
+    in `convolve`.
     """
 
     rank = 0
     allows_causal = False
     allows_strides_with_dilation = False
+    bias: Variable | None
 
     def __init__(
         self,
+        *,
         filters: int | None,
-        kernel_size: Any,
-        strides: Any,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int],
         padding: str,
         data_format: str | None,
-        dilation_rate: Any,
+        dilation_rate: int | Sequence[int],
         activation: Any,
         use_bias: bool,
-        activity_regularizer: Any,
-        settings: dict[str, Any],
         **kwargs: Any,
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.filters = filters
+        super().__init__(**kwargs)
+        self.filters = filters if filters is None else positive_int(filters, "filters", self)
         self.kernel_size = tuple_of(kernel_size, self.rank, "kernel_size")
         self.strides = tuple_of(strides, self.rank, "strides")
         self.dilation_rate = tuple_of(dilation_rate, self.rank, "dilation_rate")
-        paddings = ("valid", "same", "causal") if self.allows_causal else ("valid", "same")
-        self.padding = padding.lower() if isinstance(padding, str) else padding
-        if self.padding not in paddings:
-            raise ValueError(
-                f"`padding` of {type(self).__name__} must be {' or '.join(map(repr, paddings))}; got {padding!r}."
-            )
+        self.padding = standardize_padding(
+            padding, self, ("valid", "same", "causal") if self.allows_causal else ("valid", "same")
+        )
         self.data_format = standardize_data_format(data_format)
-        self.activation, self.use_bias = get_activation(activation), use_bias
-        weight_settings(self, **settings)
+        self.activation, self.use_bias = activations.get(activation), use_bias
         self.input_spec = InputSpec(min_ndim=self.rank + 2)
-        if filters is not None and filters <= 0:
-            raise ValueError(f"`filters` of {type(self).__name__} must be a positive integer; got {filters!r}.")
         if not self.allows_strides_with_dilation and max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
                 f"{type(self).__name__} cannot have strides and dilation at once; got strides={self.strides} and "
@@ -69,17 +71,19 @@ class BaseConv(Layer):
         return -1 if self.data_format == "channels_last" else 1
 
     def kernels(self, channels: int) -> dict[str, tuple[tuple[int, ...], str]]:
-        """The kernels by name, each with its shape and the prefix of its settings."""
+        """For each kernel, by name, its shape and the prefix of its `..._initializer` and other settings."""
         raise NotImplementedError
 
     def convolve(self, x: jax.Array) -> jax.Array:
+        """The convolution without bias and activation."""
         raise NotImplementedError
 
     def out_channels(self, channels: int) -> int:
+        """The number of output channels for an input of `channels`."""
         return self.filters or channels
 
     def check_shape(self, input_shape: Sequence[int | None], channels: int) -> None:
-        """Raise for an input that is smaller than the window."""
+        """Raise if the input is smaller than the window."""
         first = 2 if self.data_format == "channels_first" else 1
         sizes = [_UNKNOWN if n is None else n for n in input_shape[first : first + self.rank]]
         ones = (1,) * self.rank
@@ -95,9 +99,9 @@ class BaseConv(Layer):
     def build(self, input_shape: Any) -> None:
         channels = known_size(self, input_shape, self.channel_axis)
         self.check_shape(input_shape, channels)
-        for name, (shape, settings) in self.kernels(channels).items():
-            setattr(self, name, settled_weight(self, name, shape, settings))
-        self.bias = settled_weight(self, "bias", (self.out_channels(channels),)) if self.use_bias else None
+        for name, (shape, prefix) in self.kernels(channels).items():
+            setattr(self, name, add_configured_weight(self, name, shape, prefix))
+        self.bias = add_configured_weight(self, "bias", (self.out_channels(channels),)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={self.channel_axis: channels})
 
     def call(self, inputs: jax.Array) -> jax.Array:
@@ -108,12 +112,6 @@ class BaseConv(Layer):
         return self.activation(y)
 
     def window(self) -> dict[str, Any]:
-        """The arguments that say how the window moves."""
+        """The arguments that describe the window."""
         names = ("strides", "padding", "data_format", "dilation_rate")
         return {name: getattr(self, name) for name in names}
-
-
-def _multiplier(layer: Layer, value: Any) -> int:
-    if not isinstance(value, int) or value <= 0:
-        raise ValueError(f"`depth_multiplier` of {type(layer).__name__} must be a positive integer; got {value!r}.")
-    return value

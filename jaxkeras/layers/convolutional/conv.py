@@ -8,14 +8,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras import lowering
-from jaxkeras.layers._base.arguments import respell
+from jaxkeras import constraints, initializers, lowering, regularizers
+from jaxkeras.layers._base.arguments import with_signature
 from jaxkeras.layers._base.lora import LowRank
 from jaxkeras.layers.convolutional.base import BaseConv
 from jaxkeras.registry import register
 
 
 class _Conv(LowRank, BaseConv):
+    """A convolution of any rank."""
+
     filters: int
 
     def __init__(
@@ -39,15 +41,17 @@ class _Conv(LowRank, BaseConv):
         **kwargs: Any,
     ):
         lora = kwargs.pop("lora_rank", None), kwargs.pop("lora_alpha", None)
-        settings = {
-            "kernel_initializer": kernel_initializer, "bias_initializer": bias_initializer,
-            "kernel_regularizer": kernel_regularizer, "bias_regularizer": bias_regularizer,
-            "kernel_constraint": kernel_constraint, "bias_constraint": bias_constraint,
-        }  # fmt: skip
         super().__init__(
-            filters, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
-            activity_regularizer, settings, **kwargs,
+            filters=filters, kernel_size=kernel_size, strides=strides, padding=padding, data_format=data_format,
+            dilation_rate=dilation_rate, activation=activation, use_bias=use_bias,
+            activity_regularizer=activity_regularizer, **kwargs,
         )  # fmt: skip
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self.set_lora(*lora)
         self.groups = groups
         if groups <= 0 or filters % groups:
@@ -72,13 +76,13 @@ class _Conv(LowRank, BaseConv):
         self.begin_lora()
 
     def convolve(self, x: jax.Array) -> jax.Array:
-        return self.convolution_op(x, self.corrected())
+        return self.convolution_op(x, self.adapted_value())
 
     def convolution_op(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-        """The convolution without bias and activation. Override it to change the kernel first.
+        """The convolution without bias and activation. Override it to transform the kernel first.
 
         Args:
-            inputs: as the layer is given them.
+            inputs: the inputs of the layer.
             kernel: `(*kernel_size, channels // groups, filters)`.
 
         Example:
@@ -100,14 +104,14 @@ class Conv1D(_Conv):
         filters: number of output channels.
         kernel_size: size of the window.
         strides: step of the window.
-        padding: `"valid"` (none), `"same"` (the output has `ceil(steps / strides)` steps) or `"causal"` (no output
-            sees a later input).
+        padding: `"valid"` (no padding), `"same"` (the output has `ceil(steps / strides)` steps) or `"causal"` (no
+            output depends on a later input).
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
-        dilation_rate: distance between the places a window looks at. Not together with strides.
-        groups: number of groups the channels are split into, each with filters of its own.
-        activation: a name or function; None for none.
+        dilation_rate: spacing between the elements of the window; cannot be combined with strides.
+        groups: number of groups that the channels are split into, each with its own filters.
+        activation: a name or function; None for the identity.
         use_bias: whether to add a bias.
-        kernel_initializer, bias_initializer: how the weights start.
+        kernel_initializer, bias_initializer: initializers of the weights.
         kernel_regularizer, bias_regularizer, activity_regularizer: penalties added to the loss.
         kernel_constraint, bias_constraint: applied to the weights after each update.
 
@@ -115,7 +119,7 @@ class Conv1D(_Conv):
     shape `(kernel_size, channels // groups, filters)`.
 
     Raises:
-        ValueError: for sizes that do not fit together.
+        ValueError: for incompatible sizes.
 
     Example:
 
@@ -128,7 +132,7 @@ class Conv1D(_Conv):
 
 
 @register("keras.layers")
-@respell(strides=(1, 1), dilation_rate=(1, 1))
+@with_signature(strides=(1, 1), dilation_rate=(1, 1))
 class Conv2D(_Conv):
     """A convolution over images.
 
@@ -136,11 +140,11 @@ class Conv2D(_Conv):
         filters: number of output channels.
         kernel_size: height and width of the window, or one integer for both.
         strides: steps of the window.
-        padding: `"valid"` (none) or `"same"` (the output has `ceil(size / strides)` places).
+        padding: `"valid"` (no padding) or `"same"` (the output has size `ceil(size / strides)`).
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
-        dilation_rate: distance between the places a window looks at. Not together with strides.
-        groups: number of groups the channels are split into, each with filters of its own.
-        activation, use_bias and what follows: as in `Conv1D`.
+        dilation_rate: spacing between the elements of the window; cannot be combined with strides.
+        groups: number of groups that the channels are split into, each with its own filters.
+        activation, use_bias and the rest: as in `Conv1D`.
 
     Input shape: `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`. The
     kernel has the shape `(*kernel_size, channels // groups, filters)`.
@@ -155,7 +159,7 @@ class Conv2D(_Conv):
 
 
 @register("keras.layers")
-@respell(strides=(1, 1, 1), dilation_rate=(1, 1, 1))
+@with_signature(strides=(1, 1, 1), dilation_rate=(1, 1, 1))
 class Conv3D(_Conv):
     """A convolution over volumes, or over images in time.
 

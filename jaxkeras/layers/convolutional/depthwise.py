@@ -7,13 +7,15 @@ from typing import Any
 
 import jax
 
-from jaxkeras import lowering
-from jaxkeras.layers._base.arguments import respell
-from jaxkeras.layers.convolutional.base import BaseConv, _multiplier
+from jaxkeras import constraints, initializers, lowering, regularizers
+from jaxkeras.layers._base.arguments import positive_int, with_signature
+from jaxkeras.layers.convolutional.base import BaseConv
 from jaxkeras.registry import register
 
 
 class _DepthwiseConv(BaseConv):
+    """A depthwise convolution of any rank."""
+
     allows_strides_with_dilation = True
 
     def __init__(
@@ -35,16 +37,18 @@ class _DepthwiseConv(BaseConv):
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
-        settings = {
-            "depthwise_initializer": depthwise_initializer, "bias_initializer": bias_initializer,
-            "depthwise_regularizer": depthwise_regularizer, "bias_regularizer": bias_regularizer,
-            "depthwise_constraint": depthwise_constraint, "bias_constraint": bias_constraint,
-        }  # fmt: skip
         super().__init__(
-            None, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
-            activity_regularizer, settings, **kwargs,
+            filters=None, kernel_size=kernel_size, strides=strides, padding=padding, data_format=data_format,
+            dilation_rate=dilation_rate, activation=activation, use_bias=use_bias,
+            activity_regularizer=activity_regularizer, **kwargs,
         )  # fmt: skip
-        self.depth_multiplier = _multiplier(self, depth_multiplier)
+        self.depthwise_initializer = initializers.get(depthwise_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.depthwise_constraint = constraints.get(depthwise_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.depth_multiplier = positive_int(depth_multiplier, "depth_multiplier", self)
 
     def kernels(self, channels: int) -> dict[str, tuple[tuple[int, ...], str]]:
         return {"kernel": ((*self.kernel_size, channels, self.depth_multiplier), "depthwise")}
@@ -58,18 +62,18 @@ class _DepthwiseConv(BaseConv):
 
 @register("keras.layers")
 class DepthwiseConv1D(_DepthwiseConv):
-    """A convolution of each channel on its own over the steps of a sequence.
+    """A convolution over the steps of a sequence, separately for each channel.
 
     Args:
         kernel_size: size of the window.
         strides: step of the window.
-        padding: `"valid"` (none) or `"same"` (the output has `ceil(steps / strides)` steps).
-        depth_multiplier: output channels for each input channel.
+        padding: `"valid"` (no padding) or `"same"` (the output has `ceil(steps / strides)` steps).
+        depth_multiplier: number of output channels per input channel.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
-        dilation_rate: distance between the places a window looks at.
-        activation: a name or function; None for none.
+        dilation_rate: spacing between the elements of the window.
+        activation: a name or function; None for the identity.
         use_bias: whether to add a bias.
-        depthwise_initializer, bias_initializer: how the weights start.
+        depthwise_initializer, bias_initializer: initializers of the weights.
         depthwise_regularizer, bias_regularizer, activity_regularizer: penalties added to the loss.
         depthwise_constraint, bias_constraint: applied to the weights after each update.
 
@@ -85,9 +89,9 @@ class DepthwiseConv1D(_DepthwiseConv):
 
 
 @register("keras.layers")
-@respell(strides=(1, 1), dilation_rate=(1, 1))
+@with_signature(strides=(1, 1), dilation_rate=(1, 1))
 class DepthwiseConv2D(_DepthwiseConv):
-    """A convolution of each channel on its own over images.
+    """A convolution over images, separately for each channel.
 
     Args: as in `DepthwiseConv1D`, with two numbers for sizes, strides and dilation.
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import jax
 
-from jaxkeras import lowering
-from jaxkeras.layers._base.arguments import respell
-from jaxkeras.layers.convolutional.base import BaseConv, _multiplier
+from jaxkeras import constraints, initializers, lowering, regularizers
+from jaxkeras.layers._base.arguments import positive_int, with_signature
+from jaxkeras.layers.convolutional.base import BaseConv
 from jaxkeras.registry import register
 
 
 class _SeparableConv(BaseConv):
+    """A depthwise separable convolution of any rank."""
+
     filters: int
     allows_strides_with_dilation = True
 
@@ -40,24 +42,27 @@ class _SeparableConv(BaseConv):
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
-        settings = {
-            "depthwise_initializer": depthwise_initializer, "pointwise_initializer": pointwise_initializer,
-            "bias_initializer": bias_initializer, "depthwise_regularizer": depthwise_regularizer,
-            "pointwise_regularizer": pointwise_regularizer, "bias_regularizer": bias_regularizer,
-            "depthwise_constraint": depthwise_constraint, "pointwise_constraint": pointwise_constraint,
-            "bias_constraint": bias_constraint,
-        }  # fmt: skip
         super().__init__(
-            filters, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
-            activity_regularizer, settings, **kwargs,
+            filters=filters, kernel_size=kernel_size, strides=strides, padding=padding, data_format=data_format,
+            dilation_rate=dilation_rate, activation=activation, use_bias=use_bias,
+            activity_regularizer=activity_regularizer, **kwargs,
         )  # fmt: skip
-        self.depth_multiplier = _multiplier(self, depth_multiplier)
+        self.depthwise_initializer = initializers.get(depthwise_initializer)
+        self.pointwise_initializer = initializers.get(pointwise_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
+        self.pointwise_regularizer = regularizers.get(pointwise_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.depthwise_constraint = constraints.get(depthwise_constraint)
+        self.pointwise_constraint = constraints.get(pointwise_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.depth_multiplier = positive_int(depth_multiplier, "depth_multiplier", self)
 
     def kernels(self, channels: int) -> dict[str, tuple[tuple[int, ...], str]]:
-        mixed = ((1,) * self.rank + (channels * self.depth_multiplier, self.filters), "pointwise")
+        pointwise = ((1,) * self.rank + (channels * self.depth_multiplier, self.filters), "pointwise")
         return {
             "depthwise_kernel": ((*self.kernel_size, channels, self.depth_multiplier), "depthwise"),
-            "pointwise_kernel": mixed,
+            "pointwise_kernel": pointwise,
         }
 
     def convolve(self, x: jax.Array) -> jax.Array:
@@ -72,14 +77,15 @@ class SeparableConv1D(_SeparableConv):
         filters: number of output channels.
         kernel_size: size of the window.
         strides: step of the window.
-        padding: `"valid"` (none), `"same"` (the output has `ceil(steps / strides)` steps) or `"causal"`.
+        padding: `"valid"` (no padding), `"same"` (the output has `ceil(steps / strides)` steps) or `"causal"`.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
-        dilation_rate: distance between the places a window looks at.
-        depth_multiplier: channels between the two convolutions, for each input channel.
-        activation: a name or function; None for none.
+        dilation_rate: spacing between the elements of the window.
+        depth_multiplier: number of channels between the two convolutions per input channel.
+        activation: a name or function; None for the identity.
         use_bias: whether to add a bias.
-        depthwise_initializer, pointwise_initializer, bias_initializer: how the weights start.
-        depthwise_regularizer, pointwise_regularizer, bias_regularizer, activity_regularizer: penalties.
+        depthwise_initializer, pointwise_initializer, bias_initializer: initializers of the weights.
+        depthwise_regularizer, pointwise_regularizer, bias_regularizer, activity_regularizer: penalties added to the
+            loss.
         depthwise_constraint, pointwise_constraint, bias_constraint: applied to the weights after each update.
 
     Input shape: `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
@@ -95,7 +101,7 @@ class SeparableConv1D(_SeparableConv):
 
 
 @register("keras.layers")
-@respell(strides=(1, 1), dilation_rate=(1, 1))
+@with_signature(strides=(1, 1), dilation_rate=(1, 1))
 class SeparableConv2D(_SeparableConv):
     """A depthwise convolution over images, then a pointwise one that mixes the channels (Chollet, 2017).
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import jax
 
-from jaxkeras import lowering
-from jaxkeras.layers._base.arguments import respell, tuple_of
+from jaxkeras import constraints, initializers, lowering, regularizers
+from jaxkeras.layers._base.arguments import tuple_of, with_signature
 from jaxkeras.layers.convolutional.base import BaseConv
 from jaxkeras.registry import register
 
 
 class _ConvTranspose(BaseConv):
+    """A transposed convolution of any rank."""
+
     filters: int
 
     def __init__(
@@ -36,17 +38,20 @@ class _ConvTranspose(BaseConv):
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
-        settings = {
-            "kernel_initializer": kernel_initializer, "bias_initializer": bias_initializer,
-            "kernel_regularizer": kernel_regularizer, "bias_regularizer": bias_regularizer,
-            "kernel_constraint": kernel_constraint, "bias_constraint": bias_constraint,
-        }  # fmt: skip
         super().__init__(
-            filters, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
-            activity_regularizer, settings, **kwargs,
+            filters=filters, kernel_size=kernel_size, strides=strides, padding=padding, data_format=data_format,
+            dilation_rate=dilation_rate, activation=activation, use_bias=use_bias,
+            activity_regularizer=activity_regularizer, **kwargs,
         )  # fmt: skip
-        given = output_padding is not None
-        self.output_padding = tuple_of(output_padding, self.rank, "output_padding", minimum=0) if given else None
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.output_padding = None
+        if output_padding is not None:
+            self.output_padding = tuple_of(output_padding, self.rank, "output_padding", minimum=0)
         if any(extra >= stride for extra, stride in zip(self.output_padding or (), self.strides)):
             raise ValueError(
                 f"`output_padding` of {type(self).__name__} must be smaller than `strides` along each axis; got "
@@ -54,7 +59,7 @@ class _ConvTranspose(BaseConv):
             )
 
     def check_shape(self, input_shape: Sequence[int | None], channels: int) -> None:
-        """Any input can be enlarged."""
+        """Accept any size: a transposed convolution never has an empty output."""
 
     def kernels(self, channels: int) -> dict[str, tuple[tuple[int, ...], str]]:
         return {"kernel": ((*self.kernel_size, self.filters, channels), "kernel")}
@@ -65,19 +70,19 @@ class _ConvTranspose(BaseConv):
 
 @register("keras.layers")
 class Conv1DTranspose(_ConvTranspose):
-    """The transpose of a convolution over the steps of a sequence: it enlarges by `strides` (Zeiler et al., 2010).
+    """A transposed convolution over the steps of a sequence, which upsamples by `strides` (Zeiler et al., 2010).
 
     Args:
         filters: number of output channels.
         kernel_size: size of the window.
-        strides: output steps for each input step.
+        strides: number of output steps per input step.
         padding: `"valid"` or `"same"` (the output has `steps * strides` steps).
-        output_padding: steps added at the end, fewer than `strides`; None picks the default size.
+        output_padding: steps added at the end, fewer than `strides`; None for the default output size.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
-        dilation_rate: distance between the places a window writes to. Not together with strides.
-        activation: a name or function; None for none.
+        dilation_rate: spacing between the elements of the window; cannot be combined with strides.
+        activation: a name or function; None for the identity.
         use_bias: whether to add a bias.
-        kernel_initializer, bias_initializer: how the weights start.
+        kernel_initializer, bias_initializer: initializers of the weights.
         kernel_regularizer, bias_regularizer, activity_regularizer: penalties added to the loss.
         kernel_constraint, bias_constraint: applied to the weights after each update.
 
@@ -94,9 +99,9 @@ class Conv1DTranspose(_ConvTranspose):
 
 
 @register("keras.layers")
-@respell(strides=(1, 1), dilation_rate=(1, 1))
+@with_signature(strides=(1, 1), dilation_rate=(1, 1))
 class Conv2DTranspose(_ConvTranspose):
-    """The transpose of a convolution over images: it enlarges by `strides` (Zeiler et al., 2010).
+    """A transposed convolution over images, which upsamples by `strides` (Zeiler et al., 2010).
 
     Args: as in `Conv1DTranspose`, with two numbers for sizes, strides and dilation.
 
@@ -112,11 +117,11 @@ class Conv2DTranspose(_ConvTranspose):
 
 
 @register("keras.layers")
-@respell(
+@with_signature(
     "filters", "kernel_size", "strides", "padding", "data_format", strides=(1, 1, 1), dilation_rate=(1, 1, 1)
 )  # Keras has data_format before output_padding here, and nowhere else
 class Conv3DTranspose(_ConvTranspose):
-    """The transpose of a convolution over volumes: it enlarges by `strides` (Zeiler et al., 2010).
+    """A transposed convolution over volumes, which upsamples by `strides` (Zeiler et al., 2010).
 
     Args: as in `Conv1DTranspose`, with three numbers for sizes, strides and dilation.
 

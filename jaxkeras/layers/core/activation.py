@@ -8,15 +8,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras import activations, registry
-from jaxkeras.layers._base.arguments import settled_weight, weight_settings
+from jaxkeras import activations, constraints, initializers, registry, regularizers
+from jaxkeras.layers._base.arguments import add_configured_weight
 from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.layers.core.dense import get_activation
 
 
 class _Elementwise(Layer):
-    """A layer without weights whose output is masked as its input is."""
+    """A layer that computes each element by itself, so that the input's mask is also that of the output."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -44,7 +43,7 @@ class Activation(_Elementwise):
 
     def __init__(self, activation: Any, **kwargs: Any):
         super().__init__(**kwargs)
-        self.activation = get_activation(activation)
+        self.activation = activations.get(activation)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         return self.activation(inputs)
@@ -57,7 +56,7 @@ class ReLU(_Elementwise):
     Args:
         max_value: the largest output, or None.
         negative_slope: slope below the threshold.
-        threshold: where the activation sets in.
+        threshold: inputs below it are scaled by `negative_slope`.
 
     Raises:
         ValueError: for a negative argument.
@@ -100,7 +99,7 @@ class LeakyReLU(_Elementwise):
     """
 
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
-        negative_slope = kwargs.pop("alpha", negative_slope)  # its name in Keras 2
+        negative_slope = kwargs.pop("alpha", negative_slope)  # the name in Keras 2
         super().__init__(**kwargs)
         _check_not_negative(self, negative_slope=negative_slope)
         self.negative_slope = negative_slope
@@ -114,8 +113,8 @@ class PReLU(_Elementwise):
     """`x` where it is positive, else `alpha * x` with learned `alpha` (He et al., 2015).
 
     Args:
-        alpha_initializer, alpha_regularizer, alpha_constraint: of the slopes.
-        shared_axes: axes (1 is the first after the batch) along which the slope is the same.
+        alpha_initializer, alpha_regularizer, alpha_constraint: settings of the slopes.
+        shared_axes: axes along which the slopes are shared; axis 1 is the first after the batch.
 
     Example:
 
@@ -132,10 +131,9 @@ class PReLU(_Elementwise):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        weight_settings(
-            self, alpha_initializer=alpha_initializer, alpha_regularizer=alpha_regularizer,
-            alpha_constraint=alpha_constraint,
-        )  # fmt: skip
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
         self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes and list(shared_axes)
 
     def build(self, input_shape: Any) -> None:
@@ -143,10 +141,10 @@ class PReLU(_Elementwise):
         shape = [1 if axis in shared else size for axis, size in enumerate(input_shape)][1:]
         if None in shape:
             raise ValueError(
-                f"PReLU '{self.name}' has one slope for each place of its input, whose shape {tuple(input_shape)} is "
-                "not fully known. Share the slope along the unknown axes: PReLU(shared_axes=[1, ...])."
+                f"PReLU '{self.name}' has one slope for each position of its input, whose shape {tuple(input_shape)} "
+                "is not fully known. Share the slopes along the unknown axes: PReLU(shared_axes=[1, ...])."
             )
-        self.alpha = settled_weight(self, "alpha", shape)
+        self.alpha = add_configured_weight(self, "alpha", shape)
         axes = {axis: input_shape[axis] for axis in range(1, len(input_shape)) if axis not in shared}
         self.input_spec = InputSpec(ndim=len(input_shape), axes=axes if shared else None)
 
@@ -180,12 +178,12 @@ class Softmax(_Elementwise):
     """`exp(x) / sum(exp(x))`.
 
     Args:
-        axis: one axis, or several that are normalised together.
+        axis: the axis, or the axes that are normalized together.
 
     Call arguments:
         inputs: logits.
-        mask: true where a value counts; broadcastable to `inputs`. Others get probability 0, also where nothing is
-            left along the axis.
+        mask: True where a value takes part; broadcastable to `inputs`. Masked values get probability 0, even if
+            all values along the axis are masked.
 
     Example:
 

@@ -6,15 +6,10 @@ from typing import Any
 
 import jax
 
-from jaxkeras import lowering, registry
-from jaxkeras.layers._base.arguments import no_quantization, positive_int, settled_weight, weight_settings
+from jaxkeras import activations, constraints, initializers, lowering, registry, regularizers
+from jaxkeras.layers._base.arguments import add_configured_weight, positive_int, reject_quantization
 from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.lora import LowRank
-
-
-def get_activation(identifier: Any) -> Any:
-    """An activation function; None is the identity, named `linear`."""
-    return registry.get("keras.activations", "linear" if identifier is None else identifier)
 
 
 @registry.register("keras.layers")
@@ -23,13 +18,13 @@ class Dense(LowRank):
 
     Args:
         units: size of the output's last axis.
-        activation: a name or function; None for none.
+        activation: a name or function; None for the identity.
         use_bias: whether to add a bias.
-        kernel_initializer, bias_initializer: how the weights start.
+        kernel_initializer, bias_initializer: initializers of the weights.
         kernel_regularizer, bias_regularizer, activity_regularizer: penalties added to the loss.
         kernel_constraint, bias_constraint: applied to the weights after each update.
-        lora_rank, lora_alpha: train a correction of this rank instead of the kernel, scaled by `lora_alpha / lora_rank`
-            (Hu et al., 2021). Keras's Dense forgets a `lora_alpha` of its constructor and scales by one.
+        lora_rank, lora_alpha: train a low-rank update of this rank instead of the kernel, scaled by
+            `lora_alpha / lora_rank` (Hu et al., 2021). Unlike in Keras, the constructor's `lora_alpha` has an effect.
         quantization_config: accepted for compatibility; must be None.
 
     Input shape: `(batch, ..., features)`. Output shape: `(batch, ..., units)`.
@@ -58,16 +53,17 @@ class Dense(LowRank):
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        no_quantization(self, quantization_config)
+        reject_quantization(self, quantization_config)
         self.set_lora(lora_rank, lora_alpha)
         self.units = positive_int(units, "units", self)
-        self.activation = get_activation(activation)
+        self.activation = activations.get(activation)
         self.use_bias = use_bias
-        weight_settings(
-            self, kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer, bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint, bias_constraint=bias_constraint,
-        )  # fmt: skip
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
 
@@ -75,8 +71,8 @@ class Dense(LowRank):
         features = input_shape[-1]
         if features is None:
             raise ValueError(f"Layer '{self.name}' must know the last axis of its input: {input_shape}.")
-        self.kernel = settled_weight(self, "kernel", (features, self.units))
-        self.bias = settled_weight(self, "bias", (self.units,)) if self.use_bias else None
+        self.kernel = add_configured_weight(self, "kernel", (features, self.units))
+        self.bias = add_configured_weight(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
         self.begin_lora()
 

@@ -1,4 +1,4 @@
-"""A dense layer with an einsum equation."""
+"""A dense layer defined by an einsum equation."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras import lowering, registry
-from jaxkeras.layers._base.arguments import no_quantization, settled_weight, weight_settings
+from jaxkeras import activations, constraints, initializers, lowering, registry, regularizers
+from jaxkeras.layers._base.arguments import add_configured_weight, reject_quantization
 from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.lora import LowRank
-from jaxkeras.layers.core.dense import get_activation
 
 _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
@@ -23,19 +22,19 @@ _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a
 def einsum_shapes(
     equation: str, bias_axes: str | None, input_shape: Sequence[int | None], output_shape: Sequence[int | None]
 ) -> tuple[tuple[int, ...], tuple[int, ...] | None, tuple[int, ...], tuple[int, ...]]:
-    """Shapes of the weights of an `EinsumDense`.
+    """The shapes of the weights of an `EinsumDense`.
 
     Args:
-        equation: such as `"abc,cd->abd"`, with `...` at the left or at the right of input and output.
+        equation: such as `"abc,cd->abd"`, optionally with `...` at the left or the right of input and output.
         bias_axes: letters of the output that the bias has, or None.
         input_shape: of the input, with the batch axis.
-        output_shape: of the output, without the batch axis and without what `...` stands for.
+        output_shape: of the output, without the batch axis and the axes covered by `...`.
 
     Returns:
         The kernel's shape, the bias's (or None), and the kernel's input and output axes.
 
     Raises:
-        ValueError: for an equation of another form, or shapes that do not fit it.
+        ValueError: for an equation of another form, or shapes that do not match it.
     """
     match = _EQUATION.fullmatch(equation.replace(" ", ""))
     left, right = (match.group(1), match.group(3)) if match else (None, None)
@@ -91,7 +90,7 @@ def einsum_shapes(
 
 
 def _factored(equation: str) -> str:
-    """The equation for a kernel that is the product of two along its last axis."""
+    """The equation with the kernel replaced by the product of two factors along its last axis."""
     source, rest = equation.replace(" ", "").split(",")
     kernel, target = rest.split("->")
     inner = next(letter for letter in string.ascii_letters if letter not in equation)
@@ -103,16 +102,16 @@ class EinsumDense(LowRank):
     """`activation(einsum(equation, x, kernel) + bias)`.
 
     Args:
-        equation: input, kernel and output, such as `"abc,cd->abd"`; `...` may stand at the left of input and output,
-            or at their right.
-        output_shape: sizes of the output without the batch axis and without what `...` stands for; None where the
-            equation takes the size from the input.
-        activation: a name or function; None for none.
+        equation: input, kernel and output, such as `"abc,cd->abd"`; input and output may both
+            have `...` at their left or at their right.
+        output_shape: sizes of the output, without the batch axis and the axes covered by `...`; None for a size that is
+            taken from the input.
+        activation: a name or function; None for the identity.
         bias_axes: letters of the output that the bias has; None for no bias.
-        kernel_initializer, bias_initializer: how the weights start.
+        kernel_initializer, bias_initializer: initializers of the weights.
         kernel_regularizer, bias_regularizer: penalties added to the loss.
         kernel_constraint, bias_constraint: applied to the weights after each update.
-        lora_rank, lora_alpha: train a correction of this rank instead of the kernel (Hu et al., 2021).
+        lora_rank, lora_alpha: train a low-rank update of this rank instead of the kernel (Hu et al., 2021).
         gptq_unpacked_column_size, quantization_config: accepted for compatibility; must be None.
 
     Example:
@@ -140,16 +139,17 @@ class EinsumDense(LowRank):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        no_quantization(self, quantization_config or gptq_unpacked_column_size)
+        reject_quantization(self, quantization_config or gptq_unpacked_column_size)
         self.set_lora(lora_rank, lora_alpha)
         self.equation, self.bias_axes = equation, bias_axes
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
-        self.activation = get_activation(activation)
-        weight_settings(
-            self, kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer, bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint, bias_constraint=bias_constraint,
-        )  # fmt: skip
+        self.activation = activations.get(activation)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
 
     def build(self, input_shape: Any) -> None:
         kernel_shape, bias_shape, input_axes, output_axes = einsum_shapes(
@@ -158,14 +158,14 @@ class EinsumDense(LowRank):
         self.input_spec = InputSpec(ndim=len(input_shape))
         initializer = self.kernel_initializer
         if hasattr(initializer, "input_axes") and None in (initializer.input_axes, initializer.output_axes):
-            # The fans of an einsum's kernel follow from the equation, not from the order of its axes.
+            # Fan-in and fan-out of the kernel depend on the equation, not on the order of its axes.
             initializer = copy.copy(initializer)
             initializer.input_axes, initializer.output_axes = input_axes, output_axes
         self.kernel = self.add_weight(
             kernel_shape, initializer, name="kernel", regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )  # fmt: skip
-        self.bias = None if bias_shape is None else settled_weight(self, "bias", bias_shape)
+        self.bias = None if bias_shape is None else add_configured_weight(self, "bias", bias_shape)
         self.begin_lora()
 
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:

@@ -7,15 +7,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras import registry
+from jaxkeras import constraints, initializers, registry, regularizers
 from jaxkeras.core.context import local
 from jaxkeras.core.masks import set_mask
-from jaxkeras.layers._base.arguments import no_quantization, positive_int, settled_weight, weight_settings
+from jaxkeras.layers._base.arguments import add_configured_weight, positive_int, reject_quantization
 from jaxkeras.layers._base.lora import LowRank
 
 
 class _Table(LowRank):
-    """What Embedding and its reversible form share: a matrix, and rows of it by number."""
+    """The base of `Embedding` and `ReversibleEmbedding`: a matrix and the lookup of its rows."""
 
     adapted = "embeddings"
 
@@ -29,29 +29,28 @@ class _Table(LowRank):
         mask_zero: bool,
         **kwargs: Any,
     ):
-        kwargs.pop("input_length", None)  # from Keras 2: the length is that of the input
+        kwargs.pop("input_length", None)  # an argument of Keras 2, without effect
         super().__init__(**kwargs)
         self.input_dim = positive_int(input_dim, "input_dim", self)
         self.output_dim = positive_int(output_dim, "output_dim", self)
-        weight_settings(
-            self, embeddings_initializer=embeddings_initializer, embeddings_regularizer=embeddings_regularizer,
-            embeddings_constraint=embeddings_constraint,
-        )  # fmt: skip
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = self.supports_masking = mask_zero
-        self.autocast = False  # ids that come as floats must stay exact
+        self.autocast = False  # a 16-bit float cannot hold every id
 
     def build(self, input_shape: Any = None) -> None:
-        self.embeddings = settled_weight(self, "embeddings", (self.input_dim, self.output_dim))
+        self.embeddings = add_configured_weight(self, "embeddings", (self.input_dim, self.output_dim))
         self.begin_lora()
 
     def rows(self, ids: jax.Array) -> jax.Array:
-        """The vectors of some ids."""
+        """The rows of the matrix for the given ids, `(*ids.shape, output_dim)`."""
         ids = ids if ids.dtype in (jnp.int32, jnp.int64) else ids.astype(jnp.int32)
         if local.frame is not None:
             local.frame.check(
                 f"Layer '{self.name}' was given an id outside of its table: ids run from 0 to input_dim - 1 = "
-                f"{self.input_dim - 1}. Write {type(self).__name__}(input_dim=<largest id + 1>, ...), or look at how "
-                "the ids were made.",
+                f"{self.input_dim - 1}. Write {type(self).__name__}(input_dim=<largest id + 1>, ...), or check how "
+                "the ids are made.",
                 jnp.any((ids < 0) | (ids >= self.input_dim)),
             )
         y = jnp.take(self.embeddings.value, ids, axis=0)
@@ -75,13 +74,13 @@ class Embedding(_Table):
     Args:
         input_dim: number of integers; ids run from 0 to `input_dim - 1`.
         output_dim: size of a vector.
-        embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the matrix.
-        mask_zero: whether id 0 is padding, to be masked in the layers that follow.
-        weights: the matrix to start from, `(input_dim, output_dim)`.
-        lora_rank, lora_alpha: train a correction of this rank instead of the matrix (Hu et al., 2021).
+        embeddings_initializer, embeddings_regularizer, embeddings_constraint: settings of the matrix.
+        mask_zero: whether id 0 is padding, to be masked in later layers.
+        weights: the initial matrix, `(input_dim, output_dim)`.
+        lora_rank, lora_alpha: train a low-rank update of this rank instead of the matrix (Hu et al., 2021).
         quantization_config: accepted for compatibility; must be None.
 
-    Input shape: any, integers. Output shape: that with `output_dim` at the end. An id out of range gives NaN.
+    Input shape: any, integers. Output shape: `(*input_shape, output_dim)`. An id out of range gives NaN.
 
     Example:
 
@@ -107,7 +106,7 @@ class Embedding(_Table):
             input_dim, output_dim, embeddings_initializer, embeddings_regularizer, embeddings_constraint, mask_zero,
             **kwargs,
         )  # fmt: skip
-        no_quantization(self, quantization_config)
+        reject_quantization(self, quantization_config)
         self.set_lora(lora_rank, lora_alpha)
         if weights is not None:
             self.build(None)
@@ -124,20 +123,20 @@ class Embedding(_Table):
 
 @registry.register("keras.layers")
 class ReversibleEmbedding(_Table):
-    """A learned vector for each integer, and the way back: from vectors to scores of the integers.
+    """A learned vector for each integer, and the reverse: from vectors to a logit for each integer.
 
     Args:
         input_dim: number of integers; ids run from 0 to `input_dim - 1`.
         output_dim: size of a vector.
-        tie_weights: whether the way back uses the same matrix; otherwise it has one of its own.
-        embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the matrix.
-        mask_zero: whether id 0 is padding, to be masked in the layers that follow.
-        reverse_dtype: the type of the way back, such as `"float32"` in a 16-bit model.
-        logit_soft_cap: scores are limited to this by `cap * tanh(score / cap)`.
+        tie_weights: whether the reverse projection uses the same matrix; otherwise it has its own.
+        embeddings_initializer, embeddings_regularizer, embeddings_constraint: settings of the matrix.
+        mask_zero: whether id 0 is padding, to be masked in later layers.
+        reverse_dtype: the dtype of the reverse projection, such as `"float32"` in a 16-bit model.
+        logit_soft_cap: logits are limited to this by `cap * tanh(logit / cap)`.
 
     Call arguments:
         inputs: integers of any shape; with `reverse`, floats `(..., output_dim)`.
-        reverse: whether to go back, to scores `(..., input_dim)`.
+        reverse: whether to project vectors to logits `(..., input_dim)`.
 
     Example:
 
@@ -160,7 +159,7 @@ class ReversibleEmbedding(_Table):
         **kwargs: Any,
     ):
         lora = kwargs.pop("lora_rank", None), kwargs.pop("lora_alpha", None)
-        no_quantization(self, kwargs.pop("quantization_config", None))
+        reject_quantization(self, kwargs.pop("quantization_config", None))
         super().__init__(
             input_dim, output_dim, embeddings_initializer, embeddings_regularizer, embeddings_constraint, mask_zero,
             **kwargs,
@@ -180,7 +179,7 @@ class ReversibleEmbedding(_Table):
             if self.mask_zero:
                 set_mask(y, inputs != 0)
             return y
-        kernel = self.corrected().T if self.tie_weights else self.reverse_embeddings.value
+        kernel = self.adapted_value().T if self.tie_weights else self.reverse_embeddings.value
         dtype = self.reverse_dtype or jnp.result_type(inputs, kernel)
         scores = jnp.matmul(inputs.astype(dtype), kernel.astype(dtype))
         if self.logit_soft_cap is not None:
@@ -188,4 +187,4 @@ class ReversibleEmbedding(_Table):
         return scores
 
     def compute_mask(self, inputs: jax.Array, previous_mask: Any = None) -> None:
-        return None  # `call` sets it, on the way there only
+        return None  # `call` sets it, unless it runs in reverse

@@ -1,4 +1,4 @@
-"""Where data enters a model."""
+"""`Input` and `InputLayer`, where data enters a model."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from jaxkeras.layers._base.layer import Layer
 
 @registry.register("keras.layers")
 class InputLayer(Layer):
-    """The entry of a graph; `Input` makes one and returns its tensor.
+    """The input of a graph of layers; `Input` makes one and returns its tensor.
 
     Args:
-        shape: the shape without the batch axis; None where a size varies.
+        shape: the shape without the batch axis, with None for sizes that vary.
         batch_size: a fixed batch size, or None.
-        dtype: the type of the data; defaults to `floatx()`.
-        sparse, ragged: kept for compatibility; must be false.
-        batch_shape: the whole shape, instead of `shape` and `batch_size`.
+        dtype: the dtype of the data; defaults to `floatx()`.
+        sparse, ragged: accepted for compatibility.
+        batch_shape: the full shape, instead of `shape` and `batch_size`.
         input_tensor: a KerasTensor to use, instead of a new one.
         optional: whether None may be passed.
-        name: the name of the layer, and the key of this input when data comes in a dict.
+        name: the name of the layer, and the key of this input in a dict of inputs.
 
     Example:
 
@@ -76,7 +76,7 @@ class InputLayer(Layer):
         return self._input_dtype
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError("An InputLayer is the entry of a graph and is not called; connect layers to its output.")
+        raise RuntimeError("An InputLayer is the input of a graph and cannot be called; connect layers to its output.")
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -100,7 +100,7 @@ def Input(
     tensor: Any = None,
     optional: bool = False,
 ) -> KerasTensor:
-    """A symbolic tensor that stands for the data of a functional model.
+    """A symbolic tensor that stands for an input of a functional model.
 
     Args: see `InputLayer`.
 

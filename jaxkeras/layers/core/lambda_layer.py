@@ -1,4 +1,4 @@
-"""A layer from a function."""
+"""A layer made from a function."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Lambda(Layer):
     `jaxkeras.saving.register_keras_serializable` can.
 
     Args:
-        function: takes the input, and `mask` and `training` if it has parameters of these names. It has no weights
-            of its own: write a `Layer` for that.
-        output_shape: accepted for compatibility and kept in the config; shapes are found by tracing the function.
+        function: takes the input, and `mask` and `training` if it has parameters with these names. It cannot have
+            weights; write a `Layer` for that.
+        output_shape: accepted for compatibility and kept in the config; the shape is inferred by tracing the function.
         mask: the mask of the output, or a function `(inputs, mask)` that returns it.
         arguments: further keyword arguments of the function.
 
@@ -46,7 +46,7 @@ class Lambda(Layer):
         self.supports_masking = mask is not None
         try:
             taken = inspect.signature(function).parameters
-        except ValueError:  # some built-in functions tell nothing about themselves
+        except ValueError:  # some built-in functions have no signature
             taken = {}
         self._context = tuple(name for name in ("mask", "training") if name in taken)
 
@@ -69,7 +69,7 @@ class Lambda(Layer):
             if isinstance(value, dict) and value.get("class_name") == "__lambda__":
                 raise ValueError(
                     f"Lambda {config.get('name', '')!r} was saved with a Python lambda as its `{key}`. Code from files "
-                    "is never run here. Write the function by name, register it with "
+                    "is never run. Write the function by name, register it with "
                     "@jaxkeras.saving.register_keras_serializable(), and rebuild and save the model with it."
                 )
             if registry.is_config(value):

@@ -1,4 +1,4 @@
-"""The layer that masks padded time steps."""
+"""A layer that masks padded time steps."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from jaxkeras.layers._base.layer import Layer
 
 @registry.register("keras.layers")
 class Masking(Layer):
-    """Masks the steps of a sequence in which every feature equals a value.
+    """Masks the steps of a sequence at which every feature equals `mask_value`.
 
     Args:
-        mask_value: that value.
+        mask_value: the value of padding.
 
     Input shape: `(batch, steps, ..., features)`. The output is the input with masked steps set to zero; its mask has
     the shape `(batch, steps, ...)`.

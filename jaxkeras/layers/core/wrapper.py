@@ -8,10 +8,11 @@ from jaxkeras import registry
 from jaxkeras.layers._base.layer import Layer
 
 
-def _check_layer(layer: Any, wrapper: str) -> None:
+def check_is_layer(layer: Any, wrapper: str) -> None:
+    """Raise a ValueError unless `layer` is a layer that `wrapper` can wrap."""
     if not isinstance(layer, Layer):
         registry.refuse_foreign_keras([layer])
-        raise ValueError(f"{wrapper} goes around a layer, such as {wrapper}(Dense(8)); got {layer!r}.")
+        raise ValueError(f"{wrapper} wraps a layer, such as {wrapper}(Dense(8)); got {layer!r}.")
 
 
 @registry.register("keras.layers")
@@ -19,7 +20,7 @@ class Wrapper(Layer):
     """Base class of layers that hold one other layer as `self.layer`; write a `call` that uses it.
 
     Args:
-        layer: the layer inside.
+        layer: the wrapped layer.
 
     Example:
 
@@ -29,7 +30,7 @@ class Wrapper(Layer):
     """
 
     def __init__(self, layer: Layer, **kwargs: Any):
-        _check_layer(layer, type(self).__name__)
+        check_is_layer(layer, type(self).__name__)
         super().__init__(**kwargs)
         self.layer = layer
 

@@ -15,7 +15,7 @@ def import_equinox() -> Any:
     """The package equinox.
 
     Raises:
-        ImportError: with the line that installs it.
+        ImportError: if it is not installed; the message says how to install it.
     """
     try:
         import equinox
@@ -26,11 +26,13 @@ def import_equinox() -> Any:
 
 @registry.register("keras.layers", module="jaxkeras.layers")
 class EquinoxLayer(JaxLayer):
-    """An equinox module as a layer: its floating arrays are weights, trained and saved like others. (Keras has none.)
+    """An equinox module as a layer: its floating-point arrays are weights, trained and saved like others.
 
-    A module of equinox computes one example; the layer maps it over the batch axis. What its `__call__` takes decides
-    what it is given: `key`, a key of its own for each example while the layer trains; `state`, the `equinox.nn.State`
-    of a stateful module, which then returns `(output, state)`. When the layer does not train, the module is put into
+    Keras has no such layer.
+
+    An equinox module computes one example; the layer maps it over the batch axis. If its `__call__` has a parameter
+    `key`, it is given a separate key for each example in training; if it has a parameter `state`, it is given the
+    `equinox.nn.State` of a stateful module and must return `(output, state)`. Outside of training the module runs in
     `equinox.nn.inference_mode`.
 
     To be loaded from a file, the module must be made by a registered function: pass the function instead of the module,
@@ -39,13 +41,13 @@ class EquinoxLayer(JaxLayer):
     Args:
         module: the module; `(module, state)` as `equinox.nn.make_with_state` returns it; or a function of a JAX key
             that makes either.
-        batched: whether the module takes a whole batch, so that nothing is mapped.
-        axis_name: the name by which modules such as `equinox.nn.BatchNorm` know the batch axis.
-        seed: for the keys.
+        batched: whether the module takes a whole batch, so that the layer does not map it.
+        axis_name: the name of the batch axis, for modules such as `equinox.nn.BatchNorm`.
+        seed: the seed of the keys.
 
     Raises:
-        ImportError: when equinox is not installed.
-        TypeError: for something that is no equinox module.
+        ImportError: if equinox is not installed.
+        TypeError: if it is not an equinox module.
         ValueError: for a stateful module without its state.
 
     Example:
@@ -73,7 +75,7 @@ class EquinoxLayer(JaxLayer):
             )
 
         def split(module: Any, state: Any) -> tuple[Any, Any]:
-            """What is trained, and the other arrays."""
+            """The trained arrays, and the other arrays with the state."""
             weights, rest = eqx.partition(module, eqx.is_inexact_array)
             return weights, {"arrays": eqx.filter(rest, eqx.is_array), "state": state}
 
@@ -85,8 +87,8 @@ class EquinoxLayer(JaxLayer):
         takes = inspect.signature(type(structure).__call__).parameters
         if "state" in takes and state is None and takes["state"].default is inspect.Parameter.empty:
             raise ValueError(
-                f"{type(structure).__name__} needs a `state` to be called with; pass (module, state), as "
-                f"equinox.nn.make_with_state({type(structure).__name__})(...) returns them, or a function that does so."
+                f"{type(structure).__name__} needs a `state` to be called; pass (module, state), as returned by "
+                f"equinox.nn.make_with_state({type(structure).__name__})(...), or a function that returns them."
             )
 
         def call(params: Any, state: Any, rng: Any, inputs: Any, training: bool) -> tuple[Any, Any]:
@@ -120,8 +122,8 @@ class EquinoxLayer(JaxLayer):
     def get_config(self) -> dict[str, Any]:
         if self.init_fn is None:
             raise ValueError(
-                f"EquinoxLayer '{self.name}' holds a module made elsewhere, which no file can describe. Give the layer "
-                "a registered function that makes it:\n"
+                f"EquinoxLayer '{self.name}' holds a module made elsewhere, which cannot be saved in a config. Give "
+                "the layer a registered function that makes it:\n"
                 "    @jaxkeras.saving.register_keras_serializable()\n"
                 "    def make_module(key): ...\n"
                 "    EquinoxLayer(make_module)"

@@ -14,7 +14,7 @@ def import_flax() -> Any:
     """The package flax.
 
     Raises:
-        ImportError: with the line that installs it.
+        ImportError: if it is not installed; the message says how to install it.
     """
     try:
         import flax
@@ -25,30 +25,31 @@ def import_flax() -> Any:
 
 @registry.register("keras.layers")
 class FlaxLayer(JaxLayer):
-    """A flax module, of `flax.linen` or `flax.nnx`, as a layer: its parameters are weights, trained and saved like
-    others. (Keras's own `FlaxLayer` takes linen modules only.)
+    """A module of `flax.linen` or `flax.nnx` as a layer: its parameters are weights, trained and saved like others.
 
-    The method that computes takes `inputs` (an array, or a pytree of arrays for several inputs) and, if it likes,
-    `training`. For another form write a function of the module, `f(module, inputs, training)`, and pass it as `method`.
+    Keras's `FlaxLayer` takes linen modules only.
 
-    - A linen module: the collection `"params"` is trained, `"intermediates"` is dropped, all others are state. While
-      training, `make_rng("dropout")` has a key of the layer's seed.
-    - An nnx module: every `nnx.Param` is trained, all other variables are state, its random streams included; its
-      `train()` and `eval()` are called as the layer trains or not.
+    The method takes `inputs` (an array, or a pytree of arrays for several inputs) and optionally `training`. For
+    another signature, write a function `f(module, inputs, training)` and pass it as `method`.
+
+    - A linen module: the collection `"params"` is trained, `"intermediates"` is dropped, all others are state. In
+      training, `make_rng("dropout")` uses keys from the layer's seed.
+    - An nnx module: every `nnx.Param` is trained, all other variables are state, including its random streams. The
+      layer calls its `train()` or `eval()` first, depending on `training`.
 
     To be loaded from a file, the module must be made by a registered function: pass the function instead of the module,
     `make()` for a linen module or `make(rngs)` with `nnx.Rngs` for an nnx one, decorated by
-    `@jaxkeras.saving.register_keras_serializable()`. A registered linen module with a `get_config` does as well.
+    `@jaxkeras.saving.register_keras_serializable()`. A registered linen module with a `get_config` works too.
 
     Args:
         module: the module, or a function that makes it.
         method: the name of a method, the method, or a function that takes the module first; `__call__` by default.
-        variables: the first values of a linen module, as its `init` returns them.
+        variables: initial variables of a linen module, as returned by its `init`.
         **kwargs: arguments of `JaxLayer`, such as `seed`, and of `Layer`.
 
     Raises:
-        ImportError: when flax is not installed.
-        TypeError: for something that is no flax module.
+        ImportError: if flax is not installed.
+        TypeError: if it is not a flax module.
 
     Example:
 
@@ -68,7 +69,7 @@ class FlaxLayer(JaxLayer):
             make: Any = module
             self._make = make
             takes_rngs = bool(inspect.signature(module).parameters)
-            # Its structure is needed now, its values when the layer is built.
+            # Only the structure is needed here; values are made when the layer is built.
             module = nnx.eval_shape(lambda: make(nnx.Rngs(0))) if takes_rngs else module()
         if isinstance(module, linen.Module):
             form: Any = _Linen(module, method, self)
@@ -99,12 +100,12 @@ class FlaxLayer(JaxLayer):
             method = method.__name__
         try:
             if self._make is None and isinstance(self._form, _NNX):
-                raise ValueError("An nnx module is no plain data.")
+                raise ValueError("An nnx module has no config.")
             config["module"] = registry.serialize(self._make or self.module)
         except ValueError:
             raise ValueError(
-                f"FlaxLayer '{self.name}' holds a module made elsewhere, which no file can describe. Give the layer a "
-                "registered function that makes it:\n"
+                f"FlaxLayer '{self.name}' holds a module made elsewhere, which cannot be saved in a config. Give the "
+                "layer a registered function that makes it:\n"
                 "    @jaxkeras.saving.register_keras_serializable()\n"
                 f"    def make_module({'rngs' if isinstance(self._form, _NNX) else ''}): ...\n"
                 "    FlaxLayer(make_module)"
@@ -121,7 +122,7 @@ class FlaxLayer(JaxLayer):
 
 
 def _checked_method(module: Any, method: Any, base: type) -> Any:
-    """The function behind a method, which a file may name: one of the module's own, not any attribute."""
+    """The function of a method name. A config may name one, so only public methods of the module itself are allowed."""
     if not isinstance(method, str):
         return method
     owner = next((c for c in type(module).__mro__ if method in vars(c)), None)
@@ -165,10 +166,11 @@ class _Linen:
             self.init = lambda rng, inputs: start(rng, inputs)
 
     def values(self, variables: Any) -> tuple[Any, Any]:
+        """Initial `(params, state)`, or None for values that `init` makes."""
         return (None, None) if variables is None else self.split(variables)
 
     def split(self, variables: Any) -> tuple[Any, Any]:
-        """`(params, state)`, each with the names of the collections, in the order of Keras's files."""
+        """`(params, state)`, each keyed by collection, in the order of Keras's files."""
         params = {"params": variables["params"]} if "params" in variables else {}
         return params, {k: v for k, v in variables.items() if k not in ("params", "intermediates")}
 
@@ -202,4 +204,5 @@ class _NNX:
         self.call, self.init = call, (init if make is not None else None)
 
     def values(self, variables: Any) -> tuple[Any, Any]:
+        """Initial `(params, state)`, or None for values that `init` makes."""
         return (None, None) if self.make is not None else (self.params, self.state)

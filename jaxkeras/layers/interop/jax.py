@@ -24,19 +24,19 @@ _INIT_ARGUMENTS = ("rng", "inputs", "training")
 
 
 class Slots:
-    """A pytree whose arrays live in variables of a layer. Leaves that are no numbers stay as they are.
+    """A pytree whose arrays are kept in variables of a layer. Leaves that are not numeric are kept unchanged.
 
     Args:
         layer: the owner of the variables.
         tree: the pytree.
         trainable: whether an optimizer updates them.
-        draw: `index of a leaf -> its value, drawn anew`, or None for values that are given.
+        draw: a function that maps the index of a leaf to a newly drawn value; None for given values.
     """
 
     def __init__(self, layer: Layer, tree: Any, trainable: bool, draw: Callable[[int], Any] | None):
         leaves, self.structure = jax.tree_util.tree_flatten_with_path(tree)
         self.leaves: list[Any] = []
-        self.implementations: dict[int, Any] = {}  # of typed keys, which are stored as their raw data
+        self.implementations: dict[int, Any] = {}  # of typed keys, which are stored as raw key data
         for index, (path, leaf) in enumerate(leaves):
             if _is_key(leaf):
                 self.implementations[index] = jax.random.key_impl(leaf)
@@ -54,26 +54,26 @@ class Slots:
         )  # fmt: skip
         variable.set_cell(jnp.asarray(value, variable._dtype))
         if not draw:
-            variable.initializer = None  # `init` keeps what was given
+            variable.initializer = None  # `init` keeps the given value
         return variable
 
     def read(self) -> tuple[Any, list[Any]]:
-        """The tree with the present values, and these values."""
+        """The tree with the current values, and a list of these values."""
         values = [leaf.value if isinstance(leaf, Variable) else leaf for leaf in self.leaves]
         for index, implementation in self.implementations.items():
             values[index] = jax.random.wrap_key_data(values[index], impl=implementation)
         return jax.tree.unflatten(self.structure, values), values
 
     def write(self, tree: Any, before: list[Any], where: str) -> None:
-        """Assign what is new in a tree.
+        """Assign the changed values of a tree.
 
         Args:
-            tree: of the same structure.
-            before: the values that `read` gave; the tree itself may have been changed in place.
-            where: for the message.
+            tree: a tree of the same structure.
+            before: the values returned by `read`, for comparison.
+            where: names the function that returned the tree, for the error message.
 
         Raises:
-            ValueError: for another structure.
+            ValueError: if the structure differs.
         """
         values, structure = jax.tree.flatten(tree)
         if structure != self.structure:
@@ -91,6 +91,8 @@ def _is_key(leaf: Any) -> bool:
 
 
 class _Given:
+    """An initializer that returns a given value."""
+
     def __init__(self, value: Any):
         self.value = value
 
@@ -99,7 +101,7 @@ class _Given:
 
 
 class _Redraw:
-    """Draws one leaf again: the whole `init_fn` runs, and XLA drops what belongs to other leaves."""
+    """An initializer that redraws one leaf: all of `init_fn` runs, and XLA removes what the leaf does not need."""
 
     user_seed = None
 
@@ -118,33 +120,34 @@ class _Redraw:
 class JaxLayer(Layer):
     """A JAX model, given as functions, as a layer: its parameters are weights, trained and saved like others.
 
-    `call_fn` computes. It takes some of these arguments, by these names, and `inputs` at least:
+    `call_fn` computes the outputs. Its parameters are `inputs` and any of the others in this list, by these names:
 
     - `params`: the trainable parameters, a pytree of arrays.
-    - `state`: what is not trained, a pytree of arrays. A `call_fn` that takes it returns `(outputs, new_state)`, one
-      that does not returns the outputs alone.
-    - `rng`: a key, uint32 of shape (2,), while training, and None otherwise.
+    - `state`: non-trainable values, a pytree of arrays. A `call_fn` that takes it returns `(outputs, new_state)`; one
+      that does not, only the outputs.
+    - `rng`: a key, uint32 of shape (2,), in training; None otherwise.
     - `inputs`: an array, or a pytree of arrays for several inputs.
-    - `training`: whether the layer trains.
-    - `mask`: the mask of the inputs, or None. (Keras's own `JaxLayer` does not hand it over.)
+    - `training`: whether it is called in training.
+    - `mask`: the mask of the inputs, or None. (Keras's `JaxLayer` does not pass it.)
 
-    `init_fn(rng, inputs)` (and, if it takes it, `training=True`) returns the first `params`, or `(params, state)` for a
-    `call_fn` that takes `state`; `inputs` are ones in the shapes of the first inputs, with a size of 1 where unknown.
+    `init_fn(rng, inputs)`, optionally with `training` (which is True), returns initial `params`, or `(params, state)`
+    for a `call_fn` that takes `state`. Its `inputs` are ones in the shapes of the first inputs, with 1 for unknown
+    sizes.
 
-    Leaves of the trees that are no numbers are handed to `call_fn` as they are. Floating leaves take the dtype of the
-    layer. To be loaded from a file, both functions must be registered by
+    Leaves that are not numeric are passed to `call_fn` unchanged. Floating-point leaves take the dtype of the layer.
+    To be loaded from a file, both functions must be registered by
     `@jaxkeras.saving.register_keras_serializable()`, or be given as `custom_objects`.
 
     Args:
         call_fn: the function that computes.
-        init_fn: the function that makes the first values; not needed if `params` or `state` are given.
-        params: first trainable parameters.
-        state: first state.
-        seed: for the keys.
-        native_serialization_platforms: kept for compatibility; only Keras's TensorFlow backend used it.
+        init_fn: the function that makes the initial values; not needed if `params` or `state` are given.
+        params: initial trainable parameters.
+        state: initial state.
+        seed: the seed of the keys.
+        native_serialization_platforms: accepted for compatibility; only Keras's TensorFlow backend uses it.
 
     Raises:
-        ValueError: for functions with other arguments, or without any way to get values.
+        ValueError: for functions with other parameters, or if there is no way to make the initial values.
 
     Example:
 
@@ -157,7 +160,7 @@ class JaxLayer(Layer):
     """
 
     _unwritten = frozenset({"call_fn", "init_fn", "params", "state", "module", "method", "variables"})
-    _functions: tuple[str, ...] = ("call_fn", "init_fn")  # what a config names
+    _functions: tuple[str, ...] = ("call_fn", "init_fn")  # attributes that the config holds by name
 
     def __init__(
         self,
@@ -190,7 +193,7 @@ class JaxLayer(Layer):
             self._set_values(params, state, None)
             self.built = True
 
-    # -- making the values ---------------------------------------------------------------------------------------
+    # -- initial values ---------------------------------------------------------------------------------------
     def _set_values(self, params: Any, state: Any, shapes: Any) -> None:
         def draw(pick: int) -> Callable[[int], Any] | None:
             if shapes is None:
@@ -206,7 +209,7 @@ class JaxLayer(Layer):
         self._state_slots = Slots(self, state, False, draw(1))
 
     def _first_values(self, shapes: Any) -> tuple[Any, Any]:
-        """`(params, state)` from `init_fn`, with keys of the generator in charge."""
+        """`(params, state)` from `init_fn`, with keys from the current generator."""
         dtypes = self._input_dtypes
         if dtypes is None:
             dtypes = jax.tree.map(lambda _: self.compute_dtype, shapes, is_leaf=is_shape)
@@ -235,7 +238,7 @@ class JaxLayer(Layer):
 
     def build(self, input_shape: Any) -> None:
         if self._params_slots is None and self._needs_values:
-            # For real, also while a graph is built or a step is traced: the values belong to the layer.
+            # Compute concrete values, even while a graph is built or a step is traced: they belong to the layer.
             with setting(frame=None, autocast=None), jax.ensure_compile_time_eval():
                 self._set_values(*self._first_values(input_shape), input_shape)
 
@@ -247,22 +250,22 @@ class JaxLayer(Layer):
         self._input_dtypes = config.get("input_dtype")
         super().build_from_config(config)
 
-    # -- keys: what a subclass may change ------------------------------------------------------------------------
+    # -- keys: for subclasses to override ------------------------------------------------------------------------
     def _get_init_seed(self) -> jax.Array:
         return draw_key(None)
 
     def _get_init_rng(self) -> Any:
-        """The `rng` of `init_fn`: a key or, in a subclass, a structure of them, each from `_get_init_seed()`."""
+        """The `rng` of `init_fn`: a key, or in a subclass a structure of keys, each from `_get_init_seed()`."""
         return self._get_init_seed()
 
     def _get_call_seed(self) -> jax.Array:
         return self.seed_generator.next()
 
     def _get_call_rng(self, training: bool) -> Any:
-        """The `rng` of `call_fn`: likewise, from `_get_call_seed()`; None when it does not train."""
+        """The `rng` of `call_fn`: a key or a structure of keys from `_get_call_seed()`; None outside of training."""
         return self._get_call_seed() if training else None
 
-    # -- computing -----------------------------------------------------------------------------------------------
+    # -- calling -----------------------------------------------------------------------------------------------
     def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
         given: dict[str, Any] = {"inputs": inputs, "training": training, "mask": mask}
         before: list[Any] = []

@@ -13,7 +13,8 @@ from jaxkeras.layers._base.layer import Layer
 Shapes = Sequence[Sequence[int | None]]
 
 
-def _check_list(layer: Layer, shapes: Any, exactly: int | None = None) -> None:
+def check_input_list(layer: Layer, shapes: Any, exactly: int | None = None) -> None:
+    """Raise a ValueError unless `shapes` is a list of shapes (with `exactly` so many)."""
     is_list = isinstance(shapes, (list, tuple)) and bool(shapes) and all(isinstance(s, (list, tuple)) for s in shapes)
     if not is_list or (exactly is not None and len(shapes) != exactly):
         wanted = "one or more" if exactly is None else f"exactly {exactly}"
@@ -23,8 +24,8 @@ def _check_list(layer: Layer, shapes: Any, exactly: int | None = None) -> None:
         )
 
 
-class _Merge(Layer):
-    """A layer of a list of inputs; a subclass says how to combine them."""
+class Merge(Layer):
+    """A layer that combines a list of inputs by `merge`."""
 
     exactly: int | None = None
 
@@ -33,11 +34,13 @@ class _Merge(Layer):
         self.supports_masking = True
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
+        """Combine the inputs."""
         raise NotImplementedError
 
     def call(self, inputs: Sequence[jax.Array]) -> jax.Array:
         return self.merge(inputs)
 
 
-def _spread(mask: jax.Array, x: jax.Array) -> jax.Array:
+def broadcast_mask(mask: jax.Array, x: jax.Array) -> jax.Array:
+    """A mask without the last axis of x, broadcast to the shape of x."""
     return jnp.broadcast_to(mask[..., None], x.shape)

@@ -8,19 +8,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.layers.merging.base import Shapes, _check_list, _Merge, _spread
+from jaxkeras.layers.merging.base import Merge, Shapes, broadcast_mask, check_input_list
 from jaxkeras.registry import register
 
 
 @register("keras.layers")
-class Concatenate(_Merge):
-    """The inputs one after the other along an axis.
+class Concatenate(Merge):
+    """The concatenation of the inputs along an axis.
 
     Args:
-        axis: the axis; all other axes must agree.
+        axis: the axis; the sizes of all other axes must agree.
 
     Raises:
-        ValueError: for inputs of other shapes.
+        ValueError: if they do not.
 
     Example:
 
@@ -33,7 +33,7 @@ class Concatenate(_Merge):
         self.axis = axis
 
     def build(self, input_shape: Shapes) -> None:
-        _check_list(self, input_shape)
+        check_input_list(self, input_shape)
         rank = len(input_shape[0])
         fits = all(len(shape) == rank for shape in input_shape) and -rank <= self.axis < rank
         for axis, sizes in enumerate(zip(*input_shape)):
@@ -53,5 +53,5 @@ class Concatenate(_Merge):
         full = []
         for x, mask in zip(inputs, previous_mask):
             mask = jnp.ones(x.shape, bool) if mask is None else mask
-            full.append(_spread(mask, x) if mask.ndim < x.ndim else mask)
+            full.append(broadcast_mask(mask, x) if mask.ndim < x.ndim else mask)
         return jnp.any(jnp.concatenate(full, axis=self.axis), axis=-1)

@@ -8,21 +8,21 @@ from typing import Any
 import jax
 
 from jaxkeras.core.config import epsilon
-from jaxkeras.layers.merging.base import Shapes, _check_list, _Merge
-from jaxkeras.layers.normalization.unit_normalization import unit
+from jaxkeras.layers.merging.base import Merge, Shapes, check_input_list
+from jaxkeras.layers.normalization.unit_normalization import l2_normalize
 from jaxkeras.registry import register
 
 
 @register("keras.layers")
-class Dot(_Merge):
-    """The dot product of two inputs along an axis, each sample on its own.
+class Dot(Merge):
+    """The dot product of two inputs along an axis, for each sample.
 
     Args:
         axes: the axis of both inputs, or one for each; never the batch axis 0.
-        normalize: whether to scale both to Euclidean norm 1 along the axis first (cosine similarity).
+        normalize: whether to scale both to unit Euclidean norm along the axis first (cosine similarity).
 
     Output shape: the axes of the first input, then those of the second, without the batch axis and the one that is
-    summed over; `(batch, 1)` if none is left.
+    summed over; `(batch, 1)` if no axis is left.
 
     Example:
 
@@ -49,7 +49,7 @@ class Dot(_Merge):
         return first % len(shapes[0]), second % len(shapes[1])
 
     def build(self, input_shape: Shapes) -> None:
-        _check_list(self, input_shape, self.exactly)
+        check_input_list(self, input_shape, self.exactly)
         pair = self._pair(input_shape)
         sizes = [shape[axis] for shape, axis in zip(input_shape, pair)]
         if None not in sizes and sizes[0] != sizes[1]:
@@ -60,7 +60,7 @@ class Dot(_Merge):
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
         pair = self._pair([x.shape for x in inputs])
-        x, y = (unit(x, axis, epsilon()) if self.normalize else x for x, axis in zip(inputs, pair))
+        x, y = (l2_normalize(x, axis, epsilon()) if self.normalize else x for x, axis in zip(inputs, pair))
         product = jax.lax.dot_general(x, y, (((pair[0],), (pair[1],)), ((0,), (0,))))
         return product if product.ndim > 1 else product[:, None]
 

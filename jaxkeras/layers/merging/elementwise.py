@@ -10,15 +10,15 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core.masks import get_mask, set_mask
-from jaxkeras.layers.merging.base import Shapes, _check_list, _Merge, _spread
+from jaxkeras.layers.merging.base import Merge, Shapes, broadcast_mask, check_input_list
 from jaxkeras.registry import register
 
 
-class _Elementwise(_Merge):
-    """Inputs are broadcast to each other; those of lower rank get axes of size 1 after the batch."""
+class _Elementwise(Merge):
+    """Broadcasts the inputs; those of lower rank get axes of size 1 after the batch."""
 
     def build(self, input_shape: Shapes) -> None:
-        _check_list(self, input_shape, self.exactly)
+        check_input_list(self, input_shape, self.exactly)
         rank = max(len(shape) for shape in input_shape)
         aligned = [(*shape[:1], *(1,) * (rank - len(shape)), *shape[1:]) for shape in input_shape]
         for axis, sizes in enumerate(zip(*aligned)):
@@ -77,7 +77,8 @@ class Subtract(_Elementwise):
 
 @register("keras.layers")
 class Multiply(_Elementwise):
-    """The product of the inputs. A masked step of one input counts as 1; masked in all of them, it gives 0.
+    """The product of the inputs. A step that is masked in one input counts as 1 there; a step that is masked in all
+    inputs gives 0.
 
     Example:
 
@@ -86,7 +87,7 @@ class Multiply(_Elementwise):
     """
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
-        masks = [None if get_mask(x) is None else _spread(get_mask(x), x) for x in inputs]
+        masks = [None if get_mask(x) is None else broadcast_mask(get_mask(x), x) for x in inputs]
         factors = [x if mask is None else jnp.where(mask, x, 1) for x, mask in zip(inputs, masks)]
         product = functools.reduce(jnp.multiply, factors)
         if any(mask is None for mask in masks):
@@ -112,12 +113,12 @@ class Average(_Elementwise):
 
 
 class _Extreme(_Elementwise):
-    """Of inputs that are masked at a step, the other is taken there."""
+    """Where one input is masked, takes the other."""
 
     pick: Callable[[jax.Array, jax.Array], jax.Array]
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
-        masks = [None if get_mask(x) is None else _spread(get_mask(x), x) for x in inputs]
+        masks = [None if get_mask(x) is None else broadcast_mask(get_mask(x), x) for x in inputs]
         result, seen = inputs[0], masks[0]
         for x, mask in zip(inputs[1:], masks[1:]):
             x = x if mask is None else jnp.where(mask, x, result)
@@ -131,7 +132,7 @@ class _Extreme(_Elementwise):
 
 @register("keras.layers")
 class Maximum(_Extreme):
-    """The largest of the inputs, element by element.
+    """The elementwise maximum of the inputs.
 
     Example:
 
@@ -144,7 +145,7 @@ class Maximum(_Extreme):
 
 @register("keras.layers")
 class Minimum(_Extreme):
-    """The smallest of the inputs, element by element.
+    """The elementwise minimum of the inputs.
 
     Example:
 

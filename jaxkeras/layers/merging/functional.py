@@ -28,22 +28,22 @@ average, maximum, minimum = _functional(Average), _functional(Maximum), _functio
 
 
 def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
-    """The inputs one after the other along an axis.
+    """The concatenation of the inputs along an axis.
 
     Args:
         inputs: a list of tensors.
         axis: the axis.
-        **kwargs: of `Concatenate`.
+        **kwargs: further arguments of `Concatenate`.
     """
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
 def dot(inputs: Any, axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
-    """The dot product of two inputs along an axis, each sample on its own.
+    """The dot product of two inputs along an axis, for each sample.
 
     Args:
         inputs: a list of two tensors.
         axes: the axis of both inputs, or one for each.
-        **kwargs: of `Dot`.
+        **kwargs: further arguments of `Dot`.
     """
     return Dot(axes=axes, **kwargs)(inputs)

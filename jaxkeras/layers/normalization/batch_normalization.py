@@ -9,40 +9,40 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras import lowering
+from jaxkeras import constraints, initializers, lowering, regularizers
 from jaxkeras.core import config
-from jaxkeras.layers._base.arguments import known_size, weight_settings
+from jaxkeras.layers._base.arguments import known_size
 from jaxkeras.layers._base.input_spec import InputSpec
-from jaxkeras.layers.normalization.base import _Affine
+from jaxkeras.layers.normalization.base import Affine
 from jaxkeras.registry import register
 
 
 @register("keras.layers")
-class BatchNormalization(_Affine):
+class BatchNormalization(Affine):
     """`gamma * (x - mean) / sqrt(variance + epsilon) + beta` (Ioffe and Szegedy, 2015).
 
-    While training, mean and variance are those of the batch, and the moving ones approach them; otherwise they are
-    the moving ones. A batch that is spread over devices is one batch: its statistics are always over all of it. With
-    `trainable = False` the layer uses the moving statistics and leaves them alone, also while training.
+    In training, mean and variance are those of the batch, and the moving averages are updated with them; otherwise
+    the moving averages are used. A batch that is sharded over devices is one batch, with one mean and variance. With
+    `trainable = False` the layer uses the moving averages and does not update them, in training too.
 
     Args:
-        axis: the axis that keeps its own statistics, usually the channels.
-        momentum: share of the old moving statistics in the new.
+        axis: the axis with separate statistics for each index, usually the channels.
+        momentum: weight of the old value in an update of the moving averages.
         epsilon: added to the variance.
         center, scale: whether there is a learned offset (beta) and scale (gamma).
-        beta_initializer, gamma_initializer: how they start.
-        moving_mean_initializer, moving_variance_initializer: how the moving statistics start.
+        beta_initializer, gamma_initializer: their initializers.
+        moving_mean_initializer, moving_variance_initializer: initializers of the moving statistics.
         beta_regularizer, gamma_regularizer: penalties added to the loss.
         beta_constraint, gamma_constraint: applied after each update.
-        renorm: batch renormalization (Ioffe, 2017): correct the batch's statistics towards moving ones.
-        renorm_clipping: `{"rmin", "rmax", "dmax"}`, limits of the correction; absent ones do not limit.
-        renorm_momentum: momentum of the moving statistics of the correction.
-        synchronized: accepted for compatibility; statistics are over the whole batch either way.
+        renorm: whether to use batch renormalization (Ioffe, 2017), which corrects batch statistics by moving averages.
+        renorm_clipping: `{"rmin", "rmax", "dmax"}`, limits of the correction; a missing key sets no limit.
+        renorm_momentum: momentum of the moving averages of the correction.
+        synchronized: accepted for compatibility; statistics are always those of the whole batch.
 
     Call arguments:
         inputs: any float array.
-        training: whether to use the batch's statistics, and move the moving ones.
-        mask: `inputs.shape[:-1]`; places where it is false do not count.
+        training: whether to use the statistics of the batch and update the moving averages.
+        mask: `inputs.shape[:-1]`; positions where it is False are ignored.
 
     Example:
 
@@ -74,12 +74,14 @@ class BatchNormalization(_Affine):
         super().__init__(**kwargs)
         self.axis, self.momentum, self.epsilon = int(axis), float(momentum), float(epsilon)
         self.center, self.scale, self.synchronized = center, scale, synchronized
-        weight_settings(
-            self, beta_initializer=beta_initializer, gamma_initializer=gamma_initializer,
-            moving_mean_initializer=moving_mean_initializer, moving_variance_initializer=moving_variance_initializer,
-            beta_regularizer=beta_regularizer, gamma_regularizer=gamma_regularizer,
-            beta_constraint=beta_constraint, gamma_constraint=gamma_constraint,
-        )  # fmt: skip
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
         self.renorm, self.renorm_momentum = renorm, renorm_momentum
         self.renorm_clipping = renorm_clipping
         if renorm:
@@ -111,7 +113,7 @@ class BatchNormalization(_Affine):
                 f"The mask of BatchNormalization '{self.name}' must have one axis less than its input; got shapes "
                 f"{mask.shape} and {inputs.shape}."
             )
-        # 16-bit floats overflow in squares, so everything is computed in at least 32 bits.
+        # Squares overflow in 16-bit floats, so compute in at least 32 bits.
         x = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
         kept = self.axis % x.ndim
         gamma, beta = self.gamma, self.beta
@@ -124,8 +126,8 @@ class BatchNormalization(_Affine):
                 gamma = r if gamma is None else r * gamma
                 self._renorm_update(mean, variance)
             else:
-                _approach(self.moving_mean, mean, self.momentum)
-                _approach(self.moving_variance, variance, self.momentum)
+                _update_average(self.moving_mean, mean, self.momentum)
+                _update_average(self.moving_variance, variance, self.momentum)
         else:
             mean, variance = self.moving_mean.value.astype(x.dtype), self.moving_variance.value.astype(x.dtype)
         inverse = jax.lax.rsqrt(variance + self.epsilon)
@@ -138,7 +140,7 @@ class BatchNormalization(_Affine):
         return y.astype(self.compute_dtype)
 
     def _correction(self, mean: jax.Array, variance: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Scale and offset that lead from the batch's statistics to the moving ones, as constants."""
+        """Scale r and offset d that map batch statistics to moving averages, without gradient."""
         old = jnp.maximum(self.renorm_stddev.value, math.sqrt(self.epsilon))
         r = jnp.sqrt(variance + self.epsilon) / old
         d = (mean - self.renorm_mean.value) / old
@@ -150,10 +152,10 @@ class BatchNormalization(_Affine):
 
     def _renorm_update(self, mean: jax.Array, variance: jax.Array) -> None:
         stddev = jnp.sqrt(variance + self.epsilon)
-        _approach(self.renorm_mean, mean, self.renorm_momentum)
-        _approach(self.renorm_stddev, stddev, self.renorm_momentum)
-        _approach(self.moving_mean, mean, self.momentum)
-        _approach(self.moving_stddev, stddev, self.momentum)
+        _update_average(self.renorm_mean, mean, self.renorm_momentum)
+        _update_average(self.renorm_stddev, stddev, self.renorm_momentum)
+        _update_average(self.moving_mean, mean, self.momentum)
+        _update_average(self.moving_stddev, stddev, self.momentum)
         self.moving_variance.assign(jnp.maximum(jnp.square(self.moving_stddev.value) - self.epsilon, 0))
 
 
@@ -170,6 +172,6 @@ def _add(a: Any, b: Any) -> Any:
     return a if b is None else a + b
 
 
-def _approach(variable: Any, value: jax.Array, momentum: float) -> None:
-    """Move an average towards a new value."""
+def _update_average(variable: Any, value: jax.Array, momentum: float) -> None:
+    """Update an exponential moving average."""
     variable.assign(variable.value * momentum + value * (1.0 - momentum))

@@ -7,23 +7,24 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras import lowering
-from jaxkeras.layers._base.arguments import known_size, weight_settings
+from jaxkeras import constraints, initializers, lowering, regularizers
+from jaxkeras.layers._base.arguments import known_size
 from jaxkeras.layers._base.input_spec import InputSpec
-from jaxkeras.layers.normalization.base import _Affine
+from jaxkeras.layers.normalization.base import Affine
 from jaxkeras.registry import register
 
 
 @register("keras.layers")
-class GroupNormalization(_Affine):
+class GroupNormalization(Affine):
     """`gamma * (x - mean) / sqrt(variance + epsilon) + beta` over groups of channels (Wu and He, 2018).
 
     Args:
-        groups: into how many groups the channels are split; -1 makes each channel a group (instance normalization).
-        axis: the channels.
+        groups: number of groups that the channels are split into; -1 for one group per channel (instance
+            normalization).
+        axis: the axis of the channels.
         epsilon: added to the variance.
         center, scale: whether there is a learned offset (beta) and scale (gamma).
-        beta_initializer, gamma_initializer: how they start.
+        beta_initializer, gamma_initializer: their initializers.
         beta_regularizer, gamma_regularizer: penalties added to the loss.
         beta_constraint, gamma_constraint: applied after each update.
 
@@ -52,11 +53,12 @@ class GroupNormalization(_Affine):
         if not isinstance(groups, int) or (groups <= 0 and groups != -1):
             raise ValueError(f"`groups` of GroupNormalization must be a positive integer, or -1; got {groups!r}.")
         self.groups, self.axis, self.epsilon, self.center, self.scale = groups, axis, epsilon, center, scale
-        weight_settings(
-            self, beta_initializer=beta_initializer, gamma_initializer=gamma_initializer,
-            beta_regularizer=beta_regularizer, gamma_regularizer=gamma_regularizer,
-            beta_constraint=beta_constraint, gamma_constraint=gamma_constraint,
-        )  # fmt: skip
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
         self.supports_masking = True
         self.autocast = False
 

@@ -8,21 +8,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras import lowering
-from jaxkeras.layers._base.arguments import known_size, weight_settings
-from jaxkeras.layers.normalization.base import _Affine, _axes_of
+from jaxkeras import constraints, initializers, lowering, regularizers
+from jaxkeras.layers._base.arguments import known_size
+from jaxkeras.layers.normalization.base import Affine, standardize_axis
 from jaxkeras.registry import register
 
 
 @register("keras.layers")
-class LayerNormalization(_Affine):
-    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, each sample on its own (Ba et al., 2016).
+class LayerNormalization(Affine):
+    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, for each sample (Ba et al., 2016).
 
     Args:
-        axis: the axis, or axes, that are normalised together.
+        axis: the axis, or the axes that are normalized together.
         epsilon: added to the variance.
         center, scale: whether there is a learned offset (beta) and scale (gamma).
-        beta_initializer, gamma_initializer: how they start.
+        beta_initializer, gamma_initializer: their initializers.
         beta_regularizer, gamma_regularizer: penalties added to the loss.
         beta_constraint, gamma_constraint: applied after each update.
 
@@ -46,15 +46,16 @@ class LayerNormalization(_Affine):
         gamma_constraint: Any = None,
         **kwargs: Any,
     ):
-        # An option of earlier versions of Keras, still in saved files: no mean, no offset.
+        # An option of earlier versions of Keras, still found in files: no offset, and no mean is subtracted.
         self.rms_scaling = kwargs.pop("rms_scaling", False)
         super().__init__(**kwargs)
-        self.axis, self.epsilon, self.center, self.scale = _axes_of(self, axis), epsilon, center, scale
-        weight_settings(
-            self, beta_initializer=beta_initializer, gamma_initializer=gamma_initializer,
-            beta_regularizer=beta_regularizer, gamma_regularizer=gamma_regularizer,
-            beta_constraint=beta_constraint, gamma_constraint=gamma_constraint,
-        )  # fmt: skip
+        self.axis, self.epsilon, self.center, self.scale = standardize_axis(self, axis), epsilon, center, scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
         self.supports_masking = True
         self.autocast = False
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxkeras.layers._base.arguments import known_size
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.layers.normalization.base import _axes_of
+from jaxkeras.layers.normalization.base import standardize_axis
 from jaxkeras.registry import register
 
 
@@ -19,7 +19,7 @@ class RMSNormalization(Layer):
     """`scale * x / sqrt(mean(x**2) + epsilon)` (Zhang and Sennrich, 2019).
 
     Args:
-        axis: the axis, or axes, that are normalised together.
+        axis: the axis, or the axes that are normalized together.
         epsilon: added to the mean square.
 
     Example:
@@ -30,7 +30,7 @@ class RMSNormalization(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis, self.epsilon = _axes_of(self, axis), epsilon
+        self.axis, self.epsilon = standardize_axis(self, axis), epsilon
 
     def build(self, input_shape: Any) -> None:
         axes = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.initializers import TruncatedNormal
+from jaxkeras.layers._base.arguments import positive_int
 from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers.core.wrapper import Wrapper
-from jaxkeras.layers.normalization.unit_normalization import unit
+from jaxkeras.layers.normalization.unit_normalization import l2_normalize
 from jaxkeras.registry import register
 
 
@@ -19,17 +20,17 @@ from jaxkeras.registry import register
 class SpectralNormalization(Wrapper):
     """Divides the kernel of a layer by its largest singular value while training (Miyato et al., 2018).
 
-    The value is estimated by power iteration, from a vector that is kept between calls. A call with `training=True`
-    normalizes the kernel in place. A compiled training step normalizes it for that step, differentiably, and leaves
-    the kernel itself to the optimizer, as Keras on JAX does; with `training=False` the kernel is used as it is. So call
-    the layer once with `training=True` before you use a trained model for inference.
+    The singular value is estimated by power iteration, starting from a vector that is kept between calls. A call with
+    `training=True` normalizes the kernel in place. As in Keras on JAX, a compiled training step normalizes it for that
+    step only, differentiably, and the optimizer updates the kernel itself; with `training=False` the kernel is used
+    unchanged. So call the layer once with `training=True` before using a trained model for inference.
 
     Args:
         layer: a layer with a `kernel` or with `embeddings`.
-        power_iterations: iterations in each call.
+        power_iterations: number of iterations per call.
 
     Raises:
-        ValueError: for a layer without either, or fewer than one iteration.
+        ValueError: for a layer with neither, or `power_iterations` below 1.
 
     Example:
 
@@ -40,9 +41,7 @@ class SpectralNormalization(Wrapper):
 
     def __init__(self, layer: Layer, power_iterations: int = 1, **kwargs: Any):
         super().__init__(layer, **kwargs)
-        if power_iterations <= 0:
-            raise ValueError(f"`power_iterations` of SpectralNormalization must be positive; got {power_iterations!r}.")
-        self.power_iterations = power_iterations
+        self.power_iterations = positive_int(power_iterations, "power_iterations", self)
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
@@ -50,7 +49,7 @@ class SpectralNormalization(Wrapper):
         name = next((name for name in ("kernel", "embeddings") if hasattr(self.layer, name)), None)
         if name is None:
             raise ValueError(
-                f"SpectralNormalization goes around a layer with a `kernel` or `embeddings`; "
+                f"SpectralNormalization wraps a layer with a `kernel` or `embeddings`; "
                 f"{type(self.layer).__name__} has neither."
             )
         self.kernel = getattr(self.layer, name)
@@ -68,11 +67,11 @@ class SpectralNormalization(Wrapper):
         kernel, u = self.kernel.value, self.vector_u.value
         matrix = kernel.reshape(-1, kernel.shape[-1])
         for _ in range(self.power_iterations):
-            v = unit(u @ matrix.T)
-            u = unit(v @ matrix)
+            v = l2_normalize(u @ matrix.T)
+            u = l2_normalize(v @ matrix)
         u, v = jax.lax.stop_gradient((u, v))
         sigma = (v @ matrix @ u.T).reshape(())
-        # A kernel of zeros has no direction to normalize.
+        # A kernel of zeros has no singular vectors.
         zero = jnp.all(kernel == 0)
         self.vector_u.assign(jnp.where(zero, self.vector_u.value, u))
         self.kernel.assign(kernel / jnp.where(zero, jnp.ones_like(sigma), sigma))

@@ -9,16 +9,16 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.layers.normalization.base import _axes_of
+from jaxkeras.layers.normalization.base import standardize_axis
 from jaxkeras.registry import register
 
 
 @register("keras.layers")
 class UnitNormalization(Layer):
-    """`x / |x|`: each sample gets Euclidean norm 1 along an axis, or several together.
+    """`x / |x|`: scales to unit Euclidean norm along an axis, or several together.
 
     Args:
-        axis: the axis, or axes.
+        axis: the axis, or the axes that are normalized together.
 
     Example:
 
@@ -28,15 +28,15 @@ class UnitNormalization(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis = _axes_of(self, axis)
+        self.axis = standardize_axis(self, axis)
         self.supports_masking = True
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        return unit(inputs, tuple(self.axis) if isinstance(self.axis, list) else self.axis)
+        return l2_normalize(inputs, tuple(self.axis) if isinstance(self.axis, list) else self.axis)
 
 
-def unit(x: jax.Array, axis: int | Sequence[int] | None = None, epsilon: float = 1e-12) -> jax.Array:
-    """Vectors divided by their Euclidean norm, or by `epsilon` where that is larger."""
+def l2_normalize(x: jax.Array, axis: int | Sequence[int] | None = None, epsilon: float = 1e-12) -> jax.Array:
+    """Vectors divided by their Euclidean norm, or by `epsilon` if that is larger."""
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     square = jnp.sum(jnp.square(wide), axis, keepdims=True)
     return (wide * jax.lax.rsqrt(jnp.maximum(square, epsilon**2))).astype(x.dtype)

@@ -15,29 +15,29 @@ from jaxkeras.registry import register
 
 
 def _ranges(size: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each of `count` outputs the places it covers, `(count, widest)`, the last repeated; and how many."""
+    """The input positions of each output, `(count, widest)`, padded by repeating the last; and their number."""
     start = np.arange(count) * size // count
     end = -(-(np.arange(count) + 1) * size // count)
-    places = np.minimum(start[:, None] + np.arange(max(end - start)), end[:, None] - 1)
-    return places, end - start
+    positions = np.minimum(start[:, None] + np.arange(max(end - start)), end[:, None] - 1)
+    return positions, end - start
 
 
 def _adaptive_max(x: jax.Array, axis: int, count: int) -> jax.Array:
-    places, _ = _ranges(x.shape[axis], count)
-    return jnp.max(jnp.take(x, places, axis), axis + 1)
+    positions, _ = _ranges(x.shape[axis], count)
+    return jnp.max(jnp.take(x, positions, axis), axis + 1)
 
 
 def _adaptive_mean(x: jax.Array, axis: int, count: int) -> jax.Array:
-    x = x.astype(jnp.result_type(x, float))  # the mean of integers
-    places, counts = _ranges(x.shape[axis], count)
-    weights = (np.arange(places.shape[1]) < counts[:, None]) / counts[:, None]
-    parts = jnp.take(x, places, axis)
+    x = x.astype(jnp.result_type(x, float))  # the mean of integers is a float
+    positions, counts = _ranges(x.shape[axis], count)
+    weights = (np.arange(positions.shape[1]) < counts[:, None]) / counts[:, None]
+    parts = jnp.take(x, positions, axis)
     shape = (*(1,) * axis, *weights.shape, *(1,) * (x.ndim - axis - 1))
     return jnp.sum(parts * jnp.asarray(weights, x.dtype).reshape(shape), axis + 1)
 
 
 class _AdaptivePooling(Spatial):
-    """Pooling to a given size: output i of n covers places `floor(i * size / n)` to `ceil((i + 1) * size / n)`."""
+    """Pooling to a given size: output i of n covers positions `floor(i * size / n)` to `ceil((i + 1) * size / n)`."""
 
     pool: Callable[[jax.Array, int, int], jax.Array]
 
@@ -61,10 +61,10 @@ class _AdaptiveAveragePooling(_AdaptivePooling):
 
 @register("keras.layers")
 class AdaptiveAveragePooling1D(_AdaptiveAveragePooling):
-    """The mean of each part of a sequence, which is split into a given number of equal parts.
+    """The mean of each of `output_size` equal parts of a sequence.
 
     Args:
-        output_size: how many parts: an integer.
+        output_size: number of parts: an integer.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
 
     Example:
@@ -78,10 +78,10 @@ class AdaptiveAveragePooling1D(_AdaptiveAveragePooling):
 
 @register("keras.layers")
 class AdaptiveAveragePooling2D(_AdaptiveAveragePooling):
-    """The mean of each part of an image, which is split into a given number of equal parts.
+    """The mean of each of `output_size` equal parts of an image.
 
     Args:
-        output_size: how many parts: an integer, or one for each of height and width.
+        output_size: number of parts: an integer, or one for each of height and width.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
 
     Example:
@@ -95,10 +95,10 @@ class AdaptiveAveragePooling2D(_AdaptiveAveragePooling):
 
 @register("keras.layers")
 class AdaptiveAveragePooling3D(_AdaptiveAveragePooling):
-    """The mean of each part of a volume, which is split into a given number of equal parts.
+    """The mean of each of `output_size` equal parts of a volume.
 
     Args:
-        output_size: how many parts: an integer, or one for each of depth, height and width.
+        output_size: number of parts: an integer, or one for each of depth, height and width.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
 
     Example:
@@ -112,10 +112,10 @@ class AdaptiveAveragePooling3D(_AdaptiveAveragePooling):
 
 @register("keras.layers")
 class AdaptiveMaxPooling1D(_AdaptiveMaxPooling):
-    """The largest value of each part of a sequence, which is split into a given number of equal parts.
+    """The largest value of each of `output_size` equal parts of a sequence.
 
     Args:
-        output_size: how many parts: an integer.
+        output_size: number of parts: an integer.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
 
     Example:
@@ -129,10 +129,10 @@ class AdaptiveMaxPooling1D(_AdaptiveMaxPooling):
 
 @register("keras.layers")
 class AdaptiveMaxPooling2D(_AdaptiveMaxPooling):
-    """The largest value of each part of an image, which is split into a given number of equal parts.
+    """The largest value of each of `output_size` equal parts of an image.
 
     Args:
-        output_size: how many parts: an integer, or one for each of height and width.
+        output_size: number of parts: an integer, or one for each of height and width.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
 
     Example:
@@ -146,10 +146,10 @@ class AdaptiveMaxPooling2D(_AdaptiveMaxPooling):
 
 @register("keras.layers")
 class AdaptiveMaxPooling3D(_AdaptiveMaxPooling):
-    """The largest value of each part of a volume, which is split into a given number of equal parts.
+    """The largest value of each of `output_size` equal parts of a volume.
 
     Args:
-        output_size: how many parts: an integer, or one for each of depth, height and width.
+        output_size: number of parts: an integer, or one for each of depth, height and width.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
 
     Example:

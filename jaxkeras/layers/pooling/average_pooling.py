@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from jaxkeras import lowering
-from jaxkeras.layers.pooling.base import _Pooling
+from jaxkeras.layers.pooling.base import Pooling
 from jaxkeras.registry import register
 
 
-class _AveragePooling(_Pooling):
+class _AveragePooling(Pooling):
     pool = staticmethod(lowering.average_pool)
 
 
 @register("keras.layers")
 class AveragePooling1D(_AveragePooling):
-    """The mean of each window of a sequence; with `"same"` padding, of the real steps in it.
+    """The mean of each window of a sequence; padding does not count.
 
     Args: as in `MaxPooling1D`.
 
@@ -28,7 +28,7 @@ class AveragePooling1D(_AveragePooling):
 
 @register("keras.layers")
 class AveragePooling2D(_AveragePooling):
-    """The mean of each window of an image; with `"same"` padding, of the real places in it.
+    """The mean of each window of an image; padding does not count.
 
     Args: as in `MaxPooling2D`.
 
@@ -43,7 +43,7 @@ class AveragePooling2D(_AveragePooling):
 
 @register("keras.layers")
 class AveragePooling3D(_AveragePooling):
-    """The mean of each window of a volume; with `"same"` padding, of the real places in it.
+    """The mean of each window of a volume; padding does not count.
 
     Args: as in `MaxPooling3D`.
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import jax
 
-from jaxkeras.layers._base.arguments import tuple_of
+from jaxkeras.layers._base.arguments import standardize_padding, tuple_of
 from jaxkeras.layers._base.spatial import Spatial
 
 
-class _Pooling(Spatial):
+class Pooling(Spatial):
+    """A layer that reduces each window by `pool`."""
+
     pool: Callable[..., jax.Array]
 
     def __init__(
@@ -26,9 +28,7 @@ class _Pooling(Spatial):
         super().__init__(data_format, name=name, **kwargs)
         self.pool_size = tuple_of(pool_size, self.rank, "pool_size")
         self.strides = self.pool_size if strides is None else tuple_of(strides, self.rank, "strides")
-        self.padding = padding.lower() if isinstance(padding, str) else padding
-        if self.padding not in ("valid", "same"):
-            raise ValueError(f"`padding` of {type(self).__name__} must be 'valid' or 'same'; got {padding!r}.")
+        self.padding = standardize_padding(padding, self)
 
     def build(self, input_shape: Any) -> None:
         sizes = [input_shape[axis] for axis in self.spatial_axes]

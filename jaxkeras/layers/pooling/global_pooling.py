@@ -13,6 +13,8 @@ from jaxkeras.registry import register
 
 
 class _GlobalPooling(Spatial):
+    """A layer that reduces all spatial axes by `reduce`."""
+
     reduce: Callable[..., jax.Array]
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
@@ -37,7 +39,7 @@ class GlobalMaxPooling1D(_GlobalMaxPooling):
 
     Args:
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
-        keepdims: whether the reduced axes stay, with size 1.
+        keepdims: whether to keep the reduced axes with size 1.
 
     Input shape: `(batch, steps, channels)`. Output shape: `(batch, channels)`.
 
@@ -86,11 +88,11 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
 
     Args:
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
-        keepdims: whether the reduced axes stay, with size 1.
+        keepdims: whether to keep the reduced axes with size 1.
 
     Call arguments:
         inputs: `(batch, steps, channels)`.
-        mask: `(batch, steps)`, false where a step does not count.
+        mask: `(batch, steps)`, False where a step is ignored.
 
     Example:
 

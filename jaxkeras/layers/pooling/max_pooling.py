@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from jaxkeras import lowering
-from jaxkeras.layers._base.arguments import respell
-from jaxkeras.layers.pooling.base import _Pooling
+from jaxkeras.layers._base.arguments import with_signature
+from jaxkeras.layers.pooling.base import Pooling
 from jaxkeras.registry import register
 
 
-class _MaxPooling(_Pooling):
+class _MaxPooling(Pooling):
     pool = staticmethod(lowering.max_pool)
 
 
 @register("keras.layers")
-@respell(pool_size=2)
+@with_signature(pool_size=2)
 class MaxPooling1D(_MaxPooling):
     """The largest value in each window of a sequence.
 
     Args:
         pool_size: size of the window.
-        strides: step of the window; None takes `pool_size`.
-        padding: `"valid"` (only whole windows) or `"same"` (the output has `ceil(steps / strides)` steps).
+        strides: step of the window; defaults to `pool_size`.
+        padding: `"valid"` (no padding) or `"same"` (the output has `ceil(steps / strides)` steps).
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
 
     Input shape: `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
@@ -35,11 +35,11 @@ class MaxPooling1D(_MaxPooling):
 
 
 @register("keras.layers")
-@respell(pool_size=(2, 2))
+@with_signature(pool_size=(2, 2))
 class MaxPooling2D(_MaxPooling):
     """The largest value in each window of an image.
 
-    Args: as in `MaxPooling1D`, with one number, or two, for size and strides.
+    Args: as in `MaxPooling1D`, with one integer or two for size and strides.
 
     Input shape: `(batch, height, width, channels)`, or channels second for `"channels_first"`.
 
@@ -53,11 +53,11 @@ class MaxPooling2D(_MaxPooling):
 
 
 @register("keras.layers")
-@respell(pool_size=(2, 2, 2))
+@with_signature(pool_size=(2, 2, 2))
 class MaxPooling3D(_MaxPooling):
     """The largest value in each window of a volume.
 
-    Args: as in `MaxPooling1D`, with one number, or three, for size and strides.
+    Args: as in `MaxPooling1D`, with one integer or three for size and strides.
 
     Input shape: `(batch, depth, height, width, channels)`, or channels second for `"channels_first"`.
 

@@ -1,1 +1,1 @@
-"""Layers that turn raw data into numbers."""
+"""Preprocessing layers: text, categories, audio and images, normalization and rescaling."""

@@ -1,4 +1,4 @@
-"""What preprocessing layers share on the host: data in batches, strings as arrays, counts of categories."""
+"""The base class of layers that compute on the host, and conversions of data for `adapt`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class HostLayer(Layer):
     """A layer that computes on the host, in Python and NumPy: it takes strings, lists and arrays, and returns arrays.
 
     Attributes:
-        host_only: what runs models reads it and calls the layer before the compiled part.
+        host_only: models call such a layer on the host, before the compiled part.
     """
 
     host_only = True
@@ -24,16 +24,17 @@ class HostLayer(Layer):
     _allow_non_tensor_positional_args = True
 
     def build(self, input_shape: Any = None) -> None:
-        """There are no weights to make."""
+        """There are no weights."""
 
     def compute_output_spec(self, inputs: Any, *args: Any, **kwargs: Any) -> KerasTensor:
-        """The output as a KerasTensor, from the shape alone: there is nothing that JAX could trace."""
+        """The output as a KerasTensor, inferred from the shape, since JAX cannot trace the call."""
         return KerasTensor(self.output_shape_of(tuple(inputs.shape)), self.output_dtype)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         return self.output_shape_of(tuple(input_shape))
 
     def output_shape_of(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The shape of the output for an input of this shape."""
         raise NotImplementedError
 
     output_dtype = "int32"
@@ -41,7 +42,7 @@ class HostLayer(Layer):
 
 def as_array(x: Any) -> np.ndarray:
     """Anything array-like (NumPy, JAX, TensorFlow, torch, pandas, lists) as a NumPy array on the host."""
-    if hasattr(x, "detach"):  # torch keeps gradients, and perhaps another device
+    if hasattr(x, "detach"):  # a torch tensor, which may require gradients or be on another device
         x = x.detach().cpu()
     return np.asarray(x)
 
@@ -60,16 +61,16 @@ def as_strings(x: Any, encoding: str = "utf-8") -> np.ndarray:
 
 
 def is_whole(data: Any) -> bool:
-    """Whether data is one array (or list), rather than something that yields batches."""
+    """Whether data is one array (or list), rather than a stream of batches."""
     return isinstance(data, (list, tuple, str, bytes)) or (hasattr(data, "shape") and hasattr(data, "dtype"))
 
 
 def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
-    """The inputs of every batch of a stream: of (x, y) pairs the x.
+    """The inputs of each batch of a stream; for tuples (x, y), x.
 
     Args:
         data: a generator, a `tf.data.Dataset`, a DataLoader or a `PyDataset`.
-        steps: how many batches to take; all by default.
+        steps: number of batches to take; defaults to all.
     """
     if hasattr(data, "num_batches"):
         stream: Iterable[Any] = (data[i] for i in range(data.num_batches))
@@ -77,22 +78,3 @@ def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
         stream = iter(data)
     for batch in itertools.islice(stream, steps):
         yield batch[0] if isinstance(batch, tuple) else batch
-
-
-def count_rows(indices: np.ndarray, rows: np.ndarray, shape: tuple[int, int], binary: bool = False) -> np.ndarray:
-    """How often every index occurs in every row.
-
-    Args:
-        indices: flat, those outside of `[0, depth)` are left out.
-        rows: the row of each.
-        shape: `(rows, depth)`.
-        binary: whether to say only if it occurs.
-
-    Returns:
-        float32 of `shape`.
-    """
-    depth = shape[1]
-    inside = (indices >= 0) & (indices < depth)
-    flat = rows[inside] * depth + indices[inside]
-    counts = np.bincount(flat, minlength=shape[0] * depth).reshape(shape)
-    return (counts > 0 if binary else counts).astype(np.float32)

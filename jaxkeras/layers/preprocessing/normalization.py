@@ -1,4 +1,4 @@
-"""Normalization by the mean and variance of a data set."""
+"""Normalization by the mean and variance of a dataset."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from jaxkeras.layers.preprocessing.host_layer import as_array, batches
 
 @registry.register("keras.layers")
 class Normalization(Layer):
-    """`(inputs - mean) / sqrt(variance)`, with statistics that are given or learnt from data by `adapt`.
+    """`(inputs - mean) / sqrt(variance)`, with mean and variance given or computed by `adapt`.
 
     Args:
-        axis: axes that have statistics of their own, usually that of the features; None for one mean and variance of
-            everything.
-        mean, variance: numbers or arrays that broadcast to the axes; give both or none.
-        invert: whether to undo a normalization instead.
+        axis: axes with a separate mean and variance for each index, usually that of the features; None for a single
+            mean and variance.
+        mean, variance: numbers or arrays that broadcast to these axes; give both or neither.
+        invert: whether to compute `inputs * sqrt(variance) + mean` instead.
 
     Example:
 
@@ -65,7 +65,7 @@ class Normalization(Layer):
         if self.input_mean is None:
             self.adapt_mean = self.add_weight(shape, "zeros", name="mean", trainable=False)
             self.adapt_variance = self.add_weight(shape, "ones", name="variance", trainable=False)
-            # Keras writes it to files, and nobody reads it.
+            # Unused; Keras's files contain it.
             self.count = self.add_weight((), "zeros", dtype="int32", name="count", trainable=False)
 
     def _statistic(self, given: Any, adapted: Any) -> jax.Array:
@@ -79,12 +79,12 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> jax.Array | None:
-        """The mean, in the shape that broadcasts with inputs; None until it is built."""
+        """The mean, in a shape that broadcasts with the inputs; None until the layer is built."""
         return self._statistic(self.input_mean, getattr(self, "adapt_mean", None)) if self.built else None
 
     @property
     def variance(self) -> jax.Array | None:
-        """The variance, likewise."""
+        """The variance, in a shape that broadcasts with the inputs; None until the layer is built."""
         return self._statistic(self.input_variance, getattr(self, "adapt_variance", None)) if self.built else None
 
     def call(self, inputs: jax.Array) -> jax.Array:
@@ -94,14 +94,14 @@ class Normalization(Layer):
         return mean + inputs * deviation if self.invert else (inputs - mean) / deviation
 
     def adapt(self, data: Any) -> None:
-        """Learn mean and variance.
+        """Compute mean and variance of data.
 
         Args:
-            data: an array, or something that yields batches: a list or generator of arrays, a `tf.data.Dataset`, a
-                DataLoader, a `PyDataset`.
+            data: an array, or a stream of batches: a list or generator of arrays, a `tf.data.Dataset`, a DataLoader or
+                a `PyDataset`.
 
         Raises:
-            ValueError: if there is no data, batches disagree, or the statistics were given to the constructor.
+            ValueError: if there is no data, batches have different shapes, or the constructor was given a mean.
         """
         if self.input_mean is not None:
             raise ValueError(f"Layer '{self.name}' was given its mean and variance when it was made; it cannot adapt.")
@@ -117,7 +117,7 @@ class Normalization(Layer):
             reduced = tuple(axis for axis in range(batch.ndim) if axis not in self._kept)
             number = math.prod(batch.shape[axis] for axis in reduced)
             batch_mean, batch_variance = batch.mean(reduced), batch.var(reduced)
-            # Chan, Golub and LeVeque (1979): how to merge the moments of two parts.
+            # Merges the moments of two parts (Chan, Golub and LeVeque, 1979).
             count += number
             share = number / max(count, 1)
             step = batch_mean - mean
@@ -138,9 +138,9 @@ def _keeps_first(axes: Sequence[int], rank: int) -> bool:
 
 
 def _blocks(data: Any, axes: Sequence[int], size: int = 1 << 22) -> Iterator[np.ndarray]:
-    """Data as float64 arrays, of about `size` numbers where the first axis can be cut.
+    """Data as float64 arrays, of about `size` numbers each if the first axis can be split.
 
-    An array is all the data, and so is a list of numbers; everything else yields batches.
+    An array or a list of numbers is all the data; anything else is a stream of batches.
     """
     if isinstance(data, (list, tuple)) and not all(hasattr(item, "shape") or isinstance(item, tuple) for item in data):
         data = np.asarray(data)

@@ -1,4 +1,4 @@
-"""A recurrent layer run forward and backward."""
+"""A recurrent layer run in both directions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxkeras import registry
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.layers.core.wrapper import _check_layer
+from jaxkeras.layers.core.wrapper import check_is_layer
 
 _MERGE = {
     "concat": lambda a, b: jnp.concatenate([a, b], axis=-1),
@@ -22,30 +22,30 @@ _MERGE = {
 
 
 def _copy(layer: Layer, **changes: Any) -> Layer:
-    """A new layer of the same configuration; classes of the user's own need not be registered for it."""
+    """A new layer with the same configuration. Custom classes need not be registered."""
     with registry.CustomObjectScope({type(part).__name__: type(part) for part in layer._flatten_layers()}):
         return type(layer).from_config({**layer.get_config(), **changes})
 
 
-def _zero_masked_outputs(layer: Any) -> None:
-    """Repeating the last output would put one direction's summary where the other has not begun."""
+def _zero_outputs_at_masks(layer: Any) -> None:
+    """Return zeros at masked steps: repeated outputs of one direction would be merged with steps of the other."""
     if hasattr(layer, "zero_output_for_mask"):
         layer.zero_output_for_mask = layer.return_sequences
 
 
 @registry.register("keras.layers")
 class Bidirectional(Layer):
-    """Runs a recurrent layer forwards, a copy of it backwards, and merges the two outputs (Schuster, Paliwal, 1997).
+    """Runs a recurrent layer forward, a copy of it backward, and merges the outputs (Schuster and Paliwal, 1997).
 
     Args:
         layer: a recurrent layer: `RNN`, `LSTM`, `GRU`, or any layer with attributes `go_backwards`,
-            `return_sequences`, `return_state` and `stateful`. It is copied, not used itself.
+            `return_sequences`, `return_state` and `stateful`. It is copied.
         merge_mode: "concat", "sum", "mul", "ave", or None for a tuple of both outputs.
-        weights: arrays to start from: those of the forward layer, then those of the backward layer.
-        backward_layer: another layer for the way back, with the opposite `go_backwards`.
+        weights: initial weights: those of the forward layer, then those of the backward layer.
+        backward_layer: the layer to run backward, with the opposite `go_backwards`; defaults to a copy of `layer`.
 
-    Call arguments are those of `RNN`; `initial_state` lists the forward states, then the backward ones, and so do the
-    states that come with `return_state`.
+    Call arguments are those of `RNN`; `initial_state` lists the forward states, then the backward states, as do the
+    states returned with `return_state`.
 
     Example:
 
@@ -62,9 +62,9 @@ class Bidirectional(Layer):
         backward_layer: Layer | None = None,
         **kwargs: Any,
     ):
-        _check_layer(layer, "Bidirectional")
+        check_is_layer(layer, "Bidirectional")
         if backward_layer is not None:
-            _check_layer(backward_layer, "Bidirectional")
+            check_is_layer(backward_layer, "Bidirectional")
         if merge_mode not in _MERGE:
             raise registry.unknown("merge_mode of Bidirectional", merge_mode, _MERGE)
         super().__init__(**kwargs)
@@ -73,10 +73,10 @@ class Bidirectional(Layer):
             layer, name=f"backward_{layer.name.removeprefix('backward_')}", go_backwards=True
         )
         self._check_agreement()
-        _zero_masked_outputs(self.forward_layer)
-        _zero_masked_outputs(self.backward_layer)
+        _zero_outputs_at_masks(self.forward_layer)
+        _zero_outputs_at_masks(self.backward_layer)
         self.merge_mode = merge_mode
-        self._start = None if weights is None else list(weights)
+        self._initial_weights = None if weights is None else list(weights)
         self.stateful, self.return_sequences = layer.stateful, layer.return_sequences
         self.return_state = layer.return_state
         self.supports_masking = True
@@ -100,10 +100,10 @@ class Bidirectional(Layer):
         for part in (self.forward_layer, self.backward_layer):
             if not part.built:
                 part.build(sequences_shape)
-        if self._start is not None:
-            half = len(self._start) // 2
-            self.forward_layer.set_weights(self._start[:half])
-            self.backward_layer.set_weights(self._start[half:])
+        if self._initial_weights is not None:
+            half = len(self._initial_weights) // 2
+            self.forward_layer.set_weights(self._initial_weights[:half])
+            self.backward_layer.set_weights(self._initial_weights[half:])
 
     def call(
         self, sequences: jax.Array, initial_state: Any = None, mask: Any = None, training: bool | None = None
@@ -134,7 +134,7 @@ class Bidirectional(Layer):
 
     @property
     def states(self) -> Any:
-        """The states of both layers when stateful."""
+        """The states of both layers if stateful, else None."""
         forward, backward = self.forward_layer.states, self.backward_layer.states
         return (*forward, *backward) if forward and backward else None
 

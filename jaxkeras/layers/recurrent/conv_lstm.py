@@ -1,4 +1,4 @@
-"""Convolutional LSTMs: gates are convolutions of the input and of the state."""
+"""Convolutional LSTMs, whose gates are convolutions of the input and of the state."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ import jax.numpy as jnp
 
 from jaxkeras import lowering, registry
 from jaxkeras.core.config import standardize_data_format
-from jaxkeras.layers._base.arguments import known_size, respell, settled_weight, tuple_of
+from jaxkeras.layers._base.arguments import (
+    add_configured_weight,
+    known_size,
+    standardize_padding,
+    tuple_of,
+    with_signature,
+)
 from jaxkeras.layers._base.input_spec import InputSpec
-from jaxkeras.layers.recurrent.cell import Masks, given, masked_product
+from jaxkeras.layers.recurrent.gated_cell import Masks, masked_product
 from jaxkeras.layers.recurrent.lstm import LSTMCell
-from jaxkeras.layers.recurrent.rnn import LayerOfCell
+from jaxkeras.layers.recurrent.rnn import CellRNN, cell_options
 
 
 class ConvLSTMCell(LSTMCell):
@@ -50,8 +56,15 @@ class ConvLSTMCell(LSTMCell):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        own = ("rank", "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate")
-        super().__init__(filters, **{**given(locals(), "own", *own), "implementation": 1})
+        super().__init__(
+            units=filters, activation=activation, recurrent_activation=recurrent_activation, use_bias=use_bias,
+            unit_forget_bias=unit_forget_bias, kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer, bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer, recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer, kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint, bias_constraint=bias_constraint, dropout=dropout,
+            recurrent_dropout=recurrent_dropout, seed=seed, **{**kwargs, "implementation": 1},
+        )  # fmt: skip
         self.rank, self.filters = rank, filters
         self.kernel_size = tuple_of(kernel_size, rank, "kernel_size")
         self.strides = tuple_of(strides, rank, "strides")
@@ -60,19 +73,19 @@ class ConvLSTMCell(LSTMCell):
             raise ValueError(
                 f"A ConvLSTM cannot have both strides ({self.strides}) and dilation ({self.dilation_rate}) above 1."
             )
-        self.padding = str(padding).lower()
-        if self.padding not in ("valid", "same"):
-            raise registry.unknown("padding of ConvLSTM", padding, ("valid", "same"))
+        self.padding = standardize_padding(padding, self)
         self.data_format = standardize_data_format(data_format)
         self.axis = 1 if self.data_format == "channels_first" else -1
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         if None in tuple(input_shape)[1:]:
-            raise ValueError(f"A ConvLSTM must know all sizes of a frame; its frames have shape {tuple(input_shape)}.")
+            raise ValueError(f"A ConvLSTM must know the size of its frames; they have shape {tuple(input_shape)}.")
         window, columns = self.kernel_size, 4 * self.filters
         channels = known_size(self, input_shape, self.axis)
-        self.kernel = settled_weight(self, "kernel", (*window, channels, columns))
-        self.recurrent_kernel = settled_weight(self, "recurrent_kernel", (*window, self.filters, columns), "recurrent")
+        self.kernel = add_configured_weight(self, "kernel", (*window, channels, columns))
+        self.recurrent_kernel = add_configured_weight(
+            self, "recurrent_kernel", (*window, self.filters, columns), "recurrent"
+        )
         self.bias = self._add_bias() if self.use_bias else None
         frame = jax.ShapeDtypeStruct((1, *input_shape[1:]), jnp.float32)
         kernel = jax.ShapeDtypeStruct((*window, channels, self.filters), jnp.float32)
@@ -82,14 +95,14 @@ class ConvLSTMCell(LSTMCell):
         return (batch_size, *self._frame_shape)
 
     def get_initial_state(self, batch_size: int | None = None) -> list[jax.Array]:
-        """Zeros, a frame of `filters` channels for each of the two states."""
+        """Zeros, one frame of `filters` channels for each of the two states."""
         return [jnp.zeros((batch_size, *self._frame_shape), self.compute_dtype) for _ in range(2)]
 
     def _convolve(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
         return lowering.conv(x, kernel, self.strides, self.padding, self.data_format, self.dilation_rate)
 
     def project(self, inputs: jax.Array, masks: Masks = None) -> jax.Array:
-        # Frames of a whole sequence (time, batch, ...) are convolved as one batch.
+        # Convolve the frames of a whole sequence (time, batch, ...) as one batch.
         lead = inputs.shape[: inputs.ndim - self.rank - 1]
         if masks is not None:
             masks = [jnp.broadcast_to(mask, inputs.shape).reshape(-1, *inputs.shape[len(lead) :]) for mask in masks]
@@ -106,22 +119,22 @@ class ConvLSTMCell(LSTMCell):
         return masked_product(state, self.recurrent_kernel.value, masks, convolve, self.axis)
 
 
-class _ConvLSTM(LayerOfCell):
+class _ConvLSTM(CellRNN):
     """A convolutional LSTM over {rank}D frames (Shi et al., 2015).
 
     Args:
         filters: number of channels of the output.
         kernel_size, strides, padding, data_format, dilation_rate: as in `Conv{rank}D`, for the input's convolution.
-        activation: of the candidate and of the output.
-        recurrent_activation: of the gates.
-        unit_forget_bias: whether the bias of the forget gate starts at one.
+        activation: activation of the candidate and the output.
+        recurrent_activation: activation of the gates.
+        unit_forget_bias: whether the bias of the forget gate is initialized to one.
         use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
             recurrent_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, recurrent_constraint,
             bias_constraint, dropout, recurrent_dropout, seed: as in `LSTM`.
         return_sequences, return_state, go_backwards, stateful: as in `RNN`.
 
     Input shape: `(batch, time, *spatial, channels)`, or channels before the spatial axes with `channels_first`.
-    Output shape: `(batch, *new spatial, filters)`, or with time second.
+    Output shape: `(batch, *new_spatial, filters)`, with a time axis second if `return_sequences`.
     """
 
     cell_class = ConvLSTMCell
@@ -158,9 +171,22 @@ class _ConvLSTM(LayerOfCell):
         stateful: bool = False,
         **kwargs: Any,
     ):
-        rank = self.dimensions
-        super().__init__("conv_lstm_cell", **given(locals()))
-        self.input_spec = InputSpec(ndim=rank + 3)
+        cell = ConvLSTMCell(
+            rank=self.dimensions, filters=filters, kernel_size=kernel_size, strides=strides, padding=padding,
+            data_format=data_format, dilation_rate=dilation_rate, activation=activation,
+            recurrent_activation=recurrent_activation, use_bias=use_bias, unit_forget_bias=unit_forget_bias,
+            kernel_initializer=kernel_initializer, recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer, kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer, bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint, recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint, dropout=dropout, recurrent_dropout=recurrent_dropout, seed=seed,
+            **cell_options(kwargs), name="conv_lstm_cell",
+        )  # fmt: skip
+        super().__init__(
+            cell, activity_regularizer=activity_regularizer, return_sequences=return_sequences,
+            return_state=return_state, go_backwards=go_backwards, stateful=stateful, **kwargs,
+        )  # fmt: skip
+        self.input_spec = InputSpec(ndim=self.dimensions + 3)
 
     def __init_subclass__(cls, dimensions: int, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -169,18 +195,18 @@ class _ConvLSTM(LayerOfCell):
 
 
 @registry.register("keras.layers")
-@respell()
+@with_signature()
 class ConvLSTM1D(_ConvLSTM, dimensions=1):
     pass
 
 
 @registry.register("keras.layers")
-@respell()
+@with_signature()
 class ConvLSTM2D(_ConvLSTM, dimensions=2):
     pass
 
 
 @registry.register("keras.layers")
-@respell()
+@with_signature()
 class ConvLSTM3D(_ConvLSTM, dimensions=3):
     pass

@@ -5,26 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from jaxkeras import lowering, registry
-from jaxkeras.layers._base.arguments import settled_weight
-from jaxkeras.layers.recurrent.cell import GatedCell, Masks, _fast, given, masked_product
-from jaxkeras.layers.recurrent.rnn import LayerOfCell
+from jaxkeras.core.variable import Variable
+from jaxkeras.layers._base.arguments import add_configured_weight
+from jaxkeras.layers.recurrent.gated_cell import GatedCell, Masks, lowered_activation, masked_product
+from jaxkeras.layers.recurrent.rnn import CellRNN, cell_options
+from jaxkeras.lowering.gates import gru_update
 
 
 @registry.register("keras.layers")
 class GRUCell(GatedCell):
     """One step of a gated recurrent unit (Cho et al., 2014).
 
-    Gates in the order z, r, h; `h' = z * h + (1 - z) * candidate`.
+    The gates are in the order z, r, h, and `h' = z * h + (1 - z) * candidate`.
 
     Args:
         units: size of the state and the output.
-        activation: of the candidate.
-        recurrent_activation: of the gates.
-        reset_after: whether the reset gate is applied after the recurrent product (with a bias of its own, the form of
-            cuDNN) or before it (the paper's first version).
+        activation: activation of the candidate.
+        recurrent_activation: activation of the gates.
+        reset_after: whether the reset gate is applied after the recurrent product (the cuDNN form, with a separate
+            recurrent bias) or before it (the first version of the paper).
         use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
             recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout,
             recurrent_dropout, seed: as in `SimpleRNNCell`.
@@ -61,11 +62,19 @@ class GRUCell(GatedCell):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(**given(locals(), "reset_after"))
+        super().__init__(
+            units=units, activation=activation, recurrent_activation=recurrent_activation, use_bias=use_bias,
+            kernel_initializer=kernel_initializer, recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer, kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer, bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint, recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint, dropout=dropout, recurrent_dropout=recurrent_dropout, seed=seed,
+            **kwargs,
+        )  # fmt: skip
         self.reset_after = reset_after
 
-    def _add_bias(self) -> Any:
-        return settled_weight(self, "bias", (2, 3 * self.units) if self.reset_after else (3 * self.units,))
+    def _add_bias(self) -> Variable:
+        return add_configured_weight(self, "bias", (2, 3 * self.units) if self.reset_after else (3 * self.units,))
 
     def _biases(self) -> tuple[Any, Any]:
         if self.bias is None or not self.reset_after:
@@ -73,37 +82,35 @@ class GRUCell(GatedCell):
         return self.bias.value[0], self.bias.value[1]
 
     def step(self, gates: jax.Array, states: list[jax.Array], masks: Masks = None) -> list[jax.Array]:
-        h = states[0]
         kernel, (_, bias) = self.recurrent_kernel.value, self._biases()
-        x_z, x_r, x_h = jnp.split(gates, 3, axis=-1)
-        if self.reset_after:
-            inner = self.recur(h, masks)
-            h_z, h_r, h_h = jnp.split(inner if bias is None else inner + bias, 3, axis=-1)
-        else:
-            h_z, h_r = jnp.split(masked_product(h, kernel[:, : 2 * self.units], masks and masks[:2]), 2, axis=-1)
-        z, r = self.recurrent_activation(x_z + h_z), self.recurrent_activation(x_r + h_r)
-        if not self.reset_after:
-            kept = r * h if masks is None else r * h * masks[2]
-            h_h, r = lowering.dense(kept, kernel[:, 2 * self.units :]), 1
-        return [z * h + (1 - z) * self.activation(x_h + r * h_h)]
+
+        def product(x: jax.Array, start: int, stop: int) -> jax.Array:
+            columns = kernel[:, start * self.units : stop * self.units]
+            return masked_product(x, columns, masks and masks[start:stop])
+
+        update = gru_update(
+            gates, states[0], product, bias, self.activation, self.recurrent_activation, self.reset_after
+        )
+        return [update]
 
     def sequence(self, gates: jax.Array, states: list[jax.Array], **options: Any) -> tuple[jax.Array, tuple]:
         return lowering.gru_sequence(
             gates, states[0], self.recurrent_kernel.value, self._biases()[1], reset_after=self.reset_after,
-            activation=_fast(self.activation), recurrent_activation=_fast(self.recurrent_activation), **options,
+            activation=lowered_activation(self.activation),
+            recurrent_activation=lowered_activation(self.recurrent_activation), **options,
         )  # fmt: skip
 
 
 @registry.register("keras.layers")
-class GRU(LayerOfCell):
+class GRU(CellRNN):
     """A gated recurrent unit over time (Cho et al., 2014).
 
     Args:
         units: size of the state and the output.
-        activation: of the candidate.
-        recurrent_activation: of the gates.
+        activation: activation of the candidate.
+        recurrent_activation: activation of the gates.
         reset_after: whether the reset gate is applied after the recurrent product, or before it.
-        use_cudnn: accepted for compatibility; the one implementation serves every device.
+        use_cudnn: accepted for compatibility, without effect.
         use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
             recurrent_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, recurrent_constraint,
             bias_constraint, dropout, recurrent_dropout, seed: as in `SimpleRNN`.
@@ -148,4 +155,17 @@ class GRU(LayerOfCell):
         use_cudnn: Any = "auto",
         **kwargs: Any,
     ):
-        super().__init__("gru_cell", **given(locals()))
+        cell = GRUCell(
+            units=units, activation=activation, recurrent_activation=recurrent_activation, use_bias=use_bias,
+            kernel_initializer=kernel_initializer, recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer, kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer, bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint, recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint, dropout=dropout, recurrent_dropout=recurrent_dropout, seed=seed,
+            reset_after=reset_after, **cell_options(kwargs), name="gru_cell",
+        )  # fmt: skip
+        super().__init__(
+            cell, activity_regularizer=activity_regularizer, return_sequences=return_sequences,
+            return_state=return_state, go_backwards=go_backwards, stateful=stateful, unroll=unroll, use_cudnn=use_cudnn,
+            **kwargs,
+        )  # fmt: skip

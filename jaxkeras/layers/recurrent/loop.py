@@ -1,7 +1,7 @@
-"""Running something over time: a recurrent cell from state to state, or a layer on every step by itself.
+"""Loops over time: a recurrent cell from state to state, or a layer applied to each step.
 
-Inside a loop nothing may write to a variable, so what a call changes (seeds, moving statistics) is carried from step
-to step with the states and assigned once at the end.
+Variables cannot be assigned inside a loop, so the non-trainable variables that a call changes (seeds, moving averages)
+are carried with the states and assigned at the end.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from jaxkeras.core.context import local
 from jaxkeras.core.functional import functional_call
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.layers.recurrent.cell import GatedCell, as_list, call_cell
+from jaxkeras.layers.recurrent.cell import as_list, call_cell
+from jaxkeras.layers.recurrent.gated_cell import GatedCell
 from jaxkeras.layers.recurrent.stacked_cells import StackedRNNCells
 
 
 class Loop(NamedTuple):
-    """How a cell is to be run.
+    """Options for running a cell.
 
     Attributes:
         mask: (time, batch), False where a step is skipped; or None.
-        training: for the cell.
-        zero_output: give zeros at skipped steps, instead of the output before.
-        unroll: write the steps out one after the other.
+        training: the `training` argument of the cell.
+        zero_output: output zeros at skipped steps, instead of repeating the last output.
+        unroll: unroll the loop.
     """
 
     mask: jax.Array | None = None
@@ -36,23 +37,23 @@ class Loop(NamedTuple):
     unroll: bool = False
 
 
-class Ran(NamedTuple):
-    """What a loop returned: all outputs (time, batch, ...), the last of them, and the last states."""
+class RNNOutput(NamedTuple):
+    """The outputs (time, batch, ...) of a loop, the last output, and the last states."""
 
     sequence: jax.Array
     last: jax.Array
     states: list[Any]
 
 
-class Isolated:
-    """A function that reads and writes layers, as a pure one: `(values, rng, *args) -> (result, values, losses)`.
+class Functionalized:
+    """A function of layers turned into a pure one: `(values, rng, *args) -> (result, values, losses)`.
 
     Args:
-        function: what to call.
-        owner: the layer whose non-trainable variables it may change (something else has none).
+        function: the function, which may read and assign variables.
+        owner: the layer whose non-trainable variables it may assign; an object that is no layer has none.
 
     Attributes:
-        changed: whether a call, when traced, wrote a variable or drew a random number.
+        changed: whether a call assigned a variable or drew a random number while it was traced.
     """
 
     def __init__(self, function: Callable[..., Any], owner: Any):
@@ -66,12 +67,12 @@ class Isolated:
 
     @property
     def values(self) -> list[jax.Array]:
-        """What the variables hold now."""
+        """The current values of the variables."""
         frame = local.frame
         return [v.cell() if frame is None else frame.read(v) for v in self.variables]
 
     def key(self, step: Any) -> Any:
-        """The key of one step, if the apply around it was given one."""
+        """The key of one step, if the enclosing functional call was given a key."""
         return None if self.rng is None else jax.random.fold_in(self.rng, step)
 
     def __call__(self, values: Sequence[Any], rng: Any, *args: Any) -> tuple[Any, list[Any], tuple[Any, ...]]:
@@ -80,7 +81,7 @@ class Isolated:
         return result.output, result.values, tuple(result.frame.losses)
 
     def finish(self, values: Sequence[Any], losses: Sequence[Any], layer: Layer) -> None:
-        """Assign what the loop left in the variables, and add up the losses of its steps."""
+        """Assign the final values to the variables, and add the losses summed over steps."""
         if self.changed:
             for v, x in zip(self.variables, values):
                 v.assign(x)
@@ -88,15 +89,15 @@ class Isolated:
             layer.add_loss(jnp.sum(loss))
 
 
-def run(cell: Any, x: jax.Array, states: list[Any], loop: Loop, layer: Layer) -> Ran:
-    """Run a cell over time, in the fastest form that computes the same.
+def run(cell: Any, x: jax.Array, states: list[Any], loop: Loop, layer: Layer) -> RNNOutput:
+    """Run a cell over time, in the fastest equivalent form.
 
     Args:
         cell: a built-in cell, stacked cells, or any object with `call(inputs, states)`.
         x: (time, batch, ...).
-        states: what it starts from.
-        loop: how to run it.
-        layer: the layer that runs it, which takes the losses.
+        states: the initial states.
+        loop: the options.
+        layer: the layer that runs the cell, to which losses are added.
 
     Returns:
         Outputs and last states.
@@ -108,18 +109,18 @@ def run(cell: Any, x: jax.Array, states: list[Any], loop: Loop, layer: Layer) ->
     return _run_any(cell, x, states, loop, layer)
 
 
-def _run_stacked(cells: StackedRNNCells, x: jax.Array, states: list[Any], loop: Loop, layer: Layer) -> Ran:
-    # Cell after cell over the whole sequence computes what all cells at every step would.
+def _run_stacked(cells: StackedRNNCells, x: jax.Array, states: list[Any], loop: Loop, layer: Layer) -> RNNOutput:
+    # Running each cell over the whole sequence is equivalent to running all cells at each step, and faster.
     last_states = []
     for i, (cell, own) in enumerate(zip(cells.cells, states)):
         final = i == len(cells.cells) - 1
-        ran = run(cell, x, as_list(own), loop if final else loop._replace(zero_output=False), layer)
-        last_states.append(ran.states if isinstance(own, (list, tuple)) else ran.states[0])
-        x = ran.sequence
-    return ran._replace(states=last_states)
+        result = run(cell, x, as_list(own), loop if final else loop._replace(zero_output=False), layer)
+        last_states.append(result.states if isinstance(own, (list, tuple)) else result.states[0])
+        x = result.sequence
+    return result._replace(states=last_states)
 
 
-def _run_gated(cell: GatedCell, x: jax.Array, states: list[Any], loop: Loop) -> Ran:
+def _run_gated(cell: GatedCell, x: jax.Array, states: list[Any], loop: Loop) -> RNNOutput:
     input_masks, recurrent_masks = cell.dropout_masks(x.shape[1:], loop.training)
     gates = cell.project(x, input_masks)
     if cell.fused and recurrent_masks is None and not loop.unroll:
@@ -131,37 +132,38 @@ def _run_gated(cell: GatedCell, x: jax.Array, states: list[Any], loop: Loop) -> 
             return new[0], new, (), ()
 
         sequence, new, _, _ = _scan(step, gates, states, loop)
-    # The last state is at hand, and where nobody wants the sequence XLA then need not keep it.
+    # Taking the last output from the states lets XLA drop the sequence if it is not used.
     zeros = loop.mask is not None and loop.zero_output
-    return Ran(sequence, sequence[-1] if zeros else new[0], list(new))
+    return RNNOutput(sequence, sequence[-1] if zeros else new[0], list(new))
 
 
-def _run_any(cell: Any, x: jax.Array, states: list[Any], loop: Loop, layer: Layer) -> Ran:
-    pure = Isolated(lambda x_t, states: call_cell(cell, x_t, states, loop.training), cell)
+def _run_any(cell: Any, x: jax.Array, states: list[Any], loop: Loop, layer: Layer) -> RNNOutput:
+    pure = Functionalized(lambda x_t, states: call_cell(cell, x_t, states, loop.training), cell)
 
     def step(inputs: Any, states: list[Any], values: list[Any]) -> Any:
         x_t, t = inputs
         (output, new), values, losses = pure(values, pure.key(t), x_t, states)
-        return output, _like(new, states), values, losses
+        return output, _match_states(new, states), values, losses
 
     sequence, states, values, losses = _scan(step, (x, jnp.arange(len(x))), states, loop, pure.values)
     pure.finish(values, losses, layer)
-    return Ran(sequence, sequence[-1], states)
+    return RNNOutput(sequence, sequence[-1], states)
 
 
-def _like(new: Any, old: Any) -> Any:
-    """New states in the structure and the types of the old ones, which a loop must keep."""
+def _match_states(new: Any, old: Any) -> Any:
+    """New states with the structure and dtypes of the old ones, as a loop requires."""
     leaves, structure = jax.tree.flatten(old)
     values = jax.tree.leaves(new)
     if len(values) != len(leaves) or any(jnp.shape(a) != b.shape for a, b in zip(values, leaves)):
         raise ValueError(
-            f"A recurrent cell must return new states like those it was given, of shapes {[b.shape for b in leaves]}; "
-            f"it returned {[jnp.shape(a) for a in values]}."
+            f"A recurrent cell must return new states of the same shapes as the given ones, "
+            f"{[b.shape for b in leaves]}; it returned {[jnp.shape(a) for a in values]}."
         )
     return jax.tree.unflatten(structure, [jnp.asarray(a, b.dtype) for a, b in zip(values, leaves)])
 
 
 def _where(mask: jax.Array, a: jax.Array, b: Any) -> jax.Array:
+    """`jnp.where`, with the mask broadcast to the trailing axes of `a`."""
     return jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - mask.ndim)), a, b)
 
 
@@ -184,7 +186,7 @@ def _scan(step: Callable[..., Any], x: Any, states: list[Any], loop: Loop, extra
     before = None
     if loop.mask is not None and not loop.zero_output:
         output = jax.eval_shape(step, jax.tree.map(lambda a: a[0], x), states, extra)[0]
-        # Before the first step the output counts as the (last cell's) first state, which it is for built-in cells.
+        # Before the first unmasked step, output the first state of the (last) cell, as it is for built-in cells.
         before = jax.tree.leaves(states[-1] if isinstance(states[0], (list, tuple)) else states)[0]
         if (before.shape, before.dtype) != (output.shape, output.dtype):
             before = jnp.zeros(output.shape, output.dtype)
@@ -195,18 +197,18 @@ def _scan(step: Callable[..., Any], x: Any, states: list[Any], loop: Loop, extra
 
 
 def every_step(layer: Layer, x: jax.Array, call: Callable[..., Any], *others: Any) -> Any:
-    """Call a layer on every step by itself: all at once, or one by one where a step changes state for the next.
+    """Call a layer on each step: by vmap if steps are independent, or in a loop if a step changes a variable.
 
     Args:
-        layer: what is called, and takes the losses.
+        layer: the layer called, to which losses are added.
         x: (time, batch, ...).
         call: `(x_t, *others_t) -> output`.
-        *others: further arrays with time in front, or None.
+        *others: further arrays with a leading time axis, or None.
 
     Returns:
-        The outputs, time in front.
+        The outputs, with a leading time axis.
     """
-    pure = Isolated(call, layer)
+    pure = Functionalized(call, layer)
 
     def one(values: Any, t: Any, *arrays: Any) -> Any:
         return pure(values, pure.key(t), *arrays)

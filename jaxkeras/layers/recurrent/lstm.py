@@ -9,21 +9,23 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import lowering, registry
-from jaxkeras.layers.recurrent.cell import GatedCell, Masks, _fast, given
-from jaxkeras.layers.recurrent.rnn import LayerOfCell
+from jaxkeras.core.variable import Variable
+from jaxkeras.layers.recurrent.gated_cell import GatedCell, Masks, lowered_activation
+from jaxkeras.layers.recurrent.rnn import CellRNN, cell_options
+from jaxkeras.lowering.gates import lstm_update
 
 
 @registry.register("keras.layers")
 class LSTMCell(GatedCell):
     """One step of a long short-term memory (Hochreiter and Schmidhuber, 1997).
 
-    Gates in the order i, f, c, o; `c' = f * c + i * activation(...)`, `h' = o * activation(c')`.
+    The gates are in the order i, f, c, o, with `c' = f * c + i * activation(...)`, `h' = o * activation(c')`.
 
     Args:
         units: size of each of the two states and of the output.
-        activation: of the candidate and of the output.
-        recurrent_activation: of the gates.
-        unit_forget_bias: whether the bias of the forget gate starts at one (Jozefowicz et al., 2015).
+        activation: activation of the candidate and the output.
+        recurrent_activation: activation of the gates.
+        unit_forget_bias: whether the bias of the forget gate is initialized to one (Jozefowicz et al., 2015).
         use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
             recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout,
             recurrent_dropout, seed: as in `SimpleRNNCell`.
@@ -61,14 +63,23 @@ class LSTMCell(GatedCell):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(**given(locals(), "unit_forget_bias"))
+        super().__init__(
+            units=units, activation=activation, recurrent_activation=recurrent_activation, use_bias=use_bias,
+            kernel_initializer=kernel_initializer, recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer, kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer, bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint, recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint, dropout=dropout, recurrent_dropout=recurrent_dropout, seed=seed,
+            **kwargs,
+        )  # fmt: skip
         self.unit_forget_bias = unit_forget_bias
         self.state_size = [self.units, self.units]
 
-    def _add_bias(self) -> Any:
-        initializer = self._initial_bias if self.unit_forget_bias else self.bias_initializer
+    def _add_bias(self) -> Variable:
+        if not self.unit_forget_bias:
+            return super()._add_bias()
         return self.add_weight(
-            (4 * self.units,), initializer, name="bias",
+            (4 * self.units,), self._initial_bias, name="bias",
             regularizer=self.bias_regularizer, constraint=self.bias_constraint,
         )  # fmt: skip
 
@@ -79,28 +90,27 @@ class LSTMCell(GatedCell):
 
     def step(self, gates: jax.Array, states: list[jax.Array], masks: Masks = None) -> list[jax.Array]:
         h, c = states
-        i, f, g, o = jnp.split(gates + self.recur(h, masks), 4, axis=self.axis)
-        c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(g)
-        return [self.recurrent_activation(o) * self.activation(c), c]
+        gates = gates + self.recur(h, masks)
+        return list(lstm_update(gates, c, self.activation, self.recurrent_activation, self.axis))
 
     def sequence(self, gates: jax.Array, states: list[jax.Array], **options: Any) -> tuple[jax.Array, tuple]:
         h, c = states
         return lowering.lstm_sequence(
-            gates, h, c, self.recurrent_kernel.value, activation=_fast(self.activation),
-            recurrent_activation=_fast(self.recurrent_activation), **options,
+            gates, h, c, self.recurrent_kernel.value, activation=lowered_activation(self.activation),
+            recurrent_activation=lowered_activation(self.recurrent_activation), **options,
         )  # fmt: skip
 
 
 @registry.register("keras.layers")
-class LSTM(LayerOfCell):
+class LSTM(CellRNN):
     """A long short-term memory over time (Hochreiter and Schmidhuber, 1997).
 
     Args:
         units: size of each of the two states and of the output.
-        activation: of the candidate and of the output.
-        recurrent_activation: of the gates.
-        unit_forget_bias: whether the bias of the forget gate starts at one.
-        use_cudnn: accepted for compatibility; the one implementation serves every device.
+        activation: activation of the candidate and the output.
+        recurrent_activation: activation of the gates.
+        unit_forget_bias: whether the bias of the forget gate is initialized to one.
+        use_cudnn: accepted for compatibility, without effect.
         use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
             recurrent_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, recurrent_constraint,
             bias_constraint, dropout, recurrent_dropout, seed: as in `SimpleRNN`.
@@ -144,4 +154,17 @@ class LSTM(LayerOfCell):
         use_cudnn: Any = "auto",
         **kwargs: Any,
     ):
-        super().__init__("lstm_cell", **given(locals()))
+        cell = LSTMCell(
+            units=units, activation=activation, recurrent_activation=recurrent_activation, use_bias=use_bias,
+            unit_forget_bias=unit_forget_bias, kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer, bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer, recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer, kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint, bias_constraint=bias_constraint, dropout=dropout,
+            recurrent_dropout=recurrent_dropout, seed=seed, **cell_options(kwargs), name="lstm_cell",
+        )  # fmt: skip
+        super().__init__(
+            cell, activity_regularizer=activity_regularizer, return_sequences=return_sequences,
+            return_state=return_state, go_backwards=go_backwards, stateful=stateful, unroll=unroll, use_cudnn=use_cudnn,
+            **kwargs,
+        )  # fmt: skip

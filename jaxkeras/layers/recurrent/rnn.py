@@ -1,4 +1,4 @@
-"""The recurrent layer around any cell, and the base of layers with a cell of their own."""
+"""`RNN`, which runs any cell, and the base class of layers with a built-in cell."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from jaxkeras import registry
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.layers.recurrent.cell import as_list
-from jaxkeras.layers.recurrent.loop import Loop, Ran, run
-from jaxkeras.layers.recurrent.stacked_cells import StackedRNNCells, build_cell, check_cell, initial_states
+from jaxkeras.layers.recurrent.cell import as_list, build_cell, check_cell, initial_states
+from jaxkeras.layers.recurrent.loop import Loop, RNNOutput, run
+from jaxkeras.layers.recurrent.stacked_cells import StackedRNNCells
 
 
 @registry.register("keras.layers")
@@ -22,18 +22,18 @@ class RNN(Layer):
     """Runs a cell over the second axis of its input.
 
     Args:
-        cell: a cell, or a list of cells to stack. A cell of yours is a layer with `call(inputs, states)` returning
-            `(output, new_states)`, an attribute `state_size` (an integer, or a list of them) and, if they differ from
-            the defaults, `output_size` and `get_initial_state(batch_size)`.
-        return_sequences: whether to return the output of every step, not of the last one alone.
-        return_state: whether to return the last states too.
-        go_backwards: whether to run from the last step to the first; outputs come in that order.
-        stateful: whether the last states of one call are the first of the next; needs a fixed batch size.
-        unroll: whether to write out all steps instead of looping: longer to compile, sometimes faster for few steps.
-        zero_output_for_mask: whether a masked step gives zeros, instead of the output before it.
+        cell: a cell, or a list of cells to stack. A custom cell is a layer with `call(inputs, states)` that returns
+            `(output, new_states)`, an attribute `state_size` (an integer or a list of integers) and, if the defaults do
+            not fit, `output_size` and `get_initial_state(batch_size)`.
+        return_sequences: whether to return the outputs of all steps instead of the last one.
+        return_state: whether to also return the last states.
+        go_backwards: whether to run from the last step to the first; outputs are in that order.
+        stateful: whether the last states of a call are the initial states of the next; requires a fixed batch size.
+        unroll: whether to unroll the loop: slower to compile, sometimes faster for few steps.
+        zero_output_for_mask: whether to output zeros at masked steps instead of repeating the last output.
 
     Call arguments: `sequences` `(batch, time, ...)`; `initial_state`, a list of states; `mask` `(batch, time)`, False
-    where a step is to be skipped; `training`.
+    where a step is skipped; `training`.
 
     Returns `(batch, units)`, or `(batch, time, units)` with `return_sequences`; with `return_state` a tuple of that and
     the states.
@@ -49,7 +49,7 @@ class RNN(Layer):
     Array([[1.5, 1.5, 1.5]], dtype=float32)
     """
 
-    # Carried from batch to batch, but no weights: files of Keras do not hold them.
+    # Carried from batch to batch, but not weights: Keras's files do not hold them.
     _transient = frozenset({"states"})
 
     def __init__(
@@ -105,18 +105,18 @@ class RNN(Layer):
         ])  # fmt: skip
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
-        """What the cell starts from when nothing is given.
+        """The initial states if none are given.
 
         Args:
-            batch_size: the number of sequences.
+            batch_size: number of sequences.
 
         Returns:
-            A list of arrays, `(batch_size, size)` each; nested for stacked cells.
+            A list of arrays `(batch_size, size)`, nested for stacked cells.
         """
         return initial_states(self.cell, batch_size, self.compute_dtype)
 
     def reset_state(self) -> None:
-        """Set the states of a stateful layer to zero, before unrelated sequences."""
+        """Set the states of a stateful layer to zero, as before unrelated sequences."""
         for v in jax.tree.leaves(self.states, is_leaf=_is_variable):
             v.assign(jnp.zeros(v.shape, v.dtype))
 
@@ -132,12 +132,12 @@ class RNN(Layer):
         self, sequences: jax.Array, initial_state: Any = None, mask: Any = None, training: bool | None = False
     ) -> Any:
         states = self._first_states(sequences, initial_state)
-        ran = self.inner_loop(sequences, states, _first(mask), training)
-        states = [jax.tree.map(lambda s: s.astype(self.compute_dtype), s) for s in ran.states]
+        result = self.inner_loop(sequences, states, _first(mask), training)
+        states = [jax.tree.map(lambda s: s.astype(self.compute_dtype), s) for s in result.states]
         if self.stateful:
             for v, s in zip(jax.tree.leaves(self.states, is_leaf=_is_variable), jax.tree.leaves(states)):
                 v.assign(s)
-        output = jnp.swapaxes(ran.sequence, 0, 1) if self.return_sequences else ran.last
+        output = jnp.swapaxes(result.sequence, 0, 1) if self.return_sequences else result.last
         output = output.astype(self.compute_dtype)
         return (output, *states) if self.return_state else output
 
@@ -150,12 +150,12 @@ class RNN(Layer):
         if self.stateful and kept != sequences.shape[0]:
             raise ValueError(
                 f"Layer '{self.name}' is stateful and keeps states for {kept} sequences; it was called on "
-                f"{sequences.shape[0]}. Give every batch the same size."
+                f"{sequences.shape[0]}. All batches must have the same size."
             )
         return values
 
-    def inner_loop(self, sequences: jax.Array, initial_state: list[Any], mask: Any, training: Any = False) -> Ran:
-        """Run the cell; `sequence` of what it returns has time in front."""
+    def inner_loop(self, sequences: jax.Array, initial_state: list[Any], mask: Any, training: Any = False) -> RNNOutput:
+        """Run the cell; the outputs have a leading time axis."""
         x = jnp.swapaxes(sequences, 0, 1)
         if mask is not None:
             mask = jnp.swapaxes(mask.astype(bool), 0, 1)
@@ -174,23 +174,20 @@ def _first(mask: Any) -> Any:
     return next(iter(jax.tree.leaves(mask)), None)
 
 
-class LayerOfCell(RNN):
-    """An RNN over a built-in cell, whose arguments are among its own and readable from it."""
+class CellRNN(RNN):
+    """An RNN over a built-in cell, whose arguments it takes and shows as attributes of its own."""
 
     cell_class: type
-    # What Keras keeps out of the config.
+    # Keras leaves these out of the config.
     _not_in_config = ("cell", "use_cudnn")
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        for name in _explicit(cls.cell_class):
+        for name in _parameter_names(cls.cell_class):
             setattr(cls, name, property(lambda self, name=name: getattr(self.cell, name)))
 
-    def __init__(self, cell_name: str, use_cudnn: Any = "auto", **arguments: Any):
-        names = [*_explicit(self.cell_class), "implementation"]
-        own = {name: arguments.pop(name) for name in names if name in arguments}
-        shared = {"dtype": arguments.get("dtype"), "trainable": arguments.get("trainable", True)}
-        super().__init__(self.cell_class(**own, **shared, name=cell_name), **arguments)
+    def __init__(self, cell: Any, use_cudnn: Any = "auto", **kwargs: Any):
+        super().__init__(cell, **kwargs)
         if use_cudnn not in ("auto", True, False):
             raise ValueError(f"`use_cudnn` of layer '{self.name}' must be 'auto', True or False; got {use_cudnn!r}.")
         self.use_cudnn = use_cudnn
@@ -201,6 +198,14 @@ class LayerOfCell(RNN):
         return {key: value for key, value in config.items() if key not in self._not_in_config}
 
 
-def _explicit(cls: type) -> list[str]:
+def cell_options(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of a `CellRNN` that its cell takes as well, and `implementation`, which is removed."""
+    options = {"dtype": kwargs.get("dtype"), "trainable": kwargs.get("trainable", True)}
+    if "implementation" in kwargs:
+        options["implementation"] = kwargs.pop("implementation")
+    return options
+
+
+def _parameter_names(cls: type) -> list[str]:
     parameters = inspect.signature(cls.__init__).parameters.values()
     return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]

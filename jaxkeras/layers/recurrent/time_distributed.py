@@ -1,4 +1,4 @@
-"""A layer applied to every time step."""
+"""A layer applied to each time step."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from jaxkeras.layers.recurrent.loop import every_step
 
 @registry.register("keras.layers")
 class TimeDistributed(Wrapper):
-    """Applies a layer to every step of a sequence by itself.
+    """Applies a layer to each step of a sequence independently.
 
     Args:
         layer: the layer to apply.
 
-    Input shape: `(batch, time, ...)`. Output shape: `(batch, time, ...)`. A mask `(batch, time, ...)` is handed to the
+    Input shape: `(batch, time, ...)`. Output shape: `(batch, time, ...)`. A mask `(batch, time, ...)` is passed to the
     layer step by step.
 
     Example:

@@ -10,7 +10,7 @@ from jaxkeras.layers._base.layer import Layer
 
 @registry.register("keras.layers")
 class ActivityRegularization(Layer):
-    """Returns its input, whose size it adds to the loss.
+    """Returns its input, and adds a penalty on it to the loss.
 
     Args:
         l1: factor of the sum of absolute values.

@@ -1,4 +1,4 @@
-"""Dropout that keeps mean and variance of SELU activations."""
+"""Dropout that preserves mean and variance, for SELU activations."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import jax.numpy as jnp
 
 from jaxkeras import lowering, registry
 from jaxkeras.core.seeds import draw_key
-from jaxkeras.layers.regularization.base import _filled, _Noise, _noise_shape
+from jaxkeras.layers.regularization.base import RandomLayer, fill_noise_shape, standardize_noise_shape
 
 
 @registry.register("keras.layers")
-class AlphaDropout(_Noise):
-    """Dropout that keeps mean and variance, for networks with SELU activations (Klambauer et al., 2017).
+class AlphaDropout(RandomLayer):
+    """Dropout that preserves mean and variance, for networks with SELU activations (Klambauer et al., 2017).
 
     Args:
-        rate: the part to drop, from 0 to 1.
-        noise_shape: shape of the mask, broadcast to the input; None in it takes the size of the input.
+        rate: the fraction to drop, from 0 to 1.
+        noise_shape: shape of the mask, which is broadcast to the input; None stands for the size of the input.
         seed: an integer, or None.
 
     Example:
@@ -28,18 +28,18 @@ class AlphaDropout(_Noise):
     (2, 3)
     """
 
-    # What SELU tends to for very negative inputs: -scale * alpha.
+    # The limit of SELU for negative inputs: -scale * alpha.
     _floor = -1.0507009873554805 * 1.6732632423543772
 
     def __init__(
         self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
     ):
         super().__init__(rate, "rate", seed, **kwargs)
-        self.noise_shape = _noise_shape(self, noise_shape)
+        self.noise_shape = standardize_noise_shape(self, noise_shape)
 
-    def disturb(self, x: jax.Array) -> jax.Array:
+    def perturb(self, x: jax.Array) -> jax.Array:
         if self.rate == 1:
             return jnp.zeros_like(x)
-        keep = lowering.dropout_mask(draw_key(self.seed_generator), _filled(self.noise_shape, x), self.rate)
+        keep = lowering.dropout_mask(draw_key(self.seed_generator), fill_noise_shape(self.noise_shape, x), self.rate)
         a = ((1 - self.rate) * (1 + self.rate * self._floor**2)) ** -0.5
         return a * jnp.where(keep, x, self._floor) - a * self._floor * self.rate

@@ -10,10 +10,10 @@ from jaxkeras import lowering, registry
 from jaxkeras.core.config import standardize_data_format
 from jaxkeras.core.seeds import draw_key
 from jaxkeras.layers._base.input_spec import InputSpec
-from jaxkeras.layers.regularization.base import _Noise
+from jaxkeras.layers.regularization.base import RandomLayer
 
 
-class _SpatialDropout(_Noise):
+class _SpatialDropout(RandomLayer):
     """Drops whole channels."""
 
     rank = 1
@@ -30,14 +30,14 @@ class _SpatialDropout(_Noise):
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
-    def disturb(self, x: jax.Array) -> jax.Array:
+    def perturb(self, x: jax.Array) -> jax.Array:
         channels = 1 if self.data_format == "channels_first" else x.ndim - 1
         shape = [size if axis in (0, channels) else 1 for axis, size in enumerate(x.shape)]
         return lowering.dropout(x, self.rate, draw_key(self.seed_generator), shape)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        del config["trainable"]  # not an argument of the constructor, which is Keras's
+        del config["trainable"]  # not a parameter of the constructor, as in Keras
         return {**config, "dtype": self.dtype}
 
 
@@ -46,7 +46,7 @@ class SpatialDropout1D(_SpatialDropout):
     """Dropout of whole features of a sequence, `(batch, steps, features)` (Tompson et al., 2014).
 
     Args:
-        rate: the part to drop, from 0 to 1.
+        rate: the fraction to drop, from 0 to 1.
         seed: an integer, or None.
 
     Example:
@@ -64,7 +64,7 @@ class SpatialDropout2D(_SpatialDropout):
     """Dropout of whole channels of images (Tompson et al., 2014).
 
     Args:
-        rate: the part to drop, from 0 to 1.
+        rate: the fraction to drop, from 0 to 1.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
         seed: an integer, or None.
 
@@ -82,7 +82,7 @@ class SpatialDropout3D(_SpatialDropout):
     """Dropout of whole channels of volumes (Tompson et al., 2014).
 
     Args:
-        rate: the part to drop, from 0 to 1.
+        rate: the fraction to drop, from 0 to 1.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
         seed: an integer, or None.
 

@@ -7,11 +7,13 @@ from typing import Any
 import jax
 
 from jaxkeras import registry
-from jaxkeras.layers._base.arguments import respell
-from jaxkeras.layers.reshaping.base import _Ends
+from jaxkeras.layers._base.arguments import with_signature
+from jaxkeras.layers.reshaping.base import SpatialEnds
 
 
-class _Cropping(_Ends):
+class _Cropping(SpatialEnds):
+    """Cropping over any number of spatial axes."""
+
     def __init__(self, cropping: Any, data_format: str | None = None, **kwargs: Any):
         super().__init__(data_format, **kwargs)
         self.cropping = self._amounts(cropping, "cropping")
@@ -34,12 +36,12 @@ class Cropping1D(_Cropping):
     """Cuts the ends off a sequence.
 
     Args:
-        cropping: steps to cut: an integer, or a pair (start, end).
+        cropping: number of steps to remove: an integer, or a pair (start, end).
 
     Input shape: `(batch, steps, features)`.
 
     Raises:
-        ValueError: when called on an input of which nothing would be left.
+        ValueError: when called on an input that would be cropped to nothing.
 
     Example:
 
@@ -54,18 +56,19 @@ class Cropping1D(_Cropping):
 
 
 @registry.register("keras.layers")
-@respell(cropping=((0, 0), (0, 0)))
+@with_signature(cropping=((0, 0), (0, 0)))
 class Cropping2D(_Cropping):
     """Cuts the borders off an image.
 
     Args:
-        cropping: places to cut: an integer, one for height and width each, or a pair (start, end) for each.
+        cropping: number of pixels to remove: an integer, one each for height and width, or a pair (start, end) for
+            each.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
 
     Input shape: `(batch, height, width, channels)`, or channels second for `"channels_first"`.
 
     Raises:
-        ValueError: when called on an input of which nothing would be left.
+        ValueError: when called on an input that would be cropped to nothing.
 
     Example:
 
@@ -77,18 +80,18 @@ class Cropping2D(_Cropping):
 
 
 @registry.register("keras.layers")
-@respell(cropping=((1, 1), (1, 1), (1, 1)))
+@with_signature(cropping=((1, 1), (1, 1), (1, 1)))
 class Cropping3D(_Cropping):
     """Cuts the borders off a volume.
 
     Args:
-        cropping: places to cut: an integer, one for each spatial axis, or a pair (start, end) for each.
+        cropping: number of voxels to remove: an integer, one for each spatial axis, or a pair (start, end) for each.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
 
     Input shape: `(batch, depth, height, width, channels)`, or channels second for `"channels_first"`.
 
     Raises:
-        ValueError: when called on an input of which nothing would be left.
+        ValueError: when called on an input that would be cropped to nothing.
 
     Example:
 

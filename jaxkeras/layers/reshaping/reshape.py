@@ -19,11 +19,11 @@ from jaxkeras.layers._base.layer import Layer
 
 @registry.register("keras.layers")
 class Flatten(Layer):
-    """All axes but the batch in one.
+    """Merges all axes but the batch into one.
 
     Args:
-        data_format: `"channels_last"` or `"channels_first"`, which is reordered to channels last before; defaults to
-            the global setting.
+        data_format: `"channels_last"` or `"channels_first"`, for which channels are moved last before flattening;
+            defaults to the global setting.
 
     Input shape: `(batch, ...)`. Output shape: `(batch, size)`; `(batch, 1)` for `(batch,)`.
 
@@ -46,13 +46,13 @@ class Flatten(Layer):
 
 @registry.register("keras.layers")
 class Reshape(Layer):
-    """Another shape for each sample.
+    """Reshapes each sample.
 
     Args:
-        target_shape: the shape without the batch axis; one -1 takes what is left.
+        target_shape: the shape without the batch axis; one size may be -1 and is inferred.
 
     Raises:
-        ValueError: if the sizes do not multiply to that of the input.
+        ValueError: if the number of elements differs from that of the input.
 
     Example:
 
@@ -69,7 +69,7 @@ class Reshape(Layer):
             )
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        # Not found by tracing: sizes that stand in for unknown ones need not be divisible as the real ones will be.
+        # Not inferred by tracing: a size that stands in for an unknown one may not be divisible.
         given, target = tuple(input_shape[1:]), self.target_shape
         sizes = [size for size in given if size is not None]
         if len(sizes) < len(given):
@@ -92,10 +92,10 @@ class Reshape(Layer):
 
 @registry.register("keras.layers")
 class Permute(Layer):
-    """The axes of a sample in another order.
+    """Permutes the axes of each sample.
 
     Args:
-        dims: for each output axis, which input axis it is; 1 is the first after the batch.
+        dims: for each output axis, the input axis; axis 1 is the first after the batch.
 
     Example:
 
@@ -118,10 +118,10 @@ class Permute(Layer):
 
 @registry.register("keras.layers")
 class RepeatVector(Layer):
-    """The input n times along a new axis.
+    """Repeats the input n times along a new axis.
 
     Args:
-        n: how often.
+        n: number of repetitions.
 
     Input shape: `(batch, features)`. Output shape: `(batch, n, features)`.
 

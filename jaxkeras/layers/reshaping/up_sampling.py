@@ -14,6 +14,7 @@ from jaxkeras.ops.image import resize
 
 
 def _repeat(x: jax.Array, factors: dict[int, int]) -> jax.Array:
+    """Repeat the elements along each axis, `{axis: count}`."""
     for axis, factor in factors.items():
         x = jnp.repeat(x, factor, axis)
     return x
@@ -21,10 +22,10 @@ def _repeat(x: jax.Array, factors: dict[int, int]) -> jax.Array:
 
 @registry.register("keras.layers")
 class UpSampling1D(Spatial):
-    """Every step of a sequence several times.
+    """Repeats every step of a sequence.
 
     Args:
-        size: how often.
+        size: number of repetitions.
 
     Input shape: `(batch, steps, features)`. Output shape: `(batch, steps * size, features)`.
 
@@ -49,10 +50,10 @@ _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
 @registry.register("keras.layers")
 class UpSampling2D(Spatial):
-    """Enlarges images by whole factors.
+    """Upsamples images by integer factors.
 
     Args:
-        size: the factor, or one for height and width each.
+        size: the factor, or one each for height and width.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
         interpolation: `"nearest"` (repeat), `"bilinear"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
 
@@ -85,7 +86,7 @@ class UpSampling2D(Spatial):
 
 @registry.register("keras.layers")
 class UpSampling3D(Spatial):
-    """Every voxel of a volume several times along each axis.
+    """Repeats every voxel of a volume along each spatial axis.
 
     Args:
         size: the factor, or one for each spatial axis.

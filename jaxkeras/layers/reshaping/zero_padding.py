@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import registry
-from jaxkeras.layers._base.arguments import respell
-from jaxkeras.layers.reshaping.base import _Ends
+from jaxkeras.layers._base.arguments import with_signature
+from jaxkeras.layers.reshaping.base import SpatialEnds
 
 
-class _ZeroPadding(_Ends):
+class _ZeroPadding(SpatialEnds):
+    """Zero padding over any number of spatial axes."""
+
     def __init__(self, padding: Any, data_format: str | None = None, **kwargs: Any):
         super().__init__(data_format, **kwargs)
         self.padding = self._amounts(padding, "padding")
@@ -23,12 +25,12 @@ class _ZeroPadding(_Ends):
 
 
 @registry.register("keras.layers")
-@respell(padding=1)
+@with_signature(padding=1)
 class ZeroPadding1D(_ZeroPadding):
-    """Zeros at the ends of a sequence.
+    """Adds zeros at the ends of a sequence.
 
     Args:
-        padding: steps to add: an integer, or a pair (start, end).
+        padding: number of steps to add: an integer, or a pair (start, end).
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
 
     Input shape: `(batch, steps, features)`, or features second for `"channels_first"`.
@@ -43,12 +45,12 @@ class ZeroPadding1D(_ZeroPadding):
 
 
 @registry.register("keras.layers")
-@respell(padding=(1, 1))
+@with_signature(padding=(1, 1))
 class ZeroPadding2D(_ZeroPadding):
-    """Zeros around an image.
+    """Adds zeros around an image.
 
     Args:
-        padding: places to add: an integer, one for height and width each, or a pair (start, end) for each.
+        padding: number of pixels to add: an integer, one each for height and width, or a pair (start, end) for each.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
 
     Input shape: `(batch, height, width, channels)`, or channels second for `"channels_first"`.
@@ -63,12 +65,12 @@ class ZeroPadding2D(_ZeroPadding):
 
 
 @registry.register("keras.layers")
-@respell(padding=((1, 1), (1, 1), (1, 1)))
+@with_signature(padding=((1, 1), (1, 1), (1, 1)))
 class ZeroPadding3D(_ZeroPadding):
-    """Zeros around a volume.
+    """Adds zeros around a volume.
 
     Args:
-        padding: places to add: an integer, one for each spatial axis, or a pair (start, end) for each.
+        padding: number of voxels to add: an integer, one for each spatial axis, or a pair (start, end) for each.
         data_format: `"channels_last"` or `"channels_first"`; defaults to the global setting.
 
     Input shape: `(batch, depth, height, width, channels)`, or channels second for `"channels_first"`.

@@ -16,23 +16,24 @@ from jaxkeras.ops.math import stft
 
 @registry.register("keras.layers")
 class MelSpectrogram(Layer):
-    """Strength of the frequencies of a signal over time, on the mel scale, which divides them as hearing does.
+    """A spectrogram of a signal on the mel scale, on which equal distances sound equal.
 
     Args:
         fft_length: size of the Fourier transform.
-        sequence_stride: samples from one frame to the next.
-        sequence_length: samples of a frame; `fft_length` by default.
+        sequence_stride: number of samples from one frame to the next.
+        sequence_length: number of samples of a frame; defaults to `fft_length`.
         window: "hann", "hamming", an array of `sequence_length` weights, or None.
-        sampling_rate: samples a second.
-        num_mel_bins: how many bands.
-        min_freq, max_freq: of the lowest and highest band, in hertz; up to half the sampling rate by default.
-        power_to_db: whether to return decibels.
-        top_db: how far below the largest value decibels are cut off.
-        mag_exp: the power of the magnitude.
-        min_power: the smallest power told apart from none.
-        ref_power: the power of zero decibels.
+        sampling_rate: samples per second.
+        num_mel_bins: number of frequency bands.
+        min_freq, max_freq: frequency range of the bands, in hertz; `max_freq` defaults to half the sampling rate.
+        power_to_db: whether to convert to decibels.
+        top_db: values more than this many decibels below the maximum are clipped.
+        mag_exp: exponent of the magnitude.
+        min_power: smaller powers are clipped to this.
+        ref_power: the power at zero decibels.
 
-    Input shape: `(samples,)` or `(batch, samples)`. Output shape: `(num_mel_bins, frames)`, with the batch in front.
+    Input shape: `(samples,)` or `(batch, samples)`. Output shape: `(num_mel_bins, frames)` or
+    `(batch, num_mel_bins, frames)`.
 
     Example:
 
@@ -88,23 +89,23 @@ class MelSpectrogram(Layer):
 
 
 def mel_weights(bands: int, bins: int, sampling_rate: float, low: float, high: float, dtype: Any) -> np.ndarray:
-    """What each frequency counts in each band: triangles on the mel scale of HTK, `(bins, bands)`.
+    """The weight of each frequency in each band, `(bins, bands)`: triangles on HTK's mel scale.
 
     Args:
-        bands: how many triangles.
-        bins: how many frequencies, from 0 to half the sampling rate.
-        sampling_rate: samples a second.
-        low, high: where the first triangle begins and the last one ends, in hertz.
-        dtype: of the result.
+        bands: number of bands.
+        bins: number of frequencies, from 0 to half the sampling rate.
+        sampling_rate: samples per second.
+        low, high: start of the first triangle and end of the last one, in hertz.
+        dtype: dtype of the result.
     """
 
     def mel(hertz: Any) -> Any:
         return 1127.0 * np.log1p(np.asarray(hertz) / 700.0)
 
-    places = mel(np.linspace(0.0, sampling_rate / 2, bins))[:, None]
+    positions = mel(np.linspace(0.0, sampling_rate / 2, bins))[:, None]
     edges = np.linspace(mel(low), mel(high), bands + 2)
-    rising = (places - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - places) / (edges[2:] - edges[1:-1])
+    rising = (positions - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - positions) / (edges[2:] - edges[1:-1])
     weights = np.maximum(0.0, np.minimum(rising, falling))
-    weights[0] = 0.0  # the mean of the signal is in no band
+    weights[0] = 0.0  # the zero frequency is in no band
     return weights.astype(dtype)

@@ -20,19 +20,19 @@ _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 
 @registry.register("keras.layers")
 class STFTSpectrogram(Layer):
-    """Short-time Fourier transform of signals, by convolutions whose kernels can be trained.
+    """Short-time Fourier transform of signals, as convolutions with trainable kernels.
 
     Args:
         mode: "log" (of the magnitude), "magnitude", "psd" (power spectral density), "real", "imag", "angle" (phase), or
             "stft" (real, then imaginary parts).
-        frame_length: how many samples a frame has.
-        frame_step: from one frame to the next; half the length by default.
-        fft_length: how finely frequencies are told apart; by default the next power of two.
+        frame_length: number of samples of a frame.
+        frame_step: number of samples from one frame to the next; defaults to half of `frame_length`.
+        fft_length: size of the Fourier transform; defaults to the next power of two.
         window: name of a window of `scipy.signal`, an array of `frame_length` weights, or None.
         periodic: whether a named window is periodic.
         scaling: "density", "spectrum" or None.
         padding: "valid" or "same".
-        expand_dims: whether channels keep an axis of their own.
+        expand_dims: whether frequencies and channels are separate axes.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Input shape: `(batch, samples, channels)`, or channels second. Output shape: `(batch, frames, frequencies *
@@ -103,7 +103,7 @@ class STFTSpectrogram(Layer):
         if self.mode == "angle":
             return jnp.arctan2(imag, real)
         power = jnp.square(real) + jnp.square(imag)
-        if self.mode == "psd":  # frequencies between the ends stand for their mirror images too
+        if self.mode == "psd":  # all but the first and last frequency also represent a negative one
             return power + jnp.pad(power[..., 1:-1], [(0, 0)] * 3 + [(1, 1)])
         magnitude = jnp.sqrt(jnp.maximum(power, config.epsilon()))
         return magnitude if self.mode == "magnitude" else jnp.log(jnp.maximum(magnitude, config.epsilon()))

@@ -1,4 +1,4 @@
-"""Numbers into buckets."""
+"""Assigns numbers to ranges."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.layers.preprocessing.categorical.category_encoding import encode, no_sparse
-from jaxkeras.layers.preprocessing.categorical.lookup import check_output_mode
+from jaxkeras.layers.preprocessing.categorical.output_modes import check_output_mode, encode, reject_sparse
 from jaxkeras.layers.preprocessing.host_layer import as_array, batches, is_whole
 
 
 @registry.register("keras.layers")
 class Discretization(Layer):
-    """Turns numbers into the indices of the ranges they fall in.
+    """Maps numbers to the indices of the ranges that contain them.
 
     Args:
-        bin_boundaries: where ranges meet, increasing; `[0, 1]` makes `(-inf, 0)`, `[0, 1)` and `[1, inf)`.
-        num_bins: instead, how many ranges `adapt` shall find, equally filled.
-        epsilon: how exact their quantiles are to be: the share of the data that may end up next door.
+        bin_boundaries: boundaries between the ranges, increasing; `[0, 1]` gives `(-inf, 0)`, `[0, 1)` and `[1, inf)`.
+        num_bins: alternatively, the number of ranges for `adapt` to find, with equal shares of the data.
+        epsilon: error tolerance of their quantiles, as a fraction of the data.
         output_mode: "int" for indices, or "one_hot", "multi_hot" or "count", as in `CategoryEncoding`.
         sparse: accepted for compatibility; must be False.
 
@@ -44,7 +43,7 @@ class Discretization(Layer):
         name: str | None = None,
     ):
         super().__init__(name=name, dtype=dtype)
-        no_sparse(self, sparse)
+        reject_sparse(self, sparse)
         if (num_bins is None) == (bin_boundaries is None):
             raise ValueError(f"Give layer '{self.name}' either `bin_boundaries` or `num_bins`; got both or none.")
         if num_bins is not None and num_bins < 0:
@@ -55,14 +54,14 @@ class Discretization(Layer):
         self.reset_state()
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
-        """Find `num_bins` ranges that hold equally many of the numbers.
+        """Find `num_bins` ranges that contain equal shares of the data.
 
         Args:
             data: an array, or a stream of batches.
-            steps: how many batches of a stream to read.
+            steps: number of batches of a stream to read; defaults to all.
 
         Raises:
-            ValueError: for a layer that was given its boundaries.
+            ValueError: if the boundaries were given to the constructor.
         """
         if self.num_bins is None:
             raise ValueError(f"Layer '{self.name}' was given `bin_boundaries`; to adapt it must be given `num_bins`.")
@@ -72,18 +71,18 @@ class Discretization(Layer):
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:
-        """Take one batch into the summary of what was seen."""
+        """Merge one batch into the summary of the data."""
         new = _summary(as_array(data).astype(np.float32), self.epsilon)
         merged = np.concatenate([new, self.summary], axis=1)
         self.summary = _compressed(merged[:, np.argsort(merged[0])], self.epsilon)
 
     def finalize_state(self) -> None:
-        """Make boundaries of the summary."""
+        """Compute the boundaries from the summary."""
         if self.num_bins is not None:
             self.bin_boundaries = _compressed(self.summary, 1.0 / self.num_bins)[0, :-1].tolist()
 
     def reset_state(self) -> None:
-        """Forget what was seen; the boundaries stay."""
+        """Reset the summary, but not the boundaries."""
         self.summary = np.zeros((2, 0), np.float32)
 
     def call(self, inputs: jax.Array) -> jax.Array:
@@ -110,7 +109,7 @@ class Discretization(Layer):
 
 
 def _summary(values: np.ndarray, epsilon: float) -> np.ndarray:
-    """Quantiles at steps of `epsilon`, `(2, count)`: values, and how many numbers each stands for."""
+    """Quantiles at steps of `epsilon`, `(2, count)`: values, and the number of data points that each represents."""
     values = np.sort(values.ravel())
     step = max(values.size * epsilon, 1)
     boundaries = values[int(step - 1) :: int(step)]
@@ -118,7 +117,7 @@ def _summary(values: np.ndarray, epsilon: float) -> np.ndarray:
 
 
 def _compressed(summary: np.ndarray, epsilon: float) -> np.ndarray:
-    """A summary at steps of `epsilon` of a finer one."""
+    """A finer summary reduced to steps of `epsilon`."""
     if summary.shape[1] * epsilon < 1:
         return summary
     shares = epsilon + np.arange(0.0, 1.0, epsilon)

@@ -1,9 +1,9 @@
-"""Hashes of strings into buckets, the same as TensorFlow's, which Keras's layers use."""
+"""Hash functions of strings, equal to those of TensorFlow, which Keras's layers use."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _BITS = (1 << 64) - 1
 _CROSS_KEY, _CROSS_FACTOR = 0xDECAFCAFFE, 0xC6A4A7935BD1E995
@@ -17,12 +17,12 @@ def _bucket(text: str, count: int, salt: tuple[int, int] | None) -> int:
 
 
 def bucket(text: str, count: int, salt: Sequence[int] | None = None) -> int:
-    """Which of `count` buckets a string falls into.
+    """The bucket of a string, from 0 to `count - 1`.
 
     Args:
         text: the string.
         count: the number of buckets.
-        salt: two integers, the key of SipHash; without them FarmHash is used.
+        salt: two integers, the key of SipHash; FarmHash is used without it.
 
     Example:
 
@@ -33,7 +33,7 @@ def bucket(text: str, count: int, salt: Sequence[int] | None = None) -> int:
 
 
 def cross(values: Sequence[str | int], count: int) -> int:
-    """Which of `count` buckets a combination of strings and integers falls into, as `tf.sparse.cross_hashed` has it.
+    """The bucket of a combination of strings and integers, as in `tf.sparse.cross_hashed`.
 
     Example:
 
@@ -51,7 +51,7 @@ def cross(values: Sequence[str | int], count: int) -> int:
 
 
 def _rotate(x: int, by: int) -> int:
-    """To the right, 64 bits."""
+    """Rotate 64 bits to the right."""
     return ((x >> by) | (x << (64 - by))) & _BITS
 
 
@@ -75,7 +75,7 @@ def _weak(words: tuple[int, int, int, int], a: int, b: int) -> tuple[int, int]:
 
 
 def farmhash64(data: bytes) -> int:
-    """FarmHash Fingerprint64 (Pike, 2014), by which `tf.strings.to_hash_bucket_fast` chooses."""
+    """FarmHash Fingerprint64 (Pike, 2014), the hash of `tf.strings.to_hash_bucket_fast`."""
     size = len(data)
 
     def word(at: int, width: int = 8) -> int:
@@ -107,7 +107,8 @@ def farmhash64(data: bytes) -> int:
     return _farmhash_long(data, word)
 
 
-def _farmhash_long(data: bytes, word) -> int:
+def _farmhash_long(data: bytes, word: Callable[..., int]) -> int:
+    """FarmHash of more than 64 bytes; `word(at)` reads 8 bytes."""
     x, y = 81, (81 * _K1 + 113) & _BITS
     z = (_mix((y * _K2 + 113) & _BITS) * _K2) & _BITS
     v, w = (0, 0), (0, 0)
@@ -139,7 +140,7 @@ def _farmhash_long(data: bytes, word) -> int:
 
 
 def siphash64(data: bytes, key0: int, key1: int) -> int:
-    """SipHash-2-4 (Aumasson and Bernstein, 2012), by which `tf.strings.to_hash_bucket_strong` chooses."""
+    """SipHash-2-4 (Aumasson and Bernstein, 2012), the hash of `tf.strings.to_hash_bucket_strong`."""
     key0, key1 = key0 & _BITS, key1 & _BITS
     state = [key0 ^ 0x736F6D6570736575, key1 ^ 0x646F72616E646F6D, key0 ^ 0x6C7967656E657261, key1 ^ 0x7465646279746573]
 

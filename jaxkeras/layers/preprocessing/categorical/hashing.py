@@ -1,4 +1,4 @@
-"""Categories into hash buckets."""
+"""Assigns categories to buckets by a hash."""
 
 from __future__ import annotations
 
@@ -9,14 +9,26 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.layers._base.arguments import positive_int
-from jaxkeras.layers.preprocessing.categorical.category_encoding import encode, no_sparse
+from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers.preprocessing.categorical.hash_functions import bucket, cross
-from jaxkeras.layers.preprocessing.categorical.lookup import check_output_mode
+from jaxkeras.layers.preprocessing.categorical.output_modes import check_output_mode, encode, reject_sparse
 from jaxkeras.layers.preprocessing.host_layer import HostLayer, as_array, as_strings
 
 
+def salt_pair(layer: Layer, salt: Any) -> list[int] | None:
+    """The key of SipHash as two integers, from one that is repeated or from two; None for None.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    pair = [salt, salt] if isinstance(salt, int) else salt
+    if pair is not None and not (isinstance(pair, (list, tuple)) and len(pair) == 2):
+        raise ValueError(f"`salt` of layer '{layer.name}' must be an integer or two; got {salt!r}.")
+    return None if pair is None else list(pair)
+
+
 class _Hashed(HostLayer):
-    """What the two hashing layers share: how many buckets, and how these are written."""
+    """The base of the two hashing layers: the number of buckets and how they are encoded."""
 
     def __init__(self, num_bins: int, output_mode: str, modes: Sequence[str], sparse: bool, **kwargs: Any):
         if kwargs.get("dtype") is None and output_mode == "int":
@@ -24,7 +36,7 @@ class _Hashed(HostLayer):
         super().__init__(**kwargs)
         self.num_bins = positive_int(num_bins, "num_bins", self)
         self.output_mode = check_output_mode(output_mode, modes)
-        no_sparse(self, sparse)
+        reject_sparse(self, sparse)
         self.sparse = sparse
 
     def _encode(self, buckets: list[int], shape: tuple[int, ...]) -> np.ndarray:
@@ -45,12 +57,12 @@ class _Hashed(HostLayer):
 
 @registry.register("keras.layers")
 class Hashing(_Hashed):
-    """Puts strings or integers into buckets by a hash, the same as Keras's on every machine.
+    """Assigns strings or integers to buckets by a hash. The buckets are those of Keras, on every machine.
 
     Args:
-        num_bins: the number of buckets, that of `mask_value` included.
-        mask_value: a value that has bucket 0 for itself.
-        salt: one or two integers: hash by SipHash with this key, instead of FarmHash.
+        num_bins: the number of buckets, including that of `mask_value`.
+        mask_value: a value that is assigned to bucket 0, to which no other value is.
+        salt: one or two integers, the key of SipHash; FarmHash is used without it.
         output_mode: "int" for the bucket, or "one_hot", "multi_hot" or "count", as in `CategoryEncoding`.
         sparse: accepted for compatibility; must be False.
 
@@ -70,10 +82,7 @@ class Hashing(_Hashed):
         **kwargs: Any,
     ):
         super().__init__(num_bins, output_mode, ("int", "one_hot", "multi_hot", "count"), sparse, **kwargs)
-        pair = [salt, salt] if isinstance(salt, int) else salt
-        if pair is not None and not (isinstance(pair, (list, tuple)) and len(pair) == 2):
-            raise ValueError(f"`salt` of layer '{self.name}' must be an integer or two; got {salt!r}.")
-        self.mask_value, self.salt = mask_value, None if pair is None else list(pair)
+        self.mask_value, self.salt = mask_value, salt_pair(self, salt)
 
     def call(self, inputs: Any) -> np.ndarray:
         array = as_array(inputs)
@@ -91,7 +100,7 @@ class Hashing(_Hashed):
 
 @registry.register("keras.layers")
 class HashedCrossing(_Hashed):
-    """Puts combinations of features into buckets by a hash, the same as Keras's on every machine.
+    """Assigns combinations of features to buckets by a hash. The buckets are those of Keras, on every machine.
 
     Args:
         num_bins: the number of buckets.

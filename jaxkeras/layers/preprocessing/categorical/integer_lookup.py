@@ -17,8 +17,8 @@ class IntegerLookup(Lookup):
 
     Args:
         vocabulary_dtype: accepted for compatibility; must be "int64".
-        oov_method: how unknown integers are spread over `num_oov_indices` indices: "floormod" by the remainder,
-            "farmhash" by hashing their digits.
+        oov_method: how unknown integers are distributed over `num_oov_indices` indices: "floormod" by remainder,
+            "farmhash" by a hash of their digits.
         max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode, sparse,
             pad_to_max_tokens, salt: as in `StringLookup`.
 

@@ -12,34 +12,18 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.layers.preprocessing.categorical.hash_functions import bucket
-from jaxkeras.layers.preprocessing.host_layer import HostLayer, as_array, batches, count_rows, is_whole
+from jaxkeras.layers.preprocessing.categorical.hashing import salt_pair
+from jaxkeras.layers.preprocessing.categorical.output_modes import check_output_mode, count_rows, reject_sparse
+from jaxkeras.layers.preprocessing.host_layer import HostLayer, as_array, batches, is_whole
 
 Size = TypeVar("Size", int, int | None)
 
 
-OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
-
-
-_OLD_MODES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
-
-
-def check_output_mode(mode: str, choices: Sequence[str] = OUTPUT_MODES) -> str:
-    """The present name of an output mode.
-
-    Raises:
-        ValueError: for another.
-    """
-    mode = _OLD_MODES.get(mode, mode)
-    if mode not in choices:
-        raise registry.unknown("output_mode", mode, choices)
-    return mode
-
-
 class Lookup(HostLayer):
-    """What `StringLookup` and `IntegerLookup` share.
+    """The base of `StringLookup` and `IntegerLookup`.
 
     Attributes:
-        vocabulary: as the constructor was given it, for the config; the one in force is `get_vocabulary()`.
+        vocabulary: the vocabulary given to the constructor, for the config; for the current one use `get_vocabulary()`.
     """
 
     def __init__(
@@ -67,8 +51,7 @@ class Lookup(HostLayer):
             raise ValueError(f"Layer '{self.name}' with pad_to_max_tokens=True needs `max_tokens`.")
         if num_oov_indices < 0:
             raise ValueError(f"`num_oov_indices` of layer '{self.name}' must not be negative; got {num_oov_indices}.")
-        if sparse:
-            raise ValueError(f"Layer '{self.name}' cannot return sparse arrays; leave out sparse=True.")
+        reject_sparse(self, sparse)
         self.output_mode = check_output_mode(output_mode)
         if invert and self.output_mode != "int":
             raise ValueError(f"Layer '{self.name}' with invert=True needs output_mode='int'; got {output_mode!r}.")
@@ -80,8 +63,8 @@ class Lookup(HostLayer):
         self.mask_token, self.oov_token = mask_token, oov_token
         self.invert, self.pad_to_max_tokens, self.sparse = invert, pad_to_max_tokens, sparse
         self.oov_method = oov_method
-        self.salt = [salt, salt] if isinstance(salt, int) else salt and list(salt)
-        # A path is not kept: the vocabulary becomes an asset of the saved model.
+        self.salt = salt_pair(self, salt)
+        # A path is not stored: the vocabulary is saved as an asset of the model.
         self.vocabulary = None if vocabulary is None or isinstance(vocabulary, str) else _plain(vocabulary)
         self.idf_weights = None if idf_weights is None else _plain(idf_weights)
         self._fixed = vocabulary is not None if has_input_vocabulary is None else has_input_vocabulary
@@ -130,12 +113,12 @@ class Lookup(HostLayer):
         """Set the tokens.
 
         Args:
-            vocabulary: a list or array of tokens, with or without the special ones in front; or the path of a file
-                with one a line.
+            vocabulary: a list or array of tokens, with or without the special tokens in front; or the path
+                of a file with one per line.
             idf_weights: inverse document frequencies of the same length, in "tf_idf" mode.
 
         Raises:
-            ValueError: for repeated or misplaced tokens, too many of them, or weights that do not fit.
+            ValueError: for repeated tokens, misplaced special tokens, too many tokens, or weights of another length.
         """
         if (self.output_mode == "tf_idf") != (idf_weights is not None):
             raise ValueError(f"`idf_weights` go with output_mode='tf_idf' and only with it, not {self.output_mode!r}.")
@@ -180,17 +163,17 @@ class Lookup(HostLayer):
                 f"{weights.shape}."
             )
         if not padded and len(weights) == len(self._tokens):
-            # Nobody knows how frequent unknown tokens are; the mean is as good a guess as any.
+            # The frequency of unknown tokens is unknown; use the mean weight.
             weights = np.concatenate([np.full(self._token_start, weights.mean()), weights])
         self._idf = np.pad(weights, (0, self._depth() - len(weights))).astype(np.float32)
 
     # -- learning it ---------------------------------------------------------------------------------------------
     def adapt(self, data: Any, steps: int | None = None) -> None:
-        """Learn the vocabulary: tokens by falling frequency, equally frequent ones from high to low.
+        """Learn the vocabulary: tokens by decreasing frequency, ties from the largest token to the smallest.
 
         Args:
-            data: an array or list (of which each first-axis item is a document), or a stream of batches.
-            steps: how many batches of a stream to read.
+            data: an array or list, with a document per item of the first axis, or a stream of batches.
+            steps: number of batches of a stream to read; defaults to all.
 
         Raises:
             ValueError: if the vocabulary was given to the constructor.
@@ -210,7 +193,7 @@ class Lookup(HostLayer):
         self.count(tokens.reshape(1, -1).tolist() if tokens.ndim < 2 else tokens.reshape(len(tokens), -1).tolist())
 
     def count(self, documents: Iterable[Sequence[Any]]) -> None:
-        """Count the tokens of documents, each a sequence of them."""
+        """Count the tokens of documents, which are sequences of tokens."""
         if self._fixed:
             raise ValueError(
                 f"Layer '{self.name}' was given its vocabulary when it was made, so it cannot adapt. Leave out "
@@ -223,7 +206,7 @@ class Lookup(HostLayer):
                 self._documents += 1
 
     def finalize_state(self) -> None:
-        """Make the vocabulary of what was counted."""
+        """Make the vocabulary from the counts."""
         if not self._counts:
             return
         for token in (self.mask_token, self.oov_token):
@@ -236,7 +219,7 @@ class Lookup(HostLayer):
         self.reset_state()
 
     def reset_state(self) -> None:
-        """Forget what was counted; the vocabulary stays."""
+        """Reset the counts, but not the vocabulary."""
         self._counts: collections.Counter[Any] = collections.Counter()
         self._document_counts: collections.Counter[Any] = collections.Counter()
         self._documents = 0
@@ -255,7 +238,7 @@ class Lookup(HostLayer):
         return self._declared_size
 
     def indices(self, tokens: list[Any]) -> np.ndarray:
-        """The index of each token, int64; -1 for mask tokens where these are left out."""
+        """The index of each token, int64; -1 for mask tokens in modes other than "int"."""
         default = self._oov_start if self.num_oov_indices == 1 else -2
         index = self._index
         found = np.array([index.get(token, default) for token in tokens], np.int64)
@@ -276,7 +259,7 @@ class Lookup(HostLayer):
         return bucket(str(token), self.num_oov_indices, self.salt)
 
     def encode(self, indices: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
-        """Indices of `count` rows as one vector a row, in any mode but "int"."""
+        """Encode the indices of `count` rows as one vector per row, in modes other than "int"."""
         if self.output_mode == "tf_idf" and self._idf is None:
             raise RuntimeError(f"Layer '{self.name}' has no idf weights yet: call `adapt` or `set_vocabulary` first.")
         result = count_rows(indices, rows, (count, self._depth()), binary=self.output_mode in ("multi_hot", "one_hot"))
@@ -303,7 +286,7 @@ class Lookup(HostLayer):
         return shape if self.output_mode == "int" else (*self._lead(shape), self._depth())
 
     def _lead(self, shape: tuple[Size, ...]) -> tuple[Size, ...]:
-        """The axes of an input that stay, before that of the vectors."""
+        """The leading axes of the output, before the axis of the vectors."""
         each = self.output_mode == "one_hot" and not (len(shape) > 1 and shape[-1] == 1)
         return shape if each else shape[:-1]
 
@@ -341,7 +324,7 @@ class Lookup(HostLayer):
                 file.write("\n".join(map(str, self.get_vocabulary())))
 
     def load_assets(self, dir_path: str) -> None:
-        """Read what `save_assets` wrote."""
+        """Read the file that `save_assets` wrote."""
         if self.vocabulary is not None:
             return
         with open(os.path.join(dir_path, "vocabulary.txt"), encoding="utf-8") as file:
@@ -357,7 +340,7 @@ def _plain(values: Any) -> list[Any]:
 
 
 def refuse_path(config: dict[str, Any]) -> None:
-    """Raise for a config that names a vocabulary file: a model from elsewhere must not choose which files are read."""
+    """Raise for a config that names a vocabulary file: an untrusted model must not choose files to read."""
     if isinstance(config.get("vocabulary"), str):
         raise ValueError(
             f"The config of layer {config.get('name')!r} names a vocabulary file, {config['vocabulary']!r}, which is "

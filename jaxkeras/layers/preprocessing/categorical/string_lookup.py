@@ -15,22 +15,22 @@ from jaxkeras.layers.preprocessing.host_layer import as_strings
 class StringLookup(Lookup):
     """Maps strings to indices of a vocabulary, or to vectors of counts, or indices back to strings.
 
-    It runs on the host: in front of a model, in a data pipeline, or on its own.
+    It runs on the host: in front of a model, in a data pipeline, or by itself.
 
     Args:
-        max_tokens: the largest size of the vocabulary, special tokens included.
-        num_oov_indices: how many indices unknown strings are hashed to; with 0 they are an error.
-        mask_token: what stands for nothing: index 0 in "int" mode, left out of counts.
-        oov_token: what unknown indices become with `invert`.
-        vocabulary: a list or array of strings, or the path of a file with one a line; else call `adapt`.
+        max_tokens: maximum size of the vocabulary, including special tokens.
+        num_oov_indices: number of indices that unknown strings are hashed to; with 0 they raise an error.
+        mask_token: the token for missing values: index 0 in "int" mode, ignored in counts.
+        oov_token: the token for unknown strings, returned for unknown indices with `invert`.
+        vocabulary: a list or array of strings, or the path of a file with one per line; without it, call `adapt`.
         idf_weights: inverse document frequencies of the vocabulary, in "tf_idf" mode.
         invert: whether to map indices to strings.
-        output_mode: "int", "one_hot" (a vector for every string), "multi_hot" (which strings a row has), "count" (how
-            often) or "tf_idf" (counts times inverse document frequencies).
-        pad_to_max_tokens: whether vectors have the size `max_tokens` in any case.
+        output_mode: "int", "one_hot" (a vector for each string), "multi_hot" (which strings a row contains), "count"
+            (how often) or "tf_idf" (counts times inverse document frequencies).
+        pad_to_max_tokens: whether vectors have the size `max_tokens` even if the vocabulary is smaller.
         sparse: accepted for compatibility; must be False.
-        encoding: of bytes.
-        salt: one or two integers: hash unknown strings by SipHash with this key, instead of FarmHash.
+        encoding: encoding of inputs that are bytes.
+        salt: one or two integers, the key of SipHash for unknown strings; FarmHash is used without it.
 
     Example:
 

@@ -28,7 +28,7 @@ Array = jax.Array
 
 
 def _fold(step: Callable[..., Any], carry: Any, xs: tuple[Array, ...]) -> Any:
-    """`carry` after the steps. In a trace they are one loop, so that each branch is compiled once, not once a step."""
+    """`carry` after all steps. In a trace, a scan, so that each branch is compiled once instead of once per step."""
     if isinstance(xs[0], jax.core.Tracer):
         return jax.lax.scan(step, carry, xs)[0]
     for one in zip(*xs):
@@ -37,7 +37,7 @@ def _fold(step: Callable[..., Any], carry: Any, xs: tuple[Array, ...]) -> Any:
 
 
 class _Choice(ImageLayer):
-    """Applies layers that it draws, one in place after the other."""
+    """Applies randomly chosen layers one after the other."""
 
     moves = True
 
@@ -69,7 +69,7 @@ class _Choice(ImageLayer):
             setattr(self, name, makers[name]())
 
     def _switch(self, index: Array, key: Array, images: Array, x: Any, change: Callable[..., Any]) -> Any:
-        """`change(layer, transformation, x)` of the layer with this index; beyond the last one, x as it is."""
+        """`change(layer, transformation, x)` for the layer with this index; x for an index beyond the last one."""
 
         def branch(name: str) -> Callable[[Any], Any]:
             layer = getattr(self, name)
@@ -78,10 +78,10 @@ class _Choice(ImageLayer):
         branches = [*map(branch, self._names), lambda x: x]
         if isinstance(index, jax.core.Tracer):
             return jax.lax.switch(index, branches, x)
-        return branches[int(index)](x)  # a number at hand: the other branches need not be compiled
+        return branches[int(index)](x)  # a concrete index: no need to compile the other branches
 
     def _chain(self, indices: Array, keys: Array, images: Array, x: Any, change: Callable[..., Any]) -> Any:
-        """The layers with these indices, one after the other."""
+        """Apply the layers with these indices one after the other."""
 
         def step(x: Any, one: tuple[Array, Array]) -> tuple[Any, None]:
             return self._switch(*one, images, x, change), None
@@ -107,12 +107,12 @@ class _Choice(ImageLayer):
 
 @registry.register("keras.layers")
 class RandAugment(_Choice):
-    """Applies `num_ops` layers drawn from eleven to a batch, while training (Cubuk et al., 2019).
+    """Applies `num_ops` of eleven layers, chosen at random, to a batch while training (Cubuk et al., 2019).
 
     Args:
-        value_range: the lowest and highest value of images.
-        num_ops: how many layers.
-        factor: how strong they are: a number f for `[0, f]`, or two numbers, in [0, 1].
+        value_range: the lowest and highest pixel value.
+        num_ops: number of layers to apply.
+        factor: strength of the layers: a number f for `[0, f]`, or two numbers, in [0, 1].
         interpolation: "bilinear" or "nearest".
         seed: an integer, or None.
         data_format: `"channels_last"` or `"channels_first"`.
@@ -163,13 +163,13 @@ class RandAugment(_Choice):
 
 @registry.register("keras.layers")
 class AugMix(_Choice):
-    """Mixes a batch with some versions of it, each after a chain of layers drawn at random (Hendrycks et al., 2019).
+    """Mixes a batch with versions of it, each transformed by a chain of random layers (Hendrycks et al., 2019).
 
     Args:
-        value_range: the lowest and highest value of images.
-        num_chains: how many versions.
-        chain_depth: how many layers each, at most.
-        factor: how strong they are: a number f for `[0, f]`, or two numbers, in [0, 1].
+        value_range: the lowest and highest pixel value.
+        num_chains: number of versions.
+        chain_depth: maximum number of layers in a chain.
+        factor: strength of the layers: a number f for `[0, f]`, or two numbers, in [0, 1].
         alpha: parameter of the distributions that the weights are drawn from.
         all_ops: whether brightness, contrast, colour and sharpness are among the layers.
         interpolation: "bilinear" or "nearest".
@@ -210,7 +210,7 @@ class AugMix(_Choice):
         weights = random.gamma((self.num_chains,), self.alpha, seed=seed)
         share = random.beta((), self.alpha, self.alpha, seed=seed)
         shape = (self.num_chains, self.chain_depth)
-        # One index more than there are layers: it stands for none.
+        # The index after the last layer means no layer.
         chosen = random.randint(shape, 0, len(self._names) + 1, seed=seed)
         keys = jax.random.split(draw_key(seed), shape)
         return {"chain_mixing_weights": weights / weights.sum(), "weight_sample": share, "chains": chosen, "keys": keys}

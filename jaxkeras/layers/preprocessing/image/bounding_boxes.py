@@ -1,4 +1,4 @@
-"""Bounding boxes: their formats, and what happens to them when an image is cut or bent."""
+"""Bounding boxes: formats, clipping, projection and padding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Boxes = dict[str, Any]
 
 
 def _swap(boxes: Array) -> Array:
-    """x and y of two points exchanged."""
+    """Swap x and y of both points."""
     return boxes[..., jnp.array([1, 0, 3, 2])]
 
 
@@ -39,7 +39,7 @@ def _to_center(boxes: Array) -> Array:
     return jnp.concatenate([boxes[..., :2] + size / 2, size], axis=-1)
 
 
-# format -> (to corners xyxy, from corners); a prefix "rel_" says that x is in widths and y in heights of the image.
+# format -> (to xyxy, from xyxy); the prefix "rel_" means coordinates relative to the width and height of the image.
 _FORMATS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "xyxy": (lambda b: b, lambda b: b),
     "yxyx": (_swap, _swap),
@@ -53,20 +53,20 @@ FORMATS = (*_FORMATS, *(f"rel_{name}" for name in ("xyxy", "yxyx", "xywh", "cent
 def convert_format(
     boxes: Any, source: str, target: str, height: Any = None, width: Any = None, dtype: str = "float32"
 ) -> Any:
-    """Boxes in another format.
+    """Convert boxes to another format.
 
     Args:
-        boxes: shape `(..., 4)`, or a dict that holds them under `"boxes"`.
-        source, target: `"xyxy"`, `"yxyx"`, `"xywh"`, `"center_xywh"`, `"center_yxhw"`, or one of the first four after
-            `"rel_"`, with coordinates in widths and heights of the image.
-        height, width: of the image, for relative formats.
-        dtype: of the result.
+        boxes: shape `(..., 4)`, or a dict with the key `"boxes"`.
+        source, target: `"xyxy"`, `"yxyx"`, `"xywh"`, `"center_xywh"`, `"center_yxhw"`, or one of the first four
+            with the prefix `"rel_"`, for coordinates relative to width and height of the image.
+        height, width: size of the image, for relative formats.
+        dtype: dtype of the result.
 
     Returns:
         An array, or a dict like the one given.
 
     Raises:
-        ValueError: for an unknown format, a wrong shape, or a size that is needed and missing.
+        ValueError: for an unknown format, another shape, or a missing size.
 
     Example:
 
@@ -95,11 +95,11 @@ def convert_format(
 def clip_to_image_size(
     bounding_boxes: Boxes, height: Any = None, width: Any = None, bounding_box_format: str = "xyxy"
 ) -> Boxes:
-    """Cut boxes off at the border of the image; those of which nothing remains get the label -1.
+    """Clip boxes to the image; boxes outside of it get the label -1.
 
     Args:
-        bounding_boxes: dict of `"boxes"` `(..., count, 4)` and perhaps `"labels"` `(..., count)`.
-        height, width: of the image.
+        bounding_boxes: dict of `"boxes"` `(..., count, 4)` and optionally `"labels"` `(..., count)`.
+        height, width: size of the image.
         bounding_box_format: `"xyxy"` or `"rel_xyxy"`.
 
     Returns:
@@ -124,11 +124,11 @@ def clip_to_image_size(
 
 
 def projected(boxes: Array, matrix: Array) -> Array:
-    """The upright boxes around boxes that a projection bends.
+    """The bounding boxes of projected boxes.
 
     Args:
         boxes: `(batch, count, 4)`, format xyxy.
-        matrix: `(batch, 3, 3)`, takes `(x, y, 1)` to where it goes.
+        matrix: `(batch, 3, 3)`, the projection of `(x, y, 1)`.
     """
     x0, y0, x1, y1 = jnp.moveaxis(boxes, -1, 0)
     pairs = ((x0, y0), (x1, y0), (x0, y1), (x1, y1))
@@ -139,10 +139,10 @@ def projected(boxes: Array, matrix: Array) -> Array:
 
 
 def dense(bounding_boxes: Any) -> Boxes:
-    """Boxes and labels as arrays; lists of different lengths are filled up with zeros and with -1.
+    """Boxes and labels as arrays; lists of different lengths are padded with zeros and -1.
 
     Raises:
-        ValueError: unless it is a dict of `"boxes"` and `"labels"` that fit together.
+        ValueError: if it is not a dict of `"boxes"` and `"labels"` with matching shapes.
     """
     if not isinstance(bounding_boxes, dict) or not {"boxes", "labels"} <= set(bounding_boxes):
         raise ValueError(f"Bounding boxes are a dict of 'boxes' and 'labels'; got {bounding_boxes!r}.")

@@ -1,4 +1,4 @@
-"""Colours of images changed at random while training."""
+"""Random changes of color while training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = jax.Array
 
 
 class _Factor(ImageLayer):
-    """A colour change with a strength of each image, drawn from `factor`, which lies within `bounds`."""
+    """A color change whose strength is drawn from the range `factor` for each image."""
 
     bounds = (-1, 1)
 
@@ -36,11 +36,11 @@ class _Factor(ImageLayer):
 
 @registry.register("keras.layers")
 class RandomBrightness(_Factor):
-    """Adds a random number to every image while training.
+    """Adds a random number to each image while training.
 
     Args:
-        factor: the number, in parts of the range of values: a number f for `[-f, f]`, or two numbers, in [-1, 1].
-        value_range: the lowest and highest value of images.
+        factor: the number, as a fraction of the value range: a number f for `[-f, f]`, or two numbers, in [-1, 1].
+        value_range: the lowest and highest pixel value.
         seed: an integer, or None.
 
     Example:
@@ -62,11 +62,11 @@ class RandomBrightness(_Factor):
 
 @registry.register("keras.layers")
 class RandomContrast(_Factor):
-    """Brings every channel of every image closer to its mean, or away from it, while training.
+    """Changes the contrast of each image at random while training, relative to the mean of each channel.
 
     Args:
-        factor: how much: two numbers (l, u) for contrasts in `[1 - l, 1 + u]`, or a number f for `[1, 1 + f]`.
-        value_range: the lowest and highest value of images.
+        factor: two numbers (l, u) for contrasts in `[1 - l, 1 + u]`, or a number f for `[1, 1 + f]`.
+        value_range: the lowest and highest pixel value.
         seed: an integer, or None.
 
     Example:
@@ -93,11 +93,11 @@ class RandomContrast(_Factor):
 
 @registry.register("keras.layers")
 class RandomHue(_Factor):
-    """Turns the colours of every image around the colour circle while training.
+    """Rotates the hue of each image at random while training.
 
     Args:
-        factor: how far, 1 being half a turn either way: a number f for `[0, f]`, or two numbers, in [0, 1].
-        value_range: the lowest and highest value of images.
+        factor: the rotation, where 1 is half a turn either way: a number f for `[0, f]`, or two numbers, in [0, 1].
+        value_range: the lowest and highest pixel value.
         data_format: `"channels_last"` or `"channels_first"`.
         seed: an integer, or None.
 
@@ -135,7 +135,7 @@ class RandomHue(_Factor):
 
 
 def _with_hsv(images: Array, data_format: str, index: int, change: Callable[[Array], Array]) -> Array:
-    """Images whose hue (0), saturation (1) or value (2) is changed."""
+    """Change the hue (0), saturation (1) or value (2) of images."""
     axis = -3 if data_format == "channels_first" else -1
     planes = [jnp.take(rgb_to_hsv(images, data_format), i, axis=axis) for i in range(3)]
     planes[index] = change(planes[index])
@@ -144,12 +144,12 @@ def _with_hsv(images: Array, data_format: str, index: int, change: Callable[[Arr
 
 @registry.register("keras.layers")
 class RandomSaturation(_Factor):
-    """Makes the colours of every image stronger or weaker while training.
+    """Changes the saturation of each image at random while training.
 
     Args:
-        factor: two numbers, or a number f for `[-f, f]`; 0.5 leaves images as they are, 0 and less makes them grey, 1
+        factor: two numbers, or a number f for `[-f, f]`; 0.5 leaves images unchanged, 0 or less makes them gray, 1
             fully saturated.
-        value_range: the lowest and highest value of images.
+        value_range: the lowest and highest pixel value.
         data_format: `"channels_last"` or `"channels_first"`.
         seed: an integer, or None.
 
@@ -180,11 +180,11 @@ class RandomSaturation(_Factor):
 
 @registry.register("keras.layers")
 class RandomColorDegeneration(_Factor):
-    """Blends every image with its grey version while training.
+    """Blends each image with its grayscale version while training.
 
     Args:
-        factor: the share of grey: a number f for `[-f, f]`, or two numbers; 1 is grey, 0 leaves images as they are.
-        value_range: the lowest and highest value of images.
+        factor: the weight of the grayscale version: a number f for `[-f, f]`, or two numbers; 1 is gray, 0 unchanged.
+        value_range: the lowest and highest pixel value.
         data_format: `"channels_last"` or `"channels_first"`.
         seed: an integer, or None.
 
@@ -208,17 +208,17 @@ class RandomColorDegeneration(_Factor):
         return {"factor": each(super().draw(images, seed)["factor"])}
 
     def change(self, images: Array, transformation: Any, interpolation: str | None = None) -> Array:
-        grey = rgb_to_grayscale(images, self.data_format)
-        return self._clip(images + transformation["factor"].astype(images.dtype) * (grey - images))
+        gray = rgb_to_grayscale(images, self.data_format)
+        return self._clip(images + transformation["factor"].astype(images.dtype) * (gray - images))
 
 
 @registry.register("keras.layers")
 class RandomSharpness(_Factor):
-    """Blends every image with a smoothed version, or away from it, while training.
+    """Smooths or sharpens each image at random while training.
 
     Args:
-        factor: a number f for `[0, f]`, or two numbers, in [0, 1]; 0 smooths, 0.5 does nothing, 1 sharpens.
-        value_range: the lowest and highest value of images.
+        factor: a number f for `[0, f]`, or two numbers, in [0, 1]; 0 smooths, 0.5 leaves images unchanged, 1 sharpens.
+        value_range: the lowest and highest pixel value.
         data_format: `"channels_last"` or `"channels_first"`.
         seed: an integer, or None.
 
@@ -251,12 +251,12 @@ class RandomSharpness(_Factor):
 
 @registry.register("keras.layers")
 class RandomPosterization(_Factor):
-    """Keeps only some bits of every colour while training.
+    """Reduces the number of bits of each color while training.
 
     Args:
-        factor: how many bits stay: two integers (l, u) in [1, 8] for a number from l up to, but not including, u (or l
+        factor: number of bits kept: two integers (l, u) in [1, 8] for a number from l up to, but not including, u (or l
             if they are equal); or an integer n for `(1, n)`.
-        value_range: the lowest and highest value of images.
+        value_range: the lowest and highest pixel value.
         data_format: `"channels_last"` or `"channels_first"`.
         seed: an integer, or None.
 
@@ -288,14 +288,14 @@ class RandomPosterization(_Factor):
 
     def change(self, images: Array, transformation: Any, interpolation: str | None = None) -> Array:
         shift = each(transformation["shift_factor"])
-        colours = rescale(images, self.value_range, (0, 255)).astype(jnp.uint8)
-        kept = jnp.left_shift(jnp.right_shift(colours, shift), shift)
+        colors = rescale(images, self.value_range, (0, 255)).astype(jnp.uint8)
+        kept = jnp.left_shift(jnp.right_shift(colors, shift), shift)
         return rescale(kept.astype(images.dtype), (0, 255), self.value_range)
 
 
 @registry.register("keras.layers")
 class RandomGrayscale(ImageLayer):
-    """Makes some images grey, at random, while training.
+    """Converts some images to grayscale, at random, while training.
 
     Args:
         factor: the probability, in [0, 1].
@@ -325,11 +325,11 @@ class RandomGrayscale(ImageLayer):
 
 @registry.register("keras.layers")
 class RandomInvert(_Factor):
-    """Turns some images into their negatives, at random, while training.
+    """Inverts the colors of some images, at random, while training.
 
     Args:
-        factor: the probability: a number, or two for a range to draw it from.
-        value_range: the lowest and highest value of images.
+        factor: the probability: a number, or two for a range that it is drawn from.
+        value_range: the lowest and highest pixel value.
         seed: an integer, or None.
         data_format: `"channels_last"` or `"channels_first"`.
 
@@ -360,11 +360,11 @@ class RandomInvert(_Factor):
 
 @registry.register("keras.layers")
 class Solarization(ImageLayer):
-    """Adds to every image, then turns what is above a threshold into its negative, while training.
+    """Adds a random number to each image, then inverts values above a threshold, while training.
 
     Args:
-        addition_factor, threshold_factor: a number f for `[0, f]`, or two numbers, in [0, 1], as parts of 255.
-        value_range: the lowest and highest value of images.
+        addition_factor, threshold_factor: a number f for `[0, f]`, or two numbers, in [0, 1], as fractions of 255.
+        value_range: the lowest and highest pixel value.
         seed: an integer, or None.
 
     Example:
@@ -401,10 +401,10 @@ class Solarization(ImageLayer):
 
 @registry.register("keras.layers")
 class AutoContrast(ImageLayer):
-    """Stretches every channel of every image over the whole range of values.
+    """Stretches each channel of each image to the full value range.
 
     Args:
-        value_range: the lowest and highest value of images.
+        value_range: the lowest and highest pixel value.
 
     Example:
 
@@ -428,12 +428,12 @@ class AutoContrast(ImageLayer):
 
 @registry.register("keras.layers")
 class RandomColorJitter(ImageLayer):
-    """Brightness, contrast, saturation and hue of every image changed at random, one after the other.
+    """Changes brightness, contrast, saturation and hue of each image at random, in this order.
 
     Args:
-        value_range: the lowest and highest value of images.
+        value_range: the lowest and highest pixel value.
         brightness_factor, contrast_factor, saturation_factor, hue_factor: as in `RandomBrightness`, `RandomContrast`,
-            `RandomSaturation` and `RandomHue`; None leaves that step out.
+            `RandomSaturation` and `RandomHue`; None skips that step.
         seed: an integer, or None.
         data_format: `"channels_last"` or `"channels_first"`.
 

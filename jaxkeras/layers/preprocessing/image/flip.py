@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jaxkeras import random, registry
 from jaxkeras.layers.preprocessing.image.image_layer import ImageLayer
-from jaxkeras.layers.preprocessing.image.resizing import Array
 
+Array = jax.Array
 _FLIPS = {"horizontal": (False, True), "vertical": (True, False), "horizontal_and_vertical": (True, True)}
 
 
 @registry.register("keras.layers")
 class RandomFlip(ImageLayer):
-    """Mirrors every other image, at random, while training.
+    """Mirrors each image with probability 0.5 while training.
 
     Args:
-        mode: "horizontal" (left and right), "vertical", or "horizontal_and_vertical" (both at once).
+        mode: "horizontal" (left and right), "vertical", or "horizontal_and_vertical" (both together).
         seed: an integer, or None.
         data_format: `"channels_last"` or `"channels_first"`.
 

@@ -1,4 +1,4 @@
-"""Images whose values are spread evenly, as a whole or tile by tile."""
+"""Histogram equalization of whole images or of tiles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = jax.Array
 
 
 def _counts(indices: Array, bins: int) -> Array:
-    """How often each index in `[0, bins)` occurs along the last axis."""
+    """Count each index in `[0, bins)` along the last axis."""
     flat = indices.reshape(-1, indices.shape[-1])
     counts = jax.vmap(lambda row: jnp.zeros(bins, jnp.float32).at[row].add(1.0))(flat)
     return counts.reshape(*indices.shape[:-1], bins)
@@ -28,13 +28,13 @@ def _bin(values: Array, bins: int) -> Array:
 
 @registry.register("keras.layers")
 class Equalization(ImageLayer):
-    """Makes all values of every channel of every image equally frequent, while training.
+    """Equalizes the histogram of each channel of each image while training.
 
-    Keras counts the values of a whole batch together; here every image is equalized by itself.
+    Unlike in Keras, which uses one histogram for the batch, each image is equalized separately.
 
     Args:
-        value_range: the lowest and highest value of images.
-        bins: how many values are told apart.
+        value_range: the lowest and highest pixel value.
+        bins: number of bins of the histogram.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Example:
@@ -54,7 +54,7 @@ class Equalization(ImageLayer):
         below = jnp.cumsum(_counts(indices, self.bins), axis=-1)
         total = below[..., -1:]
         first = jnp.min(jnp.where(below > 0, below, total), axis=-1, keepdims=True)
-        flat = total == first  # one value only: nothing to spread
+        flat = total == first  # a single value: nothing to equalize
         table = jnp.clip(jnp.round((below - first) * 255 / jnp.where(flat, 1, total - first)), 0, 255)
         spread = jnp.take_along_axis(table, indices, axis=-1).astype(values.dtype)
         result = jnp.where(flat, values, spread).reshape(channels.shape)
@@ -63,15 +63,15 @@ class Equalization(ImageLayer):
 
 @registry.register("keras.layers")
 class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
-    """Spreads the values of images evenly, tile by tile, without making noise out of flat parts (Zuiderveld, 1994).
+    """Equalizes histograms of tiles, with a limit on contrast that avoids amplifying noise (Zuiderveld, 1994).
 
     Args:
-        value_range: the lowest and highest value of images.
-        clip_limit: how much more frequent than the mean a value may count as; larger means more contrast.
-        tile_grid_size: how many tiles, down and across.
+        value_range: the lowest and highest pixel value.
+        clip_limit: limit of the counts of a histogram, relative to their mean; larger means more contrast.
+        tile_grid_size: number of tiles along height and width.
         data_format: `"channels_last"` or `"channels_first"`.
 
-    The type of images stays.
+    The dtype of images is preserved.
 
     Example:
 
@@ -116,7 +116,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         least = jnp.min(below, axis=-1, keepdims=True)
         rest = tall * wide - least
         tables = jnp.clip((below - least) * 255 / jnp.where(rest == 0, 1, rest), 0, 255)
-        # A pixel lies between the middles of four tiles; those beyond the border are like those at it.
+        # Interpolate between the centers of four tiles; tiles beyond the border repeat those at the border.
         tables = jnp.pad(tables, ((1, 1), (1, 1), (0, 0)), mode="edge")
         y, x = (jnp.arange(n * size) / size + 0.5 for n, size in ((rows, tall), (columns, wide)))
         (top, left), (down, across) = (y.astype(int), x.astype(int)), (y % 1, x % 1)

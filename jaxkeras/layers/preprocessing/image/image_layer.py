@@ -1,4 +1,4 @@
-"""What image preprocessing layers share: one image or a batch, what comes with images, ranges of values, draws."""
+"""The base class of image preprocessing layers, and checks of factors and value ranges."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNSEEDED = object()
 
 
 class KeyStream(SeedGenerator):
-    """The keys that follow from one key, for draws inside a branch, where no state can be written."""
+    """Keys derived from one key, for draws inside a branch, where no seed state can be updated."""
 
     def __init__(self, key: Array):
         self._key, self._count = key, 0
@@ -30,14 +30,14 @@ class KeyStream(SeedGenerator):
 
 
 class ImageLayer(Layer):
-    """A layer over images: one `(height, width, channels)`, a batch of them, or a dict with what belongs to them.
+    """A layer over an image `(height, width, channels)`, a batch of images, or a dict with labels, boxes or masks.
 
-    A subclass says what it draws (`draw`) and what it does to a batch (`change`). It works on the device, on all images
-    at once; every image has its own numbers, which do not depend on how many others there are.
+    A subclass draws random numbers in `draw` and transforms a batch in `change`. It runs on the device, on the whole
+    batch; each image has its own random numbers.
 
     Attributes:
-        always: whether it also works outside of training.
-        moves: whether pixels change their place, so that boxes and masks must follow.
+        always: whether the layer is also active outside of training.
+        moves: whether pixels move, so that boxes and masks must be moved too.
         keeps_dtype: whether integer images stay integers.
     """
 
@@ -60,21 +60,21 @@ class ImageLayer(Layer):
             self.seed = seed
             self.generator = SeedGenerator(seed)
 
-    # -- what subclasses write -----------------------------------------------------------------------------------
+    # -- for subclasses to override -----------------------------------------------------------------------------------
     def draw(self, images: Array, seed: Any) -> dict[str, Any] | None:
         """The random numbers for a batch of images."""
         return {}
 
     def change(self, images: Array, transformation: Any, interpolation: str | None = None) -> Array:
-        """A batch of images, changed. `interpolation` is "nearest" for segmentation masks, else None."""
+        """Transform a batch of images. `interpolation` is "nearest" for segmentation masks, else None."""
         raise NotImplementedError
 
     def move_boxes(self, boxes: Array, transformation: Any, height: int, width: int) -> Array:
-        """Boxes `(batch, count, 4)`, format xyxy, moved as the pixels were."""
+        """Move boxes `(batch, count, 4)`, in the format xyxy, like the pixels."""
         raise NotImplementedError
 
     def size_after(self, height: int, width: int) -> tuple[int, int]:
-        """The size of an image after the change."""
+        """The size of a transformed image."""
         return height, width
 
     # -- the parts of a call -------------------------------------------------------------------------------------
@@ -83,8 +83,8 @@ class ImageLayer(Layer):
 
         Args:
             data: images, or a dict that holds them.
-            training: whether there are any.
-            seed: in place of the layer's own generator.
+            training: whether to draw any.
+            seed: used instead of the layer's own generator.
         """
         if not training:
             return None
@@ -92,7 +92,7 @@ class ImageLayer(Layer):
         return self.draw(images, getattr(self, "generator", None) if seed is None else seed)
 
     def transform_images(self, images: Array, transformation: Any = None, training: bool = True) -> Array:
-        """A batch of images, changed."""
+        """Transform a batch of images."""
         if not self.keeps_dtype:
             images = images.astype(self.compute_dtype)
         if not self._works(transformation, training):
@@ -101,13 +101,13 @@ class ImageLayer(Layer):
         return result if self.keeps_dtype else result.astype(self.compute_dtype)
 
     def transform_labels(self, labels: Array, transformation: Any, training: bool = True) -> Array:
-        """The labels of a batch, unchanged unless overridden."""
+        """Transform the labels of a batch; unchanged unless overridden."""
         return labels
 
     def transform_segmentation_masks(
         self, segmentation_masks: Array, transformation: Any, training: bool = True
     ) -> Array:
-        """The segmentation masks of a batch, changed as the images are."""
+        """Transform the segmentation masks of a batch like the images."""
         if not self.moves or not self._works(transformation, training):
             return segmentation_masks
         return self.change(segmentation_masks, transformation, "nearest")
@@ -115,19 +115,19 @@ class ImageLayer(Layer):
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Any, training: bool = True, size: tuple[int, int] | None = None
     ) -> Any:
-        """The boxes of a batch, changed as the images are.
+        """Transform the boxes of a batch like the images.
 
         Args:
             bounding_boxes: dict of `"boxes"` and `"labels"`.
-            transformation: what `get_random_transformation` returned.
-            training: of the call.
+            transformation: the result of `get_random_transformation`.
+            training: the `training` argument of the call.
             size: height and width of the images.
         """
         if not self.moves or not self._works(transformation, training):
             return bounding_boxes
         if size is None:
             raise ValueError(
-                f"What becomes of bounding boxes in layer '{self.name}' depends on the size of the images: give "
+                f"Layer '{self.name}' needs the size of the images to transform bounding boxes: give "
                 "`size=(height, width)`."
             )
         (height, width), written = size, self._box_format()
@@ -192,13 +192,13 @@ class ImageLayer(Layer):
     def _box_format(self) -> str:
         if not self.bounding_box_format:
             raise ValueError(
-                f"Layer '{self.name}' was given bounding boxes; say how they are written, such as "
-                "bounding_box_format='xyxy', when you make it."
+                f"Layer '{self.name}' was given bounding boxes, but no format for them: give the layer "
+                "bounding_box_format='xyxy' or another format."
             )
         return self.bounding_box_format
 
     def _chosen(self, images: Array, factor: Sequence[float], seed: Any) -> Array:
-        """Which images a layer works on: the probability itself is drawn from `factor`."""
+        """Choose the images to transform, with a probability drawn from `factor`."""
         probability = random.uniform((len(images),), *factor, seed=seed)
         return random.uniform((len(images),), seed=seed) < probability
 
@@ -210,7 +210,7 @@ class ImageLayer(Layer):
 
 
 def each(x: Array) -> Array:
-    """One number an image, made to broadcast with a batch of images."""
+    """Reshape one number per image to broadcast with a batch of images."""
     return x.reshape(-1, 1, 1, 1)
 
 
@@ -220,14 +220,14 @@ def interval(
     """The range that a factor is drawn from.
 
     Args:
-        factor: a number f, for `[-f, f]` (cut off at `low`), or two numbers.
-        name: of the argument, for the message.
-        low, high: what is allowed.
-        two_sided: whether a single number counts in both directions; else it means `[0, f]`.
-        strict: whether both of two numbers must be allowed; else the range they span need only touch what is.
+        factor: a number f, for `[-f, f]` (clipped at `low`), or two numbers.
+        name: the name of the argument, for the error message.
+        low, high: the allowed range.
+        two_sided: whether a single number f means `[-f, f]` instead of `[0, f]`.
+        strict: whether both of two numbers must be in the allowed range; else it is enough that the ranges overlap.
 
     Raises:
-        ValueError: for something else.
+        ValueError: for anything else.
     """
     pair = isinstance(factor, (tuple, list)) and len(factor) == 2
     numbers: list[Any] = list(factor) if pair else [factor]
@@ -243,10 +243,10 @@ def interval(
 
 
 def value_range_of(value_range: Any) -> list[float]:
-    """The lowest and the highest value of images.
+    """The lowest and the highest pixel value.
 
     Raises:
-        ValueError: unless it is two numbers.
+        ValueError: if it is not two numbers.
     """
     if not isinstance(value_range, (tuple, list)) or len(value_range) != 2:
         raise ValueError(f"`value_range` must be two numbers, such as (0, 255); got {value_range!r}.")
@@ -254,7 +254,7 @@ def value_range_of(value_range: Any) -> list[float]:
 
 
 def rescale(images: Array, source: Sequence[float], target: Sequence[float]) -> Array:
-    """Values of the range `source` as values of the range `target`."""
+    """Map values from the range `source` to the range `target`."""
     if tuple(source) == tuple(target):
         return images
     return (images - source[0]) / (source[1] - source[0]) * (target[1] - target[0]) + target[0]

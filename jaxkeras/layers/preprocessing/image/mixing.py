@@ -1,4 +1,4 @@
-"""Images blurred, partly erased, or mixed with each other, while training; and boxes brought to one number."""
+"""Random blur, erasing and mixing of images, and padding of bounding boxes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import random, registry
+from jaxkeras.layers._base.arguments import tuple_of
 from jaxkeras.layers.preprocessing.image.image_layer import ImageLayer, each, interval, value_range_of
 from jaxkeras.ops.image import gaussian_blur
 
@@ -17,13 +18,13 @@ Array = jax.Array
 
 @registry.register("keras.layers")
 class RandomGaussianBlur(ImageLayer):
-    """Smooths some images by a Gaussian, at random, while training.
+    """Blurs some images by a Gaussian, at random, while training.
 
     Args:
-        factor: the probability: a number, or two for a range to draw it from.
+        factor: the probability: a number, or two for a range that it is drawn from.
         kernel_size: width and height of the kernel: an odd number, or two.
         sigma: standard deviations: a number s for `[0, s]`, or two numbers, in [0, 1].
-        value_range: the lowest and highest value of images.
+        value_range: the lowest and highest pixel value.
         data_format: `"channels_last"` or `"channels_first"`.
         seed: an integer, or None.
 
@@ -45,8 +46,8 @@ class RandomGaussianBlur(ImageLayer):
     ):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         self.factor, self.sigma = interval(factor, "factor", 0, 1), interval(sigma, "sigma", 0, 1)
-        sizes = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
-        if len(sizes) != 2 or any(size % 2 != 1 for size in sizes):
+        sizes = tuple_of(kernel_size, 2, "kernel_size")
+        if any(size % 2 != 1 for size in sizes):
             raise ValueError(f"`kernel_size` of layer '{self.name}' must be an odd number or two; got {kernel_size!r}.")
         value_range_of(value_range)
         self.kernel_size, self.value_range = sizes, value_range
@@ -63,34 +64,34 @@ class RandomGaussianBlur(ImageLayer):
 
 
 class _Rectangles(ImageLayer):
-    """Works on a rectangle of every image."""
+    """A layer that changes a rectangle of each image."""
 
     def _span(self, count: int, length: int, share: Array, seed: Any) -> tuple[Array, Array]:
-        """Start and end of spans of these shares of a length, placed at random."""
+        """Start and end of random intervals, whose sizes are the given fractions of a length."""
         size = (share * length).astype(self.compute_dtype)
         start = random.uniform((count,), dtype=self.compute_dtype, seed=seed) * (length - size)
         return start, start + size
 
     def _inside(self, images: Array, across: tuple[Array, Array], down: tuple[Array, Array]) -> Array:
-        """Which pixels lie in the rectangle, of the shape of the images."""
+        """A mask of the pixels inside the rectangle, in the shape of the images."""
         inside = True
         for axis, (start, end) in zip(self.spatial_axes, (down, across)):
             shape = [1] * 4
             shape[axis] = images.shape[axis]
-            places = jnp.arange(images.shape[axis], dtype=self.compute_dtype).reshape(shape)
-            inside = inside & (places >= each(start)) & (places < each(end))
+            positions = jnp.arange(images.shape[axis], dtype=self.compute_dtype).reshape(shape)
+            inside = inside & (positions >= each(start)) & (positions < each(end))
         return jnp.broadcast_to(inside, images.shape)
 
 
 @registry.register("keras.layers")
 class RandomErasing(_Rectangles):
-    """Puts noise or a colour in place of a rectangle of some images, at random, while training (Zhong et al., 2017).
+    """Replaces a rectangle of some images by noise or a color, at random, while training (Zhong et al., 2017).
 
     Args:
-        factor: the probability: a number, or two for a range to draw it from.
-        scale: the share of the image that goes, in each direction squared: a number s for `[0, s]`, or two numbers.
-        fill_value: a number, or one for each of three channels; by default noise.
-        value_range: the lowest and highest value of images.
+        factor: the probability: a number, or two for a range that it is drawn from.
+        scale: the square of the fraction of height and width to erase: a number s for `[0, s]`, or two numbers.
+        fill_value: a number, or one for each of three channels; defaults to noise.
+        value_range: the lowest and highest pixel value.
         seed: an integer, or None.
         data_format: `"channels_last"` or `"channels_first"`.
 
@@ -137,15 +138,15 @@ class RandomErasing(_Rectangles):
 
 
 def _no_boxes(self: ImageLayer, *args: Any, **kwargs: Any) -> Any:
-    raise NotImplementedError(f"{type(self).__name__} cannot say what becomes of bounding boxes; leave them out.")
+    raise NotImplementedError(f"{type(self).__name__} does not support bounding boxes; leave them out.")
 
 
 @registry.register("keras.layers")
 class CutMix(_Rectangles):
-    """Puts a rectangle of another image into every image, and mixes their labels alike, while training (Yun, 2019).
+    """Replaces a rectangle of each image by that of another and mixes their labels, while training (Yun et al., 2019).
 
     Args:
-        factor: the parameter of the beta distribution that the share of the image is drawn from: a number f for
+        factor: the parameter of the beta distribution that the area is drawn from: a number f for
             `[0, f]`, or two for a range, in [0, 1].
         seed: an integer, or None.
         data_format: `"channels_last"` or `"channels_first"`.
@@ -181,7 +182,7 @@ class CutMix(_Rectangles):
 
     def change(self, images: Array, transformation: Any, interpolation: str | None = None) -> Array:
         inside = transformation["batch_masks"]
-        if interpolation:  # masks have channels of their own
+        if interpolation:  # masks have other channels than images
             inside = jnp.take(inside, jnp.array([0]), axis=self.channel_axis)
         return jnp.where(inside, images[transformation["permutation_order"]], images)
 
@@ -190,14 +191,14 @@ class CutMix(_Rectangles):
 
 
 def _mixed(x: Array, transformation: Any) -> Array:
-    """Every item and its partner, by their weights."""
+    """The weighted mean of each item and its partner."""
     weight = transformation["mix_weight"].reshape(-1, *(1,) * (x.ndim - 1))
     return weight * x + (1.0 - weight) * x[transformation["permutation_order"]]
 
 
 @registry.register("keras.layers")
 class MixUp(ImageLayer):
-    """Blends every image, and its labels, with another one of the batch while training (Zhang et al., 2018).
+    """Blends each image and its labels with another one of the batch while training (Zhang et al., 2018).
 
     Args:
         alpha: parameter of the beta distribution that the weights are drawn from.
@@ -244,11 +245,11 @@ class MixUp(ImageLayer):
 
 @registry.register("keras.layers")
 class MaxNumBoundingBoxes(ImageLayer):
-    """Gives every image the same number of bounding boxes: those that are too many go, missing ones are filled up.
+    """Gives each image the same number of bounding boxes, by dropping or padding.
 
     Args:
-        max_number: how many.
-        fill_value: what missing boxes and labels hold.
+        max_number: number of boxes per image.
+        fill_value: value of padded boxes and labels.
 
     Example:
 

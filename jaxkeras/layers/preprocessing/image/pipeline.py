@@ -1,4 +1,4 @@
-"""Layers applied one after the other."""
+"""A sequence of layers as one layer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxkeras.layers._base.layer import Layer
 
 @registry.register("keras.layers")
 class Pipeline(Layer):
-    """Calls layers one after the other; as a whole, it can be used in a data pipeline.
+    """Calls layers one after the other, for use in a data pipeline.
 
     Args:
         layers: the layers.
@@ -33,16 +33,16 @@ class Pipeline(Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, first one first."""
+        """The layers, in order."""
         return self._pipeline_layers
 
     @property
     def host_only(self) -> bool:
-        """Whether one of the layers computes on the host."""
+        """Whether any of the layers computes on the host."""
         return any(getattr(layer, "host_only", False) for layer in self._pipeline_layers)
 
     def build(self, input_shape: Any = None) -> None:
-        """Each layer builds itself when it is first called."""
+        """Each layer is built when it is first called."""
 
     def call(self, inputs: Any, training: bool | None = True, mask: Any = None) -> Any:
         for layer in self._pipeline_layers:

@@ -15,7 +15,7 @@ Array = jax.Array
 
 
 class _ToSize(ImageLayer):
-    """Gives images the size `(height, width)`."""
+    """A layer whose output has the size `(height, width)`."""
 
     moves = True
     always = True
@@ -28,13 +28,13 @@ class _ToSize(ImageLayer):
         return self.height, self.width
 
     def _cut(self, images: Array, top: Any, left: Any) -> Array:
-        """The window with this corner; the corner may be traced."""
+        """Crop the window with this corner, which may be traced."""
         down, across = self.spatial_axes
         rows = jax.lax.dynamic_slice_in_dim(images, top, self.height, images.ndim + down)
         return jax.lax.dynamic_slice_in_dim(rows, left, self.width, images.ndim + across)
 
     def _window(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """The largest window in the middle that has the ratio of the target: top, left, height, width."""
+        """The largest centered window with the aspect ratio of the target: top, left, height, width."""
         tall = max(min(height, int(width * self.height / self.width)), 1)
         wide = max(min(width, int(height * self.width / self.height)), 1)
         return (height - tall) // 2, (width - wide) // 2, tall, wide
@@ -53,10 +53,10 @@ class _ToSize(ImageLayer):
 
 @registry.register("keras.layers")
 class CenterCrop(_ToSize):
-    """The middle of images; of those that are too small the middle of the right ratio, enlarged.
+    """Crops images to their center. Images that are too small are cropped to the aspect ratio and enlarged.
 
     Args:
-        height, width: of the result.
+        height, width: size of the result.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Example:
@@ -85,19 +85,19 @@ class CenterCrop(_ToSize):
 
 @registry.register("keras.layers")
 class Resizing(_ToSize):
-    """Images in another size.
+    """Resizes images.
 
     Args:
-        height, width: of the result.
+        height, width: size of the result.
         interpolation: "bilinear", "nearest", "bicubic", "lanczos3" or "lanczos5".
-        crop_to_aspect_ratio: whether to cut images to the new ratio instead of bending them.
-        pad_to_aspect_ratio: whether to pad them instead.
+        crop_to_aspect_ratio: whether to crop images to the new aspect ratio instead of distorting them.
+        pad_to_aspect_ratio: whether to pad images to the new aspect ratio instead.
         fill_mode: "constant".
-        fill_value: what the padding holds.
-        antialias: whether to smooth when making smaller.
+        fill_value: value of the padding.
+        antialias: whether to smooth before downsampling.
         data_format: `"channels_last"` or `"channels_first"`.
 
-    The type of images stays.
+    The dtype of images is preserved.
 
     Example:
 
@@ -139,7 +139,7 @@ class Resizing(_ToSize):
         if self.pad_to_aspect_ratio:
             across = down = min(across, down)
             shift = (self.width - width * across) // 2, (self.height - height * down) // 2
-        # Rows of zeros are no boxes but padding.
+        # Rows of zeros are padding.
         absent = jnp.all(boxes == 0, axis=-1, keepdims=True)
         moved = boxes * jnp.asarray([across, down] * 2, boxes.dtype) + jnp.asarray(shift * 2, boxes.dtype)
         return jnp.where(absent, boxes, moved)
@@ -147,12 +147,12 @@ class Resizing(_ToSize):
 
 @registry.register("keras.layers")
 class RandomCrop(_ToSize):
-    """A window of images, anywhere while training and in the middle otherwise; one place for all images of a batch.
+    """Crops a batch at one random position while training, and at the center otherwise.
 
-    Images that are too small are cut to the right ratio and enlarged.
+    Images that are too small are cropped to the aspect ratio and enlarged.
 
     Args:
-        height, width: of the result.
+        height, width: size of the result.
         seed: an integer, or None.
         data_format: `"channels_last"` or `"channels_first"`.
 

@@ -1,4 +1,4 @@
-"""Images moved, turned, scaled, sheared and bent, each in its own way, while training."""
+"""Random translation, rotation, zoom, shear, perspective and elastic distortion of images while training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _check(what: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 class _Affine(ImageLayer):
-    """Pixels go where a matrix of each image sends them; subclasses say `matrix`, from places after to before."""
+    """An affine transformation per image; subclasses define `matrix`, from output to input positions."""
 
     moves = True
 
@@ -36,7 +36,8 @@ class _Affine(ImageLayer):
         self.fill_mode, self.interpolation, self.fill_value = fill_mode, interpolation, fill_value
 
     def matrix(self, transformation: Any, height: int, width: int) -> tuple[Any, ...]:
-        """`a0, a1, a2, b0, b1, b2`, each `(batch,)` or a number: `x` comes from `a0 x + a1 y + a2`, `y` likewise."""
+        """`a0, a1, a2, b0, b1, b2`, each `(batch,)` or a number: the pixel `(x, y)` is taken from
+        `(a0 x + a1 y + a2, b0 x + b1 y + b2)`."""
         raise NotImplementedError
 
     def _rows(self, transformation: Any, height: int, width: int) -> Array:
@@ -58,15 +59,15 @@ class _Affine(ImageLayer):
 
 @registry.register("keras.layers")
 class RandomTranslation(_Affine):
-    """Moves every image by a random distance while training.
+    """Moves each image by a random distance while training.
 
     Args:
-        height_factor, width_factor: how far, in heights (down) and widths (to the right): a number f for `[-f, f]`, or
-            two numbers; all in [-1, 1].
-        fill_mode: what comes in from outside: "reflect", "wrap", "constant" or "nearest".
+        height_factor, width_factor: the distance, as fractions of the height (down) and of the width (to the right): a
+            number f for `[-f, f]`, or two numbers; all in [-1, 1].
+        fill_mode: how to fill pixels outside of the image: "reflect", "wrap", "constant" or "nearest".
         interpolation: "bilinear" or "nearest".
         seed: an integer, or None.
-        fill_value: the constant.
+        fill_value: value for "constant".
         data_format: `"channels_last"` or `"channels_first"`.
 
     Example:
@@ -104,7 +105,7 @@ class RandomTranslation(_Affine):
 
 @registry.register("keras.layers")
 class RandomRotation(_Affine):
-    """Turns every image about its middle by a random angle while training.
+    """Rotates each image about its center by a random angle while training.
 
     Args:
         factor: the angle in full turns: a number f for `[-f, f]`, or two numbers.
@@ -142,11 +143,11 @@ class RandomRotation(_Affine):
 
 @registry.register("keras.layers")
 class RandomZoom(_Affine):
-    """Makes every image larger or smaller by a random factor, about its middle, while training.
+    """Zooms each image about its center by a random factor while training.
 
     Args:
-        height_factor: how much: a number f for `[-f, f]`, or two numbers; 0.2 shows 20 % more, -0.2 shows 20 % less.
-        width_factor: likewise; by default the same number as for the height, so that ratios stay.
+        height_factor: the zoom: a number f for `[-f, f]`, or two numbers; 0.2 shows 20 % more, -0.2 shows 20 % less.
+        width_factor: the same for the width; defaults to the zoom of the height, which preserves the aspect ratio.
         fill_mode, interpolation, seed, fill_value, data_format: as in `RandomTranslation`.
 
     Example:
@@ -187,10 +188,10 @@ class RandomZoom(_Affine):
 
 @registry.register("keras.layers")
 class RandomShear(_Affine):
-    """Shears every image by a random amount while training.
+    """Shears each image by a random amount while training.
 
     Args:
-        x_factor, y_factor: how much, along each axis: a number f for `[-f, f]`, or two numbers; the sign is drawn too.
+        x_factor, y_factor: the amount along each axis: a number f for `[-f, f]`, or two numbers; the sign is random.
         interpolation, fill_mode, fill_value, data_format, seed: as in `RandomTranslation`.
 
     Example:
@@ -235,13 +236,13 @@ def _shear(factor: Any, name: str) -> tuple[float, float]:
 
 @registry.register("keras.layers")
 class RandomPerspective(ImageLayer):
-    """Shows images from another point of view, at random, while training.
+    """Changes the perspective of some images, at random, while training.
 
     Args:
-        factor: the probability that an image is changed: a number, or two for a range to draw it from.
-        scale: how far corners move at most, in [0, 1].
+        factor: the probability that an image is changed: a number, or two for a range that it is drawn from.
+        scale: maximum relative displacement of the corners, in [0, 1].
         interpolation: "bilinear" or "nearest".
-        fill_value: what comes in from outside.
+        fill_value: value of pixels outside of the image.
         seed: an integer, or None.
         data_format: `"channels_last"` or `"channels_first"`.
 
@@ -293,7 +294,7 @@ class RandomPerspective(ImageLayer):
 
 
 def _projection(start: Array, end: Array) -> Array:
-    """The matrices `(batch, 3, 3)` that take four points each to four others."""
+    """The projections `(batch, 3, 3)` that map four points each to four others."""
     x, y = jnp.moveaxis(start, -1, 0)
     u, v = jnp.moveaxis(end, -1, 0)
     zero, one = jnp.zeros_like(x), jnp.ones_like(x)
@@ -307,15 +308,15 @@ def _projection(start: Array, end: Array) -> Array:
 
 @registry.register("keras.layers")
 class RandomElasticTransform(ImageLayer):
-    """Distorts images by smooth random fields, at random, while training (Simard et al., 2003).
+    """Distorts some images by smooth random fields, at random, while training (Simard et al., 2003).
 
     Args:
-        factor: the probability that an image is changed: a number, or two for a range to draw it from.
-        scale: how strongly: a number, or two for a range to draw it from, in [0, 1].
+        factor: the probability that an image is changed: a number, or two for a range that it is drawn from.
+        scale: strength of the distortion: a number, or two for a range to draw it from, in [0, 1].
         interpolation: "bilinear" or "nearest".
-        fill_mode: what comes in from outside: "reflect", "wrap", "constant", "nearest" or "mirror".
-        fill_value: the constant.
-        value_range: the lowest and highest value of images.
+        fill_mode: how to fill pixels outside of the image: "reflect", "wrap", "constant", "nearest" or "mirror".
+        fill_value: value for "constant".
+        value_range: the lowest and highest pixel value.
         seed: an integer, or None.
         data_format: `"channels_last"` or `"channels_first"`.
 
@@ -356,11 +357,11 @@ class RandomElasticTransform(ImageLayer):
         return {"apply_transform": chosen, "distortion_factor": strength, "field": field}
 
     def _displacement(self, transformation: Any) -> Array:
-        """How far every pixel's source lies down and to the right, `(batch, height, width, 2)`."""
+        """The offset (down, right) of each pixel's source, `(batch, height, width, 2)`."""
         field, strength = transformation["field"], transformation["distortion_factor"].astype(jnp.float32)
         height, width = field.shape[1:3]
         sigma = 0.05 * min(height, width) * strength
-        # As wide as the smoothest field needs, since sizes cannot depend on what was drawn.
+        # Wide enough for the largest sigma, since shapes cannot depend on random numbers.
         window = int(6 * 0.05 * min(height, width) * self.scale[1]) | 1
         smooth = gaussian_blur(field * sigma, (window, window), (sigma, sigma), "channels_last")
         return 0.1 * max(height, width) * strength * smooth
@@ -369,17 +370,17 @@ class RandomElasticTransform(ImageLayer):
         shift = self._displacement(transformation)
         order = _INTERPOLATIONS.index(interpolation or self.interpolation)
 
-        def plane(image: Array, places: Array) -> Array:
-            return jax.scipy.ndimage.map_coordinates(image, list(places), order, self.fill_mode, self.fill_value)
+        def plane(image: Array, positions: Array) -> Array:
+            return jax.scipy.ndimage.map_coordinates(image, list(positions), order, self.fill_mode, self.fill_value)
 
-        places = jnp.moveaxis(shift, -1, 1) + jnp.indices(shift.shape[1:3], dtype=shift.dtype)
+        positions = jnp.moveaxis(shift, -1, 1) + jnp.indices(shift.shape[1:3], dtype=shift.dtype)
         axis = self.channel_axis + images.ndim
-        moved = jax.vmap(jax.vmap(plane, (axis - 1, None), axis - 1))(images, places)
+        moved = jax.vmap(jax.vmap(plane, (axis - 1, None), axis - 1))(images, positions)
         changed = jnp.where(each(transformation["apply_transform"]), moved.astype(images.dtype), images)
         return changed if interpolation else jnp.clip(changed, *self.value_range)
 
     def move_boxes(self, boxes: Array, transformation: Any, height: int, width: int) -> Array:
-        # Corners go against the shift of where they are: right as far as the field is smooth.
+        # Move corners against the displacement where they are, which is accurate for a smooth field.
         shift = self._displacement(transformation)
 
         def one(boxes: Array, shift: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Text to indices or vectors, on the host."""
+"""Converts text to token indices or vectors, on the host."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from jaxkeras import registry
-from jaxkeras.layers.preprocessing.categorical.lookup import check_output_mode, refuse_path
+from jaxkeras.layers.preprocessing.categorical.lookup import refuse_path
+from jaxkeras.layers.preprocessing.categorical.output_modes import check_output_mode
 from jaxkeras.layers.preprocessing.categorical.string_lookup import StringLookup
 from jaxkeras.layers.preprocessing.host_layer import HostLayer, as_strings, batches, is_whole
 
-# ASCII alone, as in Keras: a vocabulary that one of the two learnt must serve in the other.
+# ASCII only, as in Keras, so that vocabularies learned by either can be used by the other.
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _STANDARDIZE = {
@@ -26,7 +27,7 @@ _NO_SPACE = re.compile(r"[^ \t\n\r\x0b\x0c]+")
 
 
 def _words(text: str) -> list[str]:
-    # str.split also splits at spaces beyond ASCII, which Keras keeps.
+    # str.split also splits at non-ASCII whitespace, Keras does not.
     return text.split() if text.isascii() else _NO_SPACE.findall(text)
 
 
@@ -37,25 +38,25 @@ _SPLIT: dict[str, Callable[[str], list[str]]] = {"whitespace": _words, "characte
 class TextVectorization(HostLayer):
     """Turns texts into rows of token indices, or into vectors of token counts.
 
-    A text is standardized, split into tokens, these are joined to n-grams, and each is looked up in a vocabulary. It
-    runs on the host: in front of a model, in a data pipeline, or on its own.
+    A text is standardized and split into tokens, which are joined to n-grams and looked up in a vocabulary. The layer
+    runs on the host: in front of a model, in a data pipeline, or by itself.
 
     Args:
-        max_tokens: the largest size of the vocabulary, special tokens included.
+        max_tokens: maximum size of the vocabulary, including special tokens.
         standardize: "lower_and_strip_punctuation", "lower", "strip_punctuation" (ASCII letters and punctuation), None,
             or a function from an array of strings to one of the same shape.
         split: "whitespace", "character", None (inputs are tokens already), or a function from an array of strings
             `(batch,)` to a list of lists of strings.
-        ngrams: an integer n for all runs of 1 to n tokens, a tuple for runs of these lengths, or None.
-        output_mode: "int" for indices, "multi_hot" (which tokens a text has), "count" (how often) or "tf_idf" (counts
-            times inverse document frequencies).
-        output_sequence_length: in "int" mode, the length that rows are cut or padded with 0 to; by default that of the
-            longest text of the batch.
-        pad_to_max_tokens: whether vectors have the size `max_tokens` in any case.
-        vocabulary: a list or array of tokens, or the path of a file with one a line; else call `adapt`.
+        ngrams: an integer n for n-grams of 1 to n tokens, a tuple for n-grams of these lengths, or None.
+        output_mode: "int" for indices, "multi_hot" (which tokens a text contains), "count" (how often) or "tf_idf"
+            (counts times inverse document frequencies).
+        output_sequence_length: in "int" mode, rows are truncated or padded with 0 to this length; defaults to that of
+            the longest text of the batch.
+        pad_to_max_tokens: whether vectors have the size `max_tokens` even if the vocabulary is smaller.
+        vocabulary: a list or array of tokens, or the path of a file with one per line; without it, call `adapt`.
         idf_weights: inverse document frequencies of the vocabulary, in "tf_idf" mode.
         sparse, ragged: accepted for compatibility; must be False.
-        encoding: of bytes.
+        encoding: encoding of inputs that are bytes.
 
     Input: strings in a list or array of shape `(batch,)` or `(batch, 1)`, or one string. Output: int32
     `(batch, length)` with 0 for padding and 1 for unknown tokens, or float32 `(batch, vocabulary size)`.
@@ -112,12 +113,12 @@ class TextVectorization(HostLayer):
 
     # -- the vocabulary ------------------------------------------------------------------------------------------
     def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
-        """Learn the vocabulary: tokens by falling frequency, equally frequent ones from high to low.
+        """Learn the vocabulary: tokens by decreasing frequency, ties in reverse alphabetical order.
 
         Args:
             data: a list or array of texts, or a stream of batches of them.
             batch_size: accepted for compatibility.
-            steps: how many batches of a stream to read.
+            steps: number of batches of a stream to read; defaults to all.
 
         Raises:
             ValueError: if the vocabulary was given to the constructor.
@@ -132,11 +133,11 @@ class TextVectorization(HostLayer):
         self._lookup_layer.count(self.tokenize(data))
 
     def finalize_state(self) -> None:
-        """Make the vocabulary of what was counted."""
+        """Make the vocabulary from the counts."""
         self._lookup_layer.finalize_state()
 
     def reset_state(self) -> None:
-        """Forget what was counted; the vocabulary stays."""
+        """Reset the counts, but not the vocabulary."""
         self._lookup_layer.reset_state()
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
@@ -157,13 +158,13 @@ class TextVectorization(HostLayer):
 
     # -- texts to tokens -----------------------------------------------------------------------------------------
     def tokenize(self, data: Any) -> list[list[str]]:
-        """The tokens of every text, before they are looked up.
+        """Split texts into tokens, before the lookup.
 
         Args:
             data: strings `(batch,)` or `(batch, 1)`, or one string; without `split`, tokens `(batch, length)`.
 
         Returns:
-            A list for each text.
+            A list of tokens for each text.
 
         Raises:
             ValueError: for texts of another shape.
@@ -177,7 +178,7 @@ class TextVectorization(HostLayer):
             if texts.ndim > 1 and (texts.ndim > 2 or texts.shape[1] != 1):
                 raise ValueError(
                     f"Layer '{self.name}' splits texts, so its input must have the shape (batch,) or (batch, 1); got "
-                    f"{texts.shape}. For tokens that are split already set split=None."
+                    f"{texts.shape}. For text that is already split into tokens, set split=None."
                 )
             rows = texts.ravel().tolist()
         if isinstance(self.standardize, str):
@@ -204,10 +205,10 @@ class TextVectorization(HostLayer):
         owners = np.repeat(np.arange(len(rows)), lengths)
         if self.output_mode == "int":
             width = self.output_sequence_length or int(lengths.max(initial=0))
-            places = np.arange(len(indices)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-            kept = places < width
+            positions = np.arange(len(indices)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+            kept = positions < width
             result = np.zeros((len(rows), width), np.int32)
-            result[owners[kept], places[kept]] = indices[kept]
+            result[owners[kept], positions[kept]] = indices[kept]
         else:
             result = self._lookup_layer.encode(indices, owners, len(rows))
         return result if isinstance(inputs, (list, tuple)) or np.ndim(inputs) else result[0]
@@ -243,5 +244,5 @@ class TextVectorization(HostLayer):
         self._lookup_layer.save_assets(dir_path)
 
     def load_assets(self, dir_path: str) -> None:
-        """Read what `save_assets` wrote."""
+        """Read the files that `save_assets` wrote."""
         self._lookup_layer.load_assets(dir_path)
