@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxkeras import registry
 from jaxkeras.core import config
-from jaxkeras.ops._row import as_array
+from jaxkeras.ops._arrays import as_array
 
 _KIND = "keras.constraints"
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras import registry
-from jaxkeras.ops._row import as_array
+from jaxkeras.ops._arrays import as_array
 from jaxkeras.ops.nn import normalize
 
 _KIND = "keras.regularizers"
