@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxkeras.core import config, jax_config
+from jaxkeras.core import config, jax_config, lazy_imports
 from jaxkeras.core.dtypes import is_float_dtype, is_int_dtype, standardize_dtype
 from jaxkeras.core.seeds import SeedGenerator as SeedGenerator
 from jaxkeras.core.seeds import draw_key
@@ -29,14 +29,11 @@ __all__ = [
     "SeedGenerator", "beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint", "shuffle",
     "truncated_normal", "uniform",
 ]  # fmt: skip
-
-Seed: TypeAlias = int | SeedGenerator | jax.Array | None
+__dir__ = lazy_imports.public_dir(__name__)
 
 register("keras.random")(SeedGenerator)
 
-
-def __dir__() -> list[str]:
-    return __all__
+Seed: TypeAlias = int | SeedGenerator | jax.Array | None
 
 
 # The eager path draws more numbers than needed, so that few sizes are compiled. The smallest size costs a millisecond;

@@ -1,11 +1,17 @@
-"""Names of a package that are imported on first use, so that importing a package costs only what is used.
+"""What a namespace contains, and packages whose names are imported on first use.
 
-The names are listed where type checkers look too, in the stub `__init__.pyi` beside the package's `__init__.py`:
+A lazy package costs only what is used of it. Its names are listed where type checkers look too, in the stub
+`__init__.pyi` beside its `__init__.py`:
 
     __getattr__, __dir__, __all__ = lazy_imports.attach(__name__)
 
-`lazy_loader` reads stubs in the same way, but takes no names from other packages, no renamed ones, and does not tell
-what a stub holds, which is how a config finds the family it names.
+A public module keeps what it imports for its own use out of `dir()` and tab completion:
+
+    __all__ = ["relu", "sigmoid"]
+    __dir__ = lazy_imports.public_dir(__name__)
+
+`lazy_loader` reads stubs in the same way, but supports neither names from other packages nor renamed ones, and does not
+expose what a stub lists, which is how a config finds the family it names.
 """
 
 from __future__ import annotations
@@ -18,16 +24,21 @@ from pathlib import Path
 from typing import Any
 
 _ROW = re.compile(r"^from (\S+) import \(?\s*(\w+) as (\w+)", re.MULTILINE)
+_ALIAS = re.compile(r"^(\w+) = (\w+)$", re.MULTILINE)
 
 #: package -> {name: (the module it comes from, its name there)}
 homes: dict[str, dict[str, tuple[str, str]]] = {}
 
 
 def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """`__getattr__`, `__dir__` and `__all__` of a package, from the stub beside it."""
+    """`__getattr__`, `__dir__` and `__all__` of a package, from the stub beside it.
+
+    Functions that the package defines itself before the call are part of it.
+    """
     module = sys.modules[package]
-    rows = _ROW.findall(Path(str(module.__file__)).with_suffix(".pyi").read_text())
-    table = homes[package] = {public: (home, own) for home, own, public in rows}
+    stub = Path(str(module.__file__)).with_suffix(".pyi").read_text()
+    table = homes[package] = {public: (home, own) for home, own, public in _ROW.findall(stub)}
+    table.update((alias, table[public]) for alias, public in _ALIAS.findall(stub))
 
     def __getattr__(name: str) -> Any:
         if name not in table:
@@ -37,15 +48,14 @@ def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]],
         setattr(module, name, value)
         return value
 
-    def __dir__() -> list[str]:
-        # Submodules and helpers that happen to be loaded are not part of the namespace.
-        defined = {
-            name for name, value in vars(module).items()
-            if name.startswith("__") or getattr(value, "__module__", None) == package
-        }  # fmt: skip
-        return sorted(defined | table.keys())
+    defined = {n for n, value in vars(module).items() if n[0] != "_" and getattr(value, "__module__", None) == package}
+    return __getattr__, public_dir(package), sorted(defined | table.keys())
 
-    return __getattr__, __dir__, sorted(table)
+
+def public_dir(module: str) -> Callable[[], list[str]]:
+    """`__dir__` of a module: the names in its `__all__` and the dunders."""
+    namespace = vars(sys.modules[module])
+    return lambda: sorted({*namespace["__all__"], *(name for name in namespace if name.startswith("__"))})
 
 
 def load(package: str, name: str | None = None) -> None:

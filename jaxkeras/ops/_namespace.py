@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from jaxkeras.core import lazy_imports
+
 
 def public(module: str) -> tuple[list[str], Callable[[], list[str]]]:
     """`__all__` and `__dir__` of a module: its ops and functions, without what it imports to define them."""
@@ -16,4 +18,4 @@ def public(module: str) -> tuple[list[str], Callable[[], list[str]]]:
         if not name.startswith("_")
         and (hasattr(value, "op_name") or str(getattr(value, "__module__", "")).startswith(own))
     )
-    return names, lambda: names
+    return names, lazy_imports.public_dir(module)

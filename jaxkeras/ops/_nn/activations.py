@@ -439,7 +439,7 @@ def softmax(x: TensorLike, axis: int | Sequence[int] = -1) -> jax.Array:
     x = as_array(x)
     if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
         warnings.warn(
-            f"Softmax over axis {axis} of shape {x.shape}, which has size 1, is always 1. Did you mean sigmoid?",
+            f"Softmax over axis {axis} of size 1 is always 1. Did you mean sigmoid?",
             stacklevel=3,
         )
     return _normalized(jax.nn.softmax, x, axis)
