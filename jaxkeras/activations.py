@@ -12,35 +12,35 @@ from jaxkeras import registry
 from jaxkeras.core import lazy_imports
 from jaxkeras.core.symbolic import op
 from jaxkeras.lookup import Get, lookup_functions
-from jaxkeras.ops import _activation
-from jaxkeras.ops._activation import celu as celu
-from jaxkeras.ops._activation import elu as elu
-from jaxkeras.ops._activation import glu as glu
-from jaxkeras.ops._activation import hard_shrink as hard_shrink
-from jaxkeras.ops._activation import hard_sigmoid as hard_sigmoid
-from jaxkeras.ops._activation import hard_silu as hard_silu
-from jaxkeras.ops._activation import hard_swish as hard_swish
-from jaxkeras.ops._activation import hard_tanh as hard_tanh
-from jaxkeras.ops._activation import leaky_relu as leaky_relu
-from jaxkeras.ops._activation import log_sigmoid as log_sigmoid
-from jaxkeras.ops._activation import log_softmax as log_softmax
-from jaxkeras.ops._activation import relu6 as relu6
-from jaxkeras.ops._activation import selu as selu
-from jaxkeras.ops._activation import sigmoid as sigmoid
-from jaxkeras.ops._activation import silu as silu
-from jaxkeras.ops._activation import soft_shrink as soft_shrink
-from jaxkeras.ops._activation import softmax as softmax
-from jaxkeras.ops._activation import softplus as softplus
-from jaxkeras.ops._activation import softsign as softsign
-from jaxkeras.ops._activation import sparse_plus as sparse_plus
-from jaxkeras.ops._activation import sparse_sigmoid as sparse_sigmoid
-from jaxkeras.ops._activation import sparsemax as sparsemax
-from jaxkeras.ops._activation import squareplus as squareplus
-from jaxkeras.ops._activation import swish as swish
-from jaxkeras.ops._activation import tanh as tanh
-from jaxkeras.ops._activation import tanh_shrink as tanh_shrink
-from jaxkeras.ops._activation import threshold as threshold
-from jaxkeras.ops._row import as_array
+from jaxkeras.ops._arrays import as_array
+from jaxkeras.ops._nn import activations as _activations
+from jaxkeras.ops._nn.activations import celu as celu
+from jaxkeras.ops._nn.activations import elu as elu
+from jaxkeras.ops._nn.activations import glu as glu
+from jaxkeras.ops._nn.activations import hard_shrink as hard_shrink
+from jaxkeras.ops._nn.activations import hard_sigmoid as hard_sigmoid
+from jaxkeras.ops._nn.activations import hard_silu as hard_silu
+from jaxkeras.ops._nn.activations import hard_swish as hard_swish
+from jaxkeras.ops._nn.activations import hard_tanh as hard_tanh
+from jaxkeras.ops._nn.activations import leaky_relu as leaky_relu
+from jaxkeras.ops._nn.activations import log_sigmoid as log_sigmoid
+from jaxkeras.ops._nn.activations import log_softmax as log_softmax
+from jaxkeras.ops._nn.activations import relu6 as relu6
+from jaxkeras.ops._nn.activations import selu as selu
+from jaxkeras.ops._nn.activations import sigmoid as sigmoid
+from jaxkeras.ops._nn.activations import silu as silu
+from jaxkeras.ops._nn.activations import soft_shrink as soft_shrink
+from jaxkeras.ops._nn.activations import softmax as softmax
+from jaxkeras.ops._nn.activations import softplus as softplus
+from jaxkeras.ops._nn.activations import softsign as softsign
+from jaxkeras.ops._nn.activations import sparse_plus as sparse_plus
+from jaxkeras.ops._nn.activations import sparse_sigmoid as sparse_sigmoid
+from jaxkeras.ops._nn.activations import sparsemax as sparsemax
+from jaxkeras.ops._nn.activations import squareplus as squareplus
+from jaxkeras.ops._nn.activations import swish as swish
+from jaxkeras.ops._nn.activations import tanh as tanh
+from jaxkeras.ops._nn.activations import tanh_shrink as tanh_shrink
+from jaxkeras.ops._nn.activations import threshold as threshold
 
 __all__ = [
     "celu", "deserialize", "elu", "exponential", "gelu", "get", "glu", "hard_shrink", "hard_sigmoid", "hard_silu",
@@ -94,7 +94,7 @@ def gelu(x: Any, approximate: bool = False) -> jax.Array:
     Reference:
         [Hendrycks and Gimpel, 2016](https://arxiv.org/abs/1606.08415)
     """
-    return _activation.gelu(x, approximate=approximate)
+    return _activations.gelu(x, approximate=approximate)
 
 
 @op

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxkeras import registry
 from jaxkeras.core import config, lazy_imports
 from jaxkeras.lookup import Get, lookup_functions
-from jaxkeras.ops._row import as_array
+from jaxkeras.ops._arrays import as_array
 
 __all__ = [
     "Constraint", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "deserialize", "get", "max_norm", "min_max_norm",

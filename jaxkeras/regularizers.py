@@ -15,7 +15,7 @@ import numpy as np
 from jaxkeras import registry
 from jaxkeras.core import lazy_imports
 from jaxkeras.lookup import Get, lookup_functions
-from jaxkeras.ops._row import as_array
+from jaxkeras.ops._arrays import as_array
 from jaxkeras.ops.nn import normalize
 
 __all__ = [

@@ -1,8 +1,8 @@
 """Nested structures of lists, tuples, named tuples, deques and dicts.
 
-As in Keras, and other than in `jax.tree`: None and everything else that is not one of these containers is a leaf,
-variables included, and dicts keep their order when they are rebuilt. Leaves of a dict come in the order of its sorted
-keys, those of an `OrderedDict` in its own.
+As in Keras, and unlike in `jax.tree`, None and everything else that is not one of these containers is a leaf, variables
+included, and dicts keep their order when they are rebuilt. Leaves of a dict are in the order of its sorted keys, those
+of an `OrderedDict` in its own order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ _MAPPINGS = (dict, OrderedDict, defaultdict)
 
 
 class MAP_TO_NONE:
-    """What the function given to `traverse` returns to put None in place of a part."""
+    """Returned by the function given to `traverse` to replace a part by None.
+
+    Example:
+
+    >>> traverse(lambda x: MAP_TO_NONE if x == 1 else None, [1, 2])
+    [None, 2]
+    """
 
 
 def _is_namedtuple(x: Any) -> bool:
@@ -33,10 +39,13 @@ def _is_namedtuple(x: Any) -> bool:
 
 
 def is_nested(structure: Any) -> bool:
-    """Whether something is a container (rather than a leaf).
+    """Whether something is a container, and not a leaf.
 
     Args:
         structure: anything.
+
+    Returns:
+        A boolean.
 
     Example:
 
@@ -118,10 +127,13 @@ def _map(
 
 
 def flatten(structure: Any) -> list[Any]:
-    """The leaves of a structure.
+    """List the leaves of a structure.
 
     Args:
         structure: nested containers, or a leaf.
+
+    Returns:
+        List of leaves.
 
     Example:
 
@@ -132,10 +144,13 @@ def flatten(structure: Any) -> list[Any]:
 
 
 def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
-    """The leaves of a structure, each with the keys and indices that lead to it.
+    """List the leaves of a structure with their paths.
 
     Args:
         structure: nested containers, or a leaf.
+
+    Returns:
+        List of `(path, leaf)`; a path is the tuple of keys and indices that lead to the leaf.
 
     Example:
 
@@ -146,12 +161,12 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
 
 
 def map_structure(func: Callable[..., Any], *structures: Any, none_is_leaf: bool = True) -> Any:
-    """A structure whose leaves are a function of the leaves of others.
+    """Apply a function to the leaves of structures.
 
     Args:
         func: function of as many leaves as there are structures.
-        *structures: of the same nested structure.
-        none_is_leaf: whether `func` is called for None too; otherwise None stays None.
+        *structures: nested containers, all of the same structure.
+        none_is_leaf: whether `func` is called for None too; else None stays None.
 
     Returns:
         A structure like the first.
@@ -173,18 +188,18 @@ def map_structure(func: Callable[..., Any], *structures: Any, none_is_leaf: bool
 
 
 def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *structures: Any) -> Any:
-    """Like `map_structure`, going no deeper than another structure goes.
+    """Apply a function to the parts of structures at the leaves of a shallower structure.
 
     Args:
-        shallow_structure: tells where to stop.
-        func: function of what stands in the structures at its leaves.
-        *structures: at least as deep.
+        shallow_structure: its leaves are where the descent ends.
+        func: function of the parts at one leaf, one from each structure.
+        *structures: nested containers that are at least as deep.
 
     Returns:
         A structure like `shallow_structure`.
 
     Raises:
-        ValueError: for structures that differ as far as the shallow one goes.
+        ValueError: for structures that differ within the shallow one.
 
     Example:
 
@@ -197,7 +212,7 @@ def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *struc
 
 
 def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> None:
-    """Raise an error unless two structures differ in their leaves only.
+    """Raise an error unless two structures differ only in their leaves.
 
     Args:
         a: nested containers, or a leaf.
@@ -206,6 +221,14 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
 
     Raises:
         ValueError: for structures that differ.
+
+    Example:
+
+    >>> assert_same_structure({"x": [1, 2]}, {"x": [3, 4]})
+    >>> assert_same_structure([1, 2], [1])
+    Traceback (most recent call last):
+        ...
+    ValueError: The structures don't have the same nested structure: ...
     """
     if check_types is not None:
         warnings.warn(
@@ -217,14 +240,18 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
 
 
 def assert_same_paths(a: Any, b: Any) -> None:
-    """Raise an error unless the same keys and indices lead to the leaves of two structures.
+    """Raise an error unless the leaves of two structures have the same paths.
 
     Args:
         a: nested containers, or a leaf.
-        b: nested containers, or a leaf; a list, tuple or deque may stand for another.
+        b: nested containers, or a leaf; lists, tuples and deques count as equal.
 
     Raises:
-        ValueError: for paths of one that the other does not have.
+        ValueError: for a path that only one of them has.
+
+    Example:
+
+    >>> assert_same_paths([1, 2], (3, 4))
     """
     first, second = ({path for path, _ in _walk(s)} for s in (a, b))
     if first != second:
@@ -235,17 +262,17 @@ def assert_same_paths(a: Any, b: Any) -> None:
 
 
 def pack_sequence_as(structure: Any, flat_sequence: Iterable[Any]) -> Any:
-    """A structure with other leaves; the inverse of `flatten`.
+    """Replace the leaves of a structure; the inverse of `flatten`.
 
     Args:
         structure: nested containers, or a leaf.
-        flat_sequence: as many leaves as it has.
+        flat_sequence: the new leaves.
 
     Returns:
         A structure like `structure`.
 
     Raises:
-        ValueError: for more or fewer leaves.
+        ValueError: for another number of leaves.
 
     Example:
 
@@ -265,10 +292,10 @@ def traverse(func: Callable[[Any], Any], structure: Any, top_down: bool = True) 
     """Replace parts of a structure, containers as well as leaves.
 
     Args:
-        func: called with each part; returns what replaces it, None to go on inside (top down) or to keep it (bottom
-            up), or `MAP_TO_NONE` for None.
+        func: called with each part; returns its replacement, None to descend (top down) or to keep the part (bottom
+            up), or `MAP_TO_NONE` to replace it by None.
         structure: nested containers, or a leaf.
-        top_down: whether containers come before what they hold; what replaces one is not looked into.
+        top_down: whether containers are visited before their contents; replacements are not descended into.
 
     Returns:
         The new structure.
@@ -292,20 +319,31 @@ def traverse(func: Callable[[Any], Any], structure: Any, top_down: bool = True) 
 
 
 def lists_to_tuples(structure: Any) -> Any:
-    """The structure with every list turned into a tuple.
+    """Turn every list of a structure into a tuple.
 
     Args:
         structure: nested containers, or a leaf.
+
+    Returns:
+        The new structure.
+
+    Example:
+
+    >>> lists_to_tuples({"x": [1, [2]]})
+    {'x': (1, (2,))}
     """
     return traverse(lambda x: tuple(x) if isinstance(x, list) else None, structure, top_down=False)
 
 
 def map_shape_structure(func: Callable[[Any], Any], structure: Any) -> Any:
-    """A function applied to each shape in a structure, a shape being a list or tuple of integers and None.
+    """Apply a function to each shape in a structure; a shape is a list or tuple of integers and None.
 
     Args:
         func: function of a shape.
         structure: nested containers of shapes.
+
+    Returns:
+        The new structure.
 
     Example:
 

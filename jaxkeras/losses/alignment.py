@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.losses.loss import loss_function
-from jaxkeras.ops._ctc import ctc_loss
+from jaxkeras.ops._nn.ctc import ctc_loss
 
 
 @loss_function()

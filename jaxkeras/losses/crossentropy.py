@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxkeras.core import config
 from jaxkeras.core.masks import set_mask
 from jaxkeras.losses.loss import loss_function, prepare
-from jaxkeras.ops import _classes
+from jaxkeras.ops._nn import classification
 
 
 def _normalized(y_pred: jax.Array, axis: int) -> jax.Array:
@@ -82,7 +82,7 @@ def binary_crossentropy(
         ValueError: when the shapes differ.
     """
     y_true, y_pred = _binary_targets(y_true, y_pred, label_smoothing, "binary_crossentropy")
-    return jnp.mean(_classes.binary_crossentropy(y_true, y_pred, from_logits), axis=axis)
+    return jnp.mean(classification.binary_crossentropy(y_true, y_pred, from_logits), axis=axis)
 
 
 @loss_function()
@@ -117,7 +117,7 @@ def binary_focal_crossentropy(
     if from_logits:
         y_pred = jax.nn.sigmoid(y_pred)
     right = y_true * y_pred + (1.0 - y_true) * (1.0 - y_pred)
-    values = jnp.power(1.0 - right, gamma) * _classes.binary_crossentropy(y_true, y_pred)
+    values = jnp.power(1.0 - right, gamma) * classification.binary_crossentropy(y_true, y_pred)
     if apply_class_balancing:
         values = (y_true * alpha + (1.0 - y_true) * (1.0 - alpha)) * values
     return jnp.mean(values, axis=axis)
@@ -150,7 +150,7 @@ def categorical_crossentropy(
     y_true, y_pred = _categorical_targets(y_true, y_pred, label_smoothing, axis, "categorical_crossentropy")
     hint = "For integer classes use `sparse_categorical_crossentropy`."
     _check_same_shape(y_true, y_pred, "categorical_crossentropy", hint)
-    return _classes.categorical_crossentropy(y_true, y_pred, from_logits, axis)
+    return classification.categorical_crossentropy(y_true, y_pred, from_logits, axis)
 
 
 @loss_function()

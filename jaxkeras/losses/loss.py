@@ -15,7 +15,7 @@ from jaxkeras.core.names import auto_name
 from jaxkeras.core.policy import get_policy
 from jaxkeras.core.symbolic import op
 from jaxkeras.core.variable import Variable
-from jaxkeras.ops._numpy import divide_no_nan
+from jaxkeras.ops._numpy.arithmetic import divide_no_nan
 from jaxkeras.registry import register
 
 F = TypeVar("F", bound=Callable[..., Any])

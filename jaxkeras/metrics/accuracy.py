@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxkeras.core import config
 from jaxkeras.losses.loss import prepare_same_rank, squeeze_or_expand_to_same_rank
 from jaxkeras.metrics.reduction import FunctionMetric, metric_function
-from jaxkeras.ops._classes import in_top_k
+from jaxkeras.ops._nn.classification import in_top_k
 from jaxkeras.registry import register
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxkeras.core import config
 from jaxkeras.metrics.confusion import CountingMetric, are_evenly_spaced, even_thresholds
-from jaxkeras.ops._numpy import divide_no_nan
+from jaxkeras.ops._numpy.arithmetic import divide_no_nan
 from jaxkeras.registry import register
 
 _HEIGHTS = {

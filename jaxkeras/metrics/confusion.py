@@ -13,7 +13,7 @@ from jaxkeras.core import config
 from jaxkeras.core.variable import Variable
 from jaxkeras.losses.loss import squeeze_or_expand_to_same_rank
 from jaxkeras.metrics.metric import Metric
-from jaxkeras.ops._numpy import divide_no_nan
+from jaxkeras.ops._numpy.arithmetic import divide_no_nan
 from jaxkeras.registry import register
 
 # Stands for minus infinity among scores: below every threshold.

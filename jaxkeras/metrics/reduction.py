@@ -13,7 +13,7 @@ from jaxkeras.core.symbolic import op
 from jaxkeras.losses.classes import settings_config
 from jaxkeras.losses.loss import Loss, apply_mask, squeeze_or_expand_to_same_rank
 from jaxkeras.metrics.metric import Metric
-from jaxkeras.ops._numpy import divide_no_nan
+from jaxkeras.ops._numpy.arithmetic import divide_no_nan
 from jaxkeras.registry import deserialize, register, registered, serialize, serialize_dict
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -11,6 +11,7 @@ from jaxkeras.ops.core import convert_to_tensor as convert_to_tensor
 from jaxkeras.ops.core import custom_gradient as custom_gradient
 from jaxkeras.ops.core import dtype as dtype
 from jaxkeras.ops.core import fori_loop as fori_loop
+from jaxkeras.ops.core import grad as grad
 from jaxkeras.ops.core import is_tensor as is_tensor
 from jaxkeras.ops.core import map as map
 from jaxkeras.ops.core import rearrange as rearrange
@@ -35,6 +36,7 @@ from jaxkeras.ops.linalg import inv as inv
 from jaxkeras.ops.linalg import jvp as jvp
 from jaxkeras.ops.linalg import lstsq as lstsq
 from jaxkeras.ops.linalg import lu_factor as lu_factor
+from jaxkeras.ops.linalg import matrix_power as matrix_power
 from jaxkeras.ops.linalg import matrix_rank as matrix_rank
 from jaxkeras.ops.linalg import norm as norm
 from jaxkeras.ops.linalg import pinv as pinv
@@ -49,10 +51,12 @@ from jaxkeras.ops.math import erfinv as erfinv
 from jaxkeras.ops.math import extract_sequences as extract_sequences
 from jaxkeras.ops.math import fft as fft
 from jaxkeras.ops.math import fft2 as fft2
+from jaxkeras.ops.math import gammainc as gammainc
 from jaxkeras.ops.math import ifft2 as ifft2
 from jaxkeras.ops.math import in_top_k as in_top_k
 from jaxkeras.ops.math import irfft as irfft
 from jaxkeras.ops.math import istft as istft
+from jaxkeras.ops.math import lgamma as lgamma
 from jaxkeras.ops.math import logdet as logdet
 from jaxkeras.ops.math import logsumexp as logsumexp
 from jaxkeras.ops.math import rfft as rfft
@@ -159,15 +163,18 @@ from jaxkeras.ops.numpy import broadcast_to as broadcast_to
 from jaxkeras.ops.numpy import cbrt as cbrt
 from jaxkeras.ops.numpy import ceil as ceil
 from jaxkeras.ops.numpy import clip as clip
+from jaxkeras.ops.numpy import column_stack as column_stack
 from jaxkeras.ops.numpy import concatenate as concatenate
 from jaxkeras.ops.numpy import conj as conj
 from jaxkeras.ops.numpy import conjugate as conjugate
 from jaxkeras.ops.numpy import copy as copy
+from jaxkeras.ops.numpy import copysign as copysign
 from jaxkeras.ops.numpy import corrcoef as corrcoef
 from jaxkeras.ops.numpy import correlate as correlate
 from jaxkeras.ops.numpy import cos as cos
 from jaxkeras.ops.numpy import cosh as cosh
 from jaxkeras.ops.numpy import count_nonzero as count_nonzero
+from jaxkeras.ops.numpy import cov as cov
 from jaxkeras.ops.numpy import cross as cross
 from jaxkeras.ops.numpy import cumprod as cumprod
 from jaxkeras.ops.numpy import cumsum as cumsum
@@ -195,6 +202,7 @@ from jaxkeras.ops.numpy import fabs as fabs
 from jaxkeras.ops.numpy import flip as flip
 from jaxkeras.ops.numpy import fliplr as fliplr
 from jaxkeras.ops.numpy import flipud as flipud
+from jaxkeras.ops.numpy import float_power as float_power
 from jaxkeras.ops.numpy import floor as floor
 from jaxkeras.ops.numpy import floor_divide as floor_divide
 from jaxkeras.ops.numpy import fmax as fmax

@@ -1,4 +1,4 @@
-"""Calls of every op, one a line, over a few small arrays. Several tests read this table."""
+"""Calls of every op, one per line, over a few small arrays. Several tests read this table."""
 
 import numpy as np
 
@@ -407,6 +407,37 @@ image.ssim(IMG[0], IMB[0], max_val=2.0, filter_size=7, filter_sigma=1.0)
 shape(image.elastic_transform(IMG, seed=1))
 """  # noqa: E501
 
+# Calls that the installed Keras does not have, and the same with NumPy and SciPy.
+NEWER = {
+    "amax(A, axis=1, initial=0.5)": "np.max(A, axis=1, initial=0.5)",
+    "amin(A, keepdims=True, initial=-10.0)": "np.min(A, keepdims=True, initial=-10.0)",
+    "column_stack([V, W])": "np.column_stack([V, W])",
+    "column_stack([A, V[:3], B])": "np.column_stack([A, V[:3], B])",
+    "copysign(A, B)": "np.copysign(A, B)",
+    "copysign(I, -0.0)": "np.copysign(I, -0.0)",
+    "cov(A)": "np.cov(A)",
+    "cov(V)": "np.cov(V)",
+    "float_power(P, A)": "np.float_power(P, A)",
+    "float_power(J, -1)": "np.float_power(J, -1)",
+    "gammainc(P, P + 1)": "special.gammainc(P, P + 1)",
+    "gammainc(V * V, 0.5)": "special.gammainc(V * V, 0.5)",
+    "grad(lambda x: sum(x * x))(A)": "2 * A",
+    "grad(lambda x, y: sum(x * y), argnums=(1, 0))(A, B)": "[A, B]",
+    "lgamma(A)": "special.gammaln(A)",
+    "lgamma(J)": "special.gammaln(J)",
+    "matrix_power(Q, 3)": "np.linalg.matrix_power(Q, 3)",
+    "matrix_power(stack([Q, Q + 1]), -2)": "np.linalg.matrix_power(np.stack([Q, Q + 1]), -2)",
+    "matrix_power(Q, 0)": "np.eye(4)",
+    "top_k(A, 2, is_stable=False)": "[-np.sort(-A)[:, :2], np.argsort(-A)[:, :2]]",
+    "image.reconstruct_patches(image.extract_patches(IMG, (4, 2)), (4, 2))": "IMG",
+    "image.reconstruct_patches(image.extract_patches(IMG[0], 2), 2, (8, 10))": "IMG[0]",
+    "image.reconstruct_patches(image.extract_patches(IMG, 3, padding='same'), 3, (8, 10), padding='same')": "IMG",
+    "image.reconstruct_patches(image.extract_patches(CHW, 2, data_format='channels_first'), 2, None, 2, "
+    "data_format='channels_first')": "CHW",
+    "image.reconstruct_patches(image.extract_patches_3d(X3, (2, 3, 3), padding='same'), (2, 3, 3), (4, 5, 6), "
+    "padding='same', strides=(2, 3, 3))": "X3",
+}
+
 CALLS = (
     [f"{name}(A)" for name in ELEMENTWISE]
     + ["diagflat(V)"]
@@ -416,4 +447,5 @@ CALLS = (
     + [f"{name}(A, B)" for name in BINARY.split()]
     + [f"{name}(I, J)" for name in INTEGER.split()]
     + [line for line in OTHERS.splitlines() if line]
+    + list(NEWER)
 )

@@ -94,10 +94,10 @@ erf erfc erfinv rsqrt
 """.split()
 
 BINARY = """
-add arctan2 bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor divide divide_no_nan equal
-floor_divide fmax fmin fmod gcd greater greater_equal heaviside hypot isclose lcm left_shift less less_equal logaddexp
-logaddexp2 logical_and logical_or logical_xor maximum minimum mod multiply nextafter not_equal power right_shift
-subtract true_divide
+add arctan2 bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor copysign divide divide_no_nan
+equal float_power floor_divide fmax fmin fmod gcd greater greater_equal heaviside hypot isclose lcm left_shift less
+less_equal logaddexp logaddexp2 logical_and logical_or logical_xor maximum minimum mod multiply nextafter not_equal
+power right_shift subtract true_divide
 """.split()
 
 # Over an axis; `keepdims` goes to those that have it.
@@ -119,15 +119,14 @@ AXES = (
 # Ops of `calls.py` that are called as there, with its float arrays in every dtype; and more calls, some of an array
 # without elements (E) or without axes (N).
 CALLED = """
-append argpartition argsort array_split average bincount broadcast_to clip concatenate corrcoef correlate cross diag
-diagflat diagonal diff digitize dot dsplit dstack einsum expand_dims flip fliplr flipud get_item histogram hsplit hstack
-inner isin kron ldexp matmul meshgrid moveaxis nonzero outer pad percentile quantile nanpercentile nanquantile ravel
-repeat reshape roll rot90 round searchsorted select size ndim slogdet sort split squeeze stack swapaxes take
-take_along_axis tensordot tile trace transpose trapezoid tri tril triu unique unravel_index vander vdot vectorize vsplit
-view vstack where allclose nan_to_num isclose prod max min sum cumsum cumprod full_like
-arange linspace logspace geomspace array eye full identity ones zeros bartlett blackman hamming hanning kaiser
-det inv solve norm svd pinv matrix_rank
-softmax log_softmax celu elu leaky_relu hard_shrink soft_shrink squareplus threshold logsumexp
+append argpartition argsort array_split average bincount broadcast_to clip column_stack concatenate corrcoef correlate
+cov cross diag diagflat diagonal diff digitize dot dsplit dstack einsum expand_dims flip fliplr flipud get_item
+histogram hsplit hstack inner isin kron ldexp matmul meshgrid moveaxis nonzero outer pad percentile quantile
+nanpercentile nanquantile ravel repeat reshape roll rot90 round searchsorted select size ndim slogdet sort split squeeze
+stack swapaxes take take_along_axis tensordot tile trace transpose trapezoid tri tril triu unique unravel_index vander
+vdot vectorize vsplit view vstack where allclose nan_to_num isclose prod max min sum cumsum cumprod full_like arange
+linspace logspace geomspace array eye full identity ones zeros bartlett blackman hamming hanning kaiser det inv solve
+norm svd pinv matrix_rank softmax log_softmax celu elu leaky_relu hard_shrink soft_shrink squareplus threshold logsumexp
 """.split()
 MORE_CALLS = """
 softmax(A)
@@ -153,6 +152,10 @@ nanquantile(E, 0.3, axis=0)
 nanpercentile(E, 10.0, axis=0, keepdims=True)
 median(E, axis=[0])
 corrcoef(A)
+cov(A)
+column_stack([A, B])
+column_stack([V, W])
+column_stack([E, E])
 fliplr(A)
 fliplr(E)
 flipud(A)
@@ -249,6 +252,7 @@ ROWS: dict[str, Row] = {
     "blackman": Row(absolute=0.1, why="its ends are zero"),
     "corrcoef": Row(("float32",), absolute=1, x=_finite, why="zero where rows are unrelated"),
     "correlate": Row(x=_finite, why="zeros are put around, and multiplied"),
+    "cov": Row(("float32",), absolute=1, x=_finite, why="differences from the mean cancel"),
     "cross": _no_bool,
     "det": _matrix,
     "inv": _matrix,

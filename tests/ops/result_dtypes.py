@@ -39,8 +39,12 @@ def _letter(function: Any, x: Any, y: Any) -> str:
 
 
 def table(ops: Any) -> dict[str, str]:
-    """`{name: letters}` of every op."""
-    return {name: letters(getattr(ops, name), name in BINARY) for name in (*UNARY, *REDUCTIONS, *BINARY)}
+    """`{name: letters}` of every op there is."""
+    return {
+        name: letters(getattr(ops, name), name in BINARY)
+        for name in (*UNARY, *REDUCTIONS, *BINARY)
+        if hasattr(ops, name)
+    }
 
 
 if __name__ == "__main__":

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from jaxkeras.core.symbolic import op
-from jaxkeras.ops._row import as_array
+from jaxkeras.ops._arrays import TensorLike, as_array
 
-# Stands for log 0; finite, so that an impossible alignment gives a large loss and gradients without NaN.
+# In place of log 0: finite, so that an impossible alignment gives a large loss and gradients without NaN.
 _LOG_ZERO = -1e5
 _PAD = -1
 
@@ -20,18 +18,30 @@ def _shifted(log_alpha: jax.Array, by: int) -> jax.Array:
 
 
 @op
-def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> jax.Array:
+def ctc_loss(
+    target: TensorLike,
+    output: TensorLike,
+    target_length: TensorLike,
+    output_length: TensorLike,
+    mask_index: int = 0,
+) -> jax.Array:
     """Minus the log probability of a label sequence, summed over all its alignments with the predictions.
 
     Args:
-        target: labels, shape `(batch, max_labels)`.
-        output: logits, shape `(batch, time, classes)`.
-        target_length: number of labels, shape `(batch,)`.
-        output_length: number of time steps, shape `(batch,)`.
-        mask_index: the class that means no label.
+        target: integer array of labels, shape `(batch, max_labels)`.
+        output: array of logits, shape `(batch, time, classes)`.
+        target_length: integer array, number of labels, shape `(batch,)`.
+        output_length: integer array, number of time steps, shape `(batch,)`.
+        mask_index: the blank class, which stands for no label.
 
     Returns:
-        Losses, shape `(batch,)`.
+        Array of losses, shape `(batch,)`.
+
+    Example:
+
+    >>> logits = np.zeros((1, 2, 3), "float32")  # each class has probability 1 / 3
+    >>> print(np.asarray(np.exp(-ctc_loss([[1]], logits, [1], [2]))).round(4))  # 3 of 9 alignments give label 1
+    [0.3333]
 
     Reference:
         [Graves et al., 2006](https://www.cs.toronto.edu/~graves/icml_2006.pdf), section 4.1.
@@ -53,7 +63,7 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
         reached = jnp.logaddexp(jnp.logaddexp(log_alpha, _shifted(log_alpha, 1)), skip)
         return jnp.where(running[:, None], reached + emission, log_alpha), None
 
-    # Before the first step all probability lies on a blank in front of the first label.
+    # Before the first step, all probability is on the blank before the first label.
     start = jnp.where(jnp.arange(2 * most + 1) == 0, 0.0, _LOG_ZERO).astype(log_probs.dtype)
     running = jnp.arange(logits.shape[1])[:, None] < times[None, :]
     log_alpha, _ = jax.lax.scan(
@@ -67,32 +77,39 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
 
 @op
 def ctc_decode(
-    inputs: Any,
-    sequence_lengths: Any,
+    inputs: TensorLike,
+    sequence_lengths: TensorLike,
     strategy: str = "greedy",
     beam_width: int = 100,
     top_paths: int = 1,
     merge_repeated: bool = True,
     mask_index: int = 0,
 ) -> tuple[jax.Array, jax.Array]:
-    """The most probable label sequences.
+    """Decode the most probable label sequences.
 
     Args:
-        inputs: logits, shape `(batch, time, classes)`.
-        sequence_lengths: number of time steps, shape `(batch,)`.
+        inputs: array of logits, shape `(batch, time, classes)`.
+        sequence_lengths: integer array, number of time steps, shape `(batch,)`.
         strategy: `"greedy"` takes the best class at each step, `"beam_search"` keeps several sequences.
-        beam_width: how many sequences are kept.
-        top_paths: how many are returned by the beam search.
-        merge_repeated: whether the greedy strategy takes a class repeated without a blank between as one label.
-        mask_index: the class that means no label.
+        beam_width: number of sequences that the beam search keeps.
+        top_paths: number of sequences that the beam search returns.
+        merge_repeated: whether the greedy strategy merges repetitions of a class without a blank between them.
+        mask_index: the blank class, which stands for no label.
 
     Returns:
-        `(labels, scores)`: labels of shape `(paths, batch, time)`, filled up with -1, and for the greedy strategy minus
-        the sums of the best logits, shape `(batch, 1)`, for the beam search log probabilities, shape
+        `(labels, scores)`: int32 labels of shape `(paths, batch, time)`, padded with -1. Scores of the greedy strategy
+        are the negative sums of the best logits, shape `(batch, 1)`; those of the beam search log probabilities, shape
         `(batch, top_paths)`.
 
     Raises:
         ValueError: for another strategy.
+
+    Example:
+
+    >>> logits = 9.0 * np.eye(3, dtype="float32")[[[1, 1, 0, 2]]]
+    >>> labels, _ = ctc_decode(logits, [4])
+    >>> labels.tolist()
+    [[[1, 2, -1, -1]]]
     """
     logits = as_array(inputs)
     logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
@@ -120,7 +137,7 @@ def _greedy(logits: jax.Array, running: jax.Array, merge: bool, blank: int) -> t
 def _beam_search(
     log_probs: jax.Array, running: jax.Array, width: int, top: int, blank: int
 ) -> tuple[jax.Array, jax.Array]:
-    """One sequence. A beam is a label sequence with the log probabilities of ending in a blank and in a label."""
+    """Decode one sequence. A beam is a label sequence with the log probabilities to end in a blank and in a label."""
     time, classes = log_probs.shape
     width = max(width, top)
     rows = jnp.arange(width)
@@ -131,15 +148,15 @@ def _beam_search(
         total = jnp.logaddexp(in_blank, in_label)
         last = jnp.where(lengths > 0, paths[rows, lengths - 1], _PAD)
 
-        # The same labels again, by a blank or by repeating the last label.
+        # The same labels: the step emits a blank, or the last label again.
         stay_blank = total + x[blank]
         stay_label = jnp.where(lengths > 0, in_label + x[last], -jnp.inf)
-        # One label more; after the same label only if a blank lies between.
+        # One more label; a repetition of the last one needs a blank in between.
         repeats = jnp.arange(classes)[None, :] == last[:, None]
         more = jnp.where(repeats, in_blank[:, None], total[:, None]) + x[None, :]
         more = more.at[:, blank].set(-jnp.inf)
 
-        # An extended sequence may be one that is kept already: its probability goes there.
+        # If the extended sequence is itself a beam, add its probability there.
         parents = paths.at[rows, lengths - 1].set(jnp.where(lengths > 0, _PAD, paths[rows, lengths - 1]))
         grown = (lengths[:, None] == lengths[None, :] + 1) & (parents[:, None] == paths[None, :]).all(-1)
         gain = jnp.where(grown, more[:, last].T, -jnp.inf)

@@ -1,0 +1,1 @@
+"""The ops of Keras's `core` module by topic; `jaxkeras.ops.core` re-exports them."""
