@@ -1,4 +1,4 @@
-"""Adam and its relatives: running means of the gradient and of its square."""
+"""Adam and its variants: running means of the gradient and of its square."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Unpack
 
 import jax.numpy as jnp
 
+from jaxkeras.core.variable import Variable
 from jaxkeras.optimizers.base import Optimizer, Options, OptionsButDecay, with_options
 from jaxkeras.optimizers.rule import Array, Rule, Scalars, Slots, one_minus, ordinal, slots_like_parameter
 from jaxkeras.optimizers.variables import Rate
@@ -21,12 +22,10 @@ def _moments(g: Array, slots: Slots, beta_1: float, beta_2: float) -> tuple[Arra
 
 
 def adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool = False) -> Rule:
-    """`p - alpha * m / (sqrt(v) + epsilon)` with `alpha = lr * sqrt(1 - beta_2^t) / (1 - beta_1^t)`.
+    """The rule of `Adam`.
 
-    Here `m` and `v` are running means of `g` and `g^2`; AMSGrad takes the largest `v` so far. Kingma and Ba, "Adam",
-    https://arxiv.org/abs/1412.6980 (the form before section 2.1); Reddi et al., "On the Convergence of Adam and
-    Beyond", https://openreview.net/forum?id=ryQu7f-RZ. `optax.adam` uses Algorithm 1, whose epsilon is added after the
-    bias correction, so that here it is `1 / sqrt(1 - beta_2^t)` times larger: up to 32 times on the first step.
+    `optax.adam` follows Algorithm 1 of the paper, whose epsilon is added after the bias correction; compared with that,
+    the epsilon here is `1 / sqrt(1 - beta_2^t)` times larger, up to 32 times on the first step.
     """
 
     def scalars(lr: Array, count: Array, shared: Scalars) -> Scalars:
@@ -45,20 +44,33 @@ def adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool = False) ->
 
 @register("keras.optimizers")
 class Adam(Optimizer):
-    """Adaptive moment estimation; see `adam` for the formula, and how it differs from optax's.
+    """Adaptive moment estimation.
+
+    `m` and `v` are running means of `g` and `g^2`. With `alpha = lr * sqrt(1 - beta_2^t) / (1 - beta_1^t)`, step `t` is
+    `p = p - alpha * m / (sqrt(v) + epsilon)`. AMSGrad uses the largest `v` so far.
 
     Args:
-        learning_rate: see `Optimizer`.
-        beta_1: the decay of the mean of gradients.
-        beta_2: the decay of the mean of squared gradients.
-        epsilon: added to the root of the second mean ("epsilon hat" of the paper).
-        amsgrad: never let the second mean fall.
-        **options: see `Optimizer`.
+        learning_rate: the step size: a number, a `LearningRateSchedule`, or a function of the step.
+        beta_1: the decay of the mean of the gradients, in [0, 1).
+        beta_2: the decay of the mean of the squared gradients, in [0, 1).
+        epsilon: a small number added to `sqrt(v)` ("epsilon hat" of the paper, section 2).
+        amsgrad: whether to use the AMSGrad variant.
+        **options: the options of all optimizers, such as `weight_decay` and `clipnorm`; see `Optimizer`.
+
+    Raises:
+        ValueError: if an option is out of range; see `Optimizer`.
+
+    Reference:
+        - [Kingma and Ba, 2015, Adam: A Method for Stochastic Optimization](https://arxiv.org/abs/1412.6980)
+        - [Reddi et al., 2018, On the Convergence of Adam and Beyond](https://openreview.net/forum?id=ryQu7f-RZ)
 
     Example:
 
-    >>> Adam(learning_rate=0.01).get_config()["epsilon"]
-    1e-07
+    >>> optimizer = Adam(learning_rate=0.1)
+    >>> params = {"w": jnp.zeros(2)}
+    >>> params, _ = optimizer.update({"w": jnp.array([3.0, -0.1])}, optimizer.init(params), params)
+    >>> params["w"].round(3)
+    Array([-0.1,  0.1], dtype=float32)
     """
 
     hyperparameters = ("beta_1", "beta_2", "epsilon", "amsgrad")
@@ -83,22 +95,33 @@ class Adam(Optimizer):
 
 @register("keras.optimizers")
 class AdamW(Adam):
-    """Adam with decoupled weight decay: `p` is first multiplied by `1 - lr * weight_decay`.
+    """Adam with decoupled weight decay.
 
-    Loshchilov and Hutter, "Decoupled Weight Decay Regularization", https://arxiv.org/abs/1711.05101. Every optimizer
-    takes `weight_decay`; here it is on by default.
+    Before each step of `Adam`, `p = p * (1 - lr * weight_decay)`. All optimizers accept `weight_decay`; here it is on
+    by default.
 
     Args:
-        learning_rate: see `Optimizer`.
-        weight_decay: see `Optimizer`; it cannot be None.
-        beta_1: see `Adam`.
-        beta_2: see `Adam`.
-        epsilon: see `Adam`.
-        amsgrad: see `Adam`.
-        **options: see `Optimizer`.
+        learning_rate: the step size: a number, a `LearningRateSchedule`, or a function of the step.
+        weight_decay: the decay per step, relative to the learning rate; not None.
+        beta_1: the decay of the mean of the gradients, in [0, 1).
+        beta_2: the decay of the mean of the squared gradients, in [0, 1).
+        epsilon: a small number added to the root of the mean of the squared gradients.
+        amsgrad: whether to use the AMSGrad variant.
+        **options: the options of all optimizers, such as `clipnorm` and `use_ema`; see `Optimizer`.
 
     Raises:
-        ValueError: for a weight decay of None.
+        ValueError: if `weight_decay` is None or an option is out of range.
+
+    Reference:
+        - [Loshchilov and Hutter, 2019, Decoupled Weight Decay Regularization](https://arxiv.org/abs/1711.05101)
+
+    Example:
+
+    >>> optimizer = AdamW(learning_rate=0.1, weight_decay=0.5)
+    >>> params = {"w": jnp.ones(2)}
+    >>> params, _ = optimizer.update({"w": jnp.zeros(2)}, optimizer.init(params), params)
+    >>> [round(w, 3) for w in params["w"].tolist()]
+    [0.95, 0.95]
     """
 
     @with_options
@@ -118,11 +141,7 @@ class AdamW(Adam):
 
 
 def adamax(beta_1: float, beta_2: float, epsilon: float) -> Rule:
-    """`p - lr * m / ((1 - beta_1^t) * (u + epsilon))` with `u = max(beta_2 * u, |g|)`.
-
-    Kingma and Ba, "Adam", https://arxiv.org/abs/1412.6980, section 7.1. `optax.adamax` adds epsilon to `|g|` within the
-    maximum instead.
-    """
+    """The rule of `Adamax`; `optax.adamax` adds epsilon to `|g|` inside the maximum instead."""
 
     def scalars(lr: Array, count: Array, shared: Scalars) -> Scalars:
         return {"lr": lr, "correction": 1 - jnp.power(beta_1, ordinal(count, lr.dtype))}
@@ -137,14 +156,32 @@ def adamax(beta_1: float, beta_2: float, epsilon: float) -> Rule:
 
 @register("keras.optimizers")
 class Adamax(Optimizer):
-    """Adam with the infinity norm; see `adamax` for the formula.
+    """Adam with the infinity norm in place of the mean of the squared gradients.
+
+    `m` is a running mean of `g` and `u = max(beta_2 * u, |g|)`; step `t` is
+    `p = p - lr * m / ((1 - beta_1^t) * (u + epsilon))`.
 
     Args:
-        learning_rate: see `Optimizer`.
-        beta_1: the decay of the mean of gradients.
-        beta_2: the decay of the largest gradient.
-        epsilon: added to that.
-        **options: see `Optimizer`.
+        learning_rate: the step size: a number, a `LearningRateSchedule`, or a function of the step.
+        beta_1: the decay of the mean of the gradients, in [0, 1).
+        beta_2: the decay of the norm `u`, in [0, 1).
+        epsilon: a small number added to `u`.
+        **options: the options of all optimizers, such as `weight_decay` and `clipnorm`; see `Optimizer`.
+
+    Raises:
+        ValueError: if an option is out of range; see `Optimizer`.
+
+    Reference:
+        - [Kingma and Ba, 2015, Adam: A Method for Stochastic Optimization, section
+          7.1](https://arxiv.org/abs/1412.6980)
+
+    Example:
+
+    >>> optimizer = Adamax(learning_rate=0.1)
+    >>> params = {"w": jnp.zeros(2)}
+    >>> params, _ = optimizer.update({"w": jnp.array([3.0, -0.1])}, optimizer.init(params), params)
+    >>> params["w"].round(3)
+    Array([-0.1,  0.1], dtype=float32)
     """
 
     hyperparameters = ("beta_1", "beta_2", "epsilon")
@@ -166,12 +203,7 @@ class Adamax(Optimizer):
 
 
 def nadam(beta_1: float, beta_2: float, epsilon: float) -> Rule:
-    """`p - lr * m_hat / (sqrt(v / (1 - beta_2^t)) + epsilon)`, with a momentum that warms up.
-
-    `u(t) = beta_1 * (1 - 0.96^t / 2)` and `U` the product of `u(1) ... u(t)`;
-    `m_hat = u(t+1) * m / (1 - U * u(t+1)) + (1 - u(t)) * g / (1 - U)`. Dozat, "Incorporating Nesterov Momentum into
-    Adam", ICLR workshop 2016. `optax.nadam` keeps the momentum constant.
-    """
+    """The rule of `Nadam`; `optax.nadam` keeps the momentum coefficient constant."""
 
     def scalars(lr: Array, count: Array, shared: Scalars) -> Scalars:
         t = ordinal(count, lr.dtype)
@@ -198,14 +230,32 @@ def nadam(beta_1: float, beta_2: float, epsilon: float) -> Rule:
 
 @register("keras.optimizers")
 class Nadam(Optimizer):
-    """Adam with Nesterov momentum; see `nadam` for the formula.
+    """Adam with Nesterov momentum, whose coefficient warms up.
+
+    `m` and `v` are running means of `g` and `g^2`. With `u(t) = beta_1 * (1 - 0.96^t / 2)`, `U = u(1) * ... * u(t)` and
+    `m_hat = u(t+1) * m / (1 - U * u(t+1)) + (1 - u(t)) * g / (1 - U)`, step `t` is
+    `p = p - lr * m_hat / (sqrt(v / (1 - beta_2^t)) + epsilon)`.
 
     Args:
-        learning_rate: see `Optimizer`.
-        beta_1: the decay of the mean of gradients, reached gradually.
-        beta_2: the decay of the mean of squared gradients.
-        epsilon: added to the root of the second mean.
-        **options: see `Optimizer`.
+        learning_rate: the step size: a number, a `LearningRateSchedule`, or a function of the step.
+        beta_1: the decay of the mean of the gradients, and the limit of the momentum coefficient; in [0, 1).
+        beta_2: the decay of the mean of the squared gradients, in [0, 1).
+        epsilon: a small number added to the root of the mean of the squared gradients.
+        **options: the options of all optimizers, such as `weight_decay` and `clipnorm`; see `Optimizer`.
+
+    Raises:
+        ValueError: if an option is out of range; see `Optimizer`.
+
+    Reference:
+        - [Dozat, 2016, Incorporating Nesterov Momentum into Adam](https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ)
+
+    Example:
+
+    >>> optimizer = Nadam(learning_rate=0.1)
+    >>> params = {"w": jnp.zeros(2)}
+    >>> params, _ = optimizer.update({"w": jnp.array([3.0, -3.0])}, optimizer.init(params), params)
+    >>> [round(w, 3) for w in params["w"].tolist()]
+    [-0.106, 0.106]
     """
 
     hyperparameters = ("beta_1", "beta_2", "epsilon")
@@ -225,13 +275,13 @@ class Nadam(Optimizer):
     def rule(self) -> Rule:
         return nadam(self.beta_1, self.beta_2, self.epsilon)
 
+    @property
+    def _u_product(self) -> Variable:
+        return self._slots[("u_product",)]
+
 
 def lamb(beta_1: float, beta_2: float, epsilon: float) -> Rule:
-    """`p - lr * r * u` with `u` the step of Adam (Algorithm 1) and `r = |p| / |u|`, 1 where either norm is 0.
-
-    You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes",
-    https://arxiv.org/abs/1904.00962; as `optax.lamb`, but for weight decay, which here comes before the step.
-    """
+    """The rule of `Lamb`; the same as `optax.lamb` except for weight decay, which is applied before the step here."""
 
     def scalars(lr: Array, count: Array, shared: Scalars) -> Scalars:
         t = ordinal(count, lr.dtype)
@@ -249,14 +299,32 @@ def lamb(beta_1: float, beta_2: float, epsilon: float) -> Rule:
 
 @register("keras.optimizers")
 class Lamb(Optimizer):
-    """Layerwise adaptive moments for large batches; see `lamb` for the formula.
+    """Layerwise adaptive moments for training with large batches.
+
+    With `u` the step of Adam (Algorithm 1 of its paper) for one parameter and `r = |p| / |u|` the ratio of the 2-norms,
+    or 1 if either is 0, a step is `p = p - lr * r * u`.
 
     Args:
-        learning_rate: see `Optimizer`.
-        beta_1: the decay of the mean of gradients.
-        beta_2: the decay of the mean of squared gradients.
-        epsilon: added to the root of the second mean.
-        **options: see `Optimizer`.
+        learning_rate: the step size: a number, a `LearningRateSchedule`, or a function of the step.
+        beta_1: the decay of the mean of the gradients, in [0, 1).
+        beta_2: the decay of the mean of the squared gradients, in [0, 1).
+        epsilon: a small number added to the root of the mean of the squared gradients.
+        **options: the options of all optimizers, such as `weight_decay` and `clipnorm`; see `Optimizer`.
+
+    Raises:
+        ValueError: if an option is out of range; see `Optimizer`.
+
+    Reference:
+        - [You et al., 2020, Large Batch Optimization for Deep Learning: Training BERT in 76
+          minutes](https://arxiv.org/abs/1904.00962)
+
+    Example:
+
+    >>> optimizer = Lamb(learning_rate=0.1)
+    >>> params = {"w": jnp.array([3.0, 4.0])}
+    >>> params, _ = optimizer.update({"w": jnp.ones(2)}, optimizer.init(params), params)
+    >>> [round(w, 3) for w in params["w"].tolist()]  # a step of a tenth of the norm
+    [2.646, 3.646]
     """
 
     hyperparameters = ("beta_1", "beta_2", "epsilon")
@@ -278,11 +346,9 @@ class Lamb(Optimizer):
 
 
 def schedule_free_adamw(beta_1: float, beta_2: float, epsilon: float, warmup_steps: int) -> Rule:
-    """A fast sequence `z`, its average `x`, and gradients taken at the parameter `p = (1 - beta_1) * z + beta_1 * x`.
+    """The rule of `ScheduleFreeAdamW`; `optax.contrib.schedule_free_adamw` weights the average by the largest rate.
 
-    `z` moves by `-lr * g / (sqrt(v / (1 - beta_2^t)) + epsilon)` and `x` towards `z` by the fraction `1 / t`; `x` is
-    not stored but recovered from `p` and `z` (the slot `momentum`). Defazio et al., "The Road Less Scheduled",
-    https://arxiv.org/abs/2405.15682. `optax.contrib.schedule_free_adamw` weights the average by the largest rate.
+    `x` is not stored but recovered from `p` and `z`, which is the slot `momentum`.
     """
 
     def scalars(lr: Array, count: Array, shared: Scalars) -> Scalars:
@@ -305,15 +371,33 @@ def schedule_free_adamw(beta_1: float, beta_2: float, epsilon: float, warmup_ste
 
 @register("keras.optimizers")
 class ScheduleFreeAdamW(Optimizer):
-    """Adam that averages instead of decaying its rate; see `schedule_free_adamw` for the formula.
+    """Adam that averages its iterates instead of decaying its learning rate.
+
+    Gradients are taken at `p = (1 - beta_1) * z + beta_1 * x`. Step `t` moves `z` by
+    `-lr * g / (sqrt(v / (1 - beta_2^t)) + epsilon)`, where `v` is a running mean of `g^2`, and then the average `x`
+    towards `z` by the fraction `1 / t`.
 
     Args:
-        learning_rate: see `Optimizer`.
-        beta_1: how far the parameters lie towards the average.
-        beta_2: the decay of the mean of squared gradients.
-        epsilon: added to the root of that mean.
-        warmup_steps: the rate rises on a line for so many steps.
-        **options: see `Optimizer`.
+        learning_rate: the step size: a number, a `LearningRateSchedule`, or a function of the step.
+        beta_1: the weight of the average `x` in the parameters, in (0, 1).
+        beta_2: the decay of the mean of the squared gradients, in [0, 1).
+        epsilon: a small number added to the root of the mean of the squared gradients.
+        warmup_steps: the number of steps in which the rate rises linearly from 0; 0 for no warm-up.
+        **options: the options of all optimizers, such as `weight_decay` and `clipnorm`; see `Optimizer`.
+
+    Raises:
+        ValueError: if an option is out of range; see `Optimizer`.
+
+    Reference:
+        - [Defazio et al., 2024, The Road Less Scheduled](https://arxiv.org/abs/2405.15682)
+
+    Example:
+
+    >>> optimizer = ScheduleFreeAdamW(learning_rate=0.1)
+    >>> params = {"w": jnp.zeros(2)}
+    >>> params, _ = optimizer.update({"w": jnp.array([3.0, -0.1])}, optimizer.init(params), params)
+    >>> params["w"].round(3)
+    Array([-0.1,  0.1], dtype=float32)
     """
 
     hyperparameters = ("beta_1", "beta_2", "epsilon", "warmup_steps")

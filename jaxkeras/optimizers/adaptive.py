@@ -14,12 +14,7 @@ from jaxkeras.registry import register
 
 
 def rmsprop(rho: float, momentum: float, epsilon: float, centered: bool) -> Rule:
-    """`p - lr * g / sqrt(v + epsilon)` with `v = rho * v + (1 - rho) * g^2`.
-
-    Centered, `v` is reduced by the square of the running mean of `g`; with momentum, the steps are summed with decay
-    `momentum`. Tieleman and Hinton, "Lecture 6.5 - RMSProp", 2012; Graves, https://arxiv.org/abs/1308.0850.
-    `optax.rmsprop` has another epsilon (1e-8, so that tiny gradients step farther).
-    """
+    """The rule of `RMSprop`; `optax.rmsprop` has a smaller epsilon by default, 1e-8."""
 
     def step(p: Array, g: Array, slots: Slots, scalars: Scalars) -> tuple[Array, Slots]:
         v = rho * slots["velocity"] + (1 - rho) * jnp.square(g)
@@ -38,15 +33,34 @@ def rmsprop(rho: float, momentum: float, epsilon: float, centered: bool) -> Rule
 
 @register("keras.optimizers")
 class RMSprop(Optimizer):
-    """Divide by the root of the mean of recent squared gradients; see `rmsprop` for the formula.
+    """Divide the gradient by the root of the mean of recent squared gradients.
+
+    `v = rho * v + (1 - rho) * g^2` and `p = p - lr * g / sqrt(v + epsilon)`. If `centered`, the square of the running
+    mean of `g` is subtracted from `v`. With momentum, `m = momentum * m + lr * g / sqrt(v + epsilon)` and `p = p - m`.
 
     Args:
-        learning_rate: see `Optimizer`.
-        rho: the decay of the mean.
-        momentum: how much of the last move is repeated.
-        epsilon: added to the mean, under the root.
-        centered: use the variance of the gradients instead of their mean square.
-        **options: see `Optimizer`.
+        learning_rate: the step size: a number, a `LearningRateSchedule`, or a function of the step.
+        rho: the decay of the running means, in [0, 1).
+        momentum: the decay of past steps, in [0, 1]; 0 for none.
+        epsilon: a small number added to `v`, inside the root.
+        centered: whether to divide by the standard deviation of the gradients instead of their root mean square.
+        **options: the options of all optimizers, such as `weight_decay` and `clipnorm`; see `Optimizer`.
+
+    Raises:
+        ValueError: if an option is out of range; see `Optimizer`.
+
+    Reference:
+        - [Hinton, 2012, Neural Networks for Machine Learning, lecture 6](
+          https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf)
+        - [Graves, 2013, Generating Sequences With Recurrent Neural Networks](https://arxiv.org/abs/1308.0850)
+
+    Example:
+
+    >>> optimizer = RMSprop(learning_rate=0.1, rho=0.75)
+    >>> params = {"w": jnp.zeros(2)}
+    >>> params, _ = optimizer.update({"w": jnp.array([3.0, -3.0])}, optimizer.init(params), params)
+    >>> params["w"].round(3)
+    Array([-0.2,  0.2], dtype=float32)
     """
 
     hyperparameters = ("rho", "momentum", "epsilon", "centered")
@@ -70,11 +84,7 @@ class RMSprop(Optimizer):
 
 
 def adagrad(initial_accumulator_value: float, epsilon: float) -> Rule:
-    """`p - lr * g / sqrt(a + epsilon)` with `a` the sum of all `g^2`.
-
-    Duchi et al., "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization", JMLR 2011; as
-    `optax.adagrad`.
-    """
+    """The rule of `Adagrad`; the same as `optax.adagrad`."""
 
     def step(p: Array, g: Array, slots: Slots, scalars: Scalars) -> tuple[Array, Slots]:
         a = slots["accumulator"] + jnp.square(g)
@@ -85,13 +95,30 @@ def adagrad(initial_accumulator_value: float, epsilon: float) -> Rule:
 
 @register("keras.optimizers")
 class Adagrad(Optimizer):
-    """Divide by the root of the sum of all squared gradients; see `adagrad` for the formula.
+    """Divide the gradient by the root of the sum of all squared gradients.
+
+    `a = a + g^2` and `p = p - lr * g / sqrt(a + epsilon)`.
 
     Args:
-        learning_rate: see `Optimizer`.
-        initial_accumulator_value: where the sum starts.
-        epsilon: added to the sum.
-        **options: see `Optimizer`.
+        learning_rate: the step size: a number, a `LearningRateSchedule`, or a function of the step.
+        initial_accumulator_value: the initial value of the sum `a`, not negative.
+        epsilon: a small number added to `a`, inside the root.
+        **options: the options of all optimizers, such as `weight_decay` and `clipnorm`; see `Optimizer`.
+
+    Raises:
+        ValueError: if an option is out of range; see `Optimizer`.
+
+    Reference:
+        - [Duchi et al., 2011, Adaptive Subgradient Methods for Online Learning and Stochastic
+          Optimization](https://www.jmlr.org/papers/v12/duchi11a.html)
+
+    Example:
+
+    >>> optimizer = Adagrad(learning_rate=0.1, initial_accumulator_value=7.0)
+    >>> params = {"w": jnp.zeros(2)}
+    >>> params, _ = optimizer.update({"w": jnp.array([3.0, -3.0])}, optimizer.init(params), params)
+    >>> params["w"].round(3)
+    Array([-0.075,  0.075], dtype=float32)
     """
 
     hyperparameters = ("initial_accumulator_value", "epsilon")
@@ -112,11 +139,7 @@ class Adagrad(Optimizer):
 
 
 def adadelta(rho: float, epsilon: float) -> Rule:
-    """`p - lr * d` with `d = g * sqrt(D + epsilon) / sqrt(G + epsilon)`.
-
-    `G` and `D` are running means of `g^2` and `d^2`. Zeiler, "ADADELTA: An Adaptive Learning Rate Method",
-    https://arxiv.org/abs/1212.5701, whose rate is 1; as `optax.adadelta`, but for its epsilon of 1e-6.
-    """
+    """The rule of `Adadelta`; the same as `optax.adadelta` except for its epsilon of 1e-6."""
 
     def step(p: Array, g: Array, slots: Slots, scalars: Scalars) -> tuple[Array, Slots]:
         squares = rho * slots["accumulated_grad"] + (1 - rho) * jnp.square(g)
@@ -130,13 +153,30 @@ def adadelta(rho: float, epsilon: float) -> Rule:
 
 @register("keras.optimizers")
 class Adadelta(Optimizer):
-    """Adagrad with a fading memory and steps in the units of the parameters; see `adadelta` for the formula.
+    """Adagrad with a decaying memory and steps in the units of the parameters.
+
+    `p = p - lr * d` with `d = g * sqrt(D + epsilon) / sqrt(G + epsilon)`, where `G` and `D` are running means of `g^2`
+    and `d^2`. The paper has `learning_rate=1.0`.
 
     Args:
-        learning_rate: see `Optimizer`.
-        rho: the decay of both means.
-        epsilon: added to both, under the roots.
-        **options: see `Optimizer`.
+        learning_rate: the step size: a number, a `LearningRateSchedule`, or a function of the step.
+        rho: the decay of both means, in [0, 1).
+        epsilon: a small number added to both means, inside the roots.
+        **options: the options of all optimizers, such as `weight_decay` and `clipnorm`; see `Optimizer`.
+
+    Raises:
+        ValueError: if an option is out of range; see `Optimizer`.
+
+    Reference:
+        - [Zeiler, 2012, ADADELTA: An Adaptive Learning Rate Method](https://arxiv.org/abs/1212.5701)
+
+    Example:
+
+    >>> optimizer = Adadelta(learning_rate=1.0, epsilon=0.01)
+    >>> params = {"w": jnp.zeros(2)}
+    >>> params, _ = optimizer.update({"w": jnp.array([3.0, -3.0])}, optimizer.init(params), params)
+    >>> [round(w, 3) for w in params["w"].tolist()]
+    [-0.442, 0.442]
     """
 
     hyperparameters = ("rho", "epsilon")
@@ -153,12 +193,7 @@ class Adadelta(Optimizer):
 
 
 def ftrl(power: float, initial_accumulator_value: float, l1: float, l2: float, shrinkage: float, beta: float) -> Rule:
-    """Follow the regularized leader: the parameter is set to the minimizer of all linearized losses so far.
-
-    `a' = a + g^2`; `z += g + 2 * shrinkage * p - (a'^-power - a^-power) / lr * p`; then
-    `p = (clip(z, -l1, l1) - z) / (a'^-power / lr + 2 * l2 + beta / lr)`. McMahan et al., "Ad Click Prediction: a View
-    from the Trenches", KDD 2013. Optax has no Ftrl.
-    """
+    """The rule of `Ftrl`; optax has none."""
 
     def step(p: Array, g: Array, slots: Slots, scalars: Scalars) -> tuple[Array, Slots]:
         lr, a, z = scalars["lr"], slots["accumulator"], slots["linear"]
@@ -174,20 +209,39 @@ def ftrl(power: float, initial_accumulator_value: float, l1: float, l2: float, s
 
 @register("keras.optimizers")
 class Ftrl(Optimizer):
-    """Follow the regularized leader, for sparse linear models; see `ftrl` for the formula.
+    """Follow the regularized leader, for sparse linear models.
+
+    The parameter is set to the minimizer of the sum of all linearized losses and the regularization. With
+    `a' = a + g^2` and `k = learning_rate_power`, `z = z + g + 2 * l2_shrinkage * p - (a'^-k - a^-k) / lr * p`, and then
+    `p = (clip(z, -l1, l1) - z) / (a'^-k / lr + 2 * l2 + beta / lr)`.
 
     Args:
-        learning_rate: see `Optimizer`.
-        learning_rate_power: how the rate falls with the accumulator, at most 0; 0 keeps it.
-        initial_accumulator_value: where the sum of squared gradients starts.
-        l1_regularization_strength: how strongly parameters are drawn to exactly 0.
-        l2_regularization_strength: how strongly parameters are drawn towards 0.
-        l2_shrinkage_regularization_strength: a penalty on large parameters that acts through the gradient.
-        beta: an addition to the l2 strength that falls with the rate.
-        **options: see `Optimizer`.
+        learning_rate: the step size: a number, a `LearningRateSchedule`, or a function of the step.
+        learning_rate_power: the exponent `k` by which the rate falls with the accumulator, at most 0; 0 for a fixed
+            rate.
+        initial_accumulator_value: the initial value of the sum `a` of squared gradients, not negative.
+        l1_regularization_strength: `l1`, not negative; sets small parameters to exactly 0.
+        l2_regularization_strength: `l2`, not negative; shrinks parameters towards 0.
+        l2_shrinkage_regularization_strength: `l2_shrinkage`, not negative; an L2 penalty that acts through the
+            gradient.
+        beta: added to `2 * l2`, divided by the learning rate.
+        **options: the options of all optimizers, such as `weight_decay` and `clipnorm`; see `Optimizer`.
 
     Raises:
-        ValueError: for a negative accumulator or strength, and a positive power.
+        ValueError: if the initial accumulator or a strength is negative, if `learning_rate_power` is positive, or if an
+            option is out of range.
+
+    Reference:
+        - [McMahan et al., 2013, Ad Click Prediction: a View from the
+          Trenches](https://research.google.com/pubs/archive/41159.pdf)
+
+    Example, in which `l1_regularization_strength` keeps a parameter with small gradients at 0:
+
+    >>> optimizer = Ftrl(learning_rate=0.1, l1_regularization_strength=0.5)
+    >>> params = {"w": jnp.zeros(2)}
+    >>> params, _ = optimizer.update({"w": jnp.array([3.0, 0.1])}, optimizer.init(params), params)
+    >>> [round(w, 3) for w in params["w"].tolist()]
+    [-0.083, 0.0]
     """
 
     hyperparameters = (
@@ -232,13 +286,10 @@ def _rms(x: Array) -> Array:
 
 
 def adafactor(beta_2_decay: float, epsilon_1: float, epsilon_2: float, clip_threshold: float) -> Rule:
-    """`p - a * u / max(1, rms(u) / clip_threshold)` with `u = g / sqrt(v)` and `a = max(epsilon_2, rms(p)) * rho`.
+    """The rule of `Adafactor`.
 
-    `v` is a running mean of `g^2 + epsilon_1` with the weight `1 - t^beta_2_decay` on the past, and
-    `rho = min(lr, 1 / sqrt(t))`. For matrices only the means `r` over rows and `c` over columns are averaged, and
-    `v = r * c / mean(r)` over the last two axes. Shazeer and Stern, "Adafactor: Adaptive Learning Rates with Sublinear
-    Memory Cost", https://arxiv.org/abs/1804.04235. `optax.adafactor` factors only axes of at least 128 and takes other
-    orders of clipping and scaling. As in Keras, `v` is kept, though for matrices nothing reads it.
+    `optax.adafactor` factors only axes of at least 128 elements, and clips and scales in another order. As in Keras,
+    `v` is stored for matrices too, although nothing reads it.
     """
 
     def slots(p: Any) -> dict[str, Slot]:
@@ -272,16 +323,37 @@ def adafactor(beta_2_decay: float, epsilon_1: float, epsilon_2: float, clip_thre
 
 @register("keras.optimizers")
 class Adafactor(Optimizer):
-    """Adam's second moment from row and column means, without a first; see `adafactor` for the formula.
+    """Adam's second moment from means over rows and columns, without a first moment.
+
+    With `u = g / sqrt(v)`, step `t` is `p = p - a * u / max(1, rms(u) / clip_threshold)`, where
+    `a = max(epsilon_2, rms(p)) * min(lr, 1 / sqrt(t))`. `v` is a running mean of `g^2 + epsilon_1` in which the past
+    has the weight `1 - t^beta_2_decay`. For matrices only its means over rows, `r`, and over columns, `c`, are used,
+    for the last two axes, and `v = r * c / mean(r)`.
 
     Args:
-        learning_rate: see `Optimizer`.
-        beta_2_decay: the exponent of the decay of the running means.
-        epsilon_1: added to squared gradients.
-        epsilon_2: the least size of a parameter that steps are relative to.
-        clip_threshold: the largest root mean square of a step before scaling.
-        relative_step: let the rate fall like `1 / sqrt(t)` (it always does, here as in Keras).
-        **options: see `Optimizer`.
+        learning_rate: the step size: a number, a `LearningRateSchedule`, or a function of the step.
+        beta_2_decay: the exponent of the decay of the running means, negative.
+        epsilon_1: a small number added to the squared gradients.
+        epsilon_2: the smallest scale of a parameter, in the units of the parameter.
+        clip_threshold: the largest root mean square of `u`.
+        relative_step: stored in the config; the rate is at most `1 / sqrt(t)` in either case, as in Keras.
+        **options: the options of all optimizers, such as `weight_decay` and `clipnorm`; see `Optimizer`.
+
+    Raises:
+        ValueError: if an option is out of range; see `Optimizer`.
+
+    Reference:
+        - [Shazeer and Stern, 2018, Adafactor: Adaptive Learning Rates with Sublinear Memory
+          Cost](https://arxiv.org/abs/1804.04235)
+
+    Example:
+
+    >>> optimizer = Adafactor(learning_rate=0.1)
+    >>> params = {"w": jnp.full((2, 2), 5.0)}
+    >>> params, _ = optimizer.update({"w": jnp.ones((2, 2))}, optimizer.init(params), params)
+    >>> params["w"].round(3)  # moved by a tenth of its root mean square
+    Array([[4.5, 4.5],
+       [4.5, 4.5]], dtype=float32)
     """
 
     hyperparameters = ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step")

@@ -1,4 +1,4 @@
-"""Optax and Keras optimizers as each other: any `optax.GradientTransformation` as an `Optimizer`, and back."""
+"""Conversions between optax and Keras: an `optax.GradientTransformation` as an `Optimizer`, and the reverse."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from jaxkeras.optimizers.rule import scalar
 from jaxkeras.optimizers.variables import State, is_variable
 from jaxkeras.registry import register
 
-if TYPE_CHECKING:  # optax is imported where it is used: with optax.contrib it takes a fifth of the time of JAX
+if TYPE_CHECKING:  # imported where it is used: with optax.contrib, it takes a fifth of the import time of JAX
     import optax
 
-_DEFAULT_RATE = 0.001  # of the optimizers for which optax has none
+_DEFAULT_RATE = 0.001  # where optax has no default
 _DEFAULTS: dict[str, dict[str, Any]] = {
-    # A line search would need the loss as a function, and means little on batches.
+    # A line search would need the loss as a function.
     "lbfgs": {"learning_rate": _DEFAULT_RATE, "linesearch": None},
     "noisy_sgd": {"seed": 0},
-    "adadelta": {"learning_rate": _DEFAULT_RATE},  # without a rate it climbs
+    "adadelta": {"learning_rate": _DEFAULT_RATE},  # without a rate, optax does not negate the gradient
 }
 
 
 @functools.cache
 def aliases() -> dict[str, Any]:
-    """The optimizers of `optax` and `optax.contrib`, by name, that need no argument but a rate."""
+    """The optimizers of `optax` and `optax.contrib`, by name, that require no argument except a learning rate."""
     import optax.contrib
 
     found = {}
@@ -52,24 +52,28 @@ def aliases() -> dict[str, Any]:
 
 
 def is_transformation(thing: Any) -> TypeGuard[optax.GradientTransformation]:
-    """Whether something is an `optax.GradientTransformation`; nobody has one who has not imported optax."""
+    """Whether something is an `optax.GradientTransformation`; it cannot be if optax has not been imported."""
     optax = sys.modules.get("optax")
     return optax is not None and isinstance(thing, optax.GradientTransformation)
 
 
 @register("keras.optimizers", module="jaxkeras.optimizers")
 class OptaxOptimizer(Optimizer):
-    """A gradient transformation of optax, with the face of a Keras optimizer.
+    """A gradient transformation of optax as a Keras optimizer.
 
-    Its state is `{"iterations": ..., "tx_state": tx.init(params)}`. If `tx` comes from `optax.inject_hyperparams`, its
-    `learning_rate` can be read and set like that of any optimizer, and nothing is compiled again.
+    `p = p + u`, where the transformation computes `u` from the gradients. The state is
+    `{"iterations": ..., "tx_state": tx.init(params)}`. If `tx` comes from `optax.inject_hyperparams`, its
+    `learning_rate` can be read and set like that of any other optimizer, without recompilation.
 
     Args:
         tx: an `optax.GradientTransformation`.
-        name: a name; made from the class when not given.
+        name: a name; made from the class name by default.
 
     Raises:
-        TypeError: for something that is not a gradient transformation.
+        TypeError: if `tx` is not a gradient transformation.
+
+    Reference:
+        - [DeepMind, 2020, The DeepMind JAX Ecosystem](https://github.com/google-deepmind/optax)
 
     Example:
 
@@ -95,15 +99,18 @@ class OptaxOptimizer(Optimizer):
 
     @classmethod
     def from_alias(cls, alias: str, name: str | None = None, **arguments: Any) -> OptaxOptimizer:
-        """One of optax's own optimizers, with its learning rate injected so that it can be changed.
+        """An optimizer of optax by name, with its learning rate injected so that it can be changed.
 
         Args:
             alias: its name in `optax` or `optax.contrib`.
-            name: a name; the alias when not given.
+            name: a name; the alias by default.
             **arguments: its arguments; `learning_rate` is 0.001 where optax has no default.
 
+        Returns:
+            The optimizer.
+
         Raises:
-            KeyError: for an unknown alias.
+            KeyError: if there is no such optimizer.
 
         Example:
 
@@ -119,7 +126,7 @@ class OptaxOptimizer(Optimizer):
         if rate is not None and "learning_rate" not in arguments and rate.default is not None:
             arguments["learning_rate"] = _DEFAULT_RATE if rate.default is rate.empty else rate.default
         if "learning_rate" in arguments:
-            # Only the rate is injected: optax reads some other arguments as Python numbers.
+            # Only the rate is injected: optax uses some other arguments as Python numbers.
             factory = optax.inject_hyperparams(factory, static_args=set(parameters) - {"learning_rate"})
         optimizer = cls(factory(**arguments), name=name or alias)
         optimizer._alias, optimizer._arguments = alias, arguments
@@ -144,7 +151,7 @@ class OptaxOptimizer(Optimizer):
         moved = leaves.flatten(optax.apply_updates(params, updates))
         return [p if g is None else new for p, g, new in zip(ps, gs, moved)], {**state, "tx_state": tx_state}
 
-    # -- at rest -------------------------------------------------------------------------------------------------------
+    # -- variables -----------------------------------------------------------------------------------------------------
     def build(self, variables: Sequence[Variable], paths: Sequence[Path] | None = None) -> None:
         if self.built:
             return
@@ -158,12 +165,12 @@ class OptaxOptimizer(Optimizer):
 
     @property
     def cells(self) -> State:
-        """The state at rest, once built."""
+        """The structure of the state with a variable in place of each array, once built."""
         return {"iterations": self._iterations, "tx_state": self._state_cells}
 
     @property
     def variables(self) -> list[Variable]:
-        """The counter, then the cells of the transformation's state in the order of its leaves."""
+        """The step counter, then the variables of the transformation's state in the order of its leaves."""
         return [self._iterations, *jax.tree.leaves(self._state_cells, is_leaf=is_variable)]
 
     @property
@@ -171,7 +178,7 @@ class OptaxOptimizer(Optimizer):
         """The injected learning rate.
 
         Raises:
-            AttributeError: if the transformation does not say what its rate is.
+            AttributeError: if the transformation has no injected learning rate.
         """
         if self._learning_rate is None:
             raise AttributeError(
@@ -187,17 +194,17 @@ class OptaxOptimizer(Optimizer):
     def _find_rate(self) -> Variable | None:
         try:
             state = self._tx.init({})
-        except Exception:  # whatever a transformation raises that does not expect to have no parameters
+        except Exception:  # a transformation that does not support an empty tree may raise anything
             return None
         found: list[Any] = []
         _map_rate(found.append, state)
         return self._counter("learning_rate", found[0], found[0].dtype) if found else None
 
     def get_config(self) -> dict[str, Any]:
-        """The name and arguments of an optimizer that was made by name.
+        """The name and arguments of an optimizer that was created by name.
 
         Raises:
-            ValueError: for any other transformation, which is made of functions that no config can hold.
+            ValueError: for any other transformation, because it consists of functions, which no config can hold.
         """
         if self._alias is None:
             raise ValueError(
@@ -231,10 +238,10 @@ def _cell(keys: Any, leaf: Any) -> Variable:
 
 
 def to_optax(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
-    """Any optimizer as a gradient transformation of optax, to chain or to use in a loop of your own.
+    """Convert an optimizer to a gradient transformation of optax, to chain it or to use it in a custom loop.
 
     Args:
-        optimizer: an optimizer; its options (clipping, weight decay, averages, ...) come along.
+        optimizer: an optimizer; its options, such as clipping and weight decay, are included.
 
     Returns:
         A transformation whose `update` needs `params`.

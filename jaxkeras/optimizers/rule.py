@@ -1,8 +1,8 @@
-"""What an update rule is: how one parameter moves, as pure functions of arrays.
+"""Update rules: pure functions that compute the next value of one parameter.
 
-A rule knows nothing of names, trees, variables or options; `Optimizer` applies it to every leaf. It returns the new
-parameter rather than a difference to add, because some rules (Ftrl, Schedule-Free) set the value, and because
-`p - lr * g` is then exactly what is compiled. `to_optax` makes an `optax.GradientTransformation` of any optimizer.
+A rule does not know names, trees, variables or options; `Optimizer` applies it to every leaf. It returns the new
+parameter rather than an update to add, because some rules (Ftrl, Schedule-Free) set the value, and so that exactly
+`p - lr * g` is compiled. `to_optax` makes an `optax.GradientTransformation` from any optimizer.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Scalars = Mapping[str, Any]
 
 
 class Slot(NamedTuple):
-    """How an array that accompanies a parameter starts.
+    """The initial value of an array that an optimizer keeps for each parameter.
 
     Attributes:
         fill: the value of every element, or None to start as a copy of the parameter.
-        shape: its shape, if not the parameter's.
-        dtype: its dtype, if not the parameter's.
+        shape: its shape; that of the parameter by default.
+        dtype: its dtype; that of the parameter by default.
     """
 
     fill: float | None = 0.0
@@ -40,7 +40,7 @@ class Slot(NamedTuple):
             return jnp.array(p, copy=True)
         if not random.is_eager(p):
             return jnp.full_like(p, self.fill, shape=self.shape, dtype=self.dtype)
-        # By NumPy, because `jnp.full_like` compiles a program for every new shape.
+        # With NumPy, because `jnp.full_like` compiles a program for every new shape.
         array = np.full(p.shape if self.shape is None else self.shape, self.fill, self.dtype or p.dtype)
         follow = self.shape is None and getattr(p, "committed", False)
         return jax.device_put(array, p.sharding if follow else None)
@@ -51,15 +51,15 @@ def _rate_only(lr: Array, count: Array, shared: Scalars) -> Scalars:
 
 
 class Rule(NamedTuple):
-    """A pair of pure functions for one parameter, and the scalars they share.
+    """The pure functions that update one parameter.
 
     Attributes:
-        slots: `(p) -> {name: Slot}`, from anything with a shape.
+        slots: `(p) -> {name: Slot}`; `p` is anything with a shape.
         step: `(p, g, slots, scalars) -> (new p, new slots)`; all arrays have the dtype of `p`.
-        scalars: `(lr, count, shared) -> {name: scalar}`, computed once per step and dtype, in float32 at least; `count`
+        scalars: `(lr, count, shared) -> {name: scalar}`, computed once per step and dtype, at least in float32; `count`
             is the number of steps taken before this one.
-        shared: scalars that are carried from step to step, with their first values; `scalars` returns the new ones
-            under the same names.
+        shared: the initial values of scalars that are part of the state; `scalars` returns the new values under the
+            same names.
     """
 
     slots: Callable[[Any], dict[str, Slot]]
@@ -69,28 +69,28 @@ class Rule(NamedTuple):
 
 
 def slots_like_parameter(**fills: float | None) -> Callable[[Any], dict[str, Slot]]:
-    """Slots of the parameter's shape and dtype, by name and initial value."""
+    """Slots with the parameter's shape and dtype, from their names and initial values."""
     return lambda p: {name: Slot(fill) for name, fill in fills.items()}
 
 
 def scalar(value: Any, dtype: Any) -> Array:
-    """A fresh scalar array, without compiling anything."""
+    """A new scalar array, made without compiling a program."""
     return jax.device_put(np.array(value, dtype))
 
 
 def cast(x: Any, dtype: Any) -> Any:
-    """`x` in `dtype`, without an operation when it has that dtype."""
+    """`x` in `dtype`; no operation if it has that dtype."""
     if getattr(x, "dtype", None) == dtype:
         return x
     return jnp.asarray(x, dtype)
 
 
 def ordinal(count: Array, dtype: Any) -> Array:
-    """Which step this is, counting from 1."""
+    """The number of this step, counting from 1."""
     return cast(count + 1, dtype)
 
 
 def one_minus(x: float, dtype: Any) -> float:
-    """`1 - x` as computed in that dtype, or in float32 if that is wider."""
+    """`1 - x`, computed in `dtype` or in float32, whichever is wider."""
     kind = np.float64 if dtype == np.float64 else np.float32
     return float(kind(1) - kind(x))

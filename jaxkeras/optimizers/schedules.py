@@ -1,7 +1,7 @@
 """Learning rates as functions of the step, evaluated inside the compiled program.
 
-A schedule is any callable from the number of steps taken (an int32 scalar) to a rate; the classes here are the ones of
-Keras, which also know their own config. Optax's schedules are such callables too, and need no adapter.
+A schedule is any function of the number of steps taken (an int32 scalar) that returns a rate. The classes here are
+those of Keras, which also have a config. Optax's schedules are such functions too and need no adapter.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _KIND = "keras.optimizers.schedules"
 
 
 class LearningRateSchedule:
-    """A learning rate that depends on the step: subclass it and write `__call__(self, step)`.
+    """Base class of learning rates that depend on the step; a subclass defines `__call__(self, step)`.
 
-    To save a model with a schedule of your own, write `get_config` too (the arguments of the constructor) and register
-    the class with `@jaxkeras.saving.register_keras_serializable()`.
+    To save a model with a custom schedule, also define `get_config` (the arguments of the constructor) and register the
+    class with `@jaxkeras.saving.register_keras_serializable()`.
 
     Example:
 
@@ -42,7 +42,14 @@ class LearningRateSchedule:
     """
 
     def __call__(self, step: Any) -> Any:
-        """The rate after `step` steps (an int32 scalar, traced inside compiled programs)."""
+        """The learning rate after `step` steps.
+
+        Args:
+            step: an int32 scalar, a tracer inside compiled programs.
+
+        Returns:
+            The learning rate, a scalar.
+        """
         raise NotImplementedError(f"Schedule '{type(self).__name__}' needs a method `__call__(self, step)`.")
 
     def get_config(self) -> dict[str, Any]:
@@ -80,15 +87,15 @@ def _check_positive(name: str, value: float) -> None:
 class ExponentialDecay(_Named):
     """Multiply the rate by `decay_rate` every `decay_steps` steps.
 
-    `rate(step) = initial_learning_rate * decay_rate ** (step / decay_steps)`, with the exponent rounded down when
+    `rate(step) = initial_learning_rate * decay_rate ** (step / decay_steps)`, with the exponent rounded down if
     `staircase`.
 
     Args:
         initial_learning_rate: the rate at step 0.
-        decay_steps: the number of steps for one factor.
+        decay_steps: the number of steps in which the rate is multiplied by `decay_rate` once; positive.
         decay_rate: the factor.
-        staircase: decay in jumps instead of continuously.
-        name: a name for it.
+        staircase: whether to decay in discrete steps instead of continuously.
+        name: the name of the schedule.
 
     Raises:
         ValueError: if `decay_steps` is not positive.
@@ -123,17 +130,17 @@ class ExponentialDecay(_Named):
 
 @register(_KIND)
 class InverseTimeDecay(_Named):
-    """Divide the rate by a number that grows linearly.
+    """Divide the rate by a number that grows linearly with the step.
 
-    `rate(step) = initial_learning_rate / (1 + decay_rate * step / decay_steps)`, with the fraction rounded down when
-    `staircase`.
+    `rate(step) = initial_learning_rate / (1 + decay_rate * step / decay_steps)`, with `step / decay_steps` rounded down
+    if `staircase`.
 
     Args:
         initial_learning_rate: the rate at step 0.
-        decay_steps: the number of steps that count as one unit of time.
-        decay_rate: the slope of the divisor.
-        staircase: decay in jumps instead of continuously.
-        name: a name for it.
+        decay_steps: the number of steps in which the divisor grows by `decay_rate`; positive.
+        decay_rate: the growth of the divisor.
+        staircase: whether to decay in discrete steps instead of continuously.
+        name: the name of the schedule.
 
     Raises:
         ValueError: if `decay_steps` is not positive.
@@ -174,12 +181,12 @@ class PiecewiseConstantDecay(_Named):
     on; `values[-1]` after the last boundary.
 
     Args:
-        boundaries: increasing steps.
-        values: the rates, one more than boundaries.
-        name: a name for it.
+        boundaries: the last steps of the intervals, in increasing order.
+        values: the rates, one more than there are boundaries.
+        name: the name of the schedule.
 
     Raises:
-        ValueError: if the lengths do not fit.
+        ValueError: if there is not exactly one value more than boundaries.
 
     Example:
 
@@ -208,19 +215,19 @@ class PiecewiseConstantDecay(_Named):
 
 @register(_KIND)
 class PolynomialDecay(_Named):
-    """A polynomial from one rate to another.
+    """Polynomial decay from one rate to another.
 
     `rate(step) = (initial_learning_rate - end_learning_rate) * (1 - step / decay_steps) ** power + end_learning_rate`,
-    constant after `decay_steps`; with `cycle`, `decay_steps` is stretched to its next multiple that is not below the
-    step, so that the rate jumps up and decays again.
+    constant after `decay_steps`. If `cycle`, `decay_steps` is replaced by the smallest multiple of it that is not less
+    than the step, so that the rate jumps up and decays again.
 
     Args:
         initial_learning_rate: the rate at step 0.
-        decay_steps: the number of steps to reach the end.
+        decay_steps: the number of steps to reach `end_learning_rate`; positive.
         end_learning_rate: the rate at the end.
-        power: the exponent; 1 is linear.
-        cycle: start again after `decay_steps`.
-        name: a name for it.
+        power: the exponent; 1 for linear decay.
+        cycle: whether to start again after `decay_steps`.
+        name: the name of the schedule.
 
     Raises:
         ValueError: if `decay_steps` is not positive.
@@ -259,27 +266,29 @@ class PolynomialDecay(_Named):
 
 @register(_KIND)
 class CosineDecay(_Named):
-    """Half a cosine, after an optional linear warm-up.
+    """Cosine decay after an optional linear warm-up.
 
     `rate(step) = top * ((1 - alpha) * (1 + cos(pi * step / decay_steps)) / 2 + alpha)`, constant after `decay_steps`,
-    where `top` is `initial_learning_rate`. With `warmup_target`, the rate first rises on a line from
+    where `top` is `initial_learning_rate`. With `warmup_target`, the rate first rises linearly from
     `initial_learning_rate` to `warmup_target` in `warmup_steps` steps, and then `top` is `warmup_target`.
 
-    Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", https://arxiv.org/abs/1608.03983;
-    warm-up: Goyal et al., https://arxiv.org/abs/1706.02677.
-
-    An integer rate (a warm-up from 0) means the same as a float; Keras rounds the whole schedule to integers there.
+    An integer rate, such as 0 before a warm-up, means the same as a float; Keras rounds the whole schedule to integers.
 
     Args:
         initial_learning_rate: the rate at step 0.
-        decay_steps: the length of the decay.
+        decay_steps: the number of steps of the decay; positive.
         alpha: the rate at the end, as a fraction of `top`.
-        name: a name for it.
+        name: the name of the schedule.
         warmup_target: the rate at the end of the warm-up, or None for no warm-up.
-        warmup_steps: the length of the warm-up.
+        warmup_steps: the number of steps of the warm-up.
 
     Raises:
         ValueError: if `decay_steps` is not positive.
+
+    Reference:
+        - [Loshchilov and Hutter, 2017, SGDR: Stochastic Gradient Descent with Warm
+          Restarts](https://arxiv.org/abs/1608.03983)
+        - [Goyal et al., 2017, Accurate, Large Minibatch SGD](https://arxiv.org/abs/1706.02677), for the warm-up
 
     Example:
 
@@ -319,23 +328,25 @@ class CosineDecay(_Named):
 
 @register(_KIND)
 class CosineDecayRestarts(_Named):
-    """A cosine decay that starts again, each time longer and lower.
+    """Cosine decay with warm restarts.
 
-    Period `i` lasts `first_decay_steps * t_mul ** i` steps, and falls from `initial_learning_rate * m_mul ** i` to the
-    fraction `alpha` of the initial rate.
-
-    Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", https://arxiv.org/abs/1608.03983.
+    Period `i` has `first_decay_steps * t_mul ** i` steps. After the fraction `x` of them,
+    `rate = initial_learning_rate * ((1 - alpha) * m_mul ** i * (1 + cos(pi * x)) / 2 + alpha)`.
 
     Args:
         initial_learning_rate: the rate at step 0.
-        first_decay_steps: the length of the first period.
-        t_mul: each period is this many times longer than the one before.
-        m_mul: each period starts this many times higher than the one before.
+        first_decay_steps: the number of steps of the first period; positive.
+        t_mul: the length of each period, relative to the one before.
+        m_mul: the height of the cosine in each period, relative to the one before.
         alpha: the lowest rate, as a fraction of the initial one.
-        name: a name for it.
+        name: the name of the schedule.
 
     Raises:
         ValueError: if `first_decay_steps` is not positive.
+
+    Reference:
+        - [Loshchilov and Hutter, 2017, SGDR: Stochastic Gradient Descent with Warm
+          Restarts](https://arxiv.org/abs/1608.03983)
 
     Example:
 
@@ -365,7 +376,7 @@ class CosineDecayRestarts(_Named):
             period = jnp.floor(elapsed)
             fraction = elapsed - period
         else:
-            # In float32 throughout: which period a step on the boundary belongs to depends on the rounding.
+            # In float32, as in Keras: rounding decides to which period a step on the boundary belongs.
             growth = np.float32(self.t_mul)
             period = jnp.floor(jnp.log(1.0 - elapsed * (np.float32(1) - growth)) / jnp.log(growth))
             before = (1.0 - jnp.power(growth, period)) / (np.float32(1) - growth)

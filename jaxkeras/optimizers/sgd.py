@@ -13,11 +13,9 @@ from jaxkeras.registry import register
 
 
 def sgd(momentum: float = 0.0, nesterov: bool = False) -> Rule:
-    """`p - lr * g`, or with momentum `m = momentum * m - lr * g` and then `p + m`.
+    """The rule of `SGD`.
 
-    Nesterov's form is `p + momentum * m - lr * g`. Sutskever et al., "On the importance of initialization and momentum
-    in deep learning", ICML 2013. `optax.sgd` multiplies by the rate after the momentum, so that a changed rate acts on
-    old gradients too.
+    `optax.sgd` multiplies by the rate after the momentum, so that a changed rate also acts on past gradients.
     """
 
     def plain(p: Array, g: Array, slots: Slots, scalars: Scalars) -> tuple[Array, Slots]:
@@ -35,21 +33,33 @@ def sgd(momentum: float = 0.0, nesterov: bool = False) -> Rule:
 
 @register("keras.optimizers")
 class SGD(Optimizer):
-    """Gradient descent, with momentum if wanted; see `sgd` for the formula.
+    """Stochastic gradient descent, optionally with momentum.
+
+    Without momentum, a step is `p = p - lr * g`. With it, `m = momentum * m - lr * g` and `p = p + m`, or, in
+    Nesterov's form, `p = p + momentum * m - lr * g`.
 
     Args:
-        learning_rate: see `Optimizer`.
-        momentum: how much of the last move is repeated, in [0, 1].
-        nesterov: look ahead along the momentum.
-        **options: see `Optimizer`.
+        learning_rate: the step size: a number, a `LearningRateSchedule`, or a function of the step.
+        momentum: the decay of past steps, in [0, 1]; 0 for none.
+        nesterov: whether to use Nesterov's form.
+        **options: the options of all optimizers, such as `weight_decay` and `clipnorm`; see `Optimizer`.
 
     Raises:
-        ValueError: for a momentum outside [0, 1].
+        ValueError: if `momentum` is not in [0, 1] or an option is out of range.
+
+    Reference:
+        - [Sutskever et al., 2013, On the importance of initialization and momentum in deep learning](
+          https://proceedings.mlr.press/v28/sutskever13.html)
 
     Example:
 
-    >>> SGD(0.1, momentum=0.9).get_config()["momentum"]
-    0.9
+    >>> optimizer = SGD(0.5, momentum=0.9)
+    >>> params, grads = {"w": jnp.zeros(2)}, {"w": jnp.ones(2)}
+    >>> state = optimizer.init(params)
+    >>> for _ in range(2):
+    ...     params, state = optimizer.update(grads, state, params)
+    >>> params["w"].round(3)
+    Array([-1.45, -1.45], dtype=float32)
     """
 
     hyperparameters = ("momentum", "nesterov")
@@ -68,10 +78,7 @@ class SGD(Optimizer):
 
 
 def lion(beta_1: float, beta_2: float) -> Rule:
-    """`p - lr * sign(beta_1 * m + (1 - beta_1) * g)`, then `m = beta_2 * m + (1 - beta_2) * g`.
-
-    Chen et al., "Symbolic Discovery of Optimization Algorithms", https://arxiv.org/abs/2302.06675; as `optax.lion`.
-    """
+    """The rule of `Lion`; the same as `optax.lion`."""
 
     def step(p: Array, g: Array, slots: Slots, scalars: Scalars) -> tuple[Array, Slots]:
         m = slots["momentum"]
@@ -83,16 +90,30 @@ def lion(beta_1: float, beta_2: float) -> Rule:
 
 @register("keras.optimizers")
 class Lion(Optimizer):
-    """Evolved sign momentum; see `lion` for the formula. It wants a rate 3 to 10 times smaller than Adam's.
+    """Evolved sign momentum: every element of a parameter moves by exactly the learning rate.
+
+    `p = p - lr * sign(beta_1 * m + (1 - beta_1) * g)`, then `m = beta_2 * m + (1 - beta_2) * g`. Use a learning rate 3
+    to 10 times smaller than for Adam, and a weight decay as many times larger.
 
     Args:
-        learning_rate: see `Optimizer`.
-        beta_1: the weight of the momentum in the direction, in (0, 1].
-        beta_2: the decay of the momentum.
-        **options: see `Optimizer`.
+        learning_rate: the step size: a number, a `LearningRateSchedule`, or a function of the step.
+        beta_1: the weight of the momentum in the direction of a step, in (0, 1].
+        beta_2: the decay of the momentum, in [0, 1).
+        **options: the options of all optimizers, such as `weight_decay` and `clipnorm`; see `Optimizer`.
 
     Raises:
-        ValueError: for `beta_1` outside (0, 1].
+        ValueError: if `beta_1` is not in (0, 1] or an option is out of range.
+
+    Reference:
+        - [Chen et al., 2023, Symbolic Discovery of Optimization Algorithms](https://arxiv.org/abs/2302.06675)
+
+    Example:
+
+    >>> optimizer = Lion(0.5)
+    >>> params = {"w": jnp.zeros(2)}
+    >>> params, _ = optimizer.update({"w": jnp.array([3.0, -0.1])}, optimizer.init(params), params)
+    >>> params["w"].tolist()
+    [-0.5, 0.5]
     """
 
     hyperparameters = ("beta_1", "beta_2")

@@ -1,4 +1,4 @@
-"""Optimizers made of optimizers: a loss scale that adapts, and one optimizer for each group of parameters."""
+"""Optimizers that wrap others: a dynamic loss scale, and one optimizer for each group of parameters."""
 
 from __future__ import annotations
 
@@ -25,20 +25,23 @@ _DEFAULTS = {**dict.fromkeys(OPTIONS), "use_ema": False, "ema_momentum": 0.99}
 
 @register("keras.optimizers")
 class LossScaleOptimizer(Optimizer):
-    """Scale the loss so that half-precision gradients do not underflow, by a factor that adapts.
+    """Scale the loss dynamically, so that half-precision gradients do not underflow.
 
-    The loss is multiplied and the gradients are divided by a scale. A step with an infinite or NaN gradient is skipped
-    and halves the scale; `dynamic_growth_steps` good steps in a row double it. Micikevicius et al., "Mixed Precision
-    Training", https://arxiv.org/abs/1710.03740.
+    The loss is multiplied and the gradients are divided by `scale`. If a gradient is infinite or NaN, the step is
+    skipped and `scale = scale / 2`; after `dynamic_growth_steps` finite steps in a row, `scale = scale * 2`.
 
     Args:
-        inner_optimizer: the optimizer that takes the steps; its own loss scale is switched off.
-        initial_scale: the first scale.
-        dynamic_growth_steps: after so many good steps the scale doubles.
-        name: a name; made from the class when not given.
+        inner_optimizer: the optimizer that takes the steps; its own `loss_scale_factor` is set to None.
+        initial_scale: the initial scale, positive.
+        dynamic_growth_steps: the number of consecutive finite steps after which the scale doubles.
+        name: a name; made from the class name by default.
+        **kwargs: options at their default values, which files written by Keras contain.
 
     Raises:
-        ValueError: for options that belong on `inner_optimizer`.
+        ValueError: if an option is given; set it on `inner_optimizer`.
+
+    Reference:
+        - [Micikevicius et al., 2018, Mixed Precision Training](https://arxiv.org/abs/1710.03740)
 
     Example:
 
@@ -62,7 +65,7 @@ class LossScaleOptimizer(Optimizer):
                 "LossScaleOptimizer is always dynamic. For a fixed scale, set `loss_scale_factor` on the optimizer "
                 "itself, such as Adam(loss_scale_factor=1024.0)."
             )
-        # Old files carry the shared options at their defaults.
+        # Old files contain the shared options with their default values.
         kwargs = {key: value for key, value in kwargs.items() if key not in _DEFAULTS or value != _DEFAULTS[key]}
         if kwargs:
             raise ValueError(
@@ -116,12 +119,12 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def cells(self) -> State:
-        """The state at rest."""
+        """The structure of `init(params)`, with a `Variable` in place of each array."""
         return {**super().cells, "inner": self.inner_optimizer.cells}
 
     @property
     def variables(self) -> list[Variable]:
-        """Its own cells, then those of the inner optimizer."""
+        """Its own variables, then those of the inner optimizer."""
         return [*super().variables, *self.inner_optimizer.variables]
 
     @property
@@ -135,7 +138,7 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def iterations(self) -> Any:
-        """The steps that the inner optimizer took."""
+        """The number of steps of the inner optimizer."""
         return self.inner_optimizer.iterations
 
     def scale_loss(self, loss: Any, state: State | None = None) -> Any:
@@ -167,14 +170,18 @@ class LossScaleOptimizer(Optimizer):
 
 @register("keras.optimizers")
 class OptimizerMap(MutableMapping):
-    """Which optimizer trains which variable: paths, or regular expressions of whole paths, to optimizers.
+    """A mapping from paths of variables to optimizers, with a default.
+
+    A key is a path, or a regular expression that must match a whole path.
 
     Args:
-        default_optimizer: the optimizer of variables that nothing matches.
+        default_optimizer: the optimizer of variables that no key matches.
         optimizer_map: `{path or pattern: optimizer}`.
 
     Raises:
-        TypeError: for something that is not an optimizer, or not a dict.
+        TypeError: if `default_optimizer` is not an optimizer or `optimizer_map` is not a dict.
+        ValueError: if more than one pattern matches a path, when it is looked up; if a key is already present or not
+            a string, when it is set.
 
     Example:
 
@@ -193,7 +200,7 @@ class OptimizerMap(MutableMapping):
         self._optimizer_map = optimizer_map or {}
 
     def __getitem__(self, key: str) -> Optimizer:
-        """The optimizer of a path: an equal key, else the one pattern that matches all of it, else the default."""
+        """The optimizer of a path: that of an equal key, of the one pattern that matches it, or the default."""
         if key in self._optimizer_map:
             return self._optimizer_map[key]
         matches = [pattern for pattern in self._optimizer_map if re.fullmatch(pattern, key)]
@@ -241,13 +248,16 @@ class OptimizerMap(MutableMapping):
 class MultiOptimizer(Optimizer):
     """Train groups of variables with different optimizers.
 
-    Args:
-        optimizer_map: an `OptimizerMap`, or a function from a variable (or anything with its path, name, shape and
-            dtype) to an optimizer.
-        loss_scale_factor: the loss scale of all the optimizers, in place of their own.
-        name: a name; made from the class when not given.
+    Each part has its own learning rate: `[part.learning_rate for part in optimizer.optimizers]`.
 
-    The learning rates are those of the parts: `[part.learning_rate for part in optimizer.optimizers]`.
+    Args:
+        optimizer_map: an `OptimizerMap`, or a function from a variable (or an object with the same path, name, shape
+            and dtype) to an optimizer.
+        loss_scale_factor: the loss scale of all parts, in place of their own.
+        name: a name; made from the class name by default.
+
+    Raises:
+        ValueError: if a part is not an optimizer, or is itself a `MultiOptimizer` or a `LossScaleOptimizer`.
 
     Example:
 
@@ -266,7 +276,7 @@ class MultiOptimizer(Optimizer):
         self.optimizers: list[Optimizer] = []
         super().__init__(0.0, loss_scale_factor=loss_scale_factor, name=name)
         self._optimizer_map: Any = optimizer_map
-        self._assigned: dict[str, int] = {}  # the path of a parameter -> its optimizer
+        self._var_to_optimizer_idx: dict[str, int] = {}  # the path of a parameter -> the index of its optimizer
         if isinstance(optimizer_map, OptimizerMap):
             for part in (*optimizer_map.values(), optimizer_map.default_optimizer):
                 self._add_part(part)
@@ -291,11 +301,11 @@ class MultiOptimizer(Optimizer):
             part.loss_scale_factor = value
 
     def _positions(self, keys: Sequence[str], infos: Sequence[Any]) -> list[list[int]]:
-        """For each optimizer, which parameters it trains."""
+        """For each optimizer, the indices of the parameters it trains."""
         for key, info in zip(keys, infos):
-            if key not in self._assigned:
-                self._assigned[key] = self._add_part(_check_part(self._optimizer_map(info)))
-        owners = [self._assigned[key] for key in keys]
+            if key not in self._var_to_optimizer_idx:
+                self._var_to_optimizer_idx[key] = self._add_part(_check_part(self._optimizer_map(info)))
+        owners = [self._var_to_optimizer_idx[key] for key in keys]
         return [[i for i, owner in enumerate(owners) if owner == part] for part in range(len(self.optimizers))]
 
     def init(self, params: Tree) -> State:
@@ -329,17 +339,17 @@ class MultiOptimizer(Optimizer):
 
     @property
     def cells(self) -> State:
-        """The state at rest."""
+        """The structure of `init(params)`, with a `Variable` in place of each array."""
         return {**super().cells, "optimizers": {str(i): part.cells for i, part in enumerate(self.optimizers)}}
 
     @property
     def variables(self) -> list[Variable]:
-        """Its own cells, then those of each part."""
+        """Its own variables, then those of each part."""
         return [*super().variables, *(v for part in self.optimizers for v in part.variables)]
 
     @property
     def learning_rate(self) -> Any:
-        """There is none: each part has its own."""
+        """Not available: each part has its own."""
         raise _no_rate()
 
     @learning_rate.setter
@@ -347,9 +357,8 @@ class MultiOptimizer(Optimizer):
         raise _no_rate()
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
-        keys = ["/".join(path) for path in self._paths]
         for v in var_list:
-            self.optimizers[self._assigned[keys[self._get_variable_index(v)]]].finalize_variable_values([v])
+            self.optimizers[self._var_to_optimizer_idx[self._var_key(v)]].finalize_variable_values([v])
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -278,3 +278,36 @@ def test_schedules_have_the_signatures_of_keras(name):
         return [(p.name, p.default) for p in inspect.signature(cls.__init__).parameters.values()]
 
     assert signature(getattr(ours.schedules, name)) == signature(getattr(theirs.schedules, name))
+
+
+def test_private_names_that_other_packages_read():
+    values = start(np.random.default_rng(0))
+    make = lambda m: m.Adam(0.5, clipnorm=1.0, weight_decay=0.1, use_ema=True, gradient_accumulation_steps=2)  # noqa: E731
+    reference, optimizer = rebuild(make)
+    expected = variables(values, keras.Variable, keras.name_scope)
+    cells = variables(values, Variable, name_scope)
+    grads = list(gradients(np.random.default_rng(1)).values())
+    for mine, other in zip(optimizer._clip_gradients(grads), reference._clip_gradients(grads)):
+        np.testing.assert_allclose(mine, other, rtol=1e-6)
+    for one, group in ((reference, expected), (optimizer, cells)):
+        one.exclude_from_weight_decay(var_names=["bias"])
+        one._apply_weight_decay(group)
+        for _ in range(3):
+            one.apply(grads, group)
+    assert [optimizer._use_weight_decay(v) for v in cells] == [reference._use_weight_decay(v) for v in expected]
+    assert [v.path for v in optimizer._trainable_variables] == [v.path for v in reference._trainable_variables]
+    for mine, other in zip(
+        [*cells, *optimizer._model_variables_moving_average, *optimizer._accumulated_gradients],
+        [*expected, *reference._model_variables_moving_average, *reference._accumulated_gradients],
+    ):
+        np.testing.assert_allclose(mine.numpy(), other.numpy(), rtol=1e-5, atol=1e-7)
+
+
+def test_methods_of_muon_match_keras():
+    reference, optimizer = rebuild(lambda m: m.Muon(rms_rate=0.3, exclude_layers=["conv"]))
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    np.testing.assert_allclose(optimizer.lr_adjust(x), reference.lr_adjust(x), rtol=1e-6)
+    expected = reference.zeropower_via_newtonschulz5(jnp.asarray(x), 5)
+    np.testing.assert_allclose(optimizer.zeropower_via_newtonschulz5(x, 5), expected, rtol=1e-4, atol=1e-6)
+    cells = variables(start(np.random.default_rng(0)), Variable, name_scope)
+    assert [optimizer._should_use_adamw(v) for v in cells] == [reference._should_use_adamw(v) for v in cells]

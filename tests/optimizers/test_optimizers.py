@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.experimental.sparse import BCOO
 
 import jaxkeras.optimizers as ours
 from jaxkeras.core.names import name_scope
@@ -216,6 +217,27 @@ def test_missing_gradients_leave_parameters_alone():
     assert_close(new["dense"]["bias"], params["dense"]["bias"])
     with pytest.raises(ValueError, match="No gradients"):
         SGD(1.0).update({"dense": {"kernel": None, "bias": None}}, state, params)
+
+
+@pytest.mark.parametrize("make", [SGD, Adam, lambda: LossScaleOptimizer(SGD())])
+def test_sparse_gradients_equal_dense_ones(make):
+    rows = jnp.array([[0], [2]])
+    gradient = BCOO((jnp.ones((2, 3)), rows), shape=(4, 3))
+    params = {"w": jnp.ones((4, 3))}
+    optimizer = make()
+    expected = optimizer.update({"w": gradient.todense()}, optimizer.init(params), params)
+    assert_close(optimizer.update({"w": gradient}, optimizer.init(params), params), expected)
+    cell = Variable(params["w"], name="w")
+    optimizer.apply([gradient], [cell])
+    assert_close(cell.numpy(), expected[0]["w"])
+
+
+def test_the_parts_of_a_multi_optimizer_are_found_by_variable():
+    cells, _ = cells_of()
+    optimizer = MultiOptimizer(OptimizerMap(SGD(), {".*kernel": Adam()}))
+    optimizer.build(cells)
+    parts = [optimizer.optimizers[optimizer._var_to_optimizer_idx[optimizer._var_key(v)]] for v in cells]
+    assert [type(part) for part in parts] == [Adam if v.name == "kernel" else SGD for v in cells]
 
 
 # -- learning rates -------------------------------------------------------------------------------------------------
