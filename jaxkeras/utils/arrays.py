@@ -1,4 +1,4 @@
-"""Small things done to arrays before training."""
+"""Prepare arrays for training: normalization, one-hot encoding, padding."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _SIDES = ("pre", "post")
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
-    """Vectors divided by their norm; those of norm zero stay.
+    """Divide vectors by their norm; vectors of norm zero are left unchanged.
 
     Args:
         x: array.
-        axis: along which a vector lies; 0 works as well, for which Keras divides a NumPy array by the wrong norms.
-        order: of the norm.
+        axis: axis of the vectors. Unlike in Keras, 0 also works for NumPy arrays.
+        order: order of the norm.
 
     Returns:
         A NumPy array for a NumPy array, else a JAX array.
@@ -37,17 +37,17 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Any:
-    """Class numbers as one-hot vectors, for `categorical_crossentropy`.
+    """Convert integer classes to one-hot vectors, for `categorical_crossentropy`.
 
     Args:
-        x: integers of any shape; a last axis of size 1 goes.
-        num_classes: how many classes there are; the largest number plus one by default.
+        x: integers of any shape; a last axis of size 1 is removed.
+        num_classes: number of classes; by default the largest class plus one.
 
     Returns:
-        Shape `(..., num_classes)`: float64 in NumPy, or `floatx()` in JAX for a JAX array.
+        Array of shape `(..., num_classes)`: a float64 NumPy array, or for a JAX array a JAX array of dtype `floatx()`.
 
     Raises:
-        ValueError: for a number outside of `[0, num_classes)`; in Keras negative ones count from the end.
+        ValueError: for a class outside `[0, num_classes)`; Keras counts negative ones from the end.
 
     Example:
 
@@ -64,7 +64,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     num_classes = num_classes or int(np.max(x)) + 1
     if x.size and (x.min() < 0 or x.max() >= num_classes):
         raise ValueError(
-            f"Class numbers must lie in [0, {num_classes}); they reach from {x.min()} to {x.max()}. Give a larger "
+            f"Classes must be in [0, {num_classes}); got values from {x.min()} to {x.max()}. Pass a larger "
             "`num_classes`, or leave it out."
         )
     result = np.zeros((*x.shape, num_classes))
@@ -80,22 +80,22 @@ def pad_sequences(
     truncating: str = "pre",
     value: Any = 0.0,
 ) -> np.ndarray:
-    """Sequences of different lengths as one array.
+    """Pad or truncate sequences of different lengths to one array.
 
     Args:
         sequences: lists or arrays, each of shape `(length, ...)`.
-        maxlen: length of the rows; that of the longest sequence by default.
-        dtype: of the result; `object` for strings of any length.
-        padding: whether `value` is added before ("pre") or after ("post") what is shorter.
-        truncating: whether what is longer loses its beginning ("pre") or its end ("post").
-        value: what is added.
+        maxlen: length of the rows; by default that of the longest sequence.
+        dtype: dtype of the result; `object` for strings of any length.
+        padding: where to pad shorter sequences, `"pre"` or `"post"`.
+        truncating: where to truncate longer sequences, `"pre"` or `"post"`.
+        value: the padding value.
 
     Returns:
-        Shape `(len(sequences), maxlen, ...)`.
+        NumPy array of shape `(len(sequences), maxlen, ...)`.
 
     Raises:
-        ValueError: for sequences whose items have different shapes, for an item that is no sequence, for another
-            `padding` or `truncating`, or for a string as `value` in a numeric array.
+        ValueError: for items of different shapes, for an item that is not a sequence, for another `padding` or
+            `truncating`, or for a string `value` in a numeric array.
 
     Example:
 
@@ -113,7 +113,7 @@ def pad_sequences(
         if not hasattr(sequence, "__len__"):
             raise ValueError(f"`sequences` must be a list of sequences; sequences[{i}] is {sequence!r}.")
     if isinstance(value, str) and np.dtype(dtype).kind not in "OSU":
-        raise ValueError(f"value={value!r} does not go into an array of {dtype}; for strings, give dtype=object.")
+        raise ValueError(f"value={value!r} cannot be stored in an array of {dtype}; for strings, pass dtype=object.")
     if maxlen is None:
         maxlen = max(map(len, sequences), default=0)
     item = next((np.shape(sequence)[1:] for sequence in sequences if len(sequence)), ())
@@ -124,7 +124,9 @@ def pad_sequences(
         if not len(kept):
             continue
         if kept.shape[1:] != item:
-            raise ValueError(f"Items of sequences[{i}] have shape {kept.shape[1:]}, those before it {item}.")
+            raise ValueError(
+                f"Items of sequences[{i}] have shape {kept.shape[1:]}, but those of earlier sequences have {item}."
+            )
         first = maxlen - len(kept) if padding == "pre" else 0
         result[i, first : first + len(kept)] = kept
     return result

@@ -1,4 +1,4 @@
-"""Sounds in folders."""
+"""Datasets of WAV files in class folders."""
 
 from __future__ import annotations
 
@@ -29,31 +29,30 @@ def audio_dataset_from_directory(
     follow_links: bool = False,
     verbose: bool = True,
 ) -> Any:
-    """Batches of sounds from a folder of `.wav` files with a folder for each class.
+    """Create a dataset of sounds from `.wav` files in one folder per class.
 
     Args:
         directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset, follow_links,
             verbose: as in `image_dataset_from_directory`.
         sampling_rate: samples per second to resample to; by default each file keeps its own.
-        output_sequence_length: samples that every sound is cut or padded with zeros to (after resampling, in Keras
-            before); by default sounds are padded to the longest of their batch.
-        ragged: whether to leave sounds of different lengths as they are: a batch is then an array of objects, each a
-            sound, which no model takes as it is.
+        output_sequence_length: number of samples to truncate or zero-pad each sound to (after resampling; in Keras
+            before); by default sounds are padded to the longest in their batch.
+        ragged: whether to keep the lengths: a batch is then an object array of sounds, which must be processed further
+            before it is passed to a model.
 
     Returns:
-        A `Dataset` of float32 `(batch, samples, channels)`, values in [-1, 1), or of pairs of them with the labels;
-        with `subset="both"`, a list of two (in Keras a tuple).
+        A `Dataset` of float32 arrays of shape `(batch, samples, channels)` with values in [-1, 1), or of pairs of them
+        with the labels; with `subset="both"`, a list of two (in Keras a tuple).
 
     Raises:
-        ValueError: for arguments that do not fit together, if there are no sounds, or, when its turn comes, for a file
-            that is not PCM.
+        ValueError: for inconsistent arguments, if there are no sounds, or, when it is read, for a file that is not PCM.
 
     Example:
 
     >>> sounds = audio_dataset_from_directory("words", output_sequence_length=16000)  # doctest: +SKIP
     """
     if ragged and output_sequence_length is not None:
-        raise ValueError("With ragged=True sounds keep their lengths; leave `output_sequence_length` out.")
+        raise ValueError("With ragged=True sounds keep their lengths, so leave out `output_sequence_length`.")
     if sampling_rate is not None and (not isinstance(sampling_rate, int) or sampling_rate <= 0):
         raise ValueError(f"`sampling_rate` must be a positive integer; got {sampling_rate!r}.")
 
@@ -86,7 +85,7 @@ def _ragged(elements: list[Any]) -> Any:
 
 
 def _read(path: str) -> tuple[np.ndarray, int]:
-    """A file as float32 `(samples, channels)`, and its sampling rate."""
+    """Read a file as a float32 array of shape `(samples, channels)`, and its sampling rate."""
     try:
         with wave.open(path, "rb") as file:
             width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
@@ -97,11 +96,11 @@ def _read(path: str) -> tuple[np.ndarray, int]:
 
 
 def _samples(data: bytes, width: int) -> np.ndarray:
-    if width == 1:  # the only ones without a sign
+    if width == 1:  # the only unsigned format
         return np.frombuffer(data, np.uint8).astype(np.float32) - 128
     if width == 3:
         parts = np.frombuffer(data, np.uint8).reshape(-1, 3)
-        # As the upper three bytes of four, so that the sign is where it belongs.
+        # Put into the upper three bytes of four, so that the sign bit is in its place.
         whole = np.pad(parts, ((0, 0), (1, 0))).copy().view("<i4")[:, 0]
         return (whole >> 8).astype(np.float32)
     return np.frombuffer(data, f"<i{width}").astype(np.float32)

@@ -1,6 +1,6 @@
-"""Bounding boxes: formats, overlap, geometry, and their coding relative to anchors.
+"""Bounding boxes: formats, overlap, geometry, and encoding relative to anchors.
 
-All functions are pure and take NumPy or JAX arrays, also under `jit`.
+All functions are pure, take NumPy or JAX arrays, and can be jitted.
 """
 
 from __future__ import annotations
@@ -55,21 +55,21 @@ def compute_iou(
     mask_val: float = -1,
     image_shape: Sequence[int] | None = None,
 ) -> Array:
-    """Intersection over union of every box of one set with every box of another.
+    """Intersection over union of each box of one set with each box of another.
 
     Args:
         boxes1: shape `(m, 4)` or `(batch, m, 4)`.
         boxes2: shape `(n, 4)` or `(batch, n, 4)`.
-        bounding_box_format: of both, as in `convert_format`.
-        use_masking: whether pairs with a box whose four coordinates are all negative get `mask_val`.
-        mask_val: what they get.
+        bounding_box_format: format of both, as in `convert_format`.
+        use_masking: whether the result is `mask_val` for pairs with a box whose coordinates are all negative.
+        mask_val: the value for masked pairs.
         image_shape: `(height, width, channels)`, for relative formats.
 
     Returns:
-        float32 of shape `(m, n)` or `(batch, m, n)`.
+        float32 array of shape `(m, n)` or `(batch, m, n)`.
 
     Raises:
-        ValueError: for boxes of another rank, or a relative format without `image_shape`.
+        ValueError: for boxes of the wrong rank, or a relative format without `image_shape`.
 
     Example:
 
@@ -94,25 +94,35 @@ def compute_iou(
 
 
 def compute_ciou(boxes1: Any, boxes2: Any, bounding_box_format: str, image_shape: Sequence[int] | None = None) -> Array:
-    """Complete intersection over union of pairs of boxes: less for centers far apart and for other proportions.
+    """Complete intersection over union (CIoU) of pairs of boxes.
+
+    CIoU is the intersection over union minus penalties for the distance of the centers and for different aspect ratios.
 
     Args:
         boxes1: shape `(..., 4)`.
         boxes2: shape `(..., 4)`.
-        bounding_box_format: of both, as in `convert_format`; for a relative one Keras always raises, here
-            `image_shape` makes it work.
+        bounding_box_format: format of both, as in `convert_format`. Unlike in Keras, relative formats work, if
+            `image_shape` is given.
         image_shape: `(height, width, channels)`, for relative formats.
 
     Returns:
-        Shape `(...)`; 1 for equal boxes.
+        Array of shape `(...)`; 1 for equal boxes.
+
+    Raises:
+        ValueError: for a relative format without `image_shape`.
 
     Reference:
         [Zheng et al., 2020](https://arxiv.org/abs/1911.08287)
+
+    Example:
+
+    >>> compute_ciou(jnp.array([[0.0, 0, 2, 2]]), jnp.array([[1.0, 0, 3, 2]]), "xyxy").round(3)
+    Array([0.256], dtype=float32)
     """
     height, width = _size_for(bounding_box_format, image_shape)
     first, second = (convert_format(boxes, bounding_box_format, "xyxy", height, width) for boxes in (boxes1, boxes2))
     tiny = config.epsilon()
-    # Widths as they are and heights with a grain of epsilon, as in Keras: for the ratios, and for equal numbers.
+    # As in Keras, epsilon is added to the heights only: it avoids division by zero in the aspect ratios.
     grain = jnp.array([0, tiny], first.dtype)
     size1, size2 = first[..., 2:] - first[..., :2] + grain, second[..., 2:] - second[..., :2] + grain
     low, high = jnp.maximum(first[..., :2], second[..., :2]), jnp.minimum(first[..., 2:], second[..., 2:])
@@ -144,26 +154,34 @@ def affine_transform(
     center_y: Any = None,
     bounding_box_format: str = "xyxy",
 ) -> Array:
-    """The upright boxes around boxes that were turned, moved, scaled and sheared.
+    """Apply affine transformations to boxes, and return the axis-aligned boxes around the results.
 
-    The parameters are those of the inverse, as for images: they say where in the source a place of the result lies.
+    As for images, the parameters describe the inverse transformation, from the result to the source.
 
     Args:
-        boxes: shape `(batch, count, 4)`, or `(count, 4)` with numbers for parameters.
-        angle: degrees, a number or shape `(batch,)`, as all of the following.
-        translate_x: shift in widths.
-        translate_y: shift in heights.
-        scale: factor.
-        shear_x: degrees.
-        shear_y: degrees.
-        height: of the image.
-        width: of the image.
-        center_x: about which it turns, in widths; 0.5 by default.
-        center_y: likewise, in heights.
+        boxes: shape `(batch, count, 4)`, or `(count, 4)` with scalar parameters.
+        angle: rotation in degrees; a scalar or an array of shape `(batch,)`, like the following parameters.
+        translate_x: horizontal shift, as a fraction of the width.
+        translate_y: vertical shift, as a fraction of the height.
+        scale: scaling factor.
+        shear_x: horizontal shear in degrees.
+        shear_y: vertical shear in degrees.
+        height: height of the image in pixels.
+        width: width of the image in pixels.
+        center_x: center of the rotation, as a fraction of the width; 0.5 by default.
+        center_y: center of the rotation, as a fraction of the height; 0.5 by default.
         bounding_box_format: must be `"xyxy"`.
 
     Returns:
         Array of the shape of `boxes`.
+
+    Raises:
+        ValueError: for another `bounding_box_format`.
+
+    Example:
+
+    >>> affine_transform(jnp.array([[2.0, 2, 4, 4]]), 0, -0.1, 0, 1, 0, 0, height=11, width=11).round(3)
+    Array([[3., 2., 5., 4.]], dtype=float32)
     """
     _corners_only(bounding_box_format)
     boxes = jnp.asarray(boxes, jnp.float32)
@@ -192,18 +210,21 @@ def affine_transform(
 
 
 def crop(boxes: Any, top: Any, left: Any, height: Any, width: Any, bounding_box_format: str = "xyxy") -> Array:
-    """Boxes as they lie in a window of the image.
+    """Coordinates of boxes in a crop of the image, clipped to the crop.
 
     Args:
         boxes: shape `(count, 4)` or `(batch, count, 4)`.
-        top: first row of the window.
-        left: first column of the window.
-        height: of the window.
-        width: of the window.
+        top: first row of the crop.
+        left: first column of the crop.
+        height: height of the crop.
+        width: width of the crop.
         bounding_box_format: must be `"xyxy"`.
 
     Returns:
         Array of the shape of `boxes`.
+
+    Raises:
+        ValueError: for another `bounding_box_format`.
 
     Example:
 
@@ -217,18 +238,26 @@ def crop(boxes: Any, top: Any, left: Any, height: Any, width: Any, bounding_box_
 def pad(
     boxes: Any, top: Any, left: Any, height: Any = None, width: Any = None, bounding_box_format: str = "xyxy"
 ) -> Array:
-    """Boxes as they lie after rows above and columns to the left were added to the image.
+    """Coordinates of boxes after the image was padded at the top and at the left.
 
     Args:
         boxes: shape `(count, 4)` or `(batch, count, 4)`.
-        top: rows added.
-        left: columns added.
-        height: accepted for compatibility; it changes nothing.
-        width: likewise.
+        top: number of rows added at the top.
+        left: number of columns added at the left.
+        height: accepted for compatibility with Keras; has no effect.
+        width: accepted for compatibility with Keras; has no effect.
         bounding_box_format: must be `"xyxy"`.
 
     Returns:
         Array of the shape of `boxes`.
+
+    Raises:
+        ValueError: for another `bounding_box_format`.
+
+    Example:
+
+    >>> pad(jnp.array([[0.0, 0, 2, 2]]), top=10, left=20)
+    Array([[20., 10., 22., 12.]], dtype=float32)
     """
     _corners_only(bounding_box_format)
     boxes = jnp.asarray(boxes)
@@ -254,15 +283,16 @@ def encode_box_to_deltas(
     variance: Any = None,
     image_shape: Sequence[int] | None = None,
 ) -> Array:
-    """Where boxes lie relative to anchors: what a detector is trained to predict.
+    """Encode boxes relative to anchors, as targets for a detector.
 
-    Offsets of the centers in sizes of the anchor, and logarithms of the ratios of the sizes.
+    The encoding consists of the offsets of the centers divided by the size of the anchor, and of the logarithms of the
+    ratios of the sizes.
 
     Args:
         anchors: shape `(count, 4)`.
         boxes: shape `(count, 4)` or `(batch, count, 4)`.
-        anchor_format: of the anchors, as in `convert_format`.
-        box_format: of the boxes.
+        anchor_format: format of the anchors, as in `convert_format`.
+        box_format: format of the boxes.
         encoding_format: `"center_yxhw"` or `"center_xywh"`: the order of the four numbers.
         variance: four numbers that the result is divided by.
         image_shape: `(height, width, channels)`, for relative formats.
@@ -270,8 +300,17 @@ def encode_box_to_deltas(
     Returns:
         Array of the shape of `boxes`.
 
+    Raises:
+        ValueError: for another `encoding_format`.
+
     Reference:
         [Ren et al., 2015](https://arxiv.org/abs/1506.01497)
+
+    Example:
+
+    >>> anchors, boxes = jnp.array([[0.0, 0, 4, 4]]), jnp.array([[1.0, 0, 5, 4]])
+    >>> encode_box_to_deltas(anchors, boxes, "xyxy", "xyxy")
+    Array([[0.  , 0.25, 0.  , 0.  ]], dtype=float32)
     """
     variance = _variance(variance)
     if encoding_format not in _CODINGS:
@@ -294,19 +333,27 @@ def decode_deltas_to_boxes(
     variance: Any = None,
     image_shape: Sequence[int] | None = None,
 ) -> Any:
-    """The boxes that predictions relative to anchors mean; the inverse of `encode_box_to_deltas`.
+    """Decode predictions relative to anchors into boxes; the inverse of `encode_box_to_deltas`.
 
     Args:
         anchors: shape `(count, 4)`, or a dict `{level: anchors}`.
-        boxes_delta: shape `(count, 4)` or `(batch, count, 4)`, or a dict of them.
-        anchor_format: of the anchors, as in `convert_format`.
-        box_format: of the result.
+        boxes_delta: shape `(count, 4)` or `(batch, count, 4)`, or a dict of them by level.
+        anchor_format: format of the anchors, as in `convert_format`.
+        box_format: format of the result.
         encoded_format: `"center_yxhw"` or `"center_xywh"`: the order of the four numbers.
         variance: four numbers that the predictions are multiplied by.
         image_shape: `(height, width, channels)`, for relative formats.
 
     Returns:
-        Array of the shape of `boxes_delta`, or a dict of them.
+        Array of the shape of `boxes_delta`, or a dict of them by level.
+
+    Raises:
+        ValueError: for another `encoded_format`.
+
+    Example:
+
+    >>> decode_deltas_to_boxes(jnp.array([[0.0, 0, 4, 4]]), jnp.array([[0.0, 0.25, 0, 0]]), "xyxy", "xyxy")
+    Array([[1., 0., 5., 4.]], dtype=float32)
     """
     variance = _variance(variance)
     if encoded_format not in _CODINGS:

@@ -9,10 +9,10 @@ from typing import Any
 
 
 class Config:
-    """Named values, read and set as attributes or as items, that can be frozen and written as JSON.
+    """A container of named values, accessible as attributes or items, that can be frozen and written as JSON.
 
     Args:
-        **kwargs: the values to begin with.
+        **kwargs: the initial values.
 
     Example:
 
@@ -36,7 +36,7 @@ class Config:
         return self._frozen
 
     def freeze(self) -> None:
-        """Refuse every change from here on."""
+        """Make every later change raise an error."""
         object.__setattr__(self, "_frozen", True)
 
     def unfreeze(self) -> None:
@@ -49,7 +49,7 @@ class Config:
         return self._config
 
     def as_dict(self) -> dict[str, Any]:
-        """A copy as a dict."""
+        """Copy the values to a dict."""
         return dict(self._config)
 
     def to_json(self) -> str:
@@ -69,7 +69,7 @@ class Config:
         return self._config.items()
 
     def pop(self, *args: Any) -> Any:
-        """Take a value out, as `dict.pop` does."""
+        """Remove and return a value, as `dict.pop` does."""
         return self._changing().pop(*args)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
@@ -77,16 +77,16 @@ class Config:
         self._changing().update(*args, **kwargs)
 
     def get(self, keyname: str, value: Any = None) -> Any:
-        """A value, or `value` if there is none of this name."""
+        """The value named `keyname`, or `value` if there is none."""
         return self._config.get(keyname, value)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if hasattr(type(self), name):
-            raise AttributeError(f"{name!r} is the name of a method of Config; use another for a value.")
+            raise AttributeError(f"{name!r} is the name of a method of Config, so it cannot be used for a value.")
         self._changing()[name] = value
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in ("_config", "_frozen"):  # asked for by copy and pickle before there are any
+        if name.startswith("__") or name in ("_config", "_frozen"):  # copy and pickle look these up before they exist
             raise AttributeError(name)
         if name in self._config:
             return self._config[name]

@@ -1,4 +1,4 @@
-"""Pictures of training."""
+"""Plot the learning curves of a training run."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from jaxkeras.utils.notebook import in_notebook
 _TRAINING, _VALIDATION, _INK, _GRID = "#2b6cb0", "#dd6b20", "#1a202c", "#e5e9f0"
 _PANEL = (4.4, 3.1)  # inches
 _COLUMNS = 3
-_FEW = 30  # so many epochs or less are marked one by one
+_FEW = 30  # up to this number, each epoch is marked
 
 
 def plot_history(history: Any, to_file: str | os.PathLike[str] | None = None) -> Any:
-    """Draw learning curves: a panel for the loss and each metric, training and validation together.
+    """Plot learning curves, with training and validation of the loss and of each metric in one panel.
 
     Args:
-        history: what `fit` returned, or its dict `{name: values of the epochs}`.
-        to_file: path of a picture to write (`.png`, `.svg`, `.pdf`), or None.
+        history: what `fit` returned, or its dict `{name: values by epoch}`.
+        to_file: path of a `.png`, `.svg` or `.pdf` file to write, or None.
 
     Returns:
-        In a notebook an object that shows the picture, elsewhere the `matplotlib.figure.Figure`.
+        In a notebook an object that displays the plot, elsewhere the `matplotlib.figure.Figure`.
 
     Raises:
         ImportError: without matplotlib.
-        ValueError: when no epoch was recorded.
+        ValueError: if no epoch was recorded.
 
     Example:
 
@@ -45,7 +45,7 @@ def plot_history(history: Any, to_file: str | os.PathLike[str] | None = None) ->
     logs: Mapping[str, Sequence[float]] = getattr(history, "history", history)
     names = [name for name in logs if not (name.startswith("val_") and name.removeprefix("val_") in logs)]
     if not any(len(logs[name]) for name in names):
-        raise ValueError("The history is empty: no epoch has ended yet, so there are no curves to draw.")
+        raise ValueError("The history is empty: no epoch has ended yet, so there is nothing to plot.")
     names.sort(key=lambda name: (name != "loss", name.endswith("learning_rate")))
     epochs = max(len(values) for values in logs.values())
     first = min(getattr(history, "epoch", None) or [0]) + 1
@@ -74,24 +74,24 @@ def _draw_panel(
     from matplotlib.ticker import MaxNLocator
 
     values = np.array([])
-    for label, curve, colour in curves:
+    for label, curve, color in curves:
         y = np.asarray(curve, float)
-        every = max(1, epochs // max(1, len(y)))  # validation may run only every so many epochs
+        every = max(1, epochs // max(1, len(y)))  # validation may run at every n-th epoch only
         x = first - 1 + every * np.arange(1, len(y) + 1)
         marker = "o" if epochs <= _FEW else None
-        axes.plot(x, y, color=colour, lw=1.8, marker=marker, ms=3.5, label=label, clip_on=False, zorder=3)
+        axes.plot(x, y, color=color, lw=1.8, marker=marker, ms=3.5, label=label, clip_on=False, zorder=3)
         values = np.concatenate([values, y[np.isfinite(y)]])
-    # The colours are explained by the last values, above the panel.
+    # The last values, above the panel in the colors of the curves, are the legend.
     title = name.replace("_", " ")
     size = min(11.0, 11 * 0.8 * 72 * _PANEL[0] / text_width(title, 11, True))
     axes.set_title(
         title, loc="left", fontsize=size, fontweight="bold", color=_INK, parse_math=False, pad=20, y=1.0
     )
     left = 0.0
-    for label, curve, colour in curves:
+    for label, curve, color in curves:
         text = f"{label} {format_value(float(curve[-1]))}"
         axes.annotate(
-            text, (0, 1), (left, 7), xycoords="axes fraction", textcoords="offset points", fontsize=9, color=colour
+            text, (0, 1), (left, 7), xycoords="axes fraction", textcoords="offset points", fontsize=9, color=color
         )
         left += text_width(text, 9, False) + 10
     if values.size and values.min() > 0 and values.max() > 100 * values.min():

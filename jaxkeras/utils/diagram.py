@@ -1,4 +1,4 @@
-"""What a picture of a model shows: boxes, arrows, and frames around models inside the model."""
+"""The content of a model plot: boxes, arrows, and frames around nested models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxkeras.models.summary import operations_of, type_name
 
 
 class Show(NamedTuple):
-    """What is said about each layer."""
+    """What to show for each layer."""
 
     shapes: bool = False
     dtype: bool = False
@@ -25,7 +25,7 @@ class Show(NamedTuple):
 class Cell(NamedTuple):
     label: str
     value: str
-    style: str = ""  # "yes" and "no" are coloured
+    style: str = ""  # "yes" and "no" have their own colors
 
 
 @dataclass
@@ -33,11 +33,11 @@ class Box:
     """One layer.
 
     Attributes:
-        key: its identity.
+        key: unique key of the layer.
         kind: `"input"`, `"layer"` or `"model"`.
-        title: what stands in the head in bold.
-        subtitle: what follows it after a space, or empty.
-        rows: of cells, below the head.
+        title: bold text of the head.
+        subtitle: regular text after the title; may be empty.
+        rows: rows of cells below the head.
     """
 
     key: int
@@ -49,7 +49,7 @@ class Box:
 
 @dataclass
 class Frame:
-    """A model with what is inside it."""
+    """A model with its layers."""
 
     name: str
     items: list[Box | Frame] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Frame:
 
 @dataclass
 class Diagram:
-    """The whole: `edges` are pairs of keys of boxes."""
+    """All boxes, and the edges between them as pairs of keys."""
 
     frame: Frame
     edges: list[tuple[int, int]]
@@ -72,8 +72,8 @@ def diagram(model: Any, show: Show, expand_nested: bool = False) -> Diagram:
 
     Args:
         model: a model; a subclassed one is a single box.
-        show: what is said about each layer.
-        expand_nested: whether to show what is inside models inside.
+        show: what to show for each layer.
+        expand_nested: whether to show the layers of nested models.
     """
     if not _has_graph(model):
         return Diagram(Frame(model.name, [make_box(model, show)]), [])
@@ -90,7 +90,7 @@ def _has_graph(operation: Any) -> bool:
 def _frame(model: Any, show: Show, expand: bool, keys: set[int]) -> Frame:
     frame = Frame(model.name)
     for operation in operations_of(model):
-        if id(operation) in keys:  # a layer of two models is drawn in the first
+        if id(operation) in keys:  # a layer shared by two models is drawn in the first
             continue
         keys.add(id(operation))
         inner = expand and _has_graph(operation)
@@ -104,10 +104,10 @@ def _edges(model: Any, expand: bool) -> Iterator[tuple[int, int]]:
             source: Any = tensor._keras_history.operation
             target: Any = node.operation
             index = tensor._keras_history.tensor_index
-            while expand and _has_graph(source):  # what made the output
+            while expand and _has_graph(source):  # the layer that computes the output
                 history = source.outputs[index]._keras_history
                 source, index = history.operation, history.tensor_index
-            while expand and _has_graph(target):  # what takes the input
+            while expand and _has_graph(target):  # the layer that gets the input
                 if isinstance(target, Sequential):
                     target = target.layers[0]
                 else:
@@ -119,7 +119,7 @@ def _edges(model: Any, expand: bool) -> Iterator[tuple[int, int]]:
                 yield from _edges(operation, expand)
 
 
-# -- what stands in a box ---------------------------------------------------------------------------------------------
+# -- content of a box -------------------------------------------------------------------------------------------------
 def make_box(operation: Any, show: Show) -> Box:
     """The box of one layer."""
     kind = "input" if isinstance(operation, InputLayer) else "model" if isinstance(operation, Model) else "layer"

@@ -1,6 +1,6 @@
-"""Folders of files as data sets: which files, which labels, which part of them, in which order.
+"""Datasets of files in folders: find the files and labels, shuffle, split and load them.
 
-The files, their labels and the global shuffle by a seed are those of Keras, so that the same seed makes the same split.
+Files, labels and the seeded shuffle are the same as in Keras, so the same seed gives the same split.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SUBSETS = ("training", "validation", "both", None)
 
 
 class Folder(NamedTuple):
-    """What the arguments shared by all `..._dataset_from_directory` say."""
+    """The arguments shared by all `..._dataset_from_directory` functions."""
 
     directory: Any
     labels: Any
@@ -48,13 +48,13 @@ def _check(folder: Folder) -> None:
     given = folder.labels
     if not (given is None or isinstance(given, (list, tuple, np.ndarray)) or given == "inferred"):
         raise ValueError(
-            f"`labels` must be 'inferred' (from the names of the folders), None, or a list with an integer for every "
+            f"`labels` must be 'inferred' (from the names of the folders), None, or a list with an integer for each "
             f"file; got {given!r}."
         )
     if folder.label_mode not in _LABEL_MODES:
         raise registry.unknown("label_mode", folder.label_mode, _LABEL_MODES)
     if folder.class_names is not None and not (isinstance(given, str) and given == "inferred"):
-        raise ValueError("`class_names` says the order of the folders, so it needs labels='inferred'; leave it out.")
+        raise ValueError("`class_names` is the order of the folders, so it needs labels='inferred'; leave it out.")
     if folder.format not in ("tf", "grain"):
         raise registry.unknown("format", folder.format, ("tf", "grain"))
     share, subset = folder.validation_split, folder.subset
@@ -62,14 +62,15 @@ def _check(folder: Folder) -> None:
         raise registry.unknown("subset", subset, _SUBSETS)
     if bool(share) != bool(subset):
         raise ValueError(
-            f"`validation_split` and `subset` go together; got {share!r} and {subset!r}. Write validation_split=0.2, "
-            "subset='training' (or 'validation', or 'both')."
+            f"`validation_split` and `subset` need each other; got {share!r} and {subset!r}. Write "
+            "validation_split=0.2, subset='training' (or 'validation', or 'both')."
         )
     if share and not 0 < share < 1:
-        raise ValueError(f"`validation_split` must lie between 0 and 1; got {share!r}.")
+        raise ValueError(f"`validation_split` must be between 0 and 1; got {share!r}.")
     if share and folder.shuffle and folder.seed is None:
         raise ValueError(
-            "With `validation_split` and shuffle=True give a `seed`, the same for both parts: else they would overlap."
+            "With `validation_split` and shuffle=True pass a `seed`, the same for both subsets; otherwise they would "
+            "overlap."
         )
     if not os.path.isdir(folder.directory):
         raise ValueError(f"There is no folder {str(folder.directory)!r}.")
@@ -81,7 +82,7 @@ def _files_in(directory: str, formats: tuple[str, ...], follow_links: bool) -> I
 
 
 def _index(folder: Folder, formats: tuple[str, ...], seed: int) -> tuple[Files, list[str] | None]:
-    """All files with their labels, shuffled once, and the names of the classes."""
+    """All files with their labels, shuffled by the seed, and the names of the classes."""
     directory, labels = os.fspath(folder.directory), folder.labels
     names: list[str] | None
     if isinstance(labels, str):
@@ -113,7 +114,7 @@ def _index(folder: Folder, formats: tuple[str, ...], seed: int) -> tuple[Files, 
 
 
 def _part(files: Files, folder: Folder, subset: str | None) -> Files:
-    """The files for training or for validation; the last ones are for validation."""
+    """The files of a subset; the last ones are for validation."""
     if not folder.validation_split:
         return files
     held_back = int(folder.validation_split * len(files.paths))
@@ -126,7 +127,7 @@ def _part(files: Files, folder: Folder, subset: str | None) -> Files:
 
 
 def _encoded(labels: np.ndarray, mode: str, classes: int) -> np.ndarray:
-    """Labels as `fit` takes them: int32 `(n,)`, float32 `(n, 1)`, or one-hot float32 `(n, classes)`."""
+    """Encode labels for `fit`: int32 `(n,)`, float32 `(n, 1)`, or one-hot float32 `(n, classes)`."""
     if mode == "int":
         return labels
     if mode == "binary":
@@ -141,17 +142,20 @@ def datasets(
     load: Callable[[str], Any],
     stack: Callable[[list[Any]], Any],
 ) -> Any:
-    """The data set of a folder, or with `subset="both"` a list of two.
+    """Create the dataset of a folder, or with `subset="both"` a list of two.
 
     Args:
         folder: the arguments of the user.
         formats: endings of file names.
-        what: what the files are called in messages.
-        load: makes an element of a path; called in threads.
-        stack: makes a batch of elements.
+        what: what to call the files in messages.
+        load: function from a path to an element; called in threads.
+        stack: function from a list of elements to a batch.
+
+    Returns:
+        A `Dataset`, or a list of two.
 
     Raises:
-        ValueError: for arguments that do not fit together, or if there are no files.
+        ValueError: for inconsistent arguments, or if there are no files.
     """
     _check(folder)
     mode = None if folder.labels is None else folder.label_mode
@@ -174,7 +178,7 @@ def datasets(
         def element(i: int) -> Any:
             return load(part.paths[i]) if targets is None else (load(part.paths[i]), targets[i])
 
-        # Of both parts, the one for validation keeps its order.
+        # With subset="both", the validation subset is not reshuffled in each pass.
         shuffled = folder.shuffle and not (folder.subset == "both" and subset == "validation")
         link: Any = Indexed(len(part.paths), element, seed if shuffled else None, THREADS)
         if folder.batch_size is not None:

@@ -1,4 +1,4 @@
-"""Draw a diagram with matplotlib alone."""
+"""Draw a diagram with Matplotlib alone."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from jaxkeras.utils.layout import Edge, Run, Size, arrange
 _MARGIN = 12.0
 _HEAD_SIZE, _CELL_SIZE, _NAME_SIZE = 10.5, 9.0, 9.0
 _HEAD_PAD, _CELL_PAD = (10.0, 6.0), (8.0, 5.0)
-_SPACE = 0.33  # between words of different weight, as a part of the size of the font
+_SPACE = 0.33  # between words of different weight, as a fraction of the font size
 _ROUND = 4.0
-_ARROW = (6.5, 3.2)  # length and half of the width
-_LOOP = 24.0  # room beside a box for the arrow of a layer that is called on its own output
+_ARROW = (6.5, 3.2)  # length and half the width
+_LOOP = 24.0  # space beside a box for the arrow of a layer called on its own output
 _FRAME_PAD = 12.0
-_PORT = 12.0  # width of an edge that enters or leaves a frame
-_PIXELS = 60_000  # the most on a side of an image
+_PORT = 12.0  # width reserved for an edge that enters or leaves a frame
+_PIXELS = 60_000  # maximal width and height of an image
 
 _HEADS = {"input": "#2e6f57", "layer": "#2d3748", "model": "#5a4380"}
 _CELLS = {"": ("#ffffff", "#1a202c"), "yes": ("#e3f4e8", "#1d6b38"), "no": ("#fbe6e4", "#a02c22")}
@@ -33,7 +33,7 @@ Piece = tuple[str, bool]  # text, and whether it is bold
 # -- sizes ------------------------------------------------------------------------------------------------------------
 @lru_cache(4096)
 def text_width(text: str, size: float, bold: bool) -> float:
-    """The width of a line in points."""
+    """The width of a line of text in points."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
@@ -54,7 +54,7 @@ def _content(cell: Cell) -> list[Piece]:
 
 
 class _Shape(NamedTuple):
-    """The measures of a box."""
+    """The dimensions of a box."""
 
     width: float
     height: float
@@ -75,7 +75,7 @@ def _row_height() -> float:
     return _CELL_SIZE * 1.2 + 2 * _CELL_PAD[1]
 
 
-# -- placing ----------------------------------------------------------------------------------------------------------
+# -- layout -----------------------------------------------------------------------------------------------------------
 class _Route(NamedTuple):
     runs: list[Run]
     arrow: bool
@@ -83,25 +83,28 @@ class _Route(NamedTuple):
 
 @dataclass
 class _Placed:
-    """A frame laid out, in `(across, along)` from its own corner."""
+    """The layout of a frame, in coordinates `(across, along)` relative to its corner."""
 
     size: Size
     boxes: dict[int, tuple[float, float]] = field(default_factory=dict)
     frames: list[tuple[str, float, float, Size]] = field(default_factory=list)
     routes: list[_Route] = field(default_factory=list)
-    entries: dict[int, float] = field(default_factory=dict)  # box inside -> where its arrows enter the frame
+    entries: dict[int, float] = field(default_factory=dict)  # key of a box -> where its arrows enter the frame
     exits: dict[int, float] = field(default_factory=dict)
 
 
 def _place(frame: Frame, edges: list[tuple[int, int]], shapes: dict[int, _Shape], upright: bool, root: bool) -> _Placed:
-    """Lay out a frame, the frames in it first.
+    """Lay out a frame, starting with the frames inside it.
 
     Args:
-        frame: what to lay out.
-        edges: between boxes, of which at least one is inside.
-        shapes: of the boxes.
-        upright: whether the graph runs from top to bottom or back, rather than sideways.
-        root: whether this is the whole, which has no border.
+        frame: the frame.
+        edges: edges with at least one end inside the frame.
+        shapes: dimensions of the boxes, by key.
+        upright: whether the graph is drawn vertically.
+        root: whether this is the outermost frame, which has no border.
+
+    Returns:
+        The layout.
     """
     owner: dict[int, int] = {}
     inner: dict[int, _Placed] = {}
@@ -132,7 +135,7 @@ def _place(frame: Frame, edges: list[tuple[int, int]], shapes: dict[int, _Shape]
         return ports[side, key]
 
     def end(side: str, key: int) -> tuple[int, float]:
-        """The item an edge ends at, and where."""
+        """The item at the end of an edge, and the offset from its middle."""
         i = owner[key]
         if i not in inner:
             return i, 0.0
@@ -155,14 +158,14 @@ def _place(frame: Frame, edges: list[tuple[int, int]], shapes: dict[int, _Shape]
 
     middles = {named: result.corners[i][0] + _PORT / 2 for named, i in ports.items()}
     across, along = result.size
-    before = after = start = stop = 0.0  # the border: on both sides across, and along
+    before = after = start = stop = 0.0  # widths of the border: on both sides across, and along
     if not root:
         before = after = _FRAME_PAD
         start, stop = (_FRAME_PAD * (not sides[side]) for side in ("in", "out"))
         if upright:
             start += label.along * (not sides["in"])
             entering = [middle for (side, _), middle in middles.items() if side == "in"]
-            # No arrow may run through the name.
+            # Keep arrows clear of the name.
             before = max(before, label.across + 2 * _FRAME_PAD - min(entering)) if entering else before
             after = max(after, label.across + 2 * _FRAME_PAD - before - across)
         else:
@@ -186,7 +189,7 @@ def _place(frame: Frame, edges: list[tuple[int, int]], shapes: dict[int, _Shape]
             placed.boxes[item.key] = corner
     for link, runs in zip(links, result.routes):
         is_box = link.target < len(frame.items) and link.target not in inner
-        if link.source in sides["in"]:  # begin at the border
+        if link.source in sides["in"]:  # start at the border
             runs[0] = runs[0]._replace(start=result.corners[link.source][1])
         if link.target in sides["out"]:
             runs[-1] = runs[-1]._replace(end=result.corners[link.target][1] + sizes[link.target].along)
@@ -201,14 +204,14 @@ Point = tuple[float, float]
 
 
 def draw(diagram: Diagram, to_file: Any, extension: str, rankdir: str = "TB", dpi: float = 200) -> None:
-    """Draw a diagram into a file.
+    """Draw a diagram to a file.
 
     Args:
-        diagram: what to draw.
-        to_file: path.
-        extension: format that matplotlib knows, such as `"png"`, `"svg"` or `"pdf"`.
-        rankdir: `"TB"`, `"BT"`, `"LR"` or `"RL"`, which way the arrows run.
-        dpi: pixels for an inch; less if the image would be larger than images can be.
+        diagram: the diagram.
+        to_file: path of the file.
+        extension: a format of Matplotlib, such as `"png"`, `"svg"` or `"pdf"`.
+        rankdir: direction of the arrows: `"TB"`, `"BT"`, `"LR"` or `"RL"`.
+        dpi: pixels per inch; reduced if the image would be too large.
 
     Raises:
         ImportError: without matplotlib.
@@ -251,28 +254,28 @@ def draw(diagram: Diagram, to_file: Any, extension: str, rankdir: str = "TB", dp
             _draw_loop(axes, lambda a, b, x=x + shape.width, y=y + shape.height / 2: (x + a, y + b))
         elif key in loops:
             _draw_loop(axes, lambda a, b, x=x + shape.width / 2, y=y + shape.height: (x + b, y + a))
-    with rc_context({"text.hinting": "none"}):  # hinting makes text wider than was measured
+    with rc_context({"text.hinting": "none"}):  # hinting makes text wider than measured
         figure.savefig(to_file, format=extension, dpi=min(dpi, _PIXELS * 72 / max(width, height)))
 
 
-def _write(axes: Any, x: float, middle: float, pieces: list[Piece], size: float, colour: str) -> None:
-    """Write a line of text from `x` on."""
+def _write(axes: Any, x: float, middle: float, pieces: list[Piece], size: float, color: str) -> None:
+    """Write a line of text that starts at `x`."""
     for text, bold in pieces:
         axes.text(
-            x, middle + 0.36 * size, text, fontsize=size, fontweight="bold" if bold else "normal", color=colour,
+            x, middle + 0.36 * size, text, fontsize=size, fontweight="bold" if bold else "normal", color=color,
             ha="left", va="baseline", parse_math=False, zorder=6,
         )  # fmt: skip
         x += text_width(text, size, bold) + _SPACE * size
 
 
 def _rounded(corner: Point, size: Point, round_at: str) -> Any:
-    """The outline of a rectangle with some corners round, such as `"nw ne"`, the upper ones."""
+    """The outline of a rectangle with some corners rounded, such as `"nw ne"` for the upper ones."""
     from matplotlib.path import Path
 
     (x, y), (w, h) = corner, size
     points: list[Point] = []
     codes: list[Any] = []
-    # Clockwise from the upper left: each corner, and the directions in which it is reached and left.
+    # Clockwise from the upper left: each corner, with the incoming and outgoing directions.
     for name, at, into, out in (
         ("nw", (x, y), (0, -1), (1, 0)), ("ne", (x + w, y), (1, 0), (0, 1)),
         ("se", (x + w, y + h), (0, 1), (-1, 0)), ("sw", (x, y + h), (-1, 0), (0, -1)),
@@ -291,8 +294,8 @@ def _draw_box(axes: Any, box: Box, shape: _Shape, corner: Point) -> None:
         axes.add_patch(PathPatch(_rounded(at, size, round_at), zorder=z, **look))
 
     x, y = corner
-    colour, whole = _HEADS[box.kind], "nw ne se sw"
-    area(corner, (shape.width, shape.head), "nw ne" if box.rows else whole, 4, facecolor=colour, edgecolor="none")
+    color, whole = _HEADS[box.kind], "nw ne se sw"
+    area(corner, (shape.width, shape.head), "nw ne" if box.rows else whole, 4, facecolor=color, edgecolor="none")
     title = _title(box)
     left = x + (shape.width - _line_width(title, _HEAD_SIZE)) / 2
     _write(axes, left, y + shape.head / 2, title, _HEAD_SIZE, "white")
@@ -309,7 +312,7 @@ def _draw_box(axes: Any, box: Box, shape: _Shape, corner: Point) -> None:
             _write(axes, left + indent, top + _row_height() / 2, content, _CELL_SIZE, ink)
             left += width
         top += _row_height()
-    area(corner, (shape.width, shape.height), whole, 6, facecolor="none", edgecolor=colour, lw=1.1)
+    area(corner, (shape.width, shape.height), whole, 6, facecolor="none", edgecolor=color, lw=1.1)
 
 
 def _draw_frame(axes: Any, name: str, corner: Point, size: Size, name_below: bool) -> None:
@@ -332,7 +335,7 @@ def _draw_route(axes: Any, route: _Route, at: Callable[[float, float], Point]) -
 
     runs = list(route.runs)
     tip = runs[-1]
-    if route.arrow:  # the line ends inside the head of the arrow
+    if route.arrow:  # the line ends inside the arrowhead
         way = 1.0 if tip.end >= runs[0].start else -1.0
         back = tip.end - way * _ARROW[0] * 0.8
         runs[-1] = Run(tip.across, min(tip.start, back) if way > 0 else max(tip.start, back), back)
@@ -348,7 +351,7 @@ def _draw_route(axes: Any, route: _Route, at: Callable[[float, float], Point]) -
 
 
 def _draw_loop(axes: Any, at: Callable[[float, float], Point]) -> None:
-    """Draw the arrow of a layer that is called on its own output, beside the box."""
+    """Draw the arrow of a layer called on its own output, beside the box."""
     from matplotlib.patches import PathPatch, Polygon
     from matplotlib.path import Path
 

@@ -1,4 +1,4 @@
-"""Tables with columns of many kinds, encoded as numbers."""
+"""Encode the columns of a table as numbers."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from jaxkeras.layers import Layer
 from jaxkeras.layers.preprocessing.categorical.lookup import Lookup
 from jaxkeras.layers.preprocessing.host_layer import as_array, as_strings
 
-_PRIVATE = "keras.src.layers.preprocessing.feature_space"  # as which files of Keras name the small classes
+_PRIVATE = "keras.src.layers.preprocessing.feature_space"  # the module of the small classes in Keras's files
 
 
 @registry.register(_PRIVATE)
 class Cross:
-    """Features whose combination is hashed into a vector; made by `FeatureSpace.cross`.
+    """A combination of features that is hashed; created by `FeatureSpace.cross`.
 
     Args:
-        feature_names: which.
-        crossing_dim: into how many buckets.
+        feature_names: names of the features.
+        crossing_dim: number of buckets.
         output_mode: "one_hot" or "int".
     """
 
@@ -42,26 +42,26 @@ class Cross:
         return "_X_".join(self.feature_names)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make an equal one."""
+        """The arguments of the constructor."""
         return {
             "feature_names": self.feature_names, "crossing_dim": self.crossing_dim, "output_mode": self.output_mode,
         }  # fmt: skip
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Cross:
-        """One from what `get_config` returned."""
+        """Create an instance from what `get_config` returned."""
         return cls(**config)
 
 
 @registry.register(_PRIVATE)
 class Feature:
-    """How a column is encoded; made by the class methods of `FeatureSpace`.
+    """The encoding of a column; created by the class methods of `FeatureSpace`.
 
     Args:
-        dtype: of the column, such as "string".
+        dtype: dtype of the column, such as "string".
         preprocessor: the layer that encodes it.
-        output_mode: "one_hot" for an encoding of the integers that the layer returns, "int" or "float" for what it
-            returns as it is.
+        output_mode: "one_hot" to one-hot encode the integers that the layer returns; "int" or "float" to use its output
+            directly.
     """
 
     def __init__(self, dtype: str, preprocessor: Any, output_mode: str):
@@ -71,19 +71,19 @@ class Feature:
         self.preprocessor = registry.deserialize(preprocessor) if isinstance(preprocessor, dict) else preprocessor
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make an equal one."""
+        """The arguments of the constructor."""
         preprocessor = registry.serialize(self.preprocessor)
         return {"dtype": self.dtype, "preprocessor": preprocessor, "output_mode": self.output_mode}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Feature:
-        """One from what `get_config` returned."""
+        """Create an instance from what `get_config` returned."""
         return cls(**config)
 
 
 @registry.register(_PRIVATE)
 class TFDIdentity(Layer):
-    """Returns what it is given; under the name that Keras gives it in files."""
+    """The identity, with its class name in Keras's files."""
 
     _convert_input_args = False
 
@@ -93,7 +93,7 @@ class TFDIdentity(Layer):
 
 @registry.register(_PRIVATE)
 class TFDConcat(Layer):
-    """Joins features along an axis; under the name that Keras gives it in files."""
+    """Concatenation along an axis, with its class name in Keras's files."""
 
     def __init__(self, axis: int, **kwargs: Any):
         super().__init__(**kwargs)
@@ -105,27 +105,30 @@ class TFDConcat(Layer):
 
 @registry.register("keras.utils")
 class FeatureSpace(Layer):
-    """Encodes the columns of a table: numbers normalized or put into ranges, categories as vectors, pairs crossed.
+    """Encode the columns of a table: normalize or bin numbers, vectorize categories, cross features.
 
-    Call it on a dict of columns, `(batch,)` or `(batch, 1)`, or of single values, after `adapt`; map a `Dataset` of
-    dicts with it; or build a model from `get_inputs()` and `get_encoded_features()`, which then takes the raw columns,
-    strings included.
+    After `adapt`, call it on a dict of columns of shape `(batch,)` or `(batch, 1)`, or of single values; map a
+    `Dataset` of dicts with it; or build a model from `get_inputs()` and `get_encoded_features()`, which then takes the
+    raw columns, strings included.
 
     Args:
         features: `{name: kind}`. A kind is "float", "float_normalized", "float_rescaled", "float_discretized",
-            "integer_categorical", "string_categorical", "integer_hashed" or "string_hashed"; the class method of that
-            name called with arguments; or `FeatureSpace.feature(...)` with a layer of yours.
-        output_mode: "concat" for one vector of all features in alphabetical order, crosses last; "dict" for one array
-            each.
-        crosses: tuples of names, or `FeatureSpace.cross(...)`: combinations hashed into vectors of their own.
-        crossing_dim: the length of these.
-        hashing_dim: the length of the vectors of hashed features.
-        num_discretization_bins: ranges of "float_discretized" features.
-        name: of the layer.
+            "integer_categorical", "string_categorical", "integer_hashed" or "string_hashed"; the result of the class
+            method of that name; or `FeatureSpace.feature(...)` with a layer of your own.
+        output_mode: "concat" for one vector of all features in alphabetical order, crosses last; "dict" for a dict of
+            arrays.
+        crosses: tuples of names, or `FeatureSpace.cross(...)`: combinations to hash.
+        crossing_dim: number of buckets of a cross given as a tuple.
+        hashing_dim: number of buckets of hashed features.
+        num_discretization_bins: number of bins of "float_discretized" features.
+        name: name of the layer.
 
     Attributes:
         preprocessors: `{feature: layer}`.
         crossers: `{cross: layer}`.
+
+    Raises:
+        ValueError: for no features, an unknown kind, or a cross of unknown features.
 
     Example:
 
@@ -143,7 +146,7 @@ class FeatureSpace(Layer):
     # -- kinds of features -------------------------------------------------------------------------------------------
     @classmethod
     def cross(cls, feature_names: Sequence[str], crossing_dim: int, output_mode: str = "one_hot") -> Cross:
-        """A combination of features: `crossing_dim` buckets, as "one_hot" vectors or as "int"."""
+        """A combination of features hashed into `crossing_dim` buckets, with output "one_hot" or "int"."""
         return Cross(feature_names, crossing_dim, output_mode)
 
     @classmethod
@@ -154,7 +157,7 @@ class FeatureSpace(Layer):
 
     @classmethod
     def float(cls, name: str | None = None) -> Feature:
-        """Numbers as they are."""
+        """Unchanged numbers."""
         return Feature("float32", TFDIdentity(dtype="float32", name=_named(name, "float")), "float")
 
     @classmethod
@@ -171,7 +174,7 @@ class FeatureSpace(Layer):
     def float_discretized(
         cls, num_bins: int, bin_boundaries: Any = None, output_mode: str = "one_hot", name: str | None = None
     ) -> Feature:
-        """Numbers as the range they fall in, one of `num_bins`."""
+        """Numbers assigned to one of `num_bins` bins."""
         layer = layers.Discretization(bin_boundaries, num_bins, name=_named(name, "float_discretized"))
         return Feature("float32", layer, output_mode)
 
@@ -180,7 +183,7 @@ class FeatureSpace(Layer):
         cls, max_tokens: int | None = None, num_oov_indices: int = 1, output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:  # fmt: skip
-        """Integers as their index among those that occur."""
+        """Integers as indices into a vocabulary."""
         layer = layers.IntegerLookup(max_tokens, num_oov_indices, name=_named(name, "integer_categorical"))
         return Feature("int32", layer, output_mode)
 
@@ -189,21 +192,21 @@ class FeatureSpace(Layer):
         cls, max_tokens: int | None = None, num_oov_indices: int = 1, output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:  # fmt: skip
-        """Strings as their index among those that occur."""
+        """Strings as indices into a vocabulary."""
         layer = layers.StringLookup(max_tokens, num_oov_indices, name=_named(name, "string_categorical"))
         return Feature("string", layer, output_mode)
 
     @classmethod
     def string_hashed(cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None) -> Feature:
-        """Strings as the bucket they are hashed into."""
+        """Strings hashed into `num_bins` buckets."""
         return Feature("string", layers.Hashing(num_bins, name=_named(name, "string_hashed")), output_mode)
 
     @classmethod
     def integer_hashed(cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None) -> Feature:
-        """Integers as the bucket they are hashed into."""
+        """Integers hashed into `num_bins` buckets."""
         return Feature("int32", layers.Hashing(num_bins, name=_named(name, "integer_hashed")), output_mode)
 
-    # -- making it ---------------------------------------------------------------------------------------------------
+    # -- construction --------------------------------------------------------------------------------------------------
     def __init__(
         self,
         features: Mapping[str, Any],
@@ -216,7 +219,7 @@ class FeatureSpace(Layer):
     ):
         super().__init__(name=name)
         if not features:
-            raise ValueError("FeatureSpace needs `features`, a dict {name of a column: kind}; got none.")
+            raise ValueError("FeatureSpace needs `features`, a dict {name of a column: kind}; it is empty.")
         if output_mode not in ("concat", "dict"):
             raise registry.unknown("output_mode", output_mode, ("concat", "dict"))
         self.output_mode, self.crossing_dim, self.hashing_dim = output_mode, crossing_dim, hashing_dim
@@ -229,7 +232,7 @@ class FeatureSpace(Layer):
         self.preprocessors = {key: feature.preprocessor for key, feature in self.features.items()}
         self.crossers = {c.name: layers.HashedCrossing(c.crossing_dim, name=c.name) for c in self.crosses}
         for key in {key for cross in self.crosses for key in cross.feature_names}:
-            # In a model of mixed features, what a crosser takes is computed where the crosser is.
+            # In a model, crossed strings are hashed on the host, so all inputs of a cross are computed there.
             self.preprocessors[key].host_only = True
         self.one_hot_encoders: dict[str, Layer] = {}
         self.concat: TFDConcat | None = None
@@ -258,10 +261,10 @@ class FeatureSpace(Layer):
         cross = registry.deserialize(value) if isinstance(value, dict) else value
         if not isinstance(cross, Cross):
             if not self.crossing_dim:
-                raise ValueError("`crosses` need `crossing_dim`, the length of the vectors they are hashed into.")
+                raise ValueError("`crosses` need `crossing_dim`, the number of buckets they are hashed into.")
             cross = Cross(cross, self.crossing_dim)
         if missing := [key for key in cross.feature_names if key not in self.features]:
-            raise ValueError(f"The cross {cross.feature_names} names {missing}, which are not among the features.")
+            raise ValueError(f"The cross {cross.feature_names} uses {missing}, which are not features.")
         return cross
 
     # -- learning from data ------------------------------------------------------------------------------------------
@@ -269,11 +272,11 @@ class FeatureSpace(Layer):
         return [key for key, layer in self.preprocessors.items() if hasattr(layer, "adapt") and not _given(layer)]
 
     def adapt(self, dataset: Any) -> None:
-        """Learn statistics, ranges and vocabularies.
+        """Compute statistics, bins and vocabularies from data.
 
         Args:
-            dataset: a dict of columns; or something that yields dicts, of single values or of batches: a `Dataset`, a
-                `PyDataset`, a `tf.data.Dataset`, a generator. Of pairs (x, y), x counts.
+            dataset: a dict of columns; or an iterable of dicts of single values or batches: a `Dataset`, a
+                `PyDataset`, a `tf.data.Dataset` or a generator. Of pairs (x, y), x is used.
 
         Raises:
             ValueError: for other data, no data, or a missing column.
@@ -283,13 +286,13 @@ class FeatureSpace(Layer):
         for batch in [dataset] if isinstance(dataset, Mapping) else _elements(dataset):
             row = batch[0] if isinstance(batch, tuple) else batch
             if not isinstance(row, Mapping):
-                raise ValueError(f"FeatureSpace adapts to dicts of columns; the data hold {type(row).__name__}.")
+                raise ValueError(f"FeatureSpace adapts to dicts of columns; the data contain {type(row).__name__}.")
             self._check_columns(row, wanted)
             for key in wanted:
                 parts[key].append(_column(row[key], self.features[key].dtype))
         for key, columns in parts.items():
             if not columns:
-                raise ValueError("There were no data to adapt to; a generator may have been used up before.")
+                raise ValueError("There are no data to adapt to; a generator can be iterated over only once.")
             self.preprocessors[key].adapt(np.concatenate(columns))
         self._is_adapted = True
         self.get_encoded_features()
@@ -301,7 +304,7 @@ class FeatureSpace(Layer):
     def _ready(self) -> None:
         if not self._is_adapted and (wanted := self._adaptable()):
             raise ValueError(
-                f"FeatureSpace '{self.name}' has not seen data yet: call `adapt` first, for {', '.join(wanted)}."
+                f"FeatureSpace '{self.name}' is not adapted yet: call `adapt` first, for {', '.join(wanted)}."
             )
         self._is_adapted = True
 
@@ -312,7 +315,7 @@ class FeatureSpace(Layer):
         return self.inputs
 
     def get_encoded_features(self) -> Any:
-        """What is made of the inputs, as KerasTensors: with them, the beginning of a functional model."""
+        """The encoded inputs as KerasTensors; with `get_inputs`, the first part of a functional model."""
         self._ready()
         if self.encoded_features is None:
             self.encoded_features = self._encode(self.inputs)
@@ -345,8 +348,8 @@ class FeatureSpace(Layer):
         for key, value in encoded.items():
             if not np.issubdtype(getattr(value, "dtype", None) or "O", np.floating):
                 raise ValueError(
-                    f"Feature '{key}' is not encoded as floats (it is {value.dtype}), so it cannot be joined with the "
-                    "others. Give it output_mode='one_hot', or the FeatureSpace output_mode='dict'."
+                    f"Feature '{key}' is encoded as {value.dtype}, not as floats, so it cannot be concatenated with "
+                    "the others. Give it output_mode='one_hot', or the FeatureSpace output_mode='dict'."
                 )
         if self.concat is None:
             self.concat = TFDConcat(axis=-1)
@@ -375,13 +378,13 @@ class FeatureSpace(Layer):
         if isinstance(layer, (layers.Hashing, layers.HashedCrossing)):
             return layer.num_bins
         raise ValueError(
-            f"Feature '{key}' has output_mode='one_hot', but how many values its {type(layer).__name__} can return is "
-            "not known. Give it output_mode='int'."
+            f"Feature '{key}' has output_mode='one_hot', but the number of values that its {type(layer).__name__} can "
+            "return is not known. Give it output_mode='int'."
         )
 
     # -- files -------------------------------------------------------------------------------------------------------
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make an equal one, as plain data."""
+        """The arguments of the constructor, as plain data."""
         return {
             "features": registry.serialize(self.features),
             "output_mode": self.output_mode,
@@ -393,7 +396,7 @@ class FeatureSpace(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> FeatureSpace:
-        """One from what `get_config` returned."""
+        """Create an instance from what `get_config` returned."""
         return cls(**config)
 
     def get_build_config(self) -> dict[str, Any]:
@@ -408,16 +411,16 @@ class FeatureSpace(Layer):
         self._is_adapted = True
 
     def save(self, filepath: Any) -> None:
-        """Write it to a `.keras` file, which `load_model` reads."""
+        """Save it to a `.keras` file, which `load_model` reads."""
         from jaxkeras.saving import save_model
 
         save_model(self, filepath)
 
     def save_own_variables(self, store: Any) -> None:
-        """There are none but those of the preprocessors."""
+        """Do nothing: all variables belong to the preprocessors."""
 
     def load_own_variables(self, store: Any) -> None:
-        """There are none but those of the preprocessors."""
+        """Do nothing: all variables belong to the preprocessors."""
 
 
 def _named(name: str | None, kind: str) -> str:
@@ -425,7 +428,7 @@ def _named(name: str | None, kind: str) -> str:
 
 
 def _given(layer: Any) -> bool:
-    """Whether a layer was given what `adapt` would find."""
+    """Whether the constructor got what `adapt` would compute."""
     if isinstance(layer, layers.Normalization):
         return layer.input_mean is not None
     if isinstance(layer, layers.Discretization):
@@ -435,7 +438,7 @@ def _given(layer: Any) -> bool:
 
 
 def _column(value: Any, dtype: str) -> np.ndarray:
-    """A column as `(batch, 1)` (or with the axes it has), a single value as `(1, 1)`."""
+    """Convert a column to shape `(batch, 1)`, unless it has more axes, and a single value to `(1, 1)`."""
     array = as_strings(value) if dtype == "string" else as_array(value)
     if array.dtype.kind == "f":
         array = array.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Fetch, verify and unpack files. Nothing under its final name is ever half-written."""
+"""Download, verify and unpack files. A file with its final name is always complete."""
 
 from __future__ import annotations
 
@@ -27,19 +27,18 @@ _HEX_DIGITS = {"sha256": 64, "md5": 32}
 
 
 class DownloadError(OSError):
-    """A URL could not be read to its end."""
+    """A download failed or was incomplete."""
 
 
 def keras_home() -> str:
-    """Return Keras's own folder: `$KERAS_HOME`, or `~/.keras`."""
+    """Keras's folder: `$KERAS_HOME`, or `~/.keras`."""
     return os.path.expanduser(os.environ.get("KERAS_HOME") or os.path.join("~", ".keras"))
 
 
 def cache_home() -> str:
-    """Return the folder for what jaxkeras downloads.
+    """The folder for downloads: `$JAXKERAS_HOME`, or `$XDG_CACHE_HOME/jaxkeras`, or `~/.cache/jaxkeras`.
 
-    `$JAXKERAS_HOME`, or `$XDG_CACHE_HOME/jaxkeras`, or `~/.cache/jaxkeras`. As the XDG base directory
-    specification asks, a relative `$XDG_CACHE_HOME` is ignored.
+    As the XDG base directory specification requires, a relative `$XDG_CACHE_HOME` is ignored.
     """
     own = os.environ.get("JAXKERAS_HOME")
     if own:
@@ -56,7 +55,7 @@ class _Readable(Protocol):
 
 
 def digest(stream: _Readable, algorithm: str = "sha256") -> str:
-    """Return the hexadecimal hash of everything left in a binary stream."""
+    """The hash, in hexadecimal digits, of the rest of a binary stream."""
     hasher = hashlib.new(algorithm, usedforsecurity=False)
     while chunk := stream.read(_CHUNK):
         hasher.update(chunk)
@@ -64,10 +63,17 @@ def digest(stream: _Readable, algorithm: str = "sha256") -> str:
 
 
 def hash_algorithm_of(file_hash: str, algorithm: str = "auto") -> str:
-    """Return `"sha256"` or `"md5"`: the one named, or with `"auto"` the one whose hashes are that long.
+    """Determine the algorithm of a hash.
+
+    Args:
+        file_hash: the hash in hexadecimal digits.
+        algorithm: `"sha256"`, `"md5"`, or `"auto"` to infer it from the length of the hash.
+
+    Returns:
+        `"sha256"` or `"md5"`.
 
     Raises:
-        ValueError: for another name, or a hash of another length.
+        ValueError: for another algorithm, or, with `"auto"`, a hash of another length.
     """
     if algorithm == "auto":
         algorithm = next((name for name, digits in _HEX_DIGITS.items() if len(file_hash) == digits), "")
@@ -82,7 +88,7 @@ def hash_algorithm_of(file_hash: str, algorithm: str = "auto") -> str:
 
 
 def validate_file(fpath: str | os.PathLike, file_hash: str, algorithm: str = "auto") -> bool:
-    """Tell whether a file has the given SHA-256 or MD5, in hexadecimal digits of either case."""
+    """Whether a file has the given SHA-256 or MD5, in upper- or lower-case hexadecimal digits."""
     with open(fpath, "rb") as stream:
         return digest(stream, hash_algorithm_of(file_hash, algorithm)) == file_hash.lower()
 
@@ -92,11 +98,11 @@ def validate_file(fpath: str | os.PathLike, file_hash: str, algorithm: str = "au
 
 @contextmanager
 def _progress_bar(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error; yields a function that moves it on by a number of bytes."""
+    """Show a progress bar on standard error; yields a function that advances it by a number of bytes."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    # A file's name is text from elsewhere: it may contain what rich would take for markup.
+    # The file name is not under our control: it may contain text that rich would interpret as markup.
     name = TextColumn("{task.description}", markup=False)
     columns = (name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -132,16 +138,16 @@ def _copy_url(origin: str, target: Path) -> None:
 def download(origin: str, target: str | os.PathLike, check: Callable[[Path], None] = lambda path: None) -> None:
     """Download a URL to a file, with a progress bar.
 
-    The bytes go to a temporary file in the target's folder, which takes the target's name only when it is whole and
-    `check` has passed. So whatever happens, the target is the old file, the new file, or absent.
+    The data are written to a temporary file in the same folder, which is renamed to `target` when it is complete and
+    `check` has passed. So `target` is at any time the old file, the new file, or absent.
 
     Args:
         origin: URL.
         target: file to create or replace; its folder must exist.
-        check: called with the path of the temporary file; it raises to refuse the file.
+        check: called with the path of the temporary file; it raises an exception to reject the file.
 
     Raises:
-        DownloadError: if the URL cannot be read to its end.
+        DownloadError: if the download fails or is incomplete.
     """
     target = Path(target)
     partial_file = target.with_name(f".download-{uuid.uuid4().hex}.part")
@@ -158,7 +164,7 @@ def download(origin: str, target: str | os.PathLike, check: Callable[[Path], Non
 
 @dataclass(frozen=True)
 class _Entry:
-    """A member of an archive, tar or zip alike."""
+    """A member of a tar or zip archive."""
 
     name: str
     kind: str  # "file", "folder", "symlink", "hardlink" or "special"
@@ -180,7 +186,7 @@ def _zip_entries(archive: zipfile.ZipFile) -> Iterator[_Entry]:
         yield _Entry(info.filename, "folder" if info.is_dir() else "file", partial(archive.open, info))
 
 
-# format -> (is it one?, open it, list it)
+# format -> (test, open, list entries)
 _FORMATS = {
     "tar": (tarfile.is_tarfile, tarfile.open, _tar_entries),
     "zip": (zipfile.is_zipfile, zipfile.ZipFile, _zip_entries),
@@ -188,7 +194,7 @@ _FORMATS = {
 
 
 def _inside(root: str, *parts: str, must_exist: bool = False) -> str | None:
-    """Return where a path leads, links followed, if that is `root` or below it."""
+    """Resolve a path with all its links; None if the result is not `root` or below it."""
     try:
         path = os.path.realpath(os.path.join(root, *parts), strict=must_exist)
     except (OSError, ValueError):
@@ -207,7 +213,7 @@ def _write_entry(entry: _Entry, root: str) -> bool:
     with entry.open() as source, open(path, "wb") as out:
         shutil.copyfileobj(source, out, _CHUNK)
     if entry.executable:
-        # Whoever may read it may run it, so the process's umask keeps its say.
+        # Execute permission for everybody who has read permission, so that the umask is respected.
         mode = os.stat(path).st_mode
         os.chmod(path, mode | (mode & 0o444) >> 2)
     return True
@@ -228,7 +234,7 @@ def _write_link(entry: _Entry, root: str) -> bool:
     if entry.kind == "hardlink":
         shutil.copy(source, path)
     else:
-        # Written anew as the way to the final target: what it leads to cannot change with the links around it.
+        # The link points to the fully resolved target, so that later changes of other links cannot redirect it.
         os.symlink(os.path.relpath(source, parent), path)
     return True
 
@@ -243,10 +249,10 @@ def _skip(entry: _Entry) -> None:
 
 
 def _unpack(entries: Iterable[_Entry], root: str) -> None:
-    """Write entries into the empty folder `root`, and nothing anywhere else.
+    """Write entries into the empty folder `root`, and nowhere else.
 
-    Files come first, while there is no link that a path could go through. A link is made only when its target already
-    exists inside, so that no later entry can change where it leads.
+    Files are written first, while there are no links that a path could go through. A link is created only if its target
+    already exists inside `root`, so that no later entry can redirect it.
     """
     root = os.path.realpath(root)
     links: list[_Entry] = []
@@ -265,7 +271,7 @@ def _unpack(entries: Iterable[_Entry], root: str) -> None:
 
 
 def _move_into(source: str, target: str) -> None:
-    """Move a folder's content into `target`, file by file; what else `target` holds stays."""
+    """Move the content of a folder into `target`, file by file; other files in `target` are kept."""
     if not os.path.lexists(target):
         os.rename(source, target)
         return
@@ -286,17 +292,17 @@ def extract_archive(
 ) -> bool:
     """Unpack an archive into a folder, safely.
 
-    Entries that would land outside the folder, links that lead outside or nowhere, and devices are skipped with a
-    warning. Everything is unpacked beside the folder and then moved in, file by file.
+    Entries outside the folder, links to targets outside or to missing ones, and devices are skipped with a warning. The
+    archive is unpacked next to the folder and then moved into it, file by file.
 
     Args:
         file_path: the archive.
-        path: folder to unpack into; created if needed, and other files in it stay.
+        path: folder to unpack into; created if needed. Other files in it are kept.
         archive_format: `"tar"` (also compressed), `"zip"`, a sequence of these to try in turn, `"auto"` for both, or
-            `None` for none.
+            None to do nothing.
 
     Returns:
-        Whether the file was an archive of such a format.
+        Whether the file is an archive of such a format.
 
     Raises:
         ValueError: for an unknown format.
@@ -330,7 +336,7 @@ def extract_archive(
 
 
 def _cache_folder(cache_dir: str | os.PathLike | None, subfolder: str | os.PathLike) -> str:
-    """Return (and create) the folder for downloads, or a private temporary one where that cannot be written."""
+    """Create the folder for downloads, or a private temporary one if that cannot be written to."""
     wanted = os.path.join(os.path.expanduser(cache_dir or keras_home()), subfolder)
     try:
         os.makedirs(wanted, exist_ok=True)
@@ -338,13 +344,13 @@ def _cache_folder(cache_dir: str | os.PathLike | None, subfolder: str | os.PathL
         pass
     if os.path.isdir(wanted) and os.access(wanted, os.W_OK):
         return wanted
-    # Under a name of the user's own: in a shared one, another user could have put files in wait.
+    # One folder per user: in a shared one, another user could plant files.
     user = os.getuid() if hasattr(os, "getuid") else 0
     private = os.path.join(tempfile.gettempdir(), f".keras-{user}")
     os.makedirs(private, mode=0o700, exist_ok=True)
     if os.path.islink(private) or (hasattr(os, "getuid") and os.stat(private).st_uid != user):
         raise PermissionError(
-            f"Cannot write to {wanted}, and {private} belongs to somebody else. Give get_file a cache_dir that you can "
+            f"Cannot write to {wanted}, and {private} belongs to another user. Pass get_file a cache_dir that you can "
             "write to, or set KERAS_HOME."
         )
     warnings.warn(f"Cannot write to {wanted}; files go to {private} instead.", stacklevel=3)
@@ -371,8 +377,8 @@ def _hash_check(file_hash: str, algorithm: str, origin: str) -> Callable[[Path],
             with open(path, "rb") as stream:
                 found = digest(stream, algorithm)
             raise ValueError(
-                f"Incomplete or corrupted file: what {origin} sent has the {algorithm} {found}, but {file_hash} was "
-                "expected. It was not kept."
+                f"Incomplete or corrupted file: the download from {origin} has the {algorithm} {found}, but "
+                f"{file_hash} was expected. It was discarded."
             )
 
     return check
@@ -391,36 +397,36 @@ def get_file(
     cache_dir: str | os.PathLike | None = None,
     force_download: bool = False,
 ) -> str:
-    """Return the path of a file, downloading it if it is not cached yet.
+    """Download a file unless it is cached, and return its path.
 
-    The file is kept as `cache_dir/cache_subdir/fname`, by default in `~/.keras/datasets`, which is shared with Keras.
-    A cached file is used again without a request, unless its hash is wrong.
+    The file is cached as `cache_dir/cache_subdir/fname`, by default in `~/.keras/datasets`, which is shared with Keras.
+    A cached file is used without a request, unless its hash is wrong.
 
     Args:
-        fname: name to keep the file under, by default the last part of `origin`. With `extract`, a name without a dot
-            names the folder to extract into, and the archive is kept as `{fname}_archive`; a name with a dot names
-            the archive, and the folder is what stands before the first dot followed by `_extracted`.
+        fname: name of the cached file; by default the last part of `origin`. With `extract`, a name without a dot is
+            that of the folder to extract into, and the archive is cached as `{fname}_archive`; a name with a dot is
+            that of the archive, and the folder is the part before the first dot followed by `_extracted`.
         origin: URL of the file.
-        untar: older spelling of `extract=True, archive_format="tar"`.
-        md5_hash: older spelling of `file_hash` with `hash_algorithm="md5"`.
-        file_hash: expected SHA-256 or MD5 in hexadecimal digits. Give it if you know it.
+        untar: former spelling of `extract=True, archive_format="tar"`.
+        md5_hash: former spelling of `file_hash` with `hash_algorithm="md5"`.
+        file_hash: expected SHA-256 or MD5, in hexadecimal digits. Recommended.
         cache_subdir: folder below `cache_dir`, or an absolute path.
-        hash_algorithm: `"sha256"`, `"md5"`, or `"auto"` to tell them apart by length.
+        hash_algorithm: `"sha256"`, `"md5"`, or `"auto"` to infer it from the length.
         extract: whether to unpack the file as an archive.
         archive_format: `"tar"` (also compressed), `"zip"`, a list of these, or `"auto"` for both.
-        cache_dir: folder for cached files, by default `$KERAS_HOME` or `~/.keras`.
+        cache_dir: folder for cached files; by default `$KERAS_HOME` or `~/.keras`.
         force_download: whether to download even if the file is cached.
 
     Returns:
-        Path of the file, or with `extract` of the folder that it was unpacked into.
+        The path of the file, or with `extract` of the folder that it was unpacked into.
 
     Raises:
-        ValueError: if no usable file name is given, or the download does not have the expected hash.
-        DownloadError: (an `OSError`) if the URL cannot be read to its end.
+        ValueError: if there is no usable file name, or the download does not have the expected hash.
+        DownloadError: (an `OSError`) if the download fails or is incomplete.
 
-    Differences from Keras: a download reaches its place only when it is whole and its hash is right, so a failure
-    never leaves or destroys a file; links in archives are made only if they stay inside; an unwritable cache is
-    replaced by a temporary folder of the user's own, with a warning.
+    Differences from Keras: a download replaces the cached file only when it is complete and its hash is right, so a
+    failure never leaves or destroys a file; links in archives are created only if they stay inside the folder; an
+    unwritable cache is replaced by a private temporary folder, with a warning.
 
     Example:
 
@@ -448,7 +454,7 @@ def get_file(
     wanted = force_download or not os.path.exists(target)
     if not wanted and file_hash is not None and not validate_file(target, file_hash, hash_algorithm):
         warnings.warn(
-            f"{target} does not have the {hash_algorithm} {file_hash}: it is incomplete, outdated or another file. "
+            f"{target} does not have the {hash_algorithm} {file_hash}: it is incomplete, outdated or a different file. "
             "Downloading it again.",
             stacklevel=2,
         )
@@ -462,5 +468,5 @@ def get_file(
         return target
     destination = os.path.join(folder, unpacked)
     if not extract_archive(target, destination, "tar" if untar else archive_format):
-        warnings.warn(f"Could not extract {target}: it is no archive of format {archive_format!r}.", stacklevel=2)
+        warnings.warn(f"Could not extract {target}: it is not an archive of format {archive_format!r}.", stacklevel=2)
     return destination

@@ -1,4 +1,4 @@
-"""Where a symbolic tensor comes from."""
+"""Find the inputs of a symbolic tensor."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from jaxkeras.core.symbolic import KerasTensor
 
 
 def get_source_inputs(tensor: Any) -> Any:
-    """The `Input` tensors that a symbolic tensor is computed from.
+    """Find the `Input` tensors that a symbolic tensor is computed from.
 
     Args:
-        tensor: a `KerasTensor`; anything else is returned as it is.
+        tensor: a `KerasTensor`; anything else is returned unchanged.
 
     Returns:
-        List of `KerasTensor`, each once, in the order in which calls used them.
+        A list of `KerasTensor`s without duplicates, in the order of use.
 
     Example:
 
@@ -27,7 +27,7 @@ def get_source_inputs(tensor: Any) -> Any:
         return tensor
     found: list[KerasTensor] = []
     seen: set[int] = set()
-    stack = [tensor]  # not recursive: graphs may be deeper than Python's stack
+    stack = [tensor]  # not recursive: a graph may be deeper than Python's stack
     while stack:
         here = stack.pop()
         if id(here) in seen:

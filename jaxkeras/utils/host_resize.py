@@ -1,6 +1,6 @@
-"""Images resized on the host, in NumPy: files have thousands of sizes, and a device would compile for each of them.
+"""Resize images on the host with NumPy, because JAX would compile a program for each size of the files.
 
-The numbers are those of `tf.image.resize` without antialiasing, by which Keras resizes what it reads from folders.
+The results are those of `tf.image.resize` without antialiasing, which Keras uses for images from folders.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _gaussian(x: np.ndarray) -> np.ndarray:
     return np.where(x < 1.5, np.exp(-2 * x * x), 0)
 
 
-# method -> (radius, kernel of a distance in pixels of the source)
+# method -> (radius, kernel as a function of the distance in source pixels)
 _KERNELS: dict[str, tuple[float, Kernel]] = {
     "bilinear": (1, _linear),
     "bicubic": (2, _cubic),
@@ -52,13 +52,13 @@ METHODS = (*_KERNELS, "nearest", "area")
 
 @functools.lru_cache(maxsize=1024)
 def _taps(size: int, target: int, method: str) -> tuple[np.ndarray, np.ndarray]:
-    """The pixels that each pixel of the result comes from, and their weights, both `(target, taps)`."""
+    """Indices and weights of the source pixels of each target pixel, both of shape `(target, taps)`."""
     step = size / target
     if method == "nearest":
         at = np.minimum(((np.arange(target) + 0.5) * step).astype(np.int64), size - 1)
         return at[:, None], np.ones((target, 1), np.float32)
     if method == "area":
-        # The share of each pixel of the source that lies between the edges of a pixel of the result.
+        # The overlap of each source pixel with the target pixel.
         left, right = (np.arange(target) + 0)[:, None] * step, (np.arange(target) + 1)[:, None] * step
         count = int(np.ceil(step)) + 1
         at = np.floor(left + 1e-9).astype(np.int64) + np.arange(count)
@@ -68,7 +68,7 @@ def _taps(size: int, target: int, method: str) -> tuple[np.ndarray, np.ndarray]:
         center = ((np.arange(target) + 0.5) * step - 0.5)[:, None]
         at = np.floor(center).astype(np.int64) + np.arange(1 - int(np.ceil(radius)), int(np.ceil(radius)) + 1)
         weights = kernel(np.abs(at - center))
-        if method == "bilinear":  # the border goes on outside; for the others it ends, and what is left counts more
+        if method == "bilinear":  # repeats the border; the other kernels renormalize
             return np.clip(at, 0, size - 1), weights.astype(np.float32)
         weights = np.where((at >= 0) & (at < size), weights, 0)
     weights = weights / weights.sum(axis=1, keepdims=True)
@@ -78,7 +78,7 @@ def _taps(size: int, target: int, method: str) -> tuple[np.ndarray, np.ndarray]:
 def _along(image: np.ndarray, axis: int, target: int, method: str) -> np.ndarray:
     at, weights = _taps(image.shape[axis], target, method)
     shape = (target, image.shape[1], image.shape[2]) if axis == 0 else (image.shape[0], target, image.shape[2])
-    # Rows of all channels in one: the inner loops are long ones.
+    # Merge channels into rows for long inner loops.
     spread = weights.T[:, :, None] if axis == 0 else np.repeat(weights, shape[2], axis=0).T[:, None, :]
     result: np.ndarray | None = None
     for places, weight in zip(at.T, spread):
@@ -90,7 +90,7 @@ def _along(image: np.ndarray, axis: int, target: int, method: str) -> np.ndarray
 
 
 def resize(image: np.ndarray, size: Sequence[int], method: str = "bilinear") -> np.ndarray:
-    """One image in another size.
+    """Resize one image.
 
     Args:
         image: shape `(height, width, channels)`.
@@ -98,7 +98,7 @@ def resize(image: np.ndarray, size: Sequence[int], method: str = "bilinear") -> 
         method: "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian" or "mitchellcubic".
 
     Returns:
-        float32 of shape `(*size, channels)`.
+        float32 array of shape `(*size, channels)`.
 
     Raises:
         ValueError: for another method.
@@ -120,7 +120,7 @@ def resize(image: np.ndarray, size: Sequence[int], method: str = "bilinear") -> 
 
 
 def crop_and_resize(image: np.ndarray, size: Sequence[int], method: str) -> np.ndarray:
-    """The largest part in the middle that has the ratio of `size`, in that size."""
+    """Crop the largest centered window with the aspect ratio of `size`, and resize it."""
     (height, width), (rows, columns) = image.shape[:2], size
     tall, wide = max(min(height, width * rows // columns), 1), max(min(width, height * columns // rows), 1)
     top, left = (height - tall) // 2, (width - wide) // 2
@@ -128,8 +128,8 @@ def crop_and_resize(image: np.ndarray, size: Sequence[int], method: str) -> np.n
 
 
 def resize_and_pad(image: np.ndarray, size: Sequence[int], method: str) -> np.ndarray:
-    """The whole image, as large as fits into `size`, in the middle of zeros."""
-    # In single precision, which decides about a row more or less.
+    """Resize the whole image to fit into `size`, and center it on zeros."""
+    # In single precision, as in TensorFlow: rounding determines the number of rows.
     old, new = np.array(image.shape[:2], np.float32), np.array(size, np.float32)
     fitting = old / np.max(old / new)
     inner = np.maximum(fitting.astype(int), 1).tolist()

@@ -1,4 +1,4 @@
-"""Images in folders."""
+"""Datasets of images in class folders."""
 
 from __future__ import annotations
 
@@ -38,39 +38,41 @@ def image_dataset_from_directory(
     format: str = "tf",
     verbose: bool = True,
 ) -> Any:
-    """Batches of images from a folder with a folder for each class, read by a few threads when they are asked for.
+    """Create a dataset of images from one folder per class; threads read the files on demand.
 
     Args:
-        directory: the folder. Files in folders further down belong to the class of the outermost one.
-        labels: "inferred" from the folders, None, or an integer for every file in alphabetical order.
-        label_mode: "int"; "binary", 0 or 1 of type float32 `(batch, 1)`; "categorical", one-hot vectors; or None.
-        class_names: the names of the folders in the order of their numbers; alphabetical by default.
+        directory: the folder that contains the class folders. Files in nested folders belong to the outermost class
+            folder.
+        labels: "inferred" from the folders, None, or a list with an integer for each file, in alphabetical order.
+        label_mode: "int"; "binary" for float32 0 or 1 of shape `(batch, 1)`; "categorical" for one-hot vectors; or
+            None.
+        class_names: names of the folders, in the order of their labels; alphabetical by default.
         color_mode: "rgb", "rgba" or "grayscale".
-        batch_size: how many; None for single images.
+        batch_size: number of images in a batch; None for single images.
         image_size: `(height, width)`.
-        shuffle: whether the files are shuffled, once by the seed and anew in every pass; else they come in alphabetical
-            order.
-        seed: of the order.
-        validation_split: the share of the files that is held back: the last ones after the first shuffle, which are
-            those that Keras holds back.
+        shuffle: whether to shuffle the files, once by the seed and again in each pass; otherwise they are in
+            alphabetical order.
+        seed: seed of the shuffle.
+        validation_split: fraction of the files for validation: the last ones after the first shuffle, the same as in
+            Keras.
         subset: "training", "validation" or "both", with `validation_split`.
         interpolation: "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian" or "mitchellcubic";
             without antialiasing.
-        follow_links: whether to go into linked folders.
-        crop_to_aspect_ratio: whether to cut images to the ratio of `image_size` instead of bending them.
-        pad_to_aspect_ratio: whether to pad them with zeros instead.
-        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
-        format: "tf" or "grain"; either way the result is a `jaxkeras.data.Dataset`, which needs neither.
-        verbose: whether to print how many files there are.
+        follow_links: whether to follow links to folders.
+        crop_to_aspect_ratio: whether to crop images to the aspect ratio of `image_size` instead of distorting them.
+        pad_to_aspect_ratio: whether to pad images with zeros instead of distorting them.
+        data_format: `"channels_last"` or `"channels_first"`; defaults to `image_data_format()`.
+        format: "tf" or "grain", for compatibility; the result is a `jaxkeras.data.Dataset`, which needs neither.
+        verbose: whether to print the number of files.
 
     Returns:
-        A `Dataset` of images float32 `(batch, height, width, channels)`, values in [0, 255], or of pairs of them with
-        the labels; it has `class_names` and `file_paths`. With `subset="both"`, a list of two. Unlike in Keras every
-        pass is shuffled as a whole, not within a buffer of eight batches.
+        A `Dataset` of float32 images of shape `(batch, height, width, channels)` with values in [0, 255], or of pairs
+        of them with the labels; it has the attributes `class_names` and `file_paths`. With `subset="both"`, a list of
+        two. Unlike in Keras, each pass shuffles all files, not only within a buffer of eight batches.
 
     Raises:
-        ValueError: for arguments that do not fit together, if there are no images, or, when its turn comes, for a file
-            that is none.
+        ValueError: for inconsistent arguments, if there are no images, or, when it is read, for a file that is not an
+            image.
         ImportError: without Pillow.
 
     Example:
@@ -104,11 +106,11 @@ def image_dataset_from_directory(
 
 
 def _read(path: str, color_mode: str) -> np.ndarray:
-    """An image file as uint8 `(height, width, channels)`; of an animation the first picture."""
+    """Read an image file as uint8 `(height, width, channels)`; of an animation, the first frame."""
     image = pillow("image_dataset_from_directory")
     try:
         with image.open(path) as opened:
-            if opened.mode.startswith("I"):  # 16 bits: the upper eight of them
+            if opened.mode.startswith("I"):  # 16 bits: keep the upper eight
                 opened = image.fromarray((np.asarray(opened) >> 8).astype(np.uint8))
             array = np.asarray(in_mode(opened, color_mode))
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for broken files

@@ -1,4 +1,4 @@
-"""Images as files, as Pillow's images and as arrays."""
+"""Convert between image files, Pillow images and arrays."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ from jaxkeras.core.config import standardize_data_format
 from jaxkeras.ops.image import resize
 
 _MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
-_OWN_GRAY = ("L", "I;16", "I")  # gray images of more bits keep them
+_OWN_GRAY = ("L", "I;16", "I")  # grayscale images with more bits keep their precision
 _RESAMPLING = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
 def pillow(user: str) -> Any:
-    """The module `PIL.Image`.
+    """Import `PIL.Image`.
+
+    Args:
+        user: what needs it, for the error message.
 
     Raises:
-        ImportError: saying who needs it and how to install it.
+        ImportError: if it is not installed; the message says how to install it.
     """
     try:
         from PIL import Image
@@ -37,19 +40,19 @@ def pillow(user: str) -> Any:
 
 
 def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None) -> Any:
-    """One image as an image of Pillow.
+    """Convert an array to a Pillow image.
 
     Args:
         x: shape `(height, width, channels)`, or channels first, with 1, 3 or 4 channels.
-        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
-        scale: whether to stretch the values to [0, 255]; else they must lie there.
-        dtype: in which to compute; `floatx()` by default.
+        data_format: `"channels_last"` or `"channels_first"`; defaults to `image_data_format()`.
+        scale: whether to rescale the values to [0, 255]; otherwise they must be in this range.
+        dtype: dtype of the computation; defaults to `floatx()`.
 
     Returns:
-        A `PIL.Image.Image`; with one channel and values above 255, one of 32 bits.
+        A `PIL.Image.Image`; for one channel with values above 255, one with 32 bits.
 
     Raises:
-        ValueError: for another shape.
+        ValueError: for an array of another shape.
         ImportError: without Pillow.
 
     Example:
@@ -74,18 +77,23 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
 
 
 def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
-    """An image of Pillow as an array.
+    """Convert a Pillow image to an array.
 
     Args:
         img: the image.
-        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
-        dtype: of the result; `floatx()` by default.
+        data_format: `"channels_last"` or `"channels_first"`; defaults to `image_data_format()`.
+        dtype: dtype of the result; defaults to `floatx()`.
 
     Returns:
-        Shape `(height, width, channels)`, or channels first.
+        NumPy array of shape `(height, width, channels)`, or channels first.
 
     Raises:
-        ValueError: for something that has not two or three axes.
+        ValueError: for an image without two or three axes.
+
+    Example:
+
+    >>> img_to_array(array_to_img(np.zeros((2, 3, 1)))).shape
+    (2, 3, 1)
     """
     x = np.asarray(img, dtype=config.floatx() if dtype is None else dtype)
     if x.ndim not in (2, 3):
@@ -97,15 +105,25 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
 def save_img(
     path: Any, x: Any, data_format: str | None = None, file_format: str | None = None, scale: bool = True, **kwargs: Any
 ) -> None:
-    """Write an array as an image file.
+    """Save an array as an image file.
 
     Args:
         path: path, or an open binary file.
-        x: one image, as for `array_to_img`.
-        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
-        file_format: such as `"png"`; by default what the ending of the path says.
-        scale: whether to stretch the values to [0, 255].
-        **kwargs: for `PIL.Image.Image.save`, such as `quality=90`.
+        x: an image, as for `array_to_img`.
+        data_format: `"channels_last"` or `"channels_first"`; defaults to `image_data_format()`.
+        file_format: format such as `"png"`; by default inferred from the path.
+        scale: whether to rescale the values to [0, 255].
+        **kwargs: passed to `PIL.Image.Image.save`, such as `quality=90`.
+
+    Raises:
+        ValueError: for an array of another shape.
+        ImportError: without Pillow.
+
+    Example:
+
+    >>> save_img("black.png", np.zeros((2, 3, 3)))
+    >>> load_img("black.png").size
+    (3, 2)
     """
     if file_format is None and isinstance(path, (str, os.PathLike)):
         file_format = pathlib.Path(path).suffix[1:].lower()
@@ -113,7 +131,7 @@ def save_img(
         file_format = "jpeg"
     img = array_to_img(x, data_format=data_format, scale=scale)
     if img.mode == "RGBA" and file_format and file_format.lower() == "jpeg":
-        warnings.warn("JPEG files hold no alpha channel, so it is left out.", UserWarning, stacklevel=2)
+        warnings.warn("JPEG files have no alpha channel, so it is dropped.", UserWarning, stacklevel=2)
         img = img.convert("RGB")
     img.save(path, format=file_format, **kwargs)
 
@@ -131,17 +149,21 @@ def load_img(
         path: path, or `io.BytesIO`.
         color_mode: `"grayscale"`, `"rgb"` or `"rgba"`.
         target_size: `(height, width)` to resize to.
-        interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos"`, `"box"` or `"hamming"`: Pillow's, which
-            smooths when it makes smaller.
-        keep_aspect_ratio: whether to cut the image to the new ratio instead of bending it.
+        interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos"`, `"box"` or `"hamming"`, of Pillow, with
+            antialiasing.
+        keep_aspect_ratio: whether to crop the image to the new aspect ratio instead of distorting it.
 
     Returns:
         A `PIL.Image.Image`.
 
     Raises:
         ValueError: for another color mode or interpolation.
-        TypeError: for another kind of path.
+        TypeError: for another type of path.
         ImportError: without Pillow.
+
+    Example:
+
+    >>> load_img("photo.jpg", target_size=(64, 64))  # doctest: +SKIP
     """
     image = pillow("load_img")
     if color_mode not in _MODES:
@@ -168,7 +190,7 @@ def load_img(
 
 
 def in_mode(img: Any, color_mode: str) -> Any:
-    """An image of Pillow in a color mode; gray ones of 16 or 32 bits stay as they are."""
+    """Convert a Pillow image to a color mode; grayscale images with 16 or 32 bits are left unchanged."""
     mode = _MODES[color_mode]
     return img if img.mode == mode or (mode == "L" and img.mode in _OWN_GRAY) else img.convert(mode)
 
@@ -176,11 +198,11 @@ def in_mode(img: Any, color_mode: str) -> Any:
 def smart_resize(
     x: Any, size: Sequence[int], interpolation: str = "bilinear", data_format: str = "channels_last", **kwargs: Any
 ) -> Any:
-    """Images in another size, cut to its ratio first so that nothing is bent.
+    """Crop images to an aspect ratio and resize them, without distortion.
 
     Args:
-        x: image or batch of images, `(height, width, channels)` or `(batch, height, width, channels)`, or channels
-            first.
+        x: image or batch of images, of shape `(height, width, channels)` or `(batch, height, width, channels)`, or
+            channels first.
         size: `(height, width)`.
         interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
         data_format: `"channels_last"` or `"channels_first"`.
@@ -190,7 +212,8 @@ def smart_resize(
         A NumPy array for a NumPy array, else a JAX array.
 
     Raises:
-        ValueError: for a size or an image of another rank.
+        ValueError: for a size without two entries, or an image of the wrong rank.
+        TypeError: for unknown arguments.
 
     Example:
 

@@ -1,11 +1,11 @@
-"""Where to put the boxes and arrows of a layered graph.
+"""Lay out the boxes and arrows of a layered graph.
 
-The steps are those of Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical system structures",
-1981: turn cycles around, rank by longest path, cut long edges into lanes that take up room in each rank, order each
-rank by barycentres, and place by a linear program, as in Gansner, Koutsofios, North and Vo, "A technique for drawing
-directed graphs", 1993.
+The algorithm is that of Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical system
+structures", 1981: reverse edges that close cycles, rank by longest path, split long edges into lanes that occupy space
+in each rank, order each rank by barycenters. Positions are the solution of a linear program, as in Gansner, Koutsofios,
+North and Vo, "A technique for drawing directed graphs", 1993.
 
-Coordinates are `(across, along)`: `along` grows from the inputs to the outputs of the graph, `across` at a right angle.
+Coordinates are `(across, along)`: `along` runs from the inputs to the outputs of the graph, `across` is orthogonal.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 _GAP = 22.0  # between two ranks
-_SLOPE = 0.12  # how much more for edges that go far across
-_MOST = 60.0
-_APART = 22.0  # between two boxes of a rank
+_SLOPE = 0.12  # additional gap per distance that an edge goes across
+_MAX_SLOPE_GAP = 60.0
+_APART = 22.0  # between two boxes in a rank
 _LANE = 12.0  # width of an edge that passes through a rank
 _SWEEPS = 24
-_BACK = 8.0  # how far beside the others an edge against the direction ends
+_BACK = 8.0  # offset of the ends of reversed edges
 
-# How much things count in placing: that the lanes of a long edge are in line, that a chain of boxes is straight, that
-# what branches or joins is in the middle, that one of many branches is near, that all is narrow.
+# Weights in the linear program: straight lanes of a long edge, straight chains of boxes, centered branches and joins,
+# short branches, small total width.
 _LINE, _CHAIN, _MIDDLE, _BRANCH, _TIGHT = 8.0, 3.0, 1.0, 0.3, 0.01
 
 
@@ -34,7 +34,7 @@ class Size(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """From one item to another; a port is where it leaves or enters, from the middle of the item."""
+    """An edge between two items; a port is the offset of its end from the middle of the item."""
 
     source: int
     target: int
@@ -43,7 +43,7 @@ class Edge(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A straight part of an edge: at `across` from `start` to `end`. Curves join one run to the next."""
+    """A straight part of an edge: at `across` from `start` to `end`. Curves connect successive runs."""
 
     across: float
     start: float
@@ -52,12 +52,12 @@ class Run(NamedTuple):
 
 @dataclass
 class Arrangement:
-    """Where everything is.
+    """The positions of all items and edges.
 
     Attributes:
-        corners: for each item the corner with the least coordinates.
-        routes: for each edge its runs, from source to target.
-        size: of the whole.
+        corners: for each item, the corner with the smallest coordinates.
+        routes: for each edge, its runs from source to target.
+        size: total size.
     """
 
     corners: list[tuple[float, float]]
@@ -67,12 +67,12 @@ class Arrangement:
 
 @dataclass
 class _Graph:
-    """Vertices are the items, then the lanes of long edges."""
+    """A graph whose vertices are the items, then the lanes of long edges."""
 
     widths: list[float]
     ranks: list[int]
-    chains: list[list[int]]  # for each edge its vertices, downwards
-    before: list[list[tuple[int, float]]] = field(default_factory=list)  # neighbours: vertex and offset between ports
+    chains: list[list[int]]  # for each edge its vertices, in order of rank
+    before: list[list[tuple[int, float]]] = field(default_factory=list)  # neighbors: vertex and offset between ports
     after: list[list[tuple[int, float]]] = field(default_factory=list)
     layers: list[list[int]] = field(default_factory=list)
 
@@ -83,17 +83,20 @@ def arrange(
     """Lay out a graph.
 
     Args:
-        sizes: of the items, listed in an order that says what should come first where the graph does not.
-        edges: between items; several may join the same two, none may join an item to itself.
-        first: items that have the first rank for themselves.
-        last: items that have the last rank for themselves.
+        sizes: sizes of the items; their order is used where the graph does not determine one.
+        edges: edges between different items; multiple edges are allowed.
+        first: items that are alone in the first rank.
+        last: items that are alone in the last rank.
+
+    Returns:
+        The arrangement.
     """
     reverse = _backward(len(sizes), edges)
     down = [_turned(edge) if i in reverse else edge for i, edge in enumerate(edges)]
     graph = _split(sizes, down, _ranks(len(sizes), down, set(first), set(last)))
     _order(graph)
-    centres = _place(graph)
-    return _measure(sizes, down, graph, centres, reverse)
+    centers = _place(graph)
+    return _measure(sizes, down, graph, centers, reverse)
 
 
 # -- ranks ------------------------------------------------------------------------------------------------------------
@@ -102,11 +105,11 @@ def _turned(edge: Edge) -> Edge:
 
 
 def _backward(number: int, edges: Sequence[Edge]) -> set[int]:
-    """The edges that close cycles."""
+    """The indices of edges that close cycles."""
     leaving: list[list[int]] = [[] for _ in range(number)]
     for i, edge in enumerate(edges):
         leaving[edge.source].append(i)
-    state = [0] * number  # 1 while on the way, 2 when done
+    state = [0] * number  # 1 while on the stack, 2 when done
     found: set[int] = set()
     for start in range(number):
         if state[start]:
@@ -145,7 +148,7 @@ def _ranks(number: int, edges: Sequence[Edge], first: set[int], last: set[int]) 
             waiting[target] -= 1
             if waiting[target] == 0:
                 ready.append(target)
-    for item in sources:  # an input stands next to where it is used
+    for item in sources:  # an input is placed next to its first use
         if item not in first and after[item]:
             ranks[item] = min(ranks[target] for target in after[item]) - 1
     bottom = max((ranks[i] for i in range(number) if i not in last), default=-1) + 1
@@ -182,9 +185,9 @@ def _order(graph: _Graph) -> None:
         if fewest == 0:
             break
         downward = sweep % 2 == 0
-        neighbours = graph.before if downward else graph.after
+        neighbors = graph.before if downward else graph.after
         for layer in graph.layers[1:] if downward else graph.layers[-2::-1]:
-            place = _places(graph, neighbours, layer)
+            place = _places(graph, neighbors, layer)
             layer.sort(key=place.__getitem__)
         crossings = _crossings(graph)
         if crossings < fewest:
@@ -192,10 +195,10 @@ def _order(graph: _Graph) -> None:
     graph.layers = best
 
 
-def _places(graph: _Graph, neighbours: list[list[tuple[int, float]]], layer: list[int]) -> dict[int, float]:
-    """Where each vertex of a rank would like to be: at the mean place of its neighbours, by order."""
+def _places(graph: _Graph, neighbors: list[list[tuple[int, float]]], layer: list[int]) -> dict[int, float]:
+    """For each vertex of a rank, the mean position of its neighbors in the current order."""
     positions: dict[int, float] = {}
-    for rank in {graph.ranks[v] for vertex in layer for v, _ in neighbours[vertex]}:
+    for rank in {graph.ranks[v] for vertex in layer for v, _ in neighbors[vertex]}:
         across = 0.0
         for v in graph.layers[rank]:
             positions[v] = across + graph.widths[v] / 2
@@ -203,7 +206,7 @@ def _places(graph: _Graph, neighbours: list[list[tuple[int, float]]], layer: lis
     result: dict[int, float] = {}
     previous = 0.0
     for vertex in layer:
-        around = [positions[v] - offset for v, offset in neighbours[vertex]]
+        around = [positions[v] - offset for v, offset in neighbors[vertex]]
         previous = result[vertex] = sum(around) / len(around) if around else previous
     return result
 
@@ -222,17 +225,17 @@ def _crossings(graph: _Graph) -> int:
 
 # -- places -----------------------------------------------------------------------------------------------------------
 def _place(graph: _Graph) -> list[float]:
-    """The middle of each vertex across, as the solution of a linear program.
+    """The position of the middle of each vertex, as the solution of a linear program.
 
-    Each vertex wants to be in the middle of those before it, and of those after it. As distances count, not their
-    squares, most wishes are met exactly, so chains are straight and what branches is symmetric.
+    Each vertex should be in the middle of its predecessors, and of its successors. The objective is the sum of absolute
+    deviations, not of squares, so most of them are exactly zero: chains are straight and branches are symmetric.
     """
     import numpy as np
     from scipy.optimize import linprog
     from scipy.sparse import coo_array
 
     number = len(graph.widths)
-    wishes = [
+    terms = [
         (v, around, _weight(graph, v, around, back))
         for side, back in ((graph.before, graph.after), (graph.after, graph.before))
         for v, around in enumerate(side)
@@ -240,8 +243,8 @@ def _place(graph: _Graph) -> list[float]:
     ]
     entries: list[tuple[int, int, float]] = []  # row, column, value of `entries @ x <= bounds`
     bounds: list[float] = []
-    costs = [0.0] * number + [weight for _, _, weight in wishes]
-    for i, (v, around, _) in enumerate(wishes):
+    costs = [0.0] * number + [weight for _, _, weight in terms]
+    for i, (v, around, _) in enumerate(terms):
         offset = sum(o for _, o in around) / len(around)
         for sign in (1.0, -1.0):  # the unknown number + i is at least the distance in both directions
             row = len(bounds)
@@ -252,44 +255,44 @@ def _place(graph: _Graph) -> list[float]:
         for a, b in zip(layer, layer[1:]):
             entries += [(len(bounds), a, 1.0), (len(bounds), b, -1.0)]
             bounds.append(-_distance(graph, a, b))
-        if layer:  # what nothing else holds together should not drift apart
+        if layer:  # keep parts that no edge connects close together
             costs[layer[-1]] += _TIGHT
             costs[layer[0]] -= _TIGHT
     if not bounds:
         return [0.0] * number
     rows, columns, values = zip(*entries)
     matrix = coo_array((values, (rows, columns)), shape=(len(bounds), len(costs)))
-    limits = [(None, None)] * number + [(0, None)] * len(wishes)
+    limits = [(None, None)] * number + [(0, None)] * len(terms)
     return np.round(linprog(costs, matrix, bounds, bounds=limits).x[:number], 3).tolist()
 
 
 def _weight(graph: _Graph, vertex: int, around: list[tuple[int, float]], back: list[list[tuple[int, float]]]) -> float:
-    """How much it counts that a vertex is in the middle of those on one side of it."""
+    """The weight of a vertex being in the middle of its neighbors on one side."""
     if len(around) > 1:
         return _MIDDLE
-    neighbour = around[0][0]
-    if len(back[neighbour]) > 1:
+    neighbor = around[0][0]
+    if len(back[neighbor]) > 1:
         return _BRANCH
-    return _LINE if graph.widths[vertex] == graph.widths[neighbour] == _LANE else _CHAIN
+    return _LINE if graph.widths[vertex] == graph.widths[neighbor] == _LANE else _CHAIN
 
 
 def _distance(graph: _Graph, a: int, b: int) -> float:
-    """The least distance between the middles of two neighbours in a rank."""
+    """The minimal distance between the middles of two neighbors in a rank."""
     lanes = (graph.widths[a] == _LANE) + (graph.widths[b] == _LANE)
     return (graph.widths[a] + graph.widths[b]) / 2 + _APART / (1 + lanes)
 
 
 # -- the result -------------------------------------------------------------------------------------------------------
 def _measure(
-    sizes: Sequence[Size], edges: Sequence[Edge], graph: _Graph, centres: list[float], reverse: set[int]
+    sizes: Sequence[Size], edges: Sequence[Edge], graph: _Graph, centers: list[float], reverse: set[int]
 ) -> Arrangement:
     if not sizes:
         return Arrangement([], [], Size(0.0, 0.0))
-    left = min(c - w / 2 for c, w in zip(centres, graph.widths))
-    right = max(c + w / 2 for c, w in zip(centres, graph.widths))
-    across = [c - left for c in centres]
+    left = min(c - w / 2 for c, w in zip(centers, graph.widths))
+    right = max(c + w / 2 for c, w in zip(centers, graph.widths))
+    across = [c - left for c in centers]
 
-    columns: list[list[float]] = []  # for each edge, where it is in each rank it touches
+    columns: list[list[float]] = []  # for each edge, its position in each rank
     bends = [0.0] * len(graph.layers)
     for edge, chain in zip(edges, graph.chains):
         column = [across[v] for v in chain]
@@ -305,10 +308,10 @@ def _measure(
         starts.append(along)
         along += max((sizes[v].along for v in layer if v < len(sizes)), default=0.0)
         ends.append(along)
-        along += _GAP + min(_SLOPE * bend, _MOST)
+        along += _GAP + min(_SLOPE * bend, _MAX_SLOPE_GAP)
 
     def extent(vertex: int) -> tuple[float, float]:
-        """Where a vertex is along: items stand in the middle of their rank."""
+        """Start and end of a vertex; items are in the middle of their rank."""
         rank = graph.ranks[vertex]
         if vertex >= len(sizes):
             return starts[rank], ends[rank]

@@ -1,4 +1,4 @@
-"""Whether somebody looks through a notebook."""
+"""Detect notebooks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import sys
 
 
 def in_notebook() -> bool:
-    """Whether IPython runs this; it is not imported to find out."""
+    """Whether the code runs under IPython, without importing it."""
     ipython = sys.modules.get("IPython")
     return ipython is not None and ipython.get_ipython() is not None

@@ -1,4 +1,4 @@
-"""Pictures of models."""
+"""Plot the graph of a model."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def model_to_dot(
     splines: str = "ortho",
     **kwargs: Any,
 ) -> Any:
-    """A model as a graph of Graphviz.
+    """Convert a model to a Graphviz graph.
 
     Args:
         model: a built model.
-        show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable: what is said about each
-            layer.
-        rankdir: `"TB"` from top to bottom, `"LR"` from left to right, `"BT"` and `"RL"` back.
-        expand_nested: whether to show what is inside models inside, in a frame.
-        dpi: pixels for an inch.
-        subgraph: whether to return a `pydot.Cluster`, to put into another graph.
-        splines: how edges are drawn: `"ortho"`, `"curved"`, `"polyline"`, `"spline"` or `"line"`.
+        show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable: what to show for each layer.
+        rankdir: direction of the graph: `"TB"` (top to bottom), `"BT"`, `"LR"` (left to right) or `"RL"`.
+        expand_nested: whether to show the layers of nested models, in a frame.
+        dpi: pixels per inch.
+        subgraph: whether to return a `pydot.Cluster`, to be added to another graph.
+        splines: style of the edges: `"ortho"`, `"curved"`, `"polyline"`, `"spline"` or `"line"`.
+        **kwargs: refused, with the closest names of arguments.
 
     Returns:
         A `pydot.Dot`, or a `pydot.Cluster`.
@@ -49,6 +49,11 @@ def model_to_dot(
     Raises:
         ImportError: without pydot.
         ValueError: for a model that is not built.
+
+    Example:
+
+    >>> model = jk.Sequential([jk.Input((4,)), jk.layers.Dense(2)])
+    >>> dot = model_to_dot(model, show_shapes=True)  # doctest: +SKIP
     """
     _check(model, rankdir, kwargs)
     try:
@@ -90,7 +95,7 @@ _BACKGROUND = {"": "white", "yes": "forestgreen", "no": "firebrick"}
 
 
 def _label(box: Box) -> str:
-    """A table in the HTML that Graphviz takes for a label."""
+    """The label of a node, as a table in Graphviz's HTML."""
     columns = max((len(row) for row in box.rows), default=1)
     title = f"<b>{html.escape(box.title)}</b> {html.escape(box.subtitle)}".rstrip()
     rows = [f'<td colspan="{columns}" bgcolor="black"><font point-size="16" color="white">{title}</font></td>']
@@ -124,29 +129,30 @@ def plot_model(
     splines: str = "ortho",
     **kwargs: Any,
 ) -> Any:
-    """Draw the layers of a model and how they are connected.
+    """Draw the layers of a model and their connections.
 
-    With Graphviz and pydot they do it; without, matplotlib draws the same diagram.
+    Graphviz and pydot are used if they are installed; otherwise Matplotlib draws the same diagram.
 
     Args:
         model: a built model; a subclassed one is a single box.
-        to_file: path; its ending says which format: `.png`, `.svg`, `.pdf`.
-        show_shapes: write the shapes of inputs and outputs.
-        show_dtype: write the type of the output.
-        show_layer_names: write the names of layers beside their classes.
-        rankdir: `"TB"` from top to bottom, `"LR"` from left to right, `"BT"` and `"RL"` back.
-        expand_nested: draw what is inside models inside the model, in a frame.
-        dpi: pixels for an inch.
-        show_layer_activations: write the activation of layers that have one.
-        show_trainable: mark which layers are trained.
-        splines: how Graphviz draws edges: `"ortho"`, `"curved"`, `"polyline"`, `"spline"` or `"line"`.
+        to_file: path of the file; its ending determines the format: `.png`, `.svg` or `.pdf`.
+        show_shapes: whether to show the shapes of inputs and outputs.
+        show_dtype: whether to show the dtype of the output.
+        show_layer_names: whether to show the names of layers beside their classes.
+        rankdir: direction of the graph: `"TB"` (top to bottom), `"BT"`, `"LR"` (left to right) or `"RL"`.
+        expand_nested: whether to draw the layers of nested models, in a frame.
+        dpi: pixels per inch.
+        show_layer_activations: whether to show the activations of layers.
+        show_trainable: whether to show which layers are trainable.
+        splines: style of the edges in Graphviz: `"ortho"`, `"curved"`, `"polyline"`, `"spline"` or `"line"`.
+        **kwargs: refused, with the closest names of arguments.
 
     Returns:
-        In a notebook an object that shows the picture (not for PDF), elsewhere None.
+        In a notebook an object that displays the picture (not for PDF), elsewhere None.
 
     Raises:
-        ImportError: when neither Graphviz with pydot nor matplotlib is there.
-        ValueError: for a model that is not built.
+        ImportError: if neither Graphviz with pydot nor Matplotlib is installed.
+        ValueError: for a model that is not built, an unknown argument, or another `rankdir`.
 
     Example:
 
@@ -183,7 +189,7 @@ def _check(model: Any, rankdir: str, kwargs: dict[str, Any]) -> None:
         raise ValueError(f"`rankdir` must be one of {', '.join(map(repr, _DIRECTIONS))}; got {rankdir!r}.")
     if not model.built:
         raise ValueError(
-            f"Model '{model.name}' is not built yet, so nobody knows what is in it. Call it on a batch of data, or "
+            f"Model '{model.name}' is not built yet, so its layers are unknown. Call it on a batch of data, or call "
             "`model.build(input_shape)`, first."
         )
 

@@ -1,4 +1,4 @@
-"""The state of the process."""
+"""Reset the global state."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from jaxkeras.core.policy import set_dtype_policy
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Start anew: automatic names count from the beginning, and global settings made by functions are as at import.
+    """Reset automatic names, the dtype policy, the global random generator and interactive logging.
 
-    These are the dtype policy, the global random generator and interactive logging. Models and layers that exist stay
-    usable; `floatx`, `epsilon` and the image layout stay as they are, as in Keras.
+    Existing models and layers stay usable. As in Keras, `floatx`, `epsilon` and the image data format are kept.
 
     Args:
-        free_memory: whether to collect garbage, which takes a moment: models and their compiled programs hold one
-            another, so that only the collector frees them.
+        free_memory: whether to run the garbage collector, which takes a moment. Models and their compiled programs
+            refer to each other, so only the collector frees them.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Data of any kind cut in two."""
+"""Split data into two datasets."""
 
 from __future__ import annotations
 
@@ -24,27 +24,29 @@ def split_dataset(
     seed: int | None = None,
     preferred_backend: str | None = None,
 ) -> tuple[Dataset, Dataset]:
-    """Cut data into two, such as one part for training and one for testing.
+    """Split data into two datasets, such as one for training and one for testing.
 
-    What is no array is read once and kept in memory, so that data that shuffle themselves cannot mix the parts later.
+    Data other than arrays are read once and kept in memory, so that a dataset that shuffles in each pass cannot mix the
+    two parts later.
 
     Args:
-        dataset: an array; a list, tuple or dict of arrays with equally many rows; a `Dataset` or `PyDataset`; a dataset
-            of TensorFlow or torch; or an iterator, each item of which is one element.
-        left_size: how many elements (int), or which share of them (float), the first part has; by default all that are
-            not in the second.
-        right_size: likewise for the second part, which are the last ones.
-        shuffle: whether to shuffle the elements first; the same seed gives the parts that Keras gives on TensorFlow.
-        seed: of the order; by default from the global seed.
-        preferred_backend: accepted for compatibility.
+        dataset: an array; a list, tuple or dict of arrays with the same number of rows; a `Dataset` or `PyDataset`; a
+            dataset of TensorFlow or torch; or an iterator of elements.
+        left_size: number (int) or fraction (float) of the elements in the first part; by default all that are not in
+            the second.
+        right_size: number or fraction of the elements in the second part, which are the last ones; by default all that
+            are not in the first.
+        shuffle: whether to shuffle the elements first; the same seed gives the same parts as Keras on TensorFlow.
+        seed: seed of the shuffle; by default derived from the global seed.
+        preferred_backend: accepted for compatibility with Keras.
 
     Returns:
-        Two `Dataset`s of single elements: rows of an array, tuples of rows for a list or a tuple. Of batches, the rows
-        are split and batched again.
+        Two `Dataset`s of single elements: rows of an array, or tuples of rows for a list or tuple. If the data are
+        batches, their rows are split and batched again.
 
     Raises:
-        ValueError: for sizes that do not fit, or data without elements.
-        TypeError: for data of another kind, or sizes that are no numbers.
+        ValueError: for inconsistent sizes, or data without elements.
+        TypeError: for unsupported data, or sizes that are not numbers.
 
     Example:
 
@@ -54,7 +56,7 @@ def split_dataset(
     """
     for name, size in (("left_size", left_size), ("right_size", right_size)):
         if size is not None and (isinstance(size, bool) or not isinstance(size, numbers.Real)):
-            raise TypeError(f"`{name}` must be an int (how many), a float (which share) or None; got {size!r}.")
+            raise TypeError(f"`{name}` must be an int (a number), a float (a fraction) or None; got {size!r}.")
     elements, count, batch_size = _read(dataset)
     left, right = _sizes(left_size, right_size, count)
     order = np.arange(count)
@@ -75,13 +77,13 @@ def split_dataset(
 
 
 def _read(dataset: Any) -> tuple[Any, int, int | None]:
-    """The data as arrays or as a list of elements, how many there are, and the size of the batches they came in."""
+    """The data as arrays or as a list of elements, the number of elements, and the batch size or None."""
     if is_structure(dataset) or isinstance(dataset, Mapping) or is_array_like(dataset):
         arrays = tuple(dataset) if isinstance(dataset, list) else dataset
         leaves = named_leaves("dataset", arrays)
         if not leaves or not all(is_array_like(leaf) and leaf is not None for _, leaf in leaves):
             raise ValueError(
-                "split_dataset takes an array, or a list, tuple or dict of arrays with equally many rows; got "
+                "split_dataset takes an array, or a list, tuple or dict of arrays with the same number of rows; got "
                 f"{', '.join(checks.describe(leaf) for _, leaf in leaves) or dataset!r}."
             )
         arrays = map_leaves(lambda leaf, _: np.asarray(leaf), "dataset", arrays)
@@ -96,7 +98,7 @@ def _read(dataset: Any) -> tuple[Any, int, int | None]:
 def _items(dataset: Any) -> tuple[Iterator[Any], int | None]:
     if isinstance(dataset, Dataset):
         if dataset.cardinality() == INFINITE:
-            raise ValueError("This Dataset has no end, so it cannot be cut in two; call take(...) first.")
+            raise ValueError("This Dataset is infinite, so it cannot be split; call take(...) first.")
         return iter(dataset), dataset.batch_size
     if isinstance(dataset, PyDataset):
         first = next(iter(dataset), None)
@@ -116,16 +118,16 @@ def _items(dataset: Any) -> tuple[Iterator[Any], int | None]:
 
 
 def _sizes(left: Any, right: Any, count: int) -> tuple[int, int]:
-    """How many elements the two parts have."""
+    """The numbers of elements in the two parts."""
     if count == 0:
         raise ValueError("There is nothing to split: the dataset has no elements.")
     if left is None and right is None:
-        raise ValueError("Give `left_size`, `right_size` or both, as numbers of elements or as shares.")
+        raise ValueError("Pass `left_size`, `right_size` or both, as numbers or fractions of the elements.")
     for name, size in (("left_size", left), ("right_size", right)):
         whole = isinstance(size, numbers.Integral)
         if size is not None and not 0 < size < (count if whole else 1):
             raise ValueError(
-                f"`{name}` must be an integer between 1 and {count - 1} (there are {count} elements), or a share "
+                f"`{name}` must be an integer between 1 and {count - 1} (there are {count} elements), or a fraction "
                 f"between 0 and 1, both excluded; got {size!r}."
             )
     parts = [
@@ -136,7 +138,7 @@ def _sizes(left: Any, right: Any, count: int) -> tuple[int, int]:
     second = count - first if second is None and first is not None else second
     assert first is not None and second is not None
     if first + second > count:
-        raise ValueError(f"left_size={left} and right_size={right} are {first + second} elements of {count}.")
+        raise ValueError(f"left_size={left} and right_size={right} add up to {first + second} of {count} elements.")
     if not first or not second:
         raise ValueError(f"left_size={left} and right_size={right} of {count} elements leave one of the parts empty.")
     return first, second

@@ -1,4 +1,4 @@
-"""Texts in folders."""
+"""Datasets of text files in class folders."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ def text_dataset_from_directory(
     format: str = "tf",
     verbose: bool = True,
 ) -> Any:
-    """Batches of texts from a folder of `.txt` files with a folder for each class.
+    """Create a dataset of texts from `.txt` files in one folder per class.
 
     Args:
         directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset, follow_links,
             format, verbose: as in `image_dataset_from_directory`.
-        max_length: how many characters of a text to keep (in Keras with `format="tf"`: bytes).
+        max_length: maximal number of characters of a text; longer ones are truncated (in Keras with `format="tf"`, the
+            number of bytes).
 
     Returns:
-        A `Dataset` of texts, NumPy arrays of `str` objects `(batch,)`, or of pairs of them with the labels; with
-        `subset="both"`, a list of two. It goes into `TextVectorization.adapt`, and into models that begin with such a
-        layer. Bytes that are no UTF-8 become U+FFFD.
+        A `Dataset` of texts, NumPy arrays of `str` objects of shape `(batch,)`, or of pairs of them with the labels;
+        with `subset="both"`, a list of two. It can be passed to `TextVectorization.adapt`, and to models that start
+        with such a layer. Invalid UTF-8 is replaced by U+FFFD.
 
     Raises:
-        ValueError: for arguments that do not fit together, or if there are no texts.
+        ValueError: for inconsistent arguments, or if there are no texts.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Windows of a time series."""
+"""Datasets of windows of a time series."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ def timeseries_dataset_from_array(
     end_index: int | None = None,
     format: str = "tf",
 ) -> Dataset:
-    """Batches of windows that slide over a time series.
+    """Create a dataset of sliding windows over a time series.
 
     Args:
         data: shape `(steps, ...)`.
-        targets: `targets[i]` goes with the window that begins at step i; None for windows alone.
-        sequence_length: steps in a window.
-        sequence_stride: steps between the beginnings of two windows.
-        sampling_rate: every how many-th step a window takes.
-        batch_size: windows in a batch; None for single ones.
-        shuffle: whether windows come in random order, another one in every pass.
-        seed: of the order.
+        targets: `targets[i]` is the target of the window that starts at step i; None for windows only.
+        sequence_length: number of steps in a window.
+        sequence_stride: number of steps between the starts of successive windows.
+        sampling_rate: number of steps between successive elements of a window.
+        batch_size: number of windows in a batch; None for single windows.
+        shuffle: whether to shuffle the windows, in a new order in each pass.
+        seed: seed of the shuffle.
         start_index: first step to use.
         end_index: the step after the last one to use.
-        format: "tf" or "grain"; either way the result is a `jaxkeras.data.Dataset`, which needs neither.
+        format: "tf" or "grain", for compatibility; the result is a `jaxkeras.data.Dataset`, which needs neither.
 
     Returns:
-        A `Dataset` of windows `(batch, sequence_length, ...)`, or of pairs of them with the targets.
+        A `Dataset` of windows of shape `(batch, sequence_length, ...)`, or of pairs of them with the targets.
 
     Raises:
-        ValueError: for numbers out of range, or if no window fits (where Keras returns an empty data set).
+        ValueError: for numbers out of range, or if no window fits (Keras returns an empty dataset).
 
     Example:
 
@@ -58,12 +58,12 @@ def timeseries_dataset_from_array(
     first, end = start_index or 0, end_index or steps
     if not 0 <= first < steps or (end_index and not 0 < end < steps) or end <= first:
         raise ValueError(
-            f"`start_index` and `end_index` must be in order and lie in [0, {steps}), the steps of the data; got "
+            f"`start_index` and `end_index` must be increasing and in [0, {steps}), the steps of the data; got "
             f"{start_index} and {end_index}."
         )
     for name, value in (("sampling_rate", sampling_rate), ("sequence_stride", sequence_stride)):
         if not 0 < value < steps:
-            raise ValueError(f"`{name}` must lie between 1 and {steps - 1}, as there are {steps} steps; got {value}.")
+            raise ValueError(f"`{name}` must be between 1 and {steps - 1}, for {steps} steps; got {value}.")
     data = data[first:end]
     count = len(data) - (sequence_length - 1) * sampling_rate
     if targets is not None:

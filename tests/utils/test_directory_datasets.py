@@ -288,7 +288,7 @@ def test_windows(more, with_targets):
     [
         ({"start_index": -1}, "start_index"),
         ({"end_index": 20}, "end_index"),
-        ({"start_index": 9, "end_index": 5}, "in order"),
+        ({"start_index": 9, "end_index": 5}, "increasing"),
         ({"sampling_rate": 0}, "sampling_rate"),
         ({"sequence_stride": 20}, "sequence_stride"),
         ({"sequence_length": 30}, "No window of 30"),

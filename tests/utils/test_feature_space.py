@@ -122,7 +122,7 @@ def test_nothing_to_learn_needs_no_data():
         (lambda: space().adapt(3), "adapts to a dict"),
         (lambda: space().adapt(iter([])), "no data"),
         (lambda: FS({"a": "float"})([1.0]), "called on a dict"),
-        (lambda: FS({"a": FS.string_hashed(3, output_mode="int")})({"a": "x"}), "cannot be joined"),
+        (lambda: FS({"a": FS.string_hashed(3, output_mode="int")})({"a": "x"}), "cannot be concatenated"),
         (lambda: FS({"a": FS.feature("float32", jk.layers.Rescaling(1.0), "one_hot")})({"a": 1.0}), "return integers"),
     ],
 )

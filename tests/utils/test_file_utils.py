@@ -185,7 +185,7 @@ def test_unwritable_cache_goes_to_a_private_folder(server, tmp_path, monkeypatch
 
     private.rename(tmp_path / "planted")
     private.symlink_to(tmp_path / "planted")
-    with pytest.raises(PermissionError, match="somebody else"):
+    with pytest.raises(PermissionError, match="another user"):
         get_file(origin=f"{server.url}/fox.txt", cache_dir=tmp_path / "file" / "below")
 
 
@@ -218,7 +218,7 @@ def test_extracting_again_restores_and_keeps_other_files(server, home):
 
 
 def test_no_archive_warns(server, home):
-    with pytest.warns(UserWarning, match="no archive"):
+    with pytest.warns(UserWarning, match="not an archive"):
         path = get_file("fox", f"{server.url}/fox.txt", extract=True)
     assert path == str(home / "datasets" / "fox") and not os.path.exists(path)
 
