@@ -13,18 +13,15 @@ import jaxkeras
 
 COMPILING = ("jaxkeras.layers.", "jaxkeras.ops.")  # nearly every example compiles something
 
-
-def modules():
-    for module in pkgutil.walk_packages(jaxkeras.__path__, "jaxkeras."):
-        marks = pytest.mark.exhaustive if module.name.startswith(COMPILING) else ()
-        yield pytest.param(module.name, marks=marks)
-
-
+MODULES = [
+    pytest.param(m.name, marks=pytest.mark.exhaustive if m.name.startswith(COMPILING) else ())
+    for m in pkgutil.walk_packages(jaxkeras.__path__, "jaxkeras.")
+]
 # Names in scope in every example.
 NAMES = {"jax": jax, "jnp": jnp, "np": np, "jk": jaxkeras, "jaxkeras": jaxkeras}
 
 
-@pytest.mark.parametrize("name", modules())
+@pytest.mark.parametrize("name", MODULES)
 def test_examples(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     module = importlib.import_module(name)
