@@ -128,6 +128,16 @@ def test_convolution_op_can_be_overridden():
     np.testing.assert_allclose(y, 2 * plain(x) + 1, 1e-5)
 
 
+def test_numpy_integers_are_integers_and_booleans_are_not():
+    layer = layers.Conv2D(np.int64(4), np.int32(3), strides=(np.int64(2), 1))
+    config = layer.get_config()
+    assert (config["filters"], config["kernel_size"], config["strides"]) == (4, (3, 3), (2, 1))
+    assert type(config["filters"]) is int and layers.Dense(np.int64(3)).units == 3
+    for make in (lambda: layers.Dense(True), lambda: layers.Dense(2.0), lambda: layers.Conv2D(4, True)):
+        with pytest.raises(ValueError, match="integer"):
+            make()
+
+
 def test_low_rank_adaptation_errors():
     with pytest.raises(ValueError, match="floating point only"):
         layers.Dense(2, quantization_config={"mode": "int8"})

@@ -1,1 +1,1 @@
-"""What every layer is made of: the base class, weights, calls, input checks and shared argument handling."""
+"""The base class of layers, with its weights, calls and input checks, and helpers for the arguments of layers."""

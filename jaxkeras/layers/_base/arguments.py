@@ -24,6 +24,12 @@ def as_int(value: Any) -> int | None:
         return None
 
 
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """A tuple of any length, from an integer or a sequence."""
+    number = as_int(value)
+    return tuple(value) if number is None else (number,)
+
+
 def tuple_of(value: Any, count: int, name: str, minimum: int = 1) -> tuple[int, ...]:
     """A tuple of `count` integers, from one integer that is repeated or from a sequence.
 

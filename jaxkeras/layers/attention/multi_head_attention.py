@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import registry
-from jaxkeras.layers._base.arguments import positive_int
+from jaxkeras.layers._base.arguments import as_tuple, positive_int
 from jaxkeras.layers.attention.base import HeadAttention, Mask
 
 
@@ -92,7 +92,7 @@ class MultiHeadAttention(HeadAttention):
         self.num_heads = positive_int(num_heads, "num_heads", self)
         self.key_dim = positive_int(key_dim, "key_dim", self)
         self.value_dim = key_dim if value_dim is None else positive_int(value_dim, "value_dim", self)
-        self._output_sizes = (output_shape,) if isinstance(output_shape, int) else output_shape and tuple(output_shape)
+        self._output_sizes = None if output_shape is None else as_tuple(output_shape)
         self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:

@@ -1,1 +1,1 @@
-"""Layers without a family of their own: dense and embedding layers, inputs, activations, masking, wrappers."""
+"""Core layers: dense and embedding layers, inputs, activations, masking, wrappers."""

@@ -15,7 +15,7 @@ from jaxkeras.layers._base.layer import Layer
 
 
 class _Elementwise(Layer):
-    """A layer that computes each element by itself, so that the input's mask is also that of the output."""
+    """A layer whose output has the mask of its input."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import activations, constraints, initializers, lowering, registry, regularizers
-from jaxkeras.layers._base.arguments import add_configured_weight, reject_quantization
+from jaxkeras.layers._base.arguments import add_configured_weight, as_tuple, reject_quantization
 from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.lora import LowRank
 
@@ -142,7 +142,7 @@ class EinsumDense(LowRank):
         reject_quantization(self, quantization_config or gptq_unpacked_column_size)
         self.set_lora(lora_rank, lora_alpha)
         self.equation, self.bias_axes = equation, bias_axes
-        self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
+        self.partial_output_shape = as_tuple(output_shape)
         self.activation = activations.get(activation)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)

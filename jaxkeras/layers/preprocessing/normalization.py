@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.core import config
+from jaxkeras.layers._base.arguments import as_tuple
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers.preprocessing.host_layer import as_array, batches
 
@@ -36,7 +37,7 @@ class Normalization(Layer):
 
     def __init__(self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+        self.axis = () if axis is None else as_tuple(axis)
         if (mean is None) != (variance is None):
             raise ValueError(f"Give layer '{self.name}' both `mean` and `variance`, or none; got {mean=}, {variance=}.")
         if np.shape(mean) != np.shape(variance):

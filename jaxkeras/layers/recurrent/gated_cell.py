@@ -154,7 +154,7 @@ class GatedCell(Layer):
 def masked_product(
     x: jax.Array, kernel: jax.Array, masks: Masks, product: Callable[..., jax.Array] = lowering.dense, axis: int = -1
 ) -> jax.Array:
-    """`product(x, kernel)`, with x multiplied by one mask for all gates or by one for each, which lie along `axis`."""
+    """`product(x, kernel)`, with x multiplied by a mask for all gates or one per gate; `axis` is that of the gates."""
     if masks is None:
         return product(x, kernel)
     if len(masks) == 1:

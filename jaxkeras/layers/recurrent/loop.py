@@ -186,7 +186,7 @@ def _scan(step: Callable[..., Any], x: Any, states: list[Any], loop: Loop, extra
     before = None
     if loop.mask is not None and not loop.zero_output:
         output = jax.eval_shape(step, jax.tree.map(lambda a: a[0], x), states, extra)[0]
-        # Before the first unmasked step, output the first state of the (last) cell, as it is for built-in cells.
+        # Until the first unmasked step, output the first state of the (last) cell: built-in cells output it.
         before = jax.tree.leaves(states[-1] if isinstance(states[0], (list, tuple)) else states)[0]
         if (before.shape, before.dtype) != (output.shape, output.dtype):
             before = jnp.zeros(output.shape, output.dtype)

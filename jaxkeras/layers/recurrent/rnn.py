@@ -175,7 +175,7 @@ def _first(mask: Any) -> Any:
 
 
 class CellRNN(RNN):
-    """An RNN over a built-in cell, whose arguments it takes and shows as attributes of its own."""
+    """An RNN over a built-in cell. It takes the cell's arguments and has them as attributes."""
 
     cell_class: type
     # Keras leaves these out of the config.

@@ -88,7 +88,7 @@ class SimpleRNN(CellRNN):
         kernel_regularizer, recurrent_regularizer, bias_regularizer, activity_regularizer: penalties added to the loss.
         kernel_constraint, recurrent_constraint, bias_constraint: applied to the weights after each update.
         dropout: fraction of the inputs to drop in training, the same ones at every step (Gal and Ghahramani, 2016).
-        recurrent_dropout: fraction of the state to drop in training, likewise.
+        recurrent_dropout: fraction of the state to drop in training, the same at every step.
         return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`.
         seed: the seed of the dropout.
 

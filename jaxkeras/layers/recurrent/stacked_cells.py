@@ -20,6 +20,7 @@ class StackedRNNCells(Layer):
 
     Example:
 
+    >>> from jaxkeras.layers import GRUCell, LSTMCell
     >>> cell = StackedRNNCells([LSTMCell(3), GRUCell(2)])
     >>> cell.state_size
     [[3, 3], 2]
