@@ -1,8 +1,8 @@
 """Layers that draw: fresh numbers at each call, none outside training.
 
 Initial weights are those of Keras on JAX, bit for bit. The masks and the noise of dropout layers are not, on purpose:
-they come from a hash that costs a twentieth (`jaxkeras.lowering.bits`, whose quality is tested in tests/lowering). What
-is compared with Keras is what a mask does: the values that come out, which of them belong together, their moments.
+they come from a hash that costs a twentieth (`jaxkeras.lowering.hash_rng`, whose quality is tested in tests/lowering).
+What is compared with Keras is what a mask does: the values that come out, which of them belong together, their moments.
 """
 
 import os
