@@ -1,14 +1,15 @@
-"""Heavy operations, expressed the way XLA runs them fastest on this device. Pure functions of arrays."""
+"""Heavy operations, expressed in the form that XLA runs fastest on the target platform. Pure functions of arrays."""
 
+from jaxkeras.lowering import table as table  # installs the forms
 from jaxkeras.lowering.attention import dot_product_attention as dot_product_attention
 from jaxkeras.lowering.attention import softmax as softmax
-from jaxkeras.lowering.bits import dropout as dropout
-from jaxkeras.lowering.bits import dropout_mask as dropout_mask
-from jaxkeras.lowering.bits import normal_noise as normal_noise
 from jaxkeras.lowering.convolution import conv as conv
 from jaxkeras.lowering.convolution import conv_transpose as conv_transpose
 from jaxkeras.lowering.convolution import depthwise_conv as depthwise_conv
 from jaxkeras.lowering.convolution import separable_conv as separable_conv
+from jaxkeras.lowering.hash_rng import dropout as dropout
+from jaxkeras.lowering.hash_rng import dropout_mask as dropout_mask
+from jaxkeras.lowering.hash_rng import normal_noise as normal_noise
 from jaxkeras.lowering.matmul import dense as dense
 from jaxkeras.lowering.matmul import projection as projection
 from jaxkeras.lowering.normalization import batch_moments as batch_moments

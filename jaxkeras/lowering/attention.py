@@ -9,9 +9,8 @@ import jax.numpy as jnp
 
 from jaxkeras.core import config
 from jaxkeras.lowering import flash as blocks
-from jaxkeras.lowering import plain
-from jaxkeras.lowering.bits import Drop
-from jaxkeras.lowering.dispatch import lower
+from jaxkeras.lowering import operations, reference
+from jaxkeras.lowering.hash_rng import Drop
 
 Array = jax.Array
 
@@ -53,16 +52,16 @@ def dot_product_attention(
         key: (batch, sources, key_heads, size); key_heads divides heads.
         value: (batch, sources, key_heads, value_size).
         bias: Added to the logits; broadcastable to (batch, heads, targets, sources).
-        mask: True where a target may look at a source; broadcastable likewise. A row with nothing allowed looks at
+        mask: True where a target may attend to a source; broadcastable likewise. A row that is all False attends to
             everything equally.
         scale: Factor of the logits; 1 / sqrt(size) where None.
-        is_causal: Also forbid looking at later sources.
+        is_causal: Also mask later sources.
         dropout_rate: Share of the attention weights to drop.
         dropout_key: A key; without one nothing is dropped.
         return_scores: Also return the weights before dropout, (batch, heads, targets, sources).
-        flash: Whether to go through the targets block by block, where nothing is dropped and no weights are returned:
-            True or False, or None to do as `config.enable_flash_attention` or `disable_flash_attention` says and,
-            without either, where it pays.
+        flash: Whether to process the targets block by block, if nothing is dropped and no weights are returned:
+            True or False, or None for the setting of `config.enable_flash_attention` or `disable_flash_attention`,
+            or without a setting where it is faster.
 
     Returns:
         (batch, targets, heads, value_size), or that and the weights.
@@ -90,11 +89,11 @@ def dot_product_attention(
 
     drop = Drop(dropout_rate, dropout_key) if dropout_rate and dropout_key is not None else None
     if return_scores:
-        return plain.attention_with_weights(query, key, value, bias, mask, scale, drop)
+        return reference.attention_with_weights(query, key, value, bias, mask, scale, drop)
     if drop is None:
         flash = config.is_flash_attention_enabled() if flash is None else flash
         if flash:
             return blocks.attention(query, key, value, bias, mask, scale)
         if flash is None:
-            return lower("attention_of_any_length", query, key, value, bias, mask, scale)
-    return lower("attention", query, key, value, bias, mask, scale, drop)
+            return operations.attention_of_any_length(query, key, value, bias, mask, scale, None)
+    return operations.attention(query, key, value, bias, mask, scale, drop)

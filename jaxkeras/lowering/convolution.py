@@ -1,4 +1,4 @@
-"""Convolutions in Keras's terms: names become numbers here, `table.py` picks the form."""
+"""Convolutions with Keras's arguments, which become explicit numbers here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.lowering.dispatch import lower
+from jaxkeras.lowering import operations
 from jaxkeras.lowering.geometry import (
     ConvSpec,
     channel_count,
@@ -59,10 +59,10 @@ def conv(
         x: (batch, *spatial, channels), or (batch, channels, *spatial) for "channels_first"; cast to the kernel's
             dtype.
         kernel: (*window, channels / groups, filters).
-        strides: One integer or one a spatial dimension.
+        strides: One integer or one per spatial dimension.
         padding: "valid", "same", "causal", or explicit (low, high) pairs.
         data_format: "channels_last" or "channels_first".
-        dilation_rate: One integer or one a spatial dimension.
+        dilation_rate: One integer or one per spatial dimension.
         groups: Number of channel groups; inferred from the shapes where it is None.
 
     Returns:
@@ -91,7 +91,7 @@ def conv(
     pads = window_pads(padding, spatial_shape(x.shape, first), kernel.shape[:-2], strides, dilation, allow_causal=True)
     spec = ConvSpec(strides, pads, dilation, (1,) * rank, inferred, first)
     _check_output(x, kernel, spec)
-    return lower("conv", x.astype(kernel.dtype), kernel, spec)
+    return operations.conv(x.astype(kernel.dtype), kernel, spec)
 
 
 def depthwise_conv(
@@ -102,7 +102,7 @@ def depthwise_conv(
     data_format: str = "channels_last",
     dilation_rate: int | Sequence[int] = 1,
 ) -> Array:
-    """Every channel convolved on its own by `multiplier` kernels.
+    """Convolve every channel separately with `multiplier` kernels.
 
     Args:
         x: (batch, *spatial, channels) or (batch, channels, *spatial).
@@ -110,7 +110,7 @@ def depthwise_conv(
         strides, padding, data_format, dilation_rate: As in `conv`.
 
     Returns:
-        An array with channels * multiplier channels; those of one input channel stand together.
+        An array with channels * multiplier channels; those of one input channel are adjacent.
 
     Raises:
         ValueError: if the channels of input and kernel differ.
@@ -189,4 +189,4 @@ def conv_transpose(
     spec = ConvSpec((1,) * rank, pads, dilation, strides, 1, first)
     kernel = jnp.swapaxes(jnp.flip(kernel, range(rank)), -1, -2)
     _check_output(x, kernel, spec)
-    return lower("conv", x.astype(kernel.dtype), kernel, spec)
+    return operations.conv(x.astype(kernel.dtype), kernel, spec)

@@ -1,48 +1,117 @@
-"""Reads the table: the only place that asks which platform it is on."""
+"""Operations that have a reference and, for some platforms, faster forms."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 import jax
+import numpy as np
 
 from jaxkeras.core.context import local
+from jaxkeras.lowering.by_platform import Forms, by_platform, register_platform
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-class Row(NamedTuple):
-    """One line of the table: `form` runs `operation` on `platform` where `condition(*args)` holds."""
+class Row(NamedTuple, Generic[P, R]):
+    """One line of the table: `form` runs `operation` on `platform` where `condition` holds."""
 
+    operation: Operation[P, R]
     platform: str
-    operation: str
-    condition: Callable[..., bool]
-    form: Callable[..., Any]
+    condition: Callable[P, bool]
+    form: Callable[P, R]
 
 
-def platform() -> str:
-    """The default backend's name ("cpu", "gpu", "tpu"), or "sharded" where shardings are part of the types.
+class Operation(Generic[P, R]):
+    """A function with the signature of its reference that runs the form installed for the target platform.
 
-    Under an explicit mesh every reshape and product has to say how its result is sharded; only XLA's own operations
-    know that for themselves.
+    The target is the platform that the program is lowered for. Arrays among the arguments may be traced; all other
+    leaves (specs, numbers, functions) must be static.
+
+    Args:
+        reference: The function as `jax.lax` expresses it, right on every platform and at every derivative order.
+        linear: Whether the function is linear in each of its arrays while the others are fixed. Then forms are traced
+            only when lowered.
     """
-    if any(kind == jax.sharding.AxisType.Explicit for kind in jax.sharding.get_abstract_mesh().axis_types):
-        return "sharded"
-    return jax.default_backend()
+
+    def __init__(self, reference: Callable[P, R], linear: bool = False):
+        self.reference, self.linear = reference, linear
+        self.__name__, self.__doc__ = reference.__name__, reference.__doc__
+        self.rows: tuple[Row[P, R], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Operation({self.__name__})"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        assert not kwargs  # conditions and forms take the arguments in order
+        forms = {} if is_abstract() or has_sharded_types() else self.forms(*args)
+        return _call(self.reference, forms, self.linear, args) if forms else self.reference(*args)
+
+    def forms(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Callable[P, R]]:
+        """The form of these arguments for each platform that has one of its own."""
+        fitting = [row for row in self.rows if _holds(row.condition, args)]
+        return {row.platform: row.form for row in reversed(fitting)}
+
+    def on(self, platform: str, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the form for a known platform. A platform's forms call each other so."""
+        return self.choose(platform, *args)(*args)
+
+    def choose(self, platform: str, *args: P.args, **kwargs: P.kwargs) -> Callable[P, R]:
+        """The first form installed for the platform whose condition holds, or else the reference."""
+        rows = (row for row in self.rows if row.platform == platform)
+        return next((row.form for row in rows if _holds(row.condition, args)), self.reference)
 
 
-def choose(operation: str, *args: Any) -> Callable[..., Any]:
-    """The form of `operation` for these arguments on this platform."""
-    from jaxkeras.lowering.table import PLAIN, TABLE  # the table names the forms, which ask for one another here
-
-    if local.frame is not None and local.frame.abstract:
-        return PLAIN[operation]  # only shapes are asked for, and the plain form is the quickest to trace
-    here = platform()
-    for row in TABLE:
-        if row.platform == here and row.operation == operation and row.condition(*args):
-            return row.form
-    return PLAIN[operation]
+def install(rows: Sequence[Row]) -> None:
+    """Make rows the forms of their operations. Of several that fit, the first is taken."""
+    for row in rows:
+        row.operation.rows += (row,)
+    for platform in {row.platform for row in rows}:
+        register_platform(platform)
 
 
-def lower(operation: str, *args: Any) -> Any:
-    """Run `operation` in its chosen form."""
-    return choose(operation, *args)(*args)
+def is_abstract() -> bool:
+    """Whether only shapes are asked for. The reference is then the quickest form to trace."""
+    return local.frame is not None and local.frame.abstract
+
+
+def has_sharded_types() -> bool:
+    """Whether shardings are part of the types: under an explicit mesh, or inside `shard_map` or `pmap`.
+
+    Reshapes and products then have to say how their results are sharded, and gradients over which devices they are
+    summed, which only JAX's own operations know.
+    """
+    return any(kind != jax.sharding.AxisType.Auto for kind in jax.sharding.get_abstract_mesh().axis_types)
+
+
+def _holds(condition: Callable[..., bool], args: Sequence[Any]) -> bool:
+    try:
+        return condition(*args)
+    except jax.errors.InconclusiveDimensionOperation:  # it depends on the size of a symbolic dimension
+        return False
+
+
+def _call(reference: Callable[..., R], special: dict[str, Callable[..., R]], linear: bool, args: Sequence[Any]) -> R:
+    """Call the forms as functions of the arrays among the leaves of `args`."""
+    leaves, tree = jax.tree.flatten(args)
+    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, (jax.Array, np.ndarray))]
+    arrays = [leaves[i] for i in places]
+    static = [None if isinstance(leaf, (jax.Array, np.ndarray)) else leaf for leaf in leaves]
+    trees: list[Any] = []
+
+    def flat(form: Callable[..., R]) -> Callable[..., Sequence[jax.Array]]:
+        def run(*values: jax.Array) -> Sequence[jax.Array]:
+            filled = list(static)
+            for place, value in zip(places, values):
+                filled[place] = value
+            out, out_tree = jax.tree.flatten(form(*jax.tree.unflatten(tree, filled)))
+            trees.append(out_tree)
+            return out
+
+        return run
+
+    forms = Forms(flat(reference), tuple((name, flat(form)) for name, form in special.items()))
+    out = by_platform(forms, *arrays, linear=range(len(arrays)) if linear else ())
+    return jax.tree.unflatten(trees[0], out)

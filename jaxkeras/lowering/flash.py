@@ -1,7 +1,7 @@
 """Attention block by block, so that the weights of all pairs never exist at once.
 
 Rabe and Staats, 2021, Self-attention Does Not Need O(n^2) Memory: the softmax of a target needs its own row only, so
-blocks of targets are independent. A block's weights are computed again for the gradient instead of being kept.
+blocks of targets are independent. A block's weights are recomputed in the backward pass instead of being kept.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxkeras.lowering import plain
+from jaxkeras.lowering import reference
 
 Array = jax.Array
 
@@ -24,19 +24,25 @@ def _split(x: Array, axis: int) -> Array:
 
 
 def attention(
-    query: Array, key: Array, value: Array, bias: Array | None, mask: Array | None, scale: float
+    query: Array,
+    key: Array,
+    value: Array,
+    bias: Array | None,
+    mask: Array | None,
+    scale: float,
+    drop: None = None,
 ) -> Array:
-    """What `plain.attention` returns, for the arguments it takes, in blocks of targets."""
+    """As `reference.attention`, in blocks of targets."""
     targets = query.shape[1]
     if targets <= BLOCK:
-        return plain.attention(query, key, value, bias, mask, scale, None)
+        return reference.attention(query, key, value, bias, mask, scale, None)
     rows = {name: x for name, x in (("bias", bias), ("mask", mask)) if x is not None}
     moving = {name: _split(x, 2) for name, x in rows.items() if x.shape[2] == targets}
 
     @jax.checkpoint
     def block(inputs: tuple[Array, dict[str, Array]]) -> Array:
         own = {**rows, **inputs[1]}
-        return plain.attention(inputs[0], key, value, own.get("bias"), own.get("mask"), scale, None)
+        return reference.attention(inputs[0], key, value, own.get("bias"), own.get("mask"), scale, None)
 
     output = lax.map(block, (_split(query, 1), moving))
     output = jnp.moveaxis(output, 0, 1)

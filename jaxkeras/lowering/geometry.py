@@ -1,6 +1,6 @@
 """Window arithmetic shared by convolutions and pooling: Keras arguments in, explicit numbers out.
 
-Everything here is plain Python on static shapes, so that the forms of an operation never look at a padding name.
+Everything here is plain Python on static shapes, so that no form has to interpret a padding name.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def channel_count(shape: Sequence[int], channels_first: bool) -> int:
 
 
 def effective(window: int, dilation: int) -> int:
-    """The extent of a window once holes of `dilation` - 1 are put between its taps."""
+    """The extent of a window with `dilation` - 1 holes between its taps."""
     return (window - 1) * dilation + 1
 
 

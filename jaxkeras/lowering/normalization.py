@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.lowering.dispatch import lower
+from jaxkeras.lowering import reference
 
 Array = jax.Array
 
@@ -30,7 +30,7 @@ def batch_moments(
         axes: Axes to reduce.
         keepdims: Keep the reduced axes with size 1.
         mask: True where a value counts; its axes are the first ones of x (such as (batch, time)).
-        epsilon: Added to the number of unmasked values, so that an empty mask gives 0 and not NaN.
+        epsilon: Added to the number of unmasked values, so that an empty mask gives 0 instead of NaN.
 
     Returns:
         mean, variance.
@@ -45,7 +45,7 @@ def batch_moments(
         if any(m not in (1, n) for m, n in zip(weights.shape, x.shape)):
             raise ValueError(f"The mask of shape {mask.shape} does not fit an array of shape {x.shape}.")
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-    mean, variance = lower("batch_moments", wide, axes, weights, epsilon)
+    mean, variance = reference.batch_moments(wide, axes, weights, epsilon)
     if not keepdims:
         mean, variance = jnp.squeeze(mean, axes), jnp.squeeze(variance, axes)
     if wide.dtype != x.dtype:
@@ -79,7 +79,7 @@ def layer_norm(
     def fit(v: Array) -> Array:
         return (v if v.ndim == x.ndim else v.reshape(shape)).astype(dtype)
 
-    y = lower("layer_norm", x.astype(dtype), axes, epsilon)
+    y = reference.layer_norm(x.astype(dtype), axes, epsilon)
     y = y if gamma is None else y * fit(gamma)
     y = y if beta is None else y + fit(beta)
     return y.astype(x.dtype)

@@ -1,4 +1,4 @@
-"""Max and average pooling in Keras's terms."""
+"""Max and average pooling with Keras's arguments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import jax
 
-from jaxkeras.lowering.dispatch import lower
+from jaxkeras.lowering import operations
 from jaxkeras.lowering.geometry import PoolSpec, is_channels_first, ntuple, spatial_shape, window_output, window_pads
 
 Array = jax.Array
@@ -41,7 +41,7 @@ def max_pool(
 
     Args:
         x: (batch, *spatial, channels), or (batch, channels, *spatial) for "channels_first".
-        pool_size: Window, one integer or one a spatial dimension.
+        pool_size: Window, one integer or one per spatial dimension.
         strides: Steps between windows; the window itself where None.
         padding: "valid" or "same".
         data_format: "channels_last" or "channels_first".
@@ -58,7 +58,7 @@ def max_pool(
     >>> max_pool(jnp.arange(4.0).reshape(1, 4, 1), 2)[0, :, 0]
     Array([1., 3.], dtype=float32)
     """
-    return lower("max_pool", x, _spec(x, pool_size, strides, padding, data_format))
+    return operations.max_pool(x, _spec(x, pool_size, strides, padding, data_format))
 
 
 def average_pool(
@@ -72,7 +72,7 @@ def average_pool(
 
     Args:
         x: (batch, *spatial, channels), or (batch, channels, *spatial) for "channels_first".
-        pool_size: Window, one integer or one a spatial dimension.
+        pool_size: Window, one integer or one per spatial dimension.
         strides: Steps between windows; the window itself where None.
         padding: "valid" or "same".
         data_format: "channels_last" or "channels_first".
@@ -83,4 +83,4 @@ def average_pool(
     Raises:
         ValueError: for an unknown padding or a window larger than the input.
     """
-    return lower("average_pool", x, _spec(x, pool_size, strides, padding, data_format))
+    return operations.average_pool(x, _spec(x, pool_size, strides, padding, data_format))

@@ -12,7 +12,7 @@ from typing import TypeVar
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.lowering.dispatch import lower
+from jaxkeras.lowering import operations
 
 Array = jax.Array
 Activation = str | Callable[[Array], Array]
@@ -86,8 +86,8 @@ def lstm_sequence(
         ValueError: if shapes do not fit together.
     """
     mask = _check(x_gates, recurrent_kernel, 4, mask)
-    result = lower(
-        "lstm", x_gates, (h0, c0), recurrent_kernel, mask, _activation(activation), _activation(recurrent_activation)
+    result = operations.lstm(
+        x_gates, (h0, c0), recurrent_kernel, mask, _activation(activation), _activation(recurrent_activation)
     )
     return _finish(result, mask, zero_output_for_mask)
 
@@ -123,8 +123,7 @@ def gru_sequence(
     mask = _check(x_gates, recurrent_kernel, 3, mask)
     if recurrent_bias is not None and not reset_after:
         raise ValueError("`recurrent_bias` belongs to reset_after=True; add the only bias to `x_gates` instead.")
-    result = lower(
-        "gru",
+    result = operations.gru(
         x_gates,
         (h0,),
         recurrent_kernel,
@@ -161,5 +160,5 @@ def simple_rnn_sequence(
         ValueError: if shapes do not fit together.
     """
     mask = _check(x_gates, recurrent_kernel, 1, mask)
-    result = lower("simple_rnn", x_gates, (h0,), recurrent_kernel, mask, _activation(activation))
+    result = operations.simple_rnn(x_gates, (h0,), recurrent_kernel, mask, _activation(activation))
     return _finish(result, mask, zero_output_for_mask)

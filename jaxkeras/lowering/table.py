@@ -1,7 +1,7 @@
-"""Which form of an operation runs where: the one table.
+"""Which form of an operation runs where.
 
-The first row whose platform, operation and condition fit is taken; where none does, the plain form. Forms differ in
-speed and memory only, never in what they compute. The measurements behind each row are in README.md.
+The first row whose platform, operation and condition fit is taken, or else the operation's reference. Forms differ in
+speed and memory, never in what they compute. README.md has the measurement behind each row.
 """
 
 from __future__ import annotations
@@ -13,45 +13,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.lowering import (
-    chunks,
-    cpu_attention,
-    cpu_conv,
-    cpu_dense,
-    cpu_pool,
-    cpu_recurrent,
-    flash,
-    phases,
-    plain,
-    taps,
-    winograd,
-)
-from jaxkeras.lowering.dispatch import Row
+from jaxkeras.lowering import flash, operations
+from jaxkeras.lowering.cpu import attention, conv, dense, im2col, microbatch, pool, recurrent, subpixel_conv, winograd
+from jaxkeras.lowering.dispatch import Row, install
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec
 
 Array = jax.Array
-
-PLAIN: dict[str, Callable[..., Any]] = {
-    "conv": plain.conv,
-    "conv_forward": plain.conv,
-    "conv_input_gradient": cpu_conv.input_gradient,
-    "conv_kernel_gradient": cpu_conv.kernel_gradient,
-    "depthwise_forward": taps.depthwise_forward,
-    "depthwise_input_gradient": cpu_conv.depthwise_input_gradient,
-    "depthwise_kernel_gradient": taps.depthwise_kernel_gradient,
-    "max_pool": plain.max_pool,
-    "average_pool": plain.average_pool,
-    "batch_moments": plain.batch_moments,
-    "layer_norm": plain.layer_norm,
-    "dense": plain.dense,
-    "projection": plain.projection,
-    "attention": plain.attention,
-    "attention_of_any_length": plain.attention_of_any_length,
-    "transposed_product": plain.transposed_product,
-    "lstm": plain.lstm,
-    "gru": plain.gru,
-    "simple_rnn": plain.simple_rnn,
-}
 
 MAX_GROUPS = 64
 
@@ -82,7 +49,7 @@ def _exact(x: Array) -> bool:
 
 def _fits(size: int, x: Array) -> bool:
     """Whether the copies of one image stay within the budget."""
-    return size <= chunks.LIMIT * x.shape[0]
+    return size <= microbatch.LIMIT * x.shape[0]
 
 
 def _terms(channels: int, window: Sequence[int]) -> int:
@@ -92,7 +59,7 @@ def _terms(channels: int, window: Sequence[int]) -> int:
 
 def _work(x: Array, kernel: Array, spec: ConvSpec) -> int:
     """Multiplications."""
-    out = taps.output_sizes(x.shape[1:-1], kernel.shape[:-2], spec)
+    out = im2col.output_sizes(x.shape[1:-1], kernel.shape[:-2], spec)
     return x.shape[0] * math.prod(out) * math.prod(kernel.shape)
 
 
@@ -116,12 +83,12 @@ def _winograd(x: Array, kernel: Array, spec: ConvSpec) -> bool:
 def _strips(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     window, (channels, filters) = kernel.shape[:-2], kernel.shape[-2:]
     fair = 24 <= channels <= 128 and 16 <= filters <= 128 and _work(x, kernel, spec) >= 2**23
-    return _exact(x) and fair and max(spec.input_dilation) == 1 and _fits(taps.strip_bytes(x, window, spec), x)
+    return _exact(x) and fair and max(spec.input_dilation) == 1 and _fits(im2col.strip_bytes(x, window, spec), x)
 
 
 def _few_inputs(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
     few = _terms(x.shape[-1], window) <= 32 and dy.shape[-1] >= 16
-    return _exact(x) and few and _fits(taps.patch_bytes(x, window, spec), x)
+    return _exact(x) and few and _fits(im2col.patch_bytes(x, window, spec), x)
 
 
 def _winograd_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
@@ -132,7 +99,7 @@ def _winograd_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvS
 def _strip_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
     work = dy.size * _terms(x.shape[-1], window)
     long = _exact(x) and work >= 2**23 and max(spec.input_dilation) == 1
-    return long and _fits(taps.strip_bytes(x, window, spec), x)
+    return long and _fits(im2col.strip_bytes(x, window, spec), x)
 
 
 def _wide_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
@@ -156,7 +123,7 @@ def _short_windows(x: Array, spec: PoolSpec) -> bool:
 
 
 def _overlapping(x: Array, spec: PoolSpec) -> bool:
-    return _short_windows(x, spec) and not cpu_pool.side_by_side(spec)
+    return _short_windows(x, spec) and not pool.side_by_side(spec)
 
 
 def _many_targets(query: Array, key: Array, *rest: Any) -> bool:
@@ -167,16 +134,8 @@ def _wide_floats(query: Array, *rest: Any) -> bool:
     return query.dtype in (jnp.float32, jnp.float64)
 
 
-def _small_heads(a: Array, b: Array) -> bool:
-    return b.shape[-1] <= 32
-
-
-def _sequences(x: Array, kernel: Array) -> bool:
-    return x.ndim > 2
-
-
-def _is_a_product(equation: str, x: Array, kernel: Array) -> bool:
-    return cpu_dense.product_axes(equation) is not None
+def _sequences(x: Array, dy: Array, count: int) -> bool:
+    return x.ndim - count > 1
 
 
 def _lstm_of_keras(
@@ -202,28 +161,32 @@ def _tanh_rnn(x: Array, states: tuple, kernel: Array, mask: Array | None, activa
     return activation is jnp.tanh
 
 
-TABLE: tuple[Row, ...] = (
-    Row("cpu", "conv", _splits, cpu_conv.conv),
-    Row("cpu", "conv_forward", _pointwise, taps.pointwise_forward),
-    Row("cpu", "conv_forward", _spread_out, phases.forward),
-    Row("cpu", "conv_forward", _short_sums, taps.fused_forward),
-    Row("cpu", "conv_forward", _winograd, winograd.forward),
-    Row("cpu", "conv_forward", _strips, taps.strip_forward),
-    Row("cpu", "conv_input_gradient", _small_images, taps.tap_input_gradient),
-    Row("cpu", "conv_kernel_gradient", _spread_out_input, phases.kernel_gradient),
-    Row("cpu", "conv_kernel_gradient", _few_inputs, taps.patch_kernel_gradient),
-    Row("cpu", "conv_kernel_gradient", _winograd_gradient, winograd.kernel_gradient),
-    Row("cpu", "conv_kernel_gradient", _strip_gradient, taps.strip_kernel_gradient),
-    Row("cpu", "conv_kernel_gradient", _wide_gradient, taps.tap_kernel_gradient),
-    Row("cpu", "depthwise_kernel_gradient", _row_by_row, taps.depthwise_kernel_gradient_by_row),
-    Row("cpu", "max_pool", _short_windows, cpu_pool.max_pool),
-    Row("cpu", "average_pool", _overlapping, cpu_pool.average_pool),
-    Row("cpu", "dense", _sequences, cpu_dense.dense),
-    Row("cpu", "projection", _is_a_product, cpu_dense.projection),
-    Row("cpu", "attention_of_any_length", _many_targets, flash.attention),
-    Row("cpu", "attention", _wide_floats, cpu_attention.attention),
-    Row("cpu", "transposed_product", _small_heads, cpu_attention.turned_product),
-    Row("cpu", "lstm", _lstm_of_keras, cpu_recurrent.lstm),
-    Row("cpu", "gru", _gru_of_keras, cpu_recurrent.gru),
-    Row("cpu", "simple_rnn", _tanh_rnn, cpu_recurrent.simple_rnn),
+CPU: tuple[Row, ...] = tuple(
+    Row(operation, "cpu", condition, form)
+    for operation, condition, form in (
+        (operations.conv, _splits, conv.conv),
+        (conv.forward, _pointwise, im2col.pointwise_forward),
+        (conv.forward, _spread_out, subpixel_conv.forward),
+        (conv.forward, _short_sums, im2col.fused_forward),
+        (conv.forward, _winograd, winograd.forward),
+        (conv.forward, _strips, im2col.strip_forward),
+        (conv.input_gradient, _small_images, im2col.tap_input_gradient),
+        (conv.kernel_gradient, _spread_out_input, subpixel_conv.kernel_gradient),
+        (conv.kernel_gradient, _few_inputs, im2col.patch_kernel_gradient),
+        (conv.kernel_gradient, _winograd_gradient, winograd.kernel_gradient),
+        (conv.kernel_gradient, _strip_gradient, im2col.strip_kernel_gradient),
+        (conv.kernel_gradient, _wide_gradient, im2col.tap_kernel_gradient),
+        (conv.depthwise_kernel_gradient, _row_by_row, im2col.depthwise_kernel_gradient_by_row),
+        (operations.max_pool, _short_windows, pool.max_pool),
+        (operations.average_pool, _overlapping, pool.average_pool),
+        (operations.dense_kernel_gradient, _sequences, dense.kernel_gradient),
+        (operations.attention_of_any_length, _many_targets, flash.attention),
+        (operations.attention_of_any_length, _wide_floats, attention.attention),
+        (operations.attention, _wide_floats, attention.attention),
+        (operations.lstm, _lstm_of_keras, recurrent.lstm),
+        (operations.gru, _gru_of_keras, recurrent.gru),
+        (operations.simple_rnn, _tanh_rnn, recurrent.simple_rnn),
+    )
 )
+
+install(CPU)

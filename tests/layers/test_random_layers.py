@@ -1,8 +1,8 @@
 """Random layers: new numbers at each call, none outside of training.
 
 Initial weights are those of Keras on JAX, bit for bit. The masks and the noise of dropout layers are not, on purpose:
-they come from a hash that is twenty times cheaper (`jaxkeras.lowering`, which tests/lowering tests). The tests compare
-with Keras what a mask does: the possible values, which elements share a mask value, and the moments.
+they come from a hash that is twenty times cheaper (`jaxkeras.lowering.hash_rng`, tested in tests/lowering). The tests
+compare with Keras what a mask does: the possible values, which elements share a mask value, and the moments.
 """
 
 import os

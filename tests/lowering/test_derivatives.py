@@ -1,4 +1,4 @@
-"""Tuned forms against plain ones, in float64: values, and derivatives in both modes, twice, mapped, in loops."""
+"""Tuned forms against references, in float64: values, and derivatives in both modes, twice, mapped, in loops."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxkeras.lowering import chunks, cpu_conv, dispatch, plain, table, taps, winograd
-from jaxkeras.lowering.bits import Drop
+from jaxkeras.lowering import dispatch, matmul, operations, reference, table
+from jaxkeras.lowering.cpu import attention as cpu_attention
+from jaxkeras.lowering.cpu import conv as cpu_conv
+from jaxkeras.lowering.cpu import im2col, microbatch, winograd
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, window_pads
+from jaxkeras.lowering.hash_rng import Drop
 
 QUICK = {"xla_backend_optimization_level": 0}  # these programs run once
 RNG = np.random.default_rng(0)
@@ -127,24 +130,24 @@ def test_conv(name):
     shape, kernel, options = CONVS[name]
     x, kernel = normal(*shape), normal(*kernel) / 3
     spec = conv_spec(x, kernel.shape[:-2], **options)
-    assert dispatch.choose("conv", x, kernel, spec) is not plain.conv
-    tuned, reference = (
-        functools.partial(f, spec=spec) for f in (lambda x, k, spec: dispatch.lower("conv", x, k, spec), plain.conv)
-    )
-    check(tuned, reference, x, kernel, second_order=name in TWICE)
+    assert operations.conv.choose("cpu", x, kernel, spec) is cpu_conv.conv
+    tuned, plain = (lambda x, k, f=f: f(x, k, spec) for f in (operations.conv, reference.conv))
+    check(tuned, plain, x, kernel, second_order=name in TWICE)
 
 
 # Forms that the table chooses for larger arrays only, on small ones.
 FORMS = {
-    "winograd": (("same", "one dimension, plain"), "conv_forward", winograd.forward),
-    "winograd, pieces": (("same",), "conv_forward", winograd.forward),
-    "winograd gradient": (("wide rows",), "conv_kernel_gradient", winograd.kernel_gradient),
-    "winograd gradient, pieces": (("same",), "conv_kernel_gradient", winograd.kernel_gradient),
-    "strips": (("strided and dilated", "three dimensions"), "conv_forward", taps.strip_forward),
-    "strip gradient": (("strided and dilated", "three dimensions"), "conv_kernel_gradient", taps.strip_kernel_gradient),
-    "strip gradient, pieces": (("strided",), "conv_kernel_gradient", taps.strip_kernel_gradient),
-    "fused": (("few channels",), "conv_forward", taps.fused_forward),
-    "tap input gradient": (("dilated",), "conv_input_gradient", taps.tap_input_gradient),
+    "winograd": (("same", "one dimension, plain"), cpu_conv.forward, winograd.forward),
+    "winograd, pieces": (("same",), cpu_conv.forward, winograd.forward),
+    "winograd gradient": (("wide rows",), cpu_conv.kernel_gradient, winograd.kernel_gradient),
+    "winograd gradient, pieces": (("same",), cpu_conv.kernel_gradient, winograd.kernel_gradient),
+    "strips": (("strided and dilated", "three dimensions"), cpu_conv.forward, im2col.strip_forward),
+    "strip gradient": (
+        ("strided and dilated", "three dimensions"), cpu_conv.kernel_gradient, im2col.strip_kernel_gradient,
+    ),
+    "strip gradient, pieces": (("strided",), cpu_conv.kernel_gradient, im2col.strip_kernel_gradient),
+    "fused": (("few channels",), cpu_conv.forward, im2col.fused_forward),
+    "tap input gradient": (("dilated",), cpu_conv.input_gradient, im2col.tap_input_gradient),
 }
 FORM_CASES = {
     **CONVS,
@@ -165,10 +168,11 @@ def test_form(form, case, monkeypatch):
         width = sizes[0] if sizes else other.shape[:-2]
         return "winograd" not in form or table._threes(width, spec)
 
-    rows = dispatch.Row("cpu", "conv", lambda *a: True, cpu_conv.conv), dispatch.Row("cpu", operation, fits, run)
-    monkeypatch.setattr(table, "TABLE", rows)
+    for other in (cpu_conv.forward, cpu_conv.input_gradient, cpu_conv.kernel_gradient):
+        monkeypatch.setattr(other, "rows", ())
+    monkeypatch.setattr(operation, "rows", (dispatch.Row(operation, "cpu", fits, run),))
     if "pieces" in form:  # five images by two leave a rest, which is taken by itself
-        for module in (taps, winograd):
+        for module in (im2col, winograd):
             monkeypatch.setattr(module, "rows_of_a_piece", lambda batch, size: 2)
         shape = (5, *shape[1:])
     x, kernel = normal(*shape), normal(*window) / 3
@@ -185,19 +189,19 @@ def test_form(form, case, monkeypatch):
 
     ours, theirs = (
         jax.jit(lambda f=f: results(f), compiler_options=QUICK)()
-        for f in (functools.partial(dispatch.lower, "conv"), plain.conv)
+        for f in (operations.conv, reference.conv)
     )
     close(ours, theirs)
 
 
 def test_pieces_of_the_batch():
-    assert chunks.rows_of_a_piece(32, chunks.WHOLE) == 32
-    assert chunks.rows_of_a_piece(32, 4 * chunks.PIECE) == 8
-    assert chunks.rows_of_a_piece(3, 100 * chunks.PIECE) == 1
+    assert microbatch.rows_of_a_piece(32, microbatch.WHOLE) == 32
+    assert microbatch.rows_of_a_piece(32, 4 * microbatch.PIECE) == 8
+    assert microbatch.rows_of_a_piece(3, 100 * microbatch.PIECE) == 1
     x, dy = normal(7, 2), normal(7, 2)
     for rows in (1, 2, 3, 7):
-        close(chunks.mapped(lambda x: 2 * x, x, rows), 2 * x)
-        close(chunks.summed(lambda x, dy: x.T @ dy, x, dy, rows), x.T @ dy)
+        close(microbatch.mapped(lambda x: 2 * x, x, rows), 2 * x)
+        close(microbatch.summed(lambda x, dy: x.T @ dy, x, dy, rows), x.T @ dy)
 
 
 @CPU
@@ -205,23 +209,22 @@ def test_pieces_of_the_batch():
 def test_depthwise_gradient_without_scan(name, monkeypatch):
     """The form for large images, which the table does not choose here."""
     shape, kernel, options = CONVS[name]
-    rows = [row for row in table.TABLE if row.operation != "depthwise_kernel_gradient"]
-    monkeypatch.setattr(table, "TABLE", tuple(rows))
+    monkeypatch.setattr(cpu_conv.depthwise_kernel_gradient, "rows", ())
     x, kernel = normal(*shape), normal(*kernel)
     spec = conv_spec(x, kernel.shape[:-2], **options)
     ours, theirs = (
         jax.jit(jax.grad(lambda k, f=f: jnp.sum(jnp.sin(f(x, k, spec)))), compiler_options=QUICK)(kernel)
-        for f in (functools.partial(dispatch.lower, "conv"), plain.conv)
+        for f in (operations.conv, reference.conv)
     )
     close(ours, theirs)
 
 
 LARGE = {
     "winograd": ((32, 16, 16, 64), (3, 3, 64, 64), 1, winograd.forward, winograd.kernel_gradient),
-    "strided": ((32, 16, 16, 64), (3, 3, 64, 128), 2, taps.strip_forward, taps.strip_kernel_gradient),
-    "one channel": ((32, 28, 28, 1), (3, 3, 1, 32), 1, taps.fused_forward, taps.patch_kernel_gradient),
-    "few images of many channels": ((16, 4, 4, 512), (3, 3, 512, 512), 1, plain.conv, winograd.kernel_gradient),
-    "huge image": ((1, 512, 512, 64), (3, 3, 64, 64), 1, plain.conv, cpu_conv.kernel_gradient),
+    "strided": ((32, 16, 16, 64), (3, 3, 64, 128), 2, im2col.strip_forward, im2col.strip_kernel_gradient),
+    "one channel": ((32, 28, 28, 1), (3, 3, 1, 32), 1, im2col.fused_forward, im2col.patch_kernel_gradient),
+    "few images of many channels": ((16, 4, 4, 512), (3, 3, 512, 512), 1, reference.conv, winograd.kernel_gradient),
+    "huge image": ((1, 512, 512, 64), (3, 3, 64, 64), 1, reference.conv, cpu_conv.kernel_gradient.reference),
 }
 
 
@@ -232,11 +235,11 @@ def test_what_the_table_chooses(name, dtype):
     shape, kernel, strides, forward, gradient = LARGE[name]
     x, k = jax.ShapeDtypeStruct(shape, dtype), jax.ShapeDtypeStruct(kernel, dtype)
     spec = conv_spec(x, kernel[:-2], strides=strides, padding="same")
-    dy = jax.eval_shape(lambda x, k: plain.conv(x, k, spec), x, k)
+    dy = jax.eval_shape(lambda x, k: reference.conv(x, k, spec), x, k)
     exact = dtype == "float32"  # sums of parts would be rounded after each part in 16 bits
-    assert dispatch.choose("conv_forward", x, k, spec) is (forward if exact else plain.conv)
+    assert cpu_conv.forward.choose("cpu", x, k, spec) is (forward if exact else reference.conv)
     if exact:
-        assert dispatch.choose("conv_kernel_gradient", x, dy, kernel[:-2], spec) is gradient
+        assert cpu_conv.kernel_gradient.choose("cpu", x, dy, kernel[:-2], spec) is gradient
 
 
 POOLS = {
@@ -265,10 +268,11 @@ def test_pool(operation, name):
     shape, *window = POOLS[name]
     spec = pool_spec(shape, *window, channels_first=name == "channels first")
     x = jnp.asarray(RNG.permutation(np.prod(shape)).reshape(shape) / 7.0)
-    assert dispatch.choose(operation, x, spec) is not table.PLAIN[operation]
+    run = getattr(operations, operation)
+    assert run.choose("cpu", x, spec) is not run.reference
     check(
-        lambda x: dispatch.lower(operation, x, spec),
-        lambda x: table.PLAIN[operation](x, spec),
+        lambda x: run(x, spec),
+        lambda x: run.reference(x, spec),
         x,
         second_order=name in ("side by side", "overlapping"),
     )
@@ -281,7 +285,7 @@ def test_max_pool_gives_ties_to_the_first_as_xla_does(window, strides):
     x = jnp.asarray(RNG.integers(0, 2, (1, 7, 7, 1)).astype("float64"))
     slopes = [
         jax.grad(lambda x, f=f: jnp.sum(f(x, spec) * jnp.arange(9.0).reshape(1, 3, 3, 1)))(x)
-        for f in (functools.partial(dispatch.lower, "max_pool"), plain.max_pool)
+        for f in (operations.max_pool, reference.max_pool)
     ]
     close(*slopes)
 
@@ -303,12 +307,10 @@ def test_recurrent(operation, masked):
         return x, (h,), kernel, mask, functions[0]
 
     rest = {"lstm": (normal(3, 2),), "gru": (bias,), "simple_rnn": ()}[operation]
-    assert dispatch.choose(operation, *arguments(x, h, kernel, *rest)) is not table.PLAIN[operation]
-    tuned, reference = (
-        lambda *a, f=f: f(*arguments(*a))
-        for f in (functools.partial(dispatch.lower, operation), table.PLAIN[operation])
-    )
-    check(tuned, reference, x, h, kernel, *rest, second_order=masked)
+    run = getattr(operations, operation)
+    assert run.choose("cpu", *arguments(x, h, kernel, *rest)) is not run.reference
+    tuned, plain = (lambda *a, f=f: f(*arguments(*a)) for f in (run, run.reference))
+    check(tuned, plain, x, h, kernel, *rest, second_order=masked)
 
 
 ATTENTIONS = {
@@ -331,18 +333,14 @@ def test_attention(name):
     def arguments(query, key, value, bias=None):
         return query, key, value, bias, mask, 0.7, drop
 
-    assert dispatch.choose("attention", *arguments(query, key, value)) is not plain.attention
-    tuned, reference = (
-        lambda *a, f=f: f(*arguments(*a)) for f in (functools.partial(dispatch.lower, "attention"), plain.attention)
-    )
-    check(tuned, reference, query, key, value, *rest, second_order=name != "masked")
+    assert operations.attention.choose("cpu", *arguments(query, key, value)) is cpu_attention.attention
+    tuned, plain = (lambda *a, f=f: f(*arguments(*a)) for f in (operations.attention, reference.attention))
+    check(tuned, plain, query, key, value, *rest, second_order=name != "masked")
 
 
 @CPU
 def test_dense_on_sequences():
-    assert dispatch.choose("dense", normal(2, 3, 4), normal(4, 2)) is not plain.dense
-    tuned = functools.partial(dispatch.lower, "dense")
-    check(tuned, plain.dense, normal(2, 3, 4), normal(4, 2), second_order=False)
+    check(matmul.dense, jnp.matmul, normal(2, 3, 4), normal(4, 2))
 
 
 @CPU
@@ -362,6 +360,6 @@ def test_dense_on_sequences():
 )
 def test_projection(equation, x, kernel, is_product):
     x, kernel = normal(*x), normal(*kernel)
-    chosen = dispatch.choose("projection", equation, x, kernel)
-    assert (chosen is not plain.projection) == is_product
-    close(chosen(equation, x, kernel), jnp.einsum(equation, x, kernel))
+    assert (matmul.product_axes(equation) is not None) == is_product
+    ours, theirs = (functools.partial(f, equation) for f in (matmul.projection, jnp.einsum))
+    check(ours, theirs, x, kernel, second_order=False)

@@ -66,7 +66,7 @@ class InputSpec:
 
     def problem(self, x: Any) -> str | None:
         """A message that says which requirement an input does not meet, or None."""
-        shape = standardize_shape(x.shape)
+        shape = tuple(x.shape)
         rank = len(shape)
         if self.ndim is not None and not self.allow_last_axis_squeeze and rank != self.ndim:
             return f"expected ndim={self.ndim}, found ndim={rank}. Full shape received: {shape}"

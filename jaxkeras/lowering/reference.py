@@ -1,6 +1,6 @@
-"""Every operation as `jax.lax` and `jax.nn` state it: right on every platform, at every derivative order.
+"""Every operation in terms of `jax.lax` and `jax.nn`: right on every platform, at every derivative order.
 
-These are the reference that the tuned forms are tested against, and what `table.py` falls back to.
+Forms are tested against these functions, and replaced by them where no row of `table.py` applies.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxkeras.lowering.bits import Drop
-from jaxkeras.lowering.dispatch import lower
 from jaxkeras.lowering.gates import gru_update, lstm_update
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, spatial_shape
+from jaxkeras.lowering.hash_rng import Drop
 
 Array = jax.Array
 
@@ -84,23 +83,21 @@ def layer_norm(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
     return (x - mean) * lax.rsqrt(variance + epsilon)
 
 
-def dense(x: Array, kernel: Array) -> Array:
-    return jnp.matmul(x, kernel)
-
-
-def projection(equation: str, x: Array, kernel: Array) -> Array:
-    return jnp.einsum(equation, x, kernel)
+def dense_kernel_gradient(x: Array, dy: Array, count: int) -> Array:
+    """Cotangent of the kernel of a product that sums over the last `count` axes of x, due to that of the output."""
+    rows = tuple(range(x.ndim - count))
+    return lax.dot_general(x, dy, ((rows, rows), ((), ())))
 
 
 def attention_weights(query: Array, key: Array, bias: Array | None, mask: Array | None, scale: float) -> Array:
     """softmax(scale q k + bias) over the sources, (batch, heads, targets, sources), in at least float32."""
     dtype = jnp.promote_types(query.dtype, jnp.float32)
-    logits = jnp.einsum("btnh,bsnh->bnts", query, key, preferred_element_type=dtype) * jnp.asarray(scale, dtype)
-    return jax.nn.softmax(masked_logits(logits, bias, mask), axis=-1)
+    logits = lax.dot_general(query, key, (((3,), (3,)), ((0, 2), (0, 2))), preferred_element_type=dtype)
+    return jax.nn.softmax(masked_logits(logits * jnp.asarray(scale, dtype), bias, mask), axis=-1)
 
 
 def masked_logits(logits: Array, bias: Array | None, mask: Array | None) -> Array:
-    """Add the bias and push forbidden places to a finite, very low number (no NaN where a row is all masked)."""
+    """Add the bias and set masked logits to a finite, very low number (no NaN where a row is all masked)."""
     if bias is not None:
         logits = logits + bias.astype(logits.dtype)
     if mask is not None:
@@ -120,7 +117,8 @@ def attention_with_weights(
     """The output, and the weights before dropout."""
     scores = attention_weights(query, key, bias, mask, scale).astype(value.dtype)
     applied = scores if drop is None else drop.apply(scores)
-    return jnp.einsum("bnts,bsnh->btnh", applied, value), scores
+    output = lax.dot_general(applied, value, (((3,), (1,)), ((0, 1), (0, 2))))
+    return jnp.swapaxes(output, 1, 2), scores
 
 
 def attention(
@@ -133,18 +131,6 @@ def attention(
     drop: Drop | None,
 ) -> Array:
     return attention_with_weights(query, key, value, bias, mask, scale, drop)[0]
-
-
-def attention_of_any_length(
-    query: Array, key: Array, value: Array, bias: Array | None, mask: Array | None, scale: float
-) -> Array:
-    """Attention without dropout, with the weights of all pairs at once."""
-    return lower("attention", query, key, value, bias, mask, scale, None)
-
-
-def transposed_product(a: Array, b: Array) -> Array:
-    """a^T b for (batch, heads, targets, sources) and (batch, heads, targets, size)."""
-    return jnp.einsum("bnts,bntd->bnsd", a, b)
 
 
 def recurrence(

@@ -1,9 +1,8 @@
 """Pooling for XLA:CPU by slices instead of `reduce_window`.
 
-The derivative of a maximum keeps, for every window, the place of its first largest value in one byte; the backward pass
-is a comparison with that byte. Windows that lie side by side are taken in one step over all dimensions, overlapping
-ones one dimension after the other, the last first: either way the first of equal values in row-major order wins, as in
-XLA.
+The derivative of a maximum keeps, for every window, the index of its first largest value in one byte; the backward pass
+compares with that byte. Windows that do not overlap are reduced in one step over all dimensions, overlapping ones one
+dimension at a time, starting with the last. Either way the first of equal values in row-major order wins, as in XLA.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxkeras.lowering import plain
+from jaxkeras.lowering import reference
+from jaxkeras.lowering.custom_transpose import linear_call
 from jaxkeras.lowering.geometry import PoolSpec
-from jaxkeras.lowering.linear import linear_call
 
 Array = jax.Array
 
@@ -60,7 +59,7 @@ def _places(step: Step) -> list[tuple[int, ...]]:
 
 
 def _views(x: Array, fill: np.ndarray, step: Step) -> list[Array]:
-    """For every place in the window, the values that stand there, one a window."""
+    """For every position in the window, the values at that position, one per window."""
     x = _pad(x, fill, {a.axis: (a.low, a.high, 0) for a in step})
     views = []
     for place in _places(step):
@@ -76,21 +75,21 @@ def _views(x: Array, fill: np.ndarray, step: Step) -> list[Array]:
 def _largest(x: Array, step: Step) -> Array:
     if all(a.window == a.stride and a.low == a.high == 0 for a in step):
         window = tuple({a.axis: a.window for a in step}.get(axis, 1) for axis in range(x.ndim))
-        return lax.reduce_window(x, plain.lowest(x.dtype), lax.max, window, window, "VALID")
-    return functools.reduce(jnp.maximum, _views(x, plain.lowest(x.dtype), step))
+        return lax.reduce_window(x, reference.lowest(x.dtype), lax.max, window, window, "VALID")
+    return functools.reduce(jnp.maximum, _views(x, reference.lowest(x.dtype), step))
 
 
 @_largest.defjvp
 def _(step: Step, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
-    best, *others = _views(x, plain.lowest(x.dtype), step)
+    best, *others = _views(x, reference.lowest(x.dtype), step)
     code = np.min_scalar_type(len(others))
     winner = jnp.zeros(best.shape, code)
     for number, other in enumerate(others, start=1):
         winner = jnp.where(other > best, np.array(number, code), winner)
         best = jnp.maximum(best, other)
     spread = functools.partial(_spread, step, tuple(x.shape))
-    return best, linear_call(functools.partial(_select, step), spread, winner, dx)
+    return best, linear_call(functools.partial(_select, step), spread, winner, dx, best)
 
 
 def _select(step: Step, winner: Array, x: Array) -> Array:
@@ -117,7 +116,7 @@ def _spread(step: Step, shape: tuple[int, ...], winner: Array, g: Array) -> Arra
 
 
 def _interleave(step: Step, shape: tuple[int, ...], parts: list[Array]) -> Array:
-    """The places of windows that do not overlap, woven together: nothing has to be added."""
+    """Interleave the positions of windows that do not overlap; nothing has to be added."""
     for a in reversed(step):
         groups = [parts[i : i + a.window] for i in range(0, len(parts), a.window)]
         parts = [jnp.stack(group, a.axis + 1) for group in groups]
@@ -134,7 +133,7 @@ def max_pool(x: Array, spec: PoolSpec) -> Array:
 
 
 def average_pool(x: Array, spec: PoolSpec) -> Array:
-    counts = plain.window_counts(x.shape, spec).astype(x.dtype)
+    counts = reference.window_counts(x.shape, spec).astype(x.dtype)
     for step in _steps(spec):
         x = functools.reduce(jnp.add, _views(x, np.zeros((), x.dtype), step))
     return x / counts

@@ -1,8 +1,8 @@
 """Recurrent loops that keep their gates, and nothing else, for the derivative.
 
-Differentiating a `scan` makes JAX store every intermediate of every step and add up the weight gradient inside the
-loop. Here a step hands out its gates, the transpose is written in terms of them, and the weights stay out of the loop:
-they act through z = x + h @ kernel only, so their tangent is one of x, namely h_before @ d_kernel, and the transpose of
+Differentiating a `scan` makes JAX store every intermediate of every step and accumulate the weight gradient inside the
+loop. Here a step returns its gates, the transpose is written in terms of them, and the weights stay out of the loop:
+they act only through z = x + h @ kernel, so their tangent is a tangent of x, h_before @ d_kernel, and the transpose of
 that, the weight gradient, is a single matrix product over the whole sequence.
 """
 
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxkeras.lowering.linear import linear_call
+from jaxkeras.lowering.custom_transpose import linear_call
 
 Array = jax.Array
 States = tuple[Array, ...]
@@ -28,10 +28,10 @@ class Cell(NamedTuple):
     """A recurrent cell and its transpose.
 
     forward(x_t, states, weights) -> new states, saved: a step, and the few arrays that its derivative needs.
-    factors(saved, states before) -> what the transpose reads, for all steps at once. What it computes here, it need
-        not compute step by step: .92 of the time for the LSTM; the others gained nothing and hand on what they get.
+    factors(saved, states before) -> what the transpose reads, computed for all steps at once instead of step by step:
+        .92 of the time for the LSTM; the others gained nothing and return their arguments.
     backward(factors_t, transposed kernel, cotangent of states) -> cotangents of x_t and of states before.
-    through_gates(saved, h before, d_weights) -> the tangent of x that stands for that of the weights.
+    through_gates(saved, h before, d_weights) -> the tangent of x equivalent to that of the weights.
     """
 
     forward: Callable[[Array, States, Weights], tuple[States, States]]
@@ -47,7 +47,7 @@ def _keep(mask_t: Array | None, new: States, old: States) -> States:
 def _loop(
     cell: Cell, x: Array, states: States, weights: Weights, mask: Array | None
 ) -> tuple[Array, States, tuple[States, States]]:
-    """The sequence, the last states, and for every step what it saved and the states before it."""
+    """The sequence, the last states, and for every step its saved arrays and the states before it."""
 
     def body(states: States, inputs: tuple[Array, Array | None]) -> tuple[States, tuple[Array, States, States]]:
         x_t, mask_t = inputs
@@ -62,7 +62,7 @@ def _loop(
 def _backward_loop(cell: Cell, residuals: tuple, cotangent: tuple[Array, States]) -> tuple[Array, States]:
     saved, before, kernel, mask = residuals
     g_sequence, g_states = cotangent
-    turned = kernel.T  # outside the loop: inside, the product with a kernel on its side costs a third more
+    turned = kernel.T  # outside the loop: inside, the product with a transposed kernel costs a third more
 
     def body(g_states: States, inputs: tuple) -> tuple[States, Array]:
         g_t, factors_t, mask_t = inputs
@@ -95,7 +95,8 @@ def _(cell: Cell, primals: tuple, tangents: tuple) -> tuple:
     dx = dx + cell.through_gates(saved, before[0], d_weights)
     results = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (sequence, last))
     forth, back = functools.partial(_tangent_loop, cell, results), functools.partial(_backward_loop, cell)
-    return (sequence, last), linear_call(forth, back, (saved, before, weights[0], mask), (dx, d_states))
+    out = sequence, last
+    return out, linear_call(forth, back, (saved, before, weights[0], mask), (dx, d_states), out)
 
 
 def _rows(h: Array, d_kernel: Array) -> Array:

@@ -19,9 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxkeras.lowering.chunks import mapped, rows_of_a_piece, summed
+from jaxkeras.lowering.cpu.im2col import flat, output_sizes, patches
+from jaxkeras.lowering.cpu.microbatch import mapped, rows_of_a_piece, summed
 from jaxkeras.lowering.geometry import ConvSpec
-from jaxkeras.lowering.taps import flat, output_sizes, patches
 
 Array = jax.Array
 
@@ -31,7 +31,7 @@ POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
 
 @functools.cache
 def matrices(outputs: int, taps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """B^T, G and A^T by the method of Toom and Cook: polynomials known by their values at POINTS and at infinity."""
+    """B^T, G and A^T by the method of Toom and Cook: polynomials given by their values at POINTS and at infinity."""
     points = POINTS[: outputs + taps - 2]
     assert len(points) == outputs + taps - 2, "each further tap needs another point"
     size = len(points) + 1
@@ -68,7 +68,7 @@ def tile_bytes(x: Array, window: Sequence[int], spec: ConvSpec) -> int:
 
 
 def _transformed(x: Array, window: Sequence[int], count: int, spec: ConvSpec) -> list[Array]:
-    """B^T x: the taps of the other axes side by side, tiles along the last one."""
+    """B^T x: the taps of the other axes concatenated, tiles along the last one."""
     taps, width = window[-1], x.shape[-2]
     low = spec.pads[-1][0]
     high = count * OUTPUTS + taps - 1 - width - low
@@ -95,7 +95,7 @@ def forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
 
 
 def _interleaved(matrix: np.ndarray, parts: Sequence[Array], axis: int) -> Array:
-    """As `_combine`, the rows along a new axis: one loop instead of one for each row and a copy."""
+    """As `_combine`, with the rows along a new axis: one loop instead of one per row and a copy."""
     shape = [1] * (parts[0].ndim + 1)
     shape[axis] = len(matrix)
     columns = [jnp.asarray(column.reshape(shape), parts[0].dtype) for column in matrix.T]

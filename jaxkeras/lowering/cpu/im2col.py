@@ -1,7 +1,7 @@
-"""A convolution taken apart by the taps of its window: shifted views, one tap at a time or side by side.
+"""Convolutions as matrix products over the taps of the window: shifted views, one tap at a time or concatenated.
 
-*patches*: all taps side by side, one matrix product. *strips*: the taps of the last axis side by side, one product for
-each of the others, which needs a third of the copies. *taps*: one product for each.
+*patches*: all taps concatenated, one matrix product. *strips*: the taps of the last axis concatenated and one product
+for each of the others, which needs a third of the copies. *taps*: one product for each tap.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxkeras.lowering.chunks import mapped, rows_of_a_piece, summed
+from jaxkeras.lowering.cpu.microbatch import mapped, rows_of_a_piece, summed
 from jaxkeras.lowering.geometry import ConvSpec, effective, window_output
 
 Array = jax.Array
@@ -33,13 +33,13 @@ def output_sizes(sizes: Sequence[int], window: Sequence[int], spec: ConvSpec) ->
 
 
 def padded(x: Array, spec: ConvSpec) -> Array:
-    """x (batch, *spatial, channels) with the padding and input dilation carried out."""
+    """x (batch, *spatial, channels) with the padding and input dilation applied."""
     inner = [(low, high, hole - 1) for (low, high), hole in zip(spec.pads, spec.input_dilation)]
     return lax.pad(x, np.zeros((), x.dtype), [(0, 0, 0), *inner, (0, 0, 0)])
 
 
 def views(x: Array, window: Sequence[int], out: Sequence[int], spec: ConvSpec) -> Iterator[Array]:
-    """For every tap, the cells of x that it meets: (batch, *out, channels). Taps in row-major order."""
+    """For every tap, the cells of x that it multiplies: (batch, *out, channels). Taps in row-major order."""
     x = padded(x, spec)
     for tap in itertools.product(*map(range, window)):
         start = [t * d for t, d in zip(tap, spec.dilation)]
@@ -48,7 +48,7 @@ def views(x: Array, window: Sequence[int], out: Sequence[int], spec: ConvSpec) -
 
 
 def patches(x: Array, window: Sequence[int], spec: ConvSpec) -> Array:
-    """All taps side by side, (batch, *out, taps * channels), built one dimension at a time, the last first."""
+    """All taps concatenated, (batch, *out, taps * channels), built one dimension at a time, the last first."""
     out = output_sizes(x.shape[1:-1], window, spec)
     x = padded(x, spec)
     for axis in reversed(range(spec.rank)):
@@ -59,12 +59,12 @@ def patches(x: Array, window: Sequence[int], spec: ConvSpec) -> Array:
 
 
 def flat(x: Array) -> Array:
-    """Every dimension but the last as rows of a matrix."""
+    """Flatten all dimensions but the last into rows of a matrix."""
     return x.reshape(-1, x.shape[-1])
 
 
 def patch_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
-    """The product is taken the way that transposes dy: XLA transposes a matrix of few columns slowly."""
+    """The product transposes dy rather than the patches: XLA transposes a matrix of few columns slowly."""
 
     def piece(x: Array, dy: Array) -> Array:
         return flat(dy).T @ flat(patches(x, window, spec))
@@ -82,7 +82,7 @@ def strip_bytes(x: Array, window: Sequence[int], spec: ConvSpec) -> int:
 
 
 def _strips(x: Array, window: Sequence[int], spec: ConvSpec) -> Iterator[Array]:
-    """For each tap of the other axes, the cells of x that it meets, the taps of the last axis side by side."""
+    """For each tap of the other axes, the cells that it multiplies, with the taps of the last axis concatenated."""
     ones, none = (1,) * spec.rank, ((0, 0),) * spec.rank
     side_by_side = ConvSpec((*ones[1:], spec.strides[-1]), none, (*ones[1:], spec.dilation[-1]), ones, 1, False)
     others = ConvSpec((*spec.strides[:-1], 1), none, (*spec.dilation[:-1], 1), ones, 1, False)
@@ -117,7 +117,7 @@ def tap_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: Conv
 
 
 def tap_input_gradient(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> Array:
-    """One matrix product for every tap, each padded to its place and added (strides 1, no dilation of the input)."""
+    """One matrix product for every tap, each padded to its position and added (strides 1, no dilation of the input)."""
     window, out = kernel.shape[:-2], dy.shape[1:-1]
     parts = []
     for tap in itertools.product(*map(range, window)):
@@ -143,7 +143,7 @@ def fused_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
 
 
 def pointwise_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
-    """A window of one cell: a matrix product, before the input is spread out or after it is thinned out."""
+    """A window of one cell: a matrix product, before input dilation or after striding."""
 
     def product(x: Array) -> Array:
         return (flat(x) @ flat(kernel)).reshape(*x.shape[:-1], kernel.shape[-1])
@@ -172,7 +172,7 @@ def depthwise_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec
 
 
 def depthwise_kernel_gradient_by_row(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
-    """One sum for each tap and place along the other axes, row by row of the first: all of it stays in the cache."""
+    """One sum for each tap and position along the other axes, row by row of the first: all of it stays in the cache."""
     x = padded(x, spec)
     (rows, *rest), taken = dy.shape[1:-1], effective(window[0], spec.dilation[0])
     ones = (1,) * (spec.rank - 1)

@@ -1,9 +1,10 @@
 """Attention with heads before time, and a gradient that keeps one array of all pairs.
 
-Differentiating the plain form keeps logits, exponentials and weights of all pairs, and sums over the sources once more
-in the gradient of the softmax. Here the exponentials stay, unnormalised: a row's sum divides its output (targets by
-size) and not its weights (targets by sources). What the gradient of the softmax subtracts, sum_s p_s dp_s, is the
-product of a row's output and its cotangent (as in FlashAttention, Dao et al., 2022, section 3.1).
+Differentiating the reference keeps logits, exponentials and weights of all pairs, and sums over the sources once more
+in the gradient of the softmax. Here only the unnormalised exponentials are kept: a row's sum divides its output
+(targets by size) instead of its weights (targets by sources). The term that the gradient of the softmax subtracts,
+sum_s p_s dp_s, is the product of a row's output and its cotangent (as in FlashAttention, Dao et al., 2022, section
+3.1).
 """
 
 from __future__ import annotations
@@ -14,32 +15,41 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxkeras.lowering.bits import Drop
-from jaxkeras.lowering.dispatch import lower
-from jaxkeras.lowering.linear import linear_call
-from jaxkeras.lowering.plain import masked_logits
+from jaxkeras.lowering.custom_transpose import linear_call
+from jaxkeras.lowering.hash_rng import Drop
+from jaxkeras.lowering.reference import masked_logits
 
 Array = jax.Array
 
+NARROW = 32  # columns
 
-def turned_product(a: Array, b: Array) -> Array:
-    """`plain.transposed_product`: both factors upright and the narrow one turned, for few columns of b.
 
-    Turning the wide factor, or letting the product do so, costs more than the product. The barriers keep XLA from
-    folding the turns back into it.
+def transposed_product(a: Array, b: Array) -> Array:
+    """a^T b for (batch, heads, targets, sources) and (batch, heads, targets, size).
+
+    For few columns of b, both factors stay row-major and only the narrow one is transposed: transposing the wide
+    factor, alone or within the product, costs more than the product. The barriers keep XLA from folding the
+    transposes back into it.
     """
+    if b.shape[-1] > NARROW:
+        return _product(a, 2, b, 2)
     upright = lax.optimization_barrier(jnp.swapaxes(b, -1, -2))
-    return jnp.swapaxes(lax.optimization_barrier(jnp.einsum("bndt,bnts->bnds", upright, a)), -1, -2)
+    return jnp.swapaxes(lax.optimization_barrier(_product(upright, 3, a, 2)), -1, -2)
+
+
+def _product(a: Array, a_axis: int, b: Array, b_axis: int) -> Array:
+    """For each head, the product of two matrices summed over these axes. As `einsum`, which takes longer to trace."""
+    return lax.dot_general(a, b, (((a_axis,), (b_axis,)), ((0, 1), (0, 1))))
 
 
 def _forward(
     query: Array, key: Array, value: Array, bias: Array | None, mask: Array | None, drop: Drop | None
 ) -> tuple[Array, Array, Array]:
     """The output, the exponentials, and one over their sums."""
-    logits = masked_logits(jnp.einsum("bntd,bnsd->bnts", query, key), bias, mask)
+    logits = masked_logits(_product(query, 3, key, 3), bias, mask)
     powers = jnp.exp(logits - lax.stop_gradient(jnp.max(logits, -1, keepdims=True)))
     inverse = 1.0 / jnp.sum(powers, -1, keepdims=True)
-    return jnp.einsum("bnts,bnsd->bntd", _dropped(powers, drop), value) * inverse, powers, inverse
+    return _product(_dropped(powers, drop), 3, value, 2) * inverse, powers, inverse
 
 
 def _dropped(x: Array, drop: Drop | None) -> Array:
@@ -55,11 +65,11 @@ def _tangent(rate: float, residuals: tuple, tangents: tuple) -> Array:
     d_query, d_key, d_value, d_bias = tangents
     drop = None if seed is None else Drop(rate, seed)
     weights = powers * inverse
-    d_logits = jnp.einsum("bntd,bnsd->bnts", d_query, key) + jnp.einsum("bntd,bnsd->bnts", query, d_key)
+    d_logits = _product(d_query, 3, key, 3) + _product(query, 3, d_key, 3)
     d_logits = _allowed(d_logits if d_bias is None else d_logits + d_bias, mask)
     d_weights = weights * (d_logits - jnp.sum(weights * d_logits, -1, keepdims=True))
-    moved = jnp.einsum("bnts,bnsd->bntd", _dropped(d_weights, drop), value)
-    return moved + jnp.einsum("bnts,bnsd->bntd", _dropped(weights, drop), d_value)
+    moved = _product(_dropped(d_weights, drop), 3, value, 2)
+    return moved + _product(_dropped(weights, drop), 3, d_value, 2)
 
 
 def _cotangents(bias_shape: tuple[int, ...] | None, rate: float, residuals: tuple, cotangent: Array) -> tuple:
@@ -67,11 +77,11 @@ def _cotangents(bias_shape: tuple[int, ...] | None, rate: float, residuals: tupl
     drop = None if seed is None else Drop(rate, seed)
     shared = jnp.sum(cotangent * output, -1, keepdims=True) * inverse
     cotangent = cotangent * inverse
-    g_value = lower("transposed_product", _dropped(powers, drop), cotangent)
-    g_weights = _dropped(jnp.einsum("bntd,bnsd->bnts", cotangent, value), drop)
+    g_value = transposed_product(_dropped(powers, drop), cotangent)
+    g_weights = _dropped(_product(cotangent, 3, value, 3), drop)
     g_logits = _allowed(powers * (g_weights - shared), mask)
-    g_query = jnp.einsum("bnts,bnsd->bntd", g_logits, key)
-    g_key = lower("transposed_product", g_logits, query)
+    g_query = _product(g_logits, 3, key, 2)
+    g_key = transposed_product(g_logits, query)
     g_bias = None
     if bias_shape is not None:
         spread = tuple(i for i, n in enumerate(bias_shape) if n == 1)
@@ -100,7 +110,7 @@ def _(rate: float, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     residuals = (query, key, value, powers, inverse, output, mask, seed)
     forth = functools.partial(_tangent, rate)
     back = functools.partial(_cotangents, None if bias is None else bias.shape, rate)
-    return output, linear_call(forth, back, residuals, tangents[:4])
+    return output, linear_call(forth, back, residuals, tangents[:4], output)
 
 
 def attention(
@@ -112,7 +122,7 @@ def attention(
     scale: float,
     drop: Drop | None,
 ) -> Array:
-    """What `plain.attention` returns."""
+    """As `reference.attention`."""
     rate, seed = (0.0, None) if drop is None else (drop.rate, drop.key)
     turned = (jnp.swapaxes(x, 1, 2) for x in (query * jnp.asarray(scale, query.dtype), key, value))
     return jnp.swapaxes(_heads_first(rate, *turned, bias, mask, seed), 1, 2)

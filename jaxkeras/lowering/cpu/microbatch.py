@@ -1,4 +1,4 @@
-"""A form run on pieces of the batch, one after the other, so that its copies of the input stay small."""
+"""Run a form on one microbatch after another, so that its copies of the input stay small."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from jax import lax
 
 Array = jax.Array
 
-# Copies of the input (patches, tiles) up to WHOLE bytes are made in one go; a larger batch is cut into pieces of about
-# PIECE bytes. Two cores are fastest with 4 to 8 MB: less cannot feed both, more falls out of the cache and is up to six
-# times slower. A single image that needs more than LIMIT is left to XLA's own convolution.
+# Copies of the input (patches, tiles) of up to WHOLE bytes are made at once; a larger batch is split into pieces of
+# about PIECE bytes. Two cores are fastest with 4 to 8 MB: less does not keep both busy, more exceeds the cache and is
+# up to six times slower. A single image that needs more than LIMIT is left to XLA's own convolution.
 WHOLE, PIECE, LIMIT = 10 * 2**20, 5 * 2**20, 16 * 2**20
 
 

@@ -1,6 +1,6 @@
-"""Convolutions of a spread-out input (transposed convolutions, and input gradients of strided ones) without its zeros.
+"""Convolutions of a dilated input (transposed convolutions, input gradients of strided ones) without its zeros.
 
-With input dilation a, the outputs t = p, p + a, p + 2a, ... meet the same taps of the kernel, one out of a. So they are
+With input dilation a, the outputs t = p, p + a, p + 2a, ... use the same taps of the kernel, one out of a. So they are
 an ordinary convolution with these taps, and every output belongs to one of a such phases along each axis.
 """
 
@@ -12,15 +12,15 @@ import math
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.lowering.dispatch import lower
+from jaxkeras.lowering.cpu import conv
+from jaxkeras.lowering.cpu.im2col import output_sizes
 from jaxkeras.lowering.geometry import ConvSpec, effective
-from jaxkeras.lowering.taps import output_sizes
 
 Array = jax.Array
 
 
 def forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
-    """Each phase by itself, then put side by side (strides 1)."""
+    """Compute each phase and interleave them (strides 1)."""
     spread, rank = spec.input_dilation, spec.rank
     out = output_sizes(x.shape[1:-1], kernel.shape[:-2], spec)
     counts = [-(-o // a) for o, a in zip(out, spread)]
@@ -38,7 +38,7 @@ def _phase(x: Array, kernel: Array, spec: ConvSpec, phase: tuple[int, ...], coun
     ):
         step = a // math.gcd(a, d)
         first = next((j for j in range(min(step, w)) if (p + d * j - low) % a == 0), None)
-        if first is None:  # these outputs lie between the taps
+        if first is None:  # no tap reaches these outputs
             return jnp.zeros((x.shape[0], *counts, kernel.shape[-1]), jnp.result_type(x, kernel))
         taps.append(slice(first, None, step))
         width, hole = len(range(first, w, step)), d * step // a
@@ -46,11 +46,11 @@ def _phase(x: Array, kernel: Array, spec: ConvSpec, phase: tuple[int, ...], coun
         dilation.append(hole)
         pads.append((before, count - 1 + effective(width, hole) - n - before))
     ones = (1,) * spec.rank
-    return lower("conv_forward", x, kernel[tuple(taps)], ConvSpec(ones, tuple(pads), tuple(dilation), ones, 1, False))
+    return conv.forward.on("cpu", x, kernel[tuple(taps)], ConvSpec(ones, tuple(pads), tuple(dilation), ones, 1, False))
 
 
 def kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
-    """With input and cotangent in each other's place it is that of a strided convolution (strides 1)."""
+    """With input and cotangent swapped, the gradient of a strided convolution (strides 1)."""
     pads = []
     for n, o, w, a, d, (low, _) in zip(
         x.shape[1:-1], dy.shape[1:-1], window, spec.input_dilation, spec.dilation, spec.pads
@@ -58,5 +58,5 @@ def kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec
         before = effective(w, d) - 1 - low
         pads.append((before, effective(n, a) + effective(w, d) - 1 - o - before))
     back = ConvSpec(spec.input_dilation, tuple(pads), spec.dilation, spec.strides, 1, False)
-    gradient = lower("conv_kernel_gradient", dy, x, window, back)
+    gradient = conv.kernel_gradient.on("cpu", dy, x, window, back)
     return jnp.swapaxes(jnp.flip(gradient, range(spec.rank)), -1, -2)

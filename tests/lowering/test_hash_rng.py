@@ -15,7 +15,7 @@ import pytest
 
 import jaxkeras as jk
 from jaxkeras import lowering
-from jaxkeras.lowering.bits import random_bits
+from jaxkeras.lowering.hash_rng import random_bits
 
 SIZE = 1 << 14
 SEEDS = [0, 1, 2, 1234567]

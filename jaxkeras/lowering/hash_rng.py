@@ -1,9 +1,9 @@
 """Random masks and noise for layers: a hash of the position, seeded by a key.
 
-`jax.random` draws by Threefry, twenty rounds for two words, which on a CPU costs many times what a small layer does.
-What dropout needs is much less: places that look independent of their neighbours, of other layers and of other steps.
-Here every place hashes its own number, three multiplications in all. Nothing but uint32 arithmetic is used, so the same
-key gives the same bits on every platform, in any loop and under `vmap`.
+`jax.random` uses Threefry, twenty rounds for two words, which on a CPU costs many times as much as a small layer.
+Dropout needs much less: elements that look independent of their neighbours, of other layers and of other steps. Here
+every element hashes its own index with three multiplications. Only uint32 arithmetic is used, so the same key gives the
+same bits on every platform, in any loop and under `vmap`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _STARTS = np.array([0x9E3779B9, 0x85EBCA6B], np.uint32)  # any two numbers
 
 
 def _scrambled(x: Array) -> Array:
-    """A bijection of uint32 after which every input bit has moved about half of the others.
+    """A bijection of uint32 in which every input bit affects about half of the output bits.
 
-    The constants are those that Chris Wellons found by search (github.com/skeeto/hash-prospector, "lowbias32").
+    The constants were found by search by Chris Wellons (github.com/skeeto/hash-prospector, "lowbias32").
     """
     x = (x ^ (x >> 16)) * np.uint32(0x21F0AAAD)
     x = (x ^ (x >> 15)) * np.uint32(0xD35A2D97)
@@ -44,11 +44,11 @@ def _seeds(key: Array) -> tuple[Array, Array]:
 
 
 def random_bits(key: Array, shape: Sequence[int]) -> Array:
-    """Uniform uint32 numbers, a hash of each place.
+    """Uniform uint32 numbers, a hash of each index.
 
-    The hash is "triple32" of the same search, with half of the seed added between its rounds: two keys that give the
-    same start to different places still part there, and two multiplications follow. (With one, shifted masks of two
-    keys are visibly alike.) Numbers repeat after 2**32 places.
+    The hash is "triple32" of the same search, with half of the seed added between its rounds: two keys that
+    start equal at different indices diverge there, and two multiplications follow. (With one, shifted masks of two keys
+    are visibly correlated.) Numbers repeat after 2**32 places.
 
     Args:
         key: A JAX PRNG key, new or old style. One key is one draw: fold in a counter for every step.
@@ -75,13 +75,13 @@ def dropout_mask(key: Array, shape: Sequence[int], rate: float) -> Array:
         rate: Share to drop, in [0, 1).
 
     Returns:
-        A boolean array, each place True with probability 1 - rate.
+        A boolean array, each element True with probability 1 - rate.
 
     Raises:
         ValueError: if `rate` is outside [0, 1).
     """
     if not 0.0 <= rate < 1.0:
-        raise ValueError(f"`rate` is the share of values to drop and must lie in [0, 1), got {rate}.")
+        raise ValueError(f"`rate` is the share of values to drop and must be in [0, 1), got {rate}.")
     return random_bits(key, shape) >= np.uint32(min(round(rate * 2**32), 2**32 - 1))
 
 
@@ -106,13 +106,13 @@ def dropout(x: Array, rate: float, key: Array, shape: Sequence[int] | None = Non
 
 
 class Drop(NamedTuple):
-    """A dropout to come: `key` may be a tracer, `rate` is a number in (0, 1)."""
+    """A dropout to be applied: `key` may be traced, `rate` is a number in (0, 1)."""
 
     rate: float
     key: Array
 
     def apply(self, x: Array) -> Array:
-        """x after the dropout."""
+        """Apply dropout to x."""
         return dropout(x, self.rate, self.key)
 
 
