@@ -233,7 +233,7 @@ def uniform(
 
 
 def randint(
-    shape: Sequence[int], minval: ArrayLike, maxval: TensorLike, dtype: DTypeLike = "int32", seed: Seed = None
+    shape: Sequence[int], minval: ArrayLike, maxval: ArrayLike, dtype: DTypeLike = "int32", seed: Seed = None
 ) -> jax.Array:
     """Draw integers uniformly from `[minval, maxval)`.
 
