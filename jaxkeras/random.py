@@ -16,13 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.typing import ArrayLike
 
 from jaxkeras.core import config, jax_config, lazy_imports
 from jaxkeras.core.dtypes import is_float_dtype, is_int_dtype, standardize_dtype
 from jaxkeras.core.seeds import SeedGenerator as SeedGenerator
 from jaxkeras.core.seeds import draw_key
 from jaxkeras.core.symbolic import op
-from jaxkeras.ops._arrays import DTypeLike, TensorLike
+from jaxkeras.ops._arrays import DTypeLike, TensorLike, as_array
 from jaxkeras.registry import register
 
 __all__ = [
@@ -143,8 +144,8 @@ def _two_sigma(key: jax.Array, shape: tuple[int, ...], dtype: str) -> jax.Array:
 
 def normal(
     shape: Sequence[int],
-    mean: TensorLike = 0.0,
-    stddev: TensorLike = 1.0,
+    mean: ArrayLike = 0.0,
+    stddev: ArrayLike = 1.0,
     dtype: DTypeLike = None,
     seed: Seed = None,
 ) -> jax.Array:
@@ -170,8 +171,8 @@ def normal(
 
 def truncated_normal(
     shape: Sequence[int],
-    mean: TensorLike = 0.0,
-    stddev: TensorLike = 1.0,
+    mean: ArrayLike = 0.0,
+    stddev: ArrayLike = 1.0,
     dtype: DTypeLike = None,
     seed: Seed = None,
 ) -> jax.Array:
@@ -198,8 +199,8 @@ def truncated_normal(
 
 def uniform(
     shape: Sequence[int],
-    minval: TensorLike = 0.0,
-    maxval: TensorLike = 1.0,
+    minval: ArrayLike = 0.0,
+    maxval: ArrayLike = 1.0,
     dtype: DTypeLike = None,
     seed: Seed = None,
 ) -> jax.Array:
@@ -232,7 +233,7 @@ def uniform(
 
 
 def randint(
-    shape: Sequence[int], minval: TensorLike, maxval: TensorLike, dtype: DTypeLike = "int32", seed: Seed = None
+    shape: Sequence[int], minval: ArrayLike, maxval: ArrayLike, dtype: DTypeLike = "int32", seed: Seed = None
 ) -> jax.Array:
     """Draw integers uniformly from `[minval, maxval)`.
 
@@ -281,14 +282,14 @@ def categorical(logits: TensorLike, num_samples: int, dtype: DTypeLike = "int32"
     >>> categorical(np.log([[0.0, 1.0]]), num_samples=3, seed=1).tolist()
     [[1, 1, 1]]
     """
-    logits = jnp.asarray(logits)
+    logits = as_array(logits)
     if logits.ndim != 2:
         raise ValueError(f"`logits` must have shape (batch, classes), got shape {logits.shape}.")
     shape = (logits.shape[0], num_samples)
     return jax.random.categorical(draw_key(seed), logits[..., None], shape=shape, axis=1).astype(dtype)
 
 
-def gamma(shape: Sequence[int], alpha: TensorLike, dtype: DTypeLike = None, seed: Seed = None) -> jax.Array:
+def gamma(shape: Sequence[int], alpha: ArrayLike, dtype: DTypeLike = None, seed: Seed = None) -> jax.Array:
     """Draw from a gamma distribution with scale 1.
 
     Args:
@@ -310,8 +311,8 @@ def gamma(shape: Sequence[int], alpha: TensorLike, dtype: DTypeLike = None, seed
 
 def binomial(
     shape: Sequence[int],
-    counts: TensorLike,
-    probabilities: TensorLike,
+    counts: ArrayLike,
+    probabilities: ArrayLike,
     dtype: DTypeLike = None,
     seed: Seed = None,
 ) -> jax.Array:
@@ -337,7 +338,7 @@ def binomial(
 
 
 def beta(
-    shape: Sequence[int], alpha: TensorLike, beta: TensorLike, dtype: DTypeLike = None, seed: Seed = None
+    shape: Sequence[int], alpha: ArrayLike, beta: TensorLike, dtype: DTypeLike = None, seed: Seed = None
 ) -> jax.Array:
     """Draw from a beta distribution.
 
@@ -385,7 +386,7 @@ def dropout(
     Reference:
         [Srivastava et al., 2014](https://jmlr.org/papers/v15/srivastava14a.html)
     """
-    inputs = jnp.asarray(inputs)
+    inputs = as_array(inputs)
     if rate == 0.0:
         return inputs
     if rate == 1.0:
@@ -414,4 +415,4 @@ def shuffle(x: TensorLike, axis: int = 0, seed: Seed = None) -> jax.Array:
     >>> sorted(shuffle([1, 2, 3], seed=1).tolist())
     [1, 2, 3]
     """
-    return jax.random.permutation(draw_key(seed), jnp.asarray(x), axis, independent=True)
+    return jax.random.permutation(draw_key(seed), as_array(x), axis, independent=True)

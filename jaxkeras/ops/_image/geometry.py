@@ -49,7 +49,8 @@ def map_coordinates(
         raise ValueError(f"`coordinates` must have shape ({inputs.ndim}, ...), got {coordinates.shape}.")
     one_of(fill_mode, _FILL_MODES, "fill_mode")
     one_of(order, (0, 1), "order")
-    return jax.scipy.ndimage.map_coordinates(inputs, coordinates, order, fill_mode, fill_value)
+    places: Any = coordinates  # an array is accepted where the annotation says Sequence
+    return jax.scipy.ndimage.map_coordinates(inputs, places, order, fill_mode, fill_value)
 
 
 def _sample(images: jax.Array, rows: jax.Array, columns: jax.Array, interpolation: str, mode: str, fill: Any) -> Any:
