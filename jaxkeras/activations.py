@@ -1,4 +1,4 @@
-"""Activation functions, by name and as functions. They take arrays, variables and KerasTensors."""
+"""Activation functions of arrays, variables and KerasTensors, and their lookup by name."""
 
 from __future__ import annotations
 
@@ -55,16 +55,18 @@ _KIND = "keras.activations"
 
 @op
 def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> jax.Array:
-    """`x` above a threshold and up to a maximum, a line of another slope below.
+    """Rectified linear unit with an optional slope, maximum and threshold.
+
+    `x` above `threshold` and at most `max_value`; `negative_slope * (x - threshold)` below the threshold.
 
     Args:
-        x: array.
+        x: array of any shape.
         negative_slope: slope below the threshold.
         max_value: upper limit; None for none.
-        threshold: where the two parts meet; below it, and without a slope, the result is zero.
+        threshold: where the two parts meet.
 
     Returns:
-        Array like `x`.
+        Array of the shape and dtype of `x`.
 
     Example:
 
@@ -82,59 +84,77 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
 
 @op
 def gelu(x: Any, approximate: bool = False) -> jax.Array:
-    """`x` times the normal distribution function of `x`.
+    """Gaussian error linear unit, `x * cdf(x)` with the cumulative normal distribution `cdf`.
 
     Args:
-        x: array.
-        approximate: use the approximation by tanh.
+        x: floating array of any shape.
+        approximate: whether to use the tanh approximation.
 
     Returns:
-        Array like `x`.
+        Array of the shape and dtype of `x`.
 
-    Reference:
-        [Hendrycks and Gimpel, 2016](https://arxiv.org/abs/1606.08415)
+    Reference: [Hendrycks and Gimpel, 2016](https://arxiv.org/abs/1606.08415).
+
+    Example:
+
+    >>> print(gelu(jnp.array([-1.0, 0.0, 1.0])).round(3))
+    [-0.15900001  0.          0.841     ]
     """
     return _activations.gelu(x, approximate=approximate)
 
 
 @op
 def exponential(x: Any) -> jax.Array:
-    """`exp(x)`.
+    """Exponential function, `exp(x)`.
 
     Args:
-        x: array.
+        x: floating array of any shape.
 
     Returns:
-        Array like `x`.
+        Array of the shape and dtype of `x`.
+
+    Example:
+
+    >>> exponential(jnp.zeros(2)).tolist()
+    [1.0, 1.0]
     """
     return jnp.exp(as_array(x))
 
 
 @op
 def linear(x: Any) -> Any:
-    """`x` itself: no activation.
+    """Identity function: no activation.
 
     Args:
-        x: array.
+        x: anything.
 
     Returns:
-        `x`.
+        `x` itself.
+
+    Example:
+
+    >>> linear(3.0)
+    3.0
     """
     return x
 
 
 @op
 def mish(x: Any) -> jax.Array:
-    """`x tanh(softplus(x))`.
+    """Mish, `x * tanh(softplus(x))`.
 
     Args:
-        x: array.
+        x: floating array of any shape.
 
     Returns:
-        Array like `x`.
+        Array of the shape and dtype of `x`.
 
-    Reference:
-        [Misra, 2019](https://arxiv.org/abs/1908.08681)
+    Reference: [Misra, 2019](https://arxiv.org/abs/1908.08681).
+
+    Example:
+
+    >>> print(mish(jnp.array([-1.0, 0.0, 1.0])).round(3))
+    [-0.303       0.          0.86500007]
     """
     x = as_array(x)
     return x * jnp.tanh(jax.nn.softplus(x))

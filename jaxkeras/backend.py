@@ -1,4 +1,4 @@
-"""Keras's small helpers about types and names."""
+"""Keras's helpers for dtypes and names."""
 
 from jaxkeras.config import backend as backend
 from jaxkeras.core import lazy_imports

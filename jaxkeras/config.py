@@ -1,4 +1,4 @@
-"""Settings of the process."""
+"""Process-wide settings."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def backend() -> str:
 
 
 def set_backend(backend: str) -> None:
-    """Accept the one backend there is.
+    """Accept the only backend.
 
     Args:
         backend: `"jax"`.
@@ -62,11 +62,11 @@ def set_backend(backend: str) -> None:
 
 
 def enable_unsafe_deserialization() -> None:
-    """Accept Keras's switch, and change nothing: code in a file or a config is not executed, whatever is asked for.
+    """Do nothing but warn: code in a file or a config is never executed.
 
-    In Keras the switch lets files execute the Python code of their lambdas, so whoever can flip it (a config that
-    names it, for example) can run anything. Here there is no such thing to turn on: `load_model` and `from_config`
-    read data, and only ever call what is registered or handed over. A warning says what to write instead.
+    In Keras this switch lets files execute the Python code of their lambdas, so anyone who can flip it (a config that
+    names it, for example) can run anything. There is no such mode here: `load_model` and `from_config`
+    read data, and call only what is registered or passed in. The warning says what to write instead.
     """
     warnings.warn(
         "enable_unsafe_deserialization() has no effect: code in a file is never executed. Write the functions of the "

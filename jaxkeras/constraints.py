@@ -1,9 +1,9 @@
-"""Constraints: what is done to a weight after each update."""
+"""Constraints: projections applied to a weight after each update."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ _KIND = "keras.constraints"
 
 @registry.register(_KIND)
 class Constraint:
-    """Base class: override `__call__`, and `get_config` if the constructor takes arguments.
+    """Base class of constraints: override `__call__`, and `get_config` if the constructor takes arguments.
 
     Example:
 
@@ -34,23 +34,23 @@ class Constraint:
     """
 
     def __call__(self, w: Any) -> Any:
-        """The constrained weight.
+        """Return the constrained weight.
 
         Args:
             w: the weight after an update.
 
         Returns:
-            Array like `w`.
+            Array of the shape and dtype of `w`.
         """
         return w
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, as plain data."""
+        """Return the arguments of the constructor as plain data."""
         return {}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """A constraint from what `get_config` returned."""
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Create a constraint from the return value of `get_config`."""
         return cls(**config)
 
 
@@ -61,13 +61,13 @@ def _norms(w: jax.Array, axis: int | Sequence[int]) -> jax.Array:
 
 @registry.register(_KIND)
 class MinMaxNorm(Constraint):
-    """Scale vectors whose norm is outside an interval towards it.
+    """Scale vectors whose norm is outside an interval, so that it moves towards the interval.
 
     Args:
-        min_value: least norm.
+        min_value: smallest norm.
         max_value: largest norm.
-        rate: 1 scales all the way, less a part of it at each update.
-        axis: along which a norm is taken; 0 for the incoming weights of a dense layer, `[0, 1, 2]` for the filters of a
+        rate: in [0, 1]; how far towards the interval an update moves the norm, 1 being all the way.
+        axis: axis or axes of a vector: 0 for the incoming weights of a dense layer, `[0, 1, 2]` for the filters of a
             two-dimensional convolution.
 
     Example:
@@ -76,7 +76,9 @@ class MinMaxNorm(Constraint):
     [[1.2000000476837158], [1.600000023841858]]
     """
 
-    def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Any = 0):
+    def __init__(
+        self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: int | Sequence[int] = 0
+    ):
         self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
 
     def __call__(self, w: Any) -> jax.Array:
@@ -95,7 +97,7 @@ class MaxNorm(Constraint):
 
     Args:
         max_value: largest norm.
-        axis: along which a norm is taken; 0 for the incoming weights of a dense layer, `[0, 1, 2]` for the filters of a
+        axis: axis or axes of a vector: 0 for the incoming weights of a dense layer, `[0, 1, 2]` for the filters of a
             two-dimensional convolution.
 
     Reference:
@@ -107,7 +109,7 @@ class MaxNorm(Constraint):
     [[0.6000000238418579], [0.0]]
     """
 
-    def __init__(self, max_value: float = 2, axis: Any = 0):
+    def __init__(self, max_value: float = 2, axis: int | Sequence[int] = 0):
         self.max_value, self.axis = max_value, axis
 
     def __call__(self, w: Any) -> jax.Array:
@@ -136,7 +138,7 @@ class UnitNorm(Constraint):
     """Scale vectors to norm one.
 
     Args:
-        axis: along which a norm is taken; 0 for the incoming weights of a dense layer, `[0, 1, 2]` for the filters of a
+        axis: axis or axes of a vector: 0 for the incoming weights of a dense layer, `[0, 1, 2]` for the filters of a
             two-dimensional convolution.
 
     Example:
@@ -145,7 +147,7 @@ class UnitNorm(Constraint):
     [[0.6000000238418579], [0.800000011920929]]
     """
 
-    def __init__(self, axis: Any = 0):
+    def __init__(self, axis: int | Sequence[int] = 0):
         self.axis = axis
 
     def __call__(self, w: Any) -> jax.Array:

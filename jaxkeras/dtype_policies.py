@@ -1,4 +1,4 @@
-"""DType policies, and maps that give each layer its own by its path."""
+"""DType policies, and maps from the paths of layers to policies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _, serialize, deserialize = lookup_functions(
 
 
 def get(identifier: Any) -> DTypePolicy:
-    """A policy from what a user wrote.
+    """Return the policy of a name, a config or a policy.
 
     Args:
         identifier: None (the global policy), a policy, a name such as `"mixed_bfloat16"`, a dtype, or what `serialize`
@@ -37,7 +37,7 @@ def get(identifier: Any) -> DTypePolicy:
         The policy.
 
     Raises:
-        ValueError: for what none can be made of.
+        ValueError: for anything else.
 
     Example:
 
@@ -49,7 +49,7 @@ def get(identifier: Any) -> DTypePolicy:
     policy = deserialize(identifier)
     if not isinstance(policy, DTypePolicy):
         raise ValueError(
-            f"No dtype policy can be made of the config {identifier!r}. Expected what dtype_policies.serialize "
+            f"This is not the config of a dtype policy: {identifier!r}. Expected what dtype_policies.serialize "
             "returns, such as {'class_name': 'DTypePolicy', 'config': {'name': 'float32'}}."
         )
     return policy
@@ -57,24 +57,24 @@ def get(identifier: Any) -> DTypePolicy:
 
 @registry.register("keras.dtype_policies")
 class DTypePolicyMap(DTypePolicy, MutableMapping):
-    """Policies by the path of a layer: give one to the `dtype` of layers, or to `set_dtype_policy`.
+    """Dtype policies by the path of a layer, for the `dtype` argument of layers and for `set_dtype_policy`.
 
     A layer whose policy is a map computes by the entry for its `path`: the one that equals the path, else the only one
     that matches the whole of it as a regular expression, else the default. The path is known when the layer is built:
     its own name, after those of the layers and models whose `build` or `call` builds it (`"encoder/attention/query"`).
     Parts that a layer makes for itself, such as the projections of `MultiHeadAttention`, share its map. Keras builds
-    the layers of a `Sequential` or of a wrapper on their own when it reads a file, so a key that shall mean the same
-    there begins with `(.*/)?`.
+    the layers of a `Sequential` or of a wrapper separately when it reads a file, so start a key with `(.*/)?` if it
+    must mean the same there.
 
     Args:
-        default_policy: for paths that nothing matches: a policy or its name; by default the global policy of the time
-            when the map is made, whatever it is then in a program that reads it from a file.
+        default_policy: policy of paths that match nothing, or its name; by default the global policy at the time the
+            map is created or read from a file.
         policy_map: `{path or regular expression: policy or name}`.
 
     Raises:
-        ValueError: for a default that is a map; for a key that is there already or is no regular expression; for a
-            value that is no policy; and, on reading, for a path that several expressions match.
-        TypeError: for a `policy_map` that is no dict.
+        ValueError: for a default that is a map; for a key that exists already or is not a regular expression; for a
+            value that is not a policy; and, on reading, for a path that matches several expressions.
+        TypeError: for a `policy_map` that is not a dict.
 
     Example:
 
@@ -100,7 +100,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
 
     @property
     def default_policy(self) -> DTypePolicy:
-        """The policy of paths that nothing matches."""
+        """The policy of paths that match nothing."""
         return self._default
 
     @property
@@ -175,7 +175,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> DTypePolicyMap:
-        """A map from what `get_config` returned."""
+        """Create a map from the return value of `get_config`."""
         return cls(**{**config, "policy_map": registry.deserialize(config["policy_map"], custom_objects)})
 
     def __repr__(self) -> str:
@@ -184,7 +184,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
 
 
 class _Quantized:
-    """What files of Keras name as the policy of quantized layers."""
+    """Stands for the policies of quantized layers in Keras's files."""
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> DTypePolicy:

@@ -6,7 +6,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,7 @@ _KIND = "keras.regularizers"
 
 @registry.register(_KIND)
 class Regularizer:
-    """Base class: override `__call__` and `get_config`.
+    """Base class of regularizers: override `__call__` and `get_config`.
 
     Example:
 
@@ -41,36 +41,36 @@ class Regularizer:
     """
 
     def __call__(self, x: Any) -> Any:
-        """The penalty on a weight.
+        """Return the penalty on a weight.
 
         Args:
-            x: the weight.
+            x: the weight, any shape.
 
         Returns:
-            Scalar.
+            A scalar.
         """
         return 0.0
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, as plain data."""
+        """Return the arguments of the constructor as plain data."""
         raise NotImplementedError(
-            f"{type(self).__name__} must define `get_config` and return its constructor's arguments to be saved."
+            f"{type(self).__name__} needs a `get_config` that returns the arguments of its constructor, to be saved."
         )
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """A regularizer from what `get_config` returned."""
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Create a regularizer from the return value of `get_config`."""
         return cls(**config)
 
 
 def _factor(value: Any, name: str) -> float:
     if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        raise ValueError(f"`{name}` must be a finite number that is not negative, got {value!r}.")
+        raise ValueError(f"`{name}` must be a finite number and not negative; got {value!r}.")
     return float(value)
 
 
 def _in_single_precision(value: float) -> float:
-    """Keras keeps some factors as float32 arrays, and its configs show them so."""
+    """`value` rounded to float32, as Keras stores some factors and writes them to configs."""
     return float(np.float32(value))
 
 
@@ -82,7 +82,7 @@ def _penalty(x: Any, l1: float, l2: float) -> jax.Array:
 
 @registry.register(_KIND, "l1_l2")
 class L1L2(Regularizer):
-    """`l1 sum(|x|) + l2 sum(x^2)`.
+    """L1 and L2 penalty, `l1 * sum(abs(x)) + l2 * sum(x**2)`.
 
     Args:
         l1: factor of the absolute values.
@@ -110,7 +110,7 @@ class L1L2(Regularizer):
 
 @registry.register(_KIND)
 class L1(Regularizer):
-    """`l1 sum(|x|)`, which makes weights sparse.
+    """L1 penalty, `l1 * sum(abs(x))`, which makes weights sparse.
 
     Args:
         l1: the factor.
@@ -136,7 +136,7 @@ class L1(Regularizer):
 
 @registry.register(_KIND)
 class L2(Regularizer):
-    """`l2 sum(x^2)`, which keeps weights small.
+    """L2 penalty, `l2 * sum(x**2)`, which keeps weights small.
 
     Args:
         l2: the factor.
@@ -165,7 +165,7 @@ class OrthogonalRegularizer(Regularizer):
     """The mean absolute cosine between the rows (or columns) of a matrix, which makes them orthogonal.
 
     Args:
-        factor: of the penalty.
+        factor: factor of the penalty.
         mode: `"rows"` or `"columns"`.
 
     Raises:
@@ -180,13 +180,13 @@ class OrthogonalRegularizer(Regularizer):
     def __init__(self, factor: float = 0.01, mode: str = "rows"):
         self.factor = _in_single_precision(_factor(factor, "factor"))
         if mode not in ("rows", "columns"):
-            raise ValueError(f"`mode` must be 'rows' or 'columns', got {mode!r}.")
+            raise ValueError(f"`mode` must be 'rows' or 'columns'; got {mode!r}.")
         self.mode = mode
 
     def __call__(self, inputs: Any) -> jax.Array:
         x = as_array(inputs)
         if x.ndim != 2:
-            raise ValueError(f"OrthogonalRegularizer is for matrices, got a weight of shape {x.shape}.")
+            raise ValueError(f"OrthogonalRegularizer is for matrices; got a weight of shape {x.shape}.")
         if self.mode == "columns":
             x = x.T
         x = normalize(x, axis=1)  # a row of zeros stays zero, and its gradient finite

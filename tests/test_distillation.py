@@ -144,7 +144,7 @@ class Vector(DistillationLoss):
         (lambda: Distiller(stack(2), lambda x: x, LogitsDistillation()), "The student must be a model"),
         (lambda: Distiller(stack(2), jk.Sequential([jk.Input((5,)), jk.layers.Dense(3)]), LogitsDistillation()),
          "The inputs of teacher"),
-        (lambda: Distiller(stack(2), stack(2), None), "is no distillation loss"),
+        (lambda: Distiller(stack(2), stack(2), None), "is not a distillation loss"),
         (lambda: Distiller(stack(2), stack(2), [LogitsDistillation()], [1.0, 2.0]), "1 distillation losses, but 2"),
         (lambda: Distiller(stack(2), stack(2), LogitsDistillation(), student_loss_weight=2), "from 0 to 1; got 2"),
         (lambda: Distiller(stack(2), stack(2), FeatureDistillation("mse", "hiden")), "The teacher .*'hidden'"),
@@ -153,7 +153,7 @@ class Vector(DistillationLoss):
         (lambda: make().compile("sgd"), "needs the student's own loss"),
         (lambda: make(Vector()).evaluate(X, Y, verbose=0), r"must return a scalar; it returned shape \(8,\)"),
         (lambda: LogitsDistillation(0), "must be a positive number"),
-        (lambda: FeatureDistillation([None]), "names no loss at all"),
+        (lambda: FeatureDistillation([None]), "contains no loss"),
         (lambda: LogitsDistillation(loss="klm"), "Unknown loss: 'klm'"),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`Distiller`: the model that trains a student on its teacher's outputs."""
+"""`Distiller`: a model that trains a student on the outputs of its teacher."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _OUTPUT = "final_output"  # among the names of layers
 
 @registry.register(KIND)
 class Distiller(Model):
-    """Trains a student to do what its teacher does, and what the targets say.
+    """Trains a student on the outputs of its teacher and on the targets.
 
     The loss is `w * (student loss) + (1 - w) * (weighted sum of the distillation losses)`, where the student loss is
-    that of `compile` and `w` is `student_loss_weight`; penalties of regularizers are added as they are. The teacher
-    does not train, and always computes as in inference. `predict` and a call give the student's outputs; when training
-    is done, `distiller.student` is the model to keep.
+    that of `compile` and `w` is `student_loss_weight`; penalties of regularizers are added unweighted. The teacher is
+    not trained and always runs in inference mode. `predict` and a call give the student's outputs; after training,
+    `distiller.student` is the model to keep.
 
     Layers that a `FeatureDistillation` names are computed together with the outputs, in one pass. (In Keras the
     student runs a second time for them, always in training mode.)
@@ -74,8 +74,8 @@ class Distiller(Model):
         for term in terms:
             if not hasattr(term, "compute_loss"):
                 raise ValueError(
-                    f"`distillation_losses` holds {term!r}, which is no distillation loss; give LogitsDistillation(), "
-                    "FeatureDistillation(...), or a DistillationLoss of your own."
+                    f"`distillation_losses` holds {term!r}, which is not a distillation loss; give "
+                    "LogitsDistillation(), FeatureDistillation(...), or a DistillationLoss of your own."
                 )
             term.validate_model_compatibility(teacher, student)
         weights = [1.0] * len(terms) if distillation_loss_weights is None else list(distillation_loss_weights)
@@ -194,7 +194,7 @@ class Distiller(Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
-        """A distiller from what `get_config` returned."""
+        """Create a distiller from the return value of `get_config`."""
         with registry.CustomObjectScope(custom_objects):
             made = ("teacher", "student", "distillation_losses")
             return cls(**{**config, **{key: registry.deserialize(config[key]) for key in made}})
@@ -228,7 +228,7 @@ class _Beside:
 
 
 def check_models(teacher: Any, student: Any) -> None:
-    """Teacher and student take and return the same.
+    """Check that teacher and student have equal inputs and outputs.
 
     Raises:
         ValueError: when they do not.

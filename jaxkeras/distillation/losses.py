@@ -1,8 +1,8 @@
-"""How far a student is from its teacher."""
+"""Losses between the outputs of a teacher and of a student."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,10 @@ KIND = "keras.distillation"
 
 
 class DistillationLoss:
-    """Base class: override `compute_loss`.
+    """Base class of distillation losses: override `compute_loss`.
 
     Attributes:
-        teacher_layer_name, student_layer_name: whose outputs are compared; None for the outputs of the models.
+        teacher_layer_name, student_layer_name: layers whose outputs are compared; None for the outputs of the models.
 
     Example:
 
@@ -45,7 +45,7 @@ class DistillationLoss:
         )
 
     def validate_outputs(self, teacher_outputs: Any, student_outputs: Any) -> None:
-        """Check what is going to be compared.
+        """Check that the outputs can be compared.
 
         Raises:
             ValueError: for outputs of different structures.
@@ -64,7 +64,7 @@ def _losses(loss: Any, owner: str) -> Any:
     """Losses in a structure, from names or objects; None leaves an output out."""
     found = tree.map_structure(losses.get, loss, none_is_leaf=True)
     if all(item is None for item in tree.flatten(found)):
-        raise ValueError(f"`loss` of {owner} names no loss at all: at least one output must have one, such as 'mse'.")
+        raise ValueError(f"`loss` of {owner} contains no loss: at least one output needs one, such as 'mse'.")
     return found
 
 
@@ -94,8 +94,8 @@ class _Compared(DistillationLoss):
         return jnp.sum(jnp.stack(tree.flatten(values)))
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """A loss from what `get_config` returned."""
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Create a loss from the return value of `get_config`."""
         return cls(**{**config, "loss": _from_config(config["loss"])})
 
 
@@ -120,7 +120,7 @@ class LogitsDistillation(_Compared):
         loss: a name or a loss, or a structure of them like the outputs; None leaves an output out.
 
     Raises:
-        ValueError: for a temperature that is no positive number, or no loss at all.
+        ValueError: for a temperature that is not a positive number, or without any loss.
 
     Reference: [Hinton et al., 2015, Distilling the Knowledge in a Neural Network](https://arxiv.org/abs/1503.02531).
 
@@ -145,7 +145,7 @@ class LogitsDistillation(_Compared):
         return super()._one(loss, teacher, student)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, as plain data."""
+        """Return the arguments of the constructor as plain data."""
         return {"temperature": self.temperature, "loss": registry.serialize(self.loss)}
 
 
@@ -160,7 +160,7 @@ class FeatureDistillation(_Compared):
             give the student a projection if it has not.
 
     Raises:
-        ValueError: when there is no loss at all.
+        ValueError: without any loss.
 
     Reference: [Romero et al., 2015, FitNets: Hints for Thin Deep Nets](https://arxiv.org/abs/1412.6550).
 
@@ -177,7 +177,7 @@ class FeatureDistillation(_Compared):
         self.loss = _losses(loss, "FeatureDistillation")
 
     def validate_model_compatibility(self, teacher: Any, student: Any) -> None:
-        """Check that the layers exist, and can be looked into."""
+        """Check that the layers exist and that their outputs can be computed."""
         for role, model, name in (
             ("teacher", teacher, self.teacher_layer_name),
             ("student", student, self.student_layer_name),
@@ -196,7 +196,7 @@ class FeatureDistillation(_Compared):
                 )
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, as plain data."""
+        """Return the arguments of the constructor as plain data."""
         return {
             "loss": registry.serialize(self.loss),
             "teacher_layer_name": self.teacher_layer_name,

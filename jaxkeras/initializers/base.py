@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from jaxkeras import registry
 
@@ -12,7 +12,7 @@ KIND = "keras.initializers"
 
 @registry.register(KIND)
 class Initializer:
-    """Base class: override `__call__`, and `get_config` if the constructor takes arguments.
+    """Base class of initializers: override `__call__`, and `get_config` if the constructor takes arguments.
 
     Example:
 
@@ -22,11 +22,11 @@ class Initializer:
     """
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
-        """Make the array.
+        """Return the initial value of a weight.
 
         Args:
-            shape: its shape.
-            dtype: its dtype; `floatx()` by default.
+            shape: shape of the weight.
+            dtype: dtype of the weight; `floatx()` by default.
 
         Returns:
             Array of `shape`.
@@ -36,14 +36,14 @@ class Initializer:
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, as plain data."""
+        """Return the arguments of the constructor as plain data."""
         return {}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """An initializer from what `get_config` returned."""
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Create an initializer from the return value of `get_config`."""
         return cls(**config)
 
-    def clone(self) -> Any:
-        """Another one of the same configuration; without a seed it gets a new one."""
+    def clone(self) -> Self:
+        """Create another initializer of the same configuration; without a seed it gets a new one."""
         return type(self).from_config(self.get_config())

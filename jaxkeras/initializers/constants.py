@@ -1,9 +1,9 @@
-"""Initializers without chance."""
+"""Deterministic initializers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from jaxkeras.initializers.base import KIND, Initializer
 
 
 def _filled(shape: Sequence[int], value: Any, dtype: Any) -> jax.Array:
-    """An array of one value. Eagerly NumPy makes it: `jnp.full`, like `jnp.asarray`, compiles for each shape."""
+    """An array of one value. Eagerly it is made by NumPy, as `jnp.full` compiles for each shape."""
     dtype = standardize_dtype(dtype)
     if random.is_eager(value):
         return jax.device_put(np.full(tuple(shape), np.asarray(value).astype(dtype)))
@@ -73,7 +73,7 @@ class Constant(Initializer):
         return {"value": registry.serialize(self.value)}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(registry.deserialize(config["value"]))
 
 

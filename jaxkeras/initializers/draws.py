@@ -1,4 +1,4 @@
-"""Random initializers: a pure function `draw(key, shape, dtype)` each, with a seed of its own."""
+"""Random initializers: each has a pure function `draw(key, shape, dtype)` and a seed."""
 
 from __future__ import annotations
 
@@ -17,20 +17,28 @@ from jaxkeras.initializers.base import KIND, Initializer
 
 
 class RandomInitializer(Initializer):
-    """Base class of the random ones: override `draw`.
+    """Base class of random initializers: override `draw`.
 
-    Called twice, one with an integer seed or none makes the same numbers twice; with a `SeedGenerator` as seed it makes
-    new ones at each call.
+    With an integer seed, or none, every call returns the same numbers; with a `SeedGenerator` every call
+    returns new ones.
 
     Args:
         seed: integer, `SeedGenerator`, or None for a seed from Python's generator.
 
     Attributes:
         seed: the seed in use.
-        user_seed: the seed that was given, None included.
+        user_seed: the seed that was given, possibly None.
 
     Raises:
         ValueError: for any other seed.
+
+    Example:
+
+    >>> class Signs(RandomInitializer):
+    ...     def draw(self, key, shape, dtype=None):
+    ...         return jax.random.rademacher(key, shape, dtype or "float32")
+    >>> Signs(seed=0)((2, 3)).shape
+    (2, 3)
     """
 
     def __init__(self, seed: Any = None):
@@ -44,12 +52,12 @@ class RandomInitializer(Initializer):
         self.seed = seed
 
     def draw(self, key: jax.Array, shape: Sequence[int], dtype: Any = None) -> jax.Array:
-        """The array as a pure function of a key, so that it can be traced by `jit` and `vmap`.
+        """Return the array as a pure function of a key, which `jit` and `vmap` can trace.
 
         Args:
             key: JAX key.
-            shape: of the result.
-            dtype: of the result; `floatx()` by default.
+            shape: shape of the result.
+            dtype: dtype of the result; `floatx()` by default.
 
         Returns:
             Array of `shape`.
@@ -65,11 +73,11 @@ class RandomInitializer(Initializer):
 
 @registry.register(KIND, "normal")
 class RandomNormal(RandomInitializer):
-    """Normally distributed.
+    """Normal distribution.
 
     Args:
-        mean: of the distribution.
-        stddev: its standard deviation.
+        mean: mean of the distribution.
+        stddev: standard deviation of the distribution.
         seed: integer, `SeedGenerator` or None.
 
     Example:
@@ -91,11 +99,11 @@ class RandomNormal(RandomInitializer):
 
 @registry.register(KIND)
 class TruncatedNormal(RandomNormal):
-    """Normally distributed, without values further than two standard deviations from the mean.
+    """Normal distribution without values further than two standard deviations from the mean.
 
     Args:
-        mean: of the distribution before the cut.
-        stddev: its standard deviation before the cut.
+        mean: mean before truncation.
+        stddev: standard deviation before truncation.
         seed: integer, `SeedGenerator` or None.
 
     Example:
@@ -110,7 +118,7 @@ class TruncatedNormal(RandomNormal):
 
 @registry.register(KIND, "uniform")
 class RandomUniform(RandomInitializer):
-    """Uniformly distributed.
+    """Uniform distribution.
 
     Args:
         minval: lower bound, included.
@@ -144,10 +152,10 @@ _TRUNCATED_STDDEV = 0.87962566103423978
 def compute_fans(
     shape: Sequence[int], input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
 ) -> tuple[int, int]:
-    """How many inputs each output of a weight sums, and how many outputs each input reaches.
+    """Number of inputs that each output of a weight sums, and of outputs that each input reaches.
 
     Args:
-        shape: of the weight. Without axes: `(..., inputs, outputs)`, leading axes being a receptive field.
+        shape: shape of the weight. Without axes: `(..., inputs, outputs)`, leading axes being a receptive field.
         input_axes: axes that count as inputs.
         output_axes: axes that count as outputs.
 
@@ -260,15 +268,16 @@ class _Preset(VarianceScaling):
 
 @registry.register(KIND)
 class GlorotUniform(_Preset):
-    """Uniform within `sqrt(6 / (fan_in + fan_out))` of zero; also called Xavier.
+    """Uniform in [-limit, limit] with `limit = sqrt(6 / (fan_in + fan_out))`; also called Xavier.
 
     Args:
         seed: integer, `SeedGenerator` or None.
         input_axes: axes of the weight that count as inputs, together with `output_axes`.
-        output_axes: axes of the weight that count as outputs; by default the last axis.
+        output_axes: axes of the weight that count as outputs; the last one by default.
 
-    Reference:
-        [Glorot and Bengio, 2010](https://proceedings.mlr.press/v9/glorot10a.html)
+    A call with `(shape, dtype=None)` returns a random array of that shape.
+
+    Reference: [Glorot and Bengio, 2010](https://proceedings.mlr.press/v9/glorot10a.html).
 
     Example:
 
@@ -286,10 +295,16 @@ class GlorotNormal(_Preset):
     Args:
         seed: integer, `SeedGenerator` or None.
         input_axes: axes of the weight that count as inputs, together with `output_axes`.
-        output_axes: axes of the weight that count as outputs; by default the last axis.
+        output_axes: axes of the weight that count as outputs; the last one by default.
 
-    Reference:
-        [Glorot and Bengio, 2010](https://proceedings.mlr.press/v9/glorot10a.html)
+    A call with `(shape, dtype=None)` returns a random array of that shape.
+
+    Reference: [Glorot and Bengio, 2010](https://proceedings.mlr.press/v9/glorot10a.html).
+
+    Example:
+
+    >>> GlorotNormal(seed=0)((3, 4)).shape
+    (3, 4)
     """
 
     preset = (1.0, "fan_avg", "truncated_normal")
@@ -297,15 +312,21 @@ class GlorotNormal(_Preset):
 
 @registry.register(KIND)
 class LecunUniform(_Preset):
-    """Uniform within `sqrt(3 / fan_in)` of zero.
+    """Uniform in [-limit, limit] with `limit = sqrt(3 / fan_in)`.
 
     Args:
         seed: integer, `SeedGenerator` or None.
         input_axes: axes of the weight that count as inputs, together with `output_axes`.
-        output_axes: axes of the weight that count as outputs; by default the last axis.
+        output_axes: axes of the weight that count as outputs; the last one by default.
 
-    Reference:
-        [Klambauer et al., 2017](https://arxiv.org/abs/1706.02515)
+    A call with `(shape, dtype=None)` returns a random array of that shape.
+
+    Reference: [Klambauer et al., 2017](https://arxiv.org/abs/1706.02515).
+
+    Example:
+
+    >>> LecunUniform(seed=0)((3, 4)).shape
+    (3, 4)
     """
 
     preset = (1.0, "fan_in", "uniform")
@@ -318,10 +339,16 @@ class LecunNormal(_Preset):
     Args:
         seed: integer, `SeedGenerator` or None.
         input_axes: axes of the weight that count as inputs, together with `output_axes`.
-        output_axes: axes of the weight that count as outputs; by default the last axis.
+        output_axes: axes of the weight that count as outputs; the last one by default.
 
-    Reference:
-        [Klambauer et al., 2017](https://arxiv.org/abs/1706.02515)
+    A call with `(shape, dtype=None)` returns a random array of that shape.
+
+    Reference: [Klambauer et al., 2017](https://arxiv.org/abs/1706.02515).
+
+    Example:
+
+    >>> LecunNormal(seed=0)((3, 4)).shape
+    (3, 4)
     """
 
     preset = (1.0, "fan_in", "truncated_normal")
@@ -329,15 +356,21 @@ class LecunNormal(_Preset):
 
 @registry.register(KIND)
 class HeUniform(_Preset):
-    """Uniform within `sqrt(6 / fan_in)` of zero; for layers followed by a ReLU.
+    """Uniform in [-limit, limit] with `limit = sqrt(6 / fan_in)`, for layers followed by a ReLU.
 
     Args:
         seed: integer, `SeedGenerator` or None.
         input_axes: axes of the weight that count as inputs, together with `output_axes`.
-        output_axes: axes of the weight that count as outputs; by default the last axis.
+        output_axes: axes of the weight that count as outputs; the last one by default.
 
-    Reference:
-        [He et al., 2015](https://arxiv.org/abs/1502.01852)
+    A call with `(shape, dtype=None)` returns a random array of that shape.
+
+    Reference: [He et al., 2015](https://arxiv.org/abs/1502.01852).
+
+    Example:
+
+    >>> HeUniform(seed=0)((3, 4)).shape
+    (3, 4)
     """
 
     preset = (2.0, "fan_in", "uniform")
@@ -345,15 +378,21 @@ class HeUniform(_Preset):
 
 @registry.register(KIND)
 class HeNormal(_Preset):
-    """Truncated normal with standard deviation `sqrt(2 / fan_in)`; for layers followed by a ReLU.
+    """Truncated normal with standard deviation `sqrt(2 / fan_in)`, for layers followed by a ReLU.
 
     Args:
         seed: integer, `SeedGenerator` or None.
         input_axes: axes of the weight that count as inputs, together with `output_axes`.
-        output_axes: axes of the weight that count as outputs; by default the last axis.
+        output_axes: axes of the weight that count as outputs; the last one by default.
 
-    Reference:
-        [He et al., 2015](https://arxiv.org/abs/1502.01852)
+    A call with `(shape, dtype=None)` returns a random array of that shape.
+
+    Reference: [He et al., 2015](https://arxiv.org/abs/1502.01852).
+
+    Example:
+
+    >>> HeNormal(seed=0)((3, 4)).shape
+    (3, 4)
     """
 
     preset = (2.0, "fan_in", "truncated_normal")

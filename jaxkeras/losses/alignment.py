@@ -13,19 +13,27 @@ from jaxkeras.ops._nn.ctc import ctc_loss
 
 @loss_function()
 def ctc(y_true: Any, y_pred: Any) -> jax.Array:
-    """Minus the log-probability of a label sequence, summed over all its alignments with the predictions.
+    """Connectionist temporal classification loss.
+
+    Minus the logarithm of the probability of a label sequence, summed over all its alignments with the predictions.
 
     Args:
-        y_true: labels, shape `(batch, max_labels)`; class 0 is the blank and pads shorter sequences.
-        y_pred: logits, shape `(batch, time, classes)`.
+        y_true: integer labels, shape `(batch, max_labels)`; class 0 is the blank and pads shorter sequences.
+        y_pred: logits, floating, shape `(batch, time, classes)`.
 
     Returns:
-        Losses, shape `(batch,)`.
+        Losses, shape `(batch,)`, in the dtype of `y_pred`.
 
     Raises:
         ValueError: for other ranks.
 
-    Reference: Graves et al., 2006, Connectionist Temporal Classification, section 4.1 (the forward variables).
+    Reference: Graves et al., 2006, [Connectionist Temporal Classification](https://doi.org/10.1145/1143844.1143891),
+    section 4.1.
+
+    Example:
+
+    >>> print(ctc([[1, 0]], jnp.zeros((1, 2, 3))).round(4))
+    [1.0986]
     """
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     if y_true.ndim != 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ _REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", 
 
 
 def loss_function(*aliases: str) -> Callable[[F], F]:
-    """Make a public loss of a function over arrays: symbolic-aware, and known by its name and `aliases`.
+    """Make a function of arrays a public loss: an op, registered under its name and `aliases`.
 
     Configs name functions without their module, as Keras's do.
     """
@@ -45,11 +45,11 @@ def standardize_reduction(reduction: str | None) -> str | None:
 def squeeze_or_expand_to_same_rank(
     x1: jax.Array, x2: jax.Array, expand_rank_1: bool = True
 ) -> tuple[jax.Array, jax.Array]:
-    """Give two arrays the same rank when they differ only by a last axis of size 1.
+    """Give two arrays the same rank if they differ only by a last axis of size 1.
 
     Args:
-        x1, x2: arrays whose ranks differ by at most 1; any others come back as they are.
-        expand_rank_1: when one is a vector `(n,)` and the other `(n, 1)`, append an axis to the vector rather than
+        x1, x2: arrays whose ranks differ by at most 1; others are returned as they are.
+        expand_rank_1: if one is a vector `(n,)` and the other `(n, 1)`, append an axis to the vector rather than
             drop one from the other.
     """
     if x1.ndim < x2.ndim:
@@ -63,13 +63,13 @@ def squeeze_or_expand_to_same_rank(
 
 
 def prepare(y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
-    """Make arrays of targets and predictions, both of the type of the predictions."""
+    """Arrays of targets and predictions, both in the dtype of the predictions."""
     y_pred = jnp.asarray(y_pred)
     return jnp.asarray(y_true, y_pred.dtype), y_pred
 
 
 def prepare_same_rank(y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
-    """`prepare`, then `squeeze_or_expand_to_same_rank`."""
+    """`prepare` followed by `squeeze_or_expand_to_same_rank`."""
     return squeeze_or_expand_to_same_rank(*prepare(y_true, y_pred))
 
 
@@ -87,17 +87,17 @@ def _times(values: jax.Array, weights: jax.Array, what: str) -> jax.Array:
 def apply_mask(
     sample_weight: jax.Array | None, mask: jax.Array | None, dtype: Any, reduction: str | None
 ) -> jax.Array | None:
-    """Merge a mask into the sample weights.
+    """Merge a mask into sample weights.
 
     Args:
         sample_weight: weights, or None for all ones.
         mask: which values count, or None for all.
-        dtype: the type of the result.
+        dtype: dtype of the result.
         reduction: for `"mean"` and `"sum_over_batch_size"` the weights of valid entries are scaled by
-            `total / valid`, so that the later division by `total` is an average over valid entries only.
+            `total / valid`, so that the later division by `total` averages valid entries only.
 
     Returns:
-        The weights, or None when there is neither mask nor weight.
+        The weights, or None without mask and weights.
     """
     if mask is None:
         return sample_weight
@@ -135,14 +135,14 @@ def reduce_weighted_values(
     reduction: str | None = "sum_over_batch_size",
     dtype: Any = None,
 ) -> jax.Array:
-    """Weigh, mask and reduce the losses of a batch.
+    """Weight, mask and reduce the losses of a batch.
 
     Args:
         values: losses, shape `(batch, ...)`.
-        sample_weight: broadcastable to `values`.
-        mask: of the shape of `values`, zero or False where a value does not count.
+        sample_weight: broadcastable to `values`, or None.
+        mask: shape of `values`; zero or False where a value does not count. Or None.
         reduction: see `Loss`.
-        dtype: the type to compute in; defaults to that of `values`.
+        dtype: dtype to compute in; that of `values` by default.
 
     Returns:
         A scalar, or the weighted losses for reduction `None`.
@@ -159,14 +159,14 @@ def reduce_weighted_values(
 
 
 def _is_plain_list(x: Any) -> bool:
-    """Whether a (nested) list is one array written out, rather than a structure of arrays."""
+    """Whether a (nested) list is an array of numbers rather than a structure of arrays."""
     return isinstance(x, (list, tuple)) and all(
         isinstance(leaf, (bool, int, float, np.number, np.bool_)) for leaf in jax.tree.leaves(x)
     )
 
 
 def to_arrays(tree: Any, dtype: str) -> Any:
-    """Make arrays of all leaves of a structure; a nested list of numbers is one array."""
+    """Convert all leaves of a structure to arrays; a nested list of numbers is one array."""
     if isinstance(tree, (jax.Array, np.ndarray)) or _is_plain_list(tree):
         return jnp.asarray(tree, dtype)
     is_leaf = lambda x: isinstance(x, Variable) or _is_plain_list(x)  # noqa: E731
@@ -181,19 +181,25 @@ def _both(mask1: Any, mask2: Any) -> Any:
 
 @register("keras.losses")
 class Loss:
-    """Base class of losses: subclass it and write `call(y_true, y_pred)`.
+    """Base class of losses: subclass it and define `call(y_true, y_pred)`.
 
-    Calling the loss gives `call`'s values weighted by `sample_weight` and by the mask that `y_pred` (or the returned
-    values) carry, then reduced.
+    Calling a loss weights the values that `call` returns by `sample_weight` and by the mask of `y_pred` (or of the
+    values themselves), and reduces them.
 
     Args:
-        name: shown in logs; made up from the class name when not given.
+        name: name of the loss in logs; made from the class's name by default.
         reduction: `"sum_over_batch_size"` (or `"mean"`) divides the sum by the number of values, `"sum"` sums,
             `"mean_with_sample_weight"` divides by the sum of the weights, `None` (or `"none"`) keeps the values.
-        dtype: a dtype or policy to compute in; defaults to `floatx()`.
+        dtype: dtype or policy to compute in; `floatx()` by default. Targets and predictions are cast to it.
+
+    Input shape: `y_true` and `y_pred`, `(batch, ...)`, as `call` takes them; `sample_weight`, `(batch,)` or any shape
+    that broadcasts to the values.
+
+    Output shape: a scalar, or the shape of the values that `call` returns with `reduction=None`.
 
     Raises:
-        ValueError: for an unknown reduction.
+        ValueError: for an unknown reduction, or a `sample_weight` that does not fit when called.
+        NotImplementedError: when called without `call` being defined.
 
     Example:
 
@@ -211,7 +217,7 @@ class Loss:
 
     @property
     def dtype(self) -> str:
-        """The name of the type the loss computes in."""
+        """Name of the dtype the loss computes in."""
         return self._dtype
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> jax.Array:
@@ -229,14 +235,17 @@ class Loss:
         Args:
             y_true: targets, an array or a structure of arrays of the loss's dtype.
             y_pred: predictions, likewise.
+
+        Returns:
+            Losses, shape `(batch, ...)`.
         """
         raise NotImplementedError(f"{type(self).__name__} must define `call(self, y_true, y_pred)`.")
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, as plain data."""
+        """Return the arguments of the constructor as plain data."""
         return {"name": self.name, "reduction": self.reduction}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Loss:
-        """The inverse of `get_config`."""
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Create a loss from the return value of `get_config`."""
         return cls(**config)

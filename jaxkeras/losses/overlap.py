@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -13,16 +14,28 @@ from jaxkeras.losses.loss import loss_function, prepare
 
 
 @loss_function()
-def dice(y_true: Any, y_pred: Any, axis: Any = None) -> jax.Array:
-    """`1 - 2 * sum(y_true * y_pred) / (sum(y_true) + sum(y_pred) + epsilon())`.
+def dice(y_true: Any, y_pred: Any, axis: int | Sequence[int] | None = None) -> jax.Array:
+    """Dice loss of segmentation masks.
+
+    `1 - 2 * sum(y_true * y_pred, axis) / (sum(y_true, axis) + sum(y_pred, axis) + epsilon())`
 
     Args:
-        y_true: target masks, any shape.
-        y_pred: predicted masks, same shape.
-        axis: the axes summed over; None for all.
+        y_true: target masks with values in [0, 1], any shape, cast to the dtype of `y_pred`.
+        y_pred: predicted masks, floating, same shape.
+        axis: axis or axes to sum over; None for all.
 
     Returns:
-        Losses, of the shape of `y_pred` without `axis`; a scalar for `axis=None`.
+        Losses in [0, 1], of the shape of `y_pred` without `axis`; a scalar for `axis=None`.
+
+    Raises:
+        TypeError: for shapes that do not broadcast.
+
+    Reference: [Milletari et al., 2016, V-Net](https://arxiv.org/abs/1606.04797).
+
+    Example:
+
+    >>> print(dice([[1.0, 1.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]], axis=-1).round(4))
+    [0.3333 0.    ]
     """
     y_true, y_pred = prepare(y_true, y_pred)
     overlap = jnp.sum(y_true * y_pred, axis=axis)
@@ -30,20 +43,34 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> jax.Array:
 
 
 @loss_function()
-def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> jax.Array:
-    """`1 - overlap / (overlap + alpha * missed + beta * surplus + epsilon())`; `dice` for `alpha = beta = 0.5`.
+def tversky(
+    y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: int | Sequence[int] | None = None
+) -> jax.Array:
+    """Tversky loss of segmentation masks: Dice loss with separate weights for misses and false alarms.
+
+    `1 - overlap / (overlap + alpha * missed + beta * surplus + epsilon())`, where `overlap = sum(y_true * y_pred)`,
+    `missed = sum(y_true * (1 - y_pred))` and `surplus = sum((1 - y_true) * y_pred)`. It equals `dice` for
+    `alpha = beta = 0.5`.
 
     Args:
-        y_true: target masks, any shape.
-        y_pred: predicted masks, same shape.
-        alpha: the weight of what is in `y_true` but not in `y_pred`.
-        beta: the weight of what is in `y_pred` but not in `y_true`.
-        axis: the axes summed over; None for all.
+        y_true: target masks with values in [0, 1], any shape, cast to the dtype of `y_pred`.
+        y_pred: predicted masks, floating, same shape.
+        alpha: weight of `missed`.
+        beta: weight of `surplus`.
+        axis: axis or axes to sum over; None for all.
 
     Returns:
-        Losses, of the shape of `y_pred` without `axis`; a scalar for `axis=None`.
+        Losses in [0, 1], of the shape of `y_pred` without `axis`; a scalar for `axis=None`.
 
-    Reference: [Salehi et al., 2017](https://arxiv.org/abs/1706.05721).
+    Raises:
+        TypeError: for shapes that do not broadcast.
+
+    Reference: [Salehi et al., 2017, Tversky Loss Function for Image Segmentation](https://arxiv.org/abs/1706.05721).
+
+    Example:
+
+    >>> tversky([[1.0, 1.0]], [[1.0, 0.0]], alpha=1.0, beta=0.0, axis=-1).tolist()
+    [0.5]
     """
     y_true, y_pred = prepare(y_true, y_pred)
     overlap = jnp.sum(y_true * y_pred, axis=axis)
@@ -62,21 +89,35 @@ def circle(
     gamma: float = 80,
     margin: float = 0.4,
 ) -> jax.Array:
-    """Circle loss: pulls embeddings of the same class together, in proportion to how far they are from it.
+    """Circle loss for metric learning: pulls embeddings of a class together and pushes those of other classes away.
+
+    `softplus(logsumexp(pull) + logsumexp(push))`, where `d` is the cosine distance to a reference: for the same class
+    `pull = -gamma * max(margin + d, 0) * (margin - d)`, for other classes
+    `push = gamma * max(1 + margin - d, 0) * (1 - margin - d)`. A pair has the more weight, the further it is from its
+    optimum.
 
     Args:
-        y_true: class numbers, shape `(batch,)` or `(batch, 1)`.
-        y_pred: embeddings of unit length, shape `(batch, size)`.
-        ref_labels: class numbers of the references; defaults to `y_true`.
-        ref_embeddings: embeddings to compare with; defaults to `y_pred`.
-        remove_diagonal: whether an embedding is not compared with the reference of the same position.
-        gamma: the scale of the similarities.
-        margin: the relaxation of the optimum.
+        y_true: integer classes, shape `(batch,)` or `(batch, 1)`.
+        y_pred: embeddings of unit length, floating, shape `(batch, size)`.
+        ref_labels: classes of the references, shape `(references,)`; defaults to `y_true`.
+        ref_embeddings: embeddings to compare with, shape `(references, size)`; defaults to `y_pred`.
+        remove_diagonal: whether to leave out the pairs of an embedding and the reference at the same position.
+        gamma: scale of the similarities.
+        margin: relaxation of the optimum.
 
     Returns:
-        Losses, shape `(batch,)`; those that are 0 are masked out of an average.
+        Losses, shape `(batch,)`, in the dtype of `y_pred`. Losses of 0 are masked, so an average leaves them out.
 
-    Reference: [Sun et al., 2020](https://arxiv.org/abs/2002.10857).
+    Raises:
+        ValueError: for shapes that do not fit together.
+
+    Reference: [Sun et al., 2020, Circle Loss](https://arxiv.org/abs/2002.10857).
+
+    Example:
+
+    >>> embeddings = [[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]
+    >>> print(circle([0, 1, 1], embeddings, gamma=2.0).round(3))
+    [0.         0.45200002 0.776     ]
     """
     y_pred = jnp.asarray(y_pred)
     labels = jnp.asarray(y_true).astype(jnp.int32).reshape(-1, 1)

@@ -15,19 +15,22 @@ from jaxkeras.ops.nn import normalize
 
 @loss_function("mse", "MSE")
 def mean_squared_error(y_true: Any, y_pred: Any) -> jax.Array:
-    """`mean((y_true - y_pred)**2, axis=-1)`.
+    """Mean squared error, `mean((y_true - y_pred)**2, axis=-1)`.
 
     Args:
-        y_true: targets, shape `(batch, ..., n)`.
-        y_pred: predictions, same shape.
+        y_true: targets, shape `(batch, ..., n)`, cast to the dtype of `y_pred`.
+        y_pred: predictions, floating, same shape.
 
     Returns:
-        Losses, shape `(batch, ...)`.
+        Losses, shape `(batch, ...)`, in the dtype of `y_pred`.
+
+    Raises:
+        TypeError: for shapes that do not broadcast.
 
     Example:
 
-    >>> mean_squared_error([[0.0, 1.0]], [[1.0, 1.0]])
-    Array([0.5], dtype=float32)
+    >>> mean_squared_error([[0.0, 1.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 0.0]]).tolist()
+    [0.5, 0.5]
     """
     y_true, y_pred = prepare_same_rank(y_true, y_pred)
     return jnp.mean(jnp.square(y_true - y_pred), axis=-1)
@@ -35,14 +38,22 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 @loss_function("mae", "MAE")
 def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
-    """`mean(abs(y_true - y_pred), axis=-1)`.
+    """Mean absolute error, `mean(abs(y_true - y_pred), axis=-1)`.
 
     Args:
-        y_true: targets, shape `(batch, ..., n)`.
-        y_pred: predictions, same shape.
+        y_true: targets, shape `(batch, ..., n)`, cast to the dtype of `y_pred`.
+        y_pred: predictions, floating, same shape.
 
     Returns:
-        Losses, shape `(batch, ...)`.
+        Losses, shape `(batch, ...)`, in the dtype of `y_pred`.
+
+    Raises:
+        TypeError: for shapes that do not broadcast.
+
+    Example:
+
+    >>> mean_absolute_error([[0.0, 4.0]], [[1.0, 2.0]]).tolist()
+    [1.5]
     """
     y_true, y_pred = prepare_same_rank(y_true, y_pred)
     return jnp.mean(jnp.abs(y_true - y_pred), axis=-1)
@@ -50,14 +61,24 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 @loss_function("mape", "MAPE")
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
-    """`100 * mean(abs((y_true - y_pred) / max(abs(y_true), epsilon())), axis=-1)`.
+    """Mean absolute percentage error.
+
+    `100 * mean(abs((y_true - y_pred) / max(abs(y_true), epsilon())), axis=-1)`
 
     Args:
-        y_true: targets, shape `(batch, ..., n)`.
-        y_pred: predictions, same shape.
+        y_true: targets, shape `(batch, ..., n)`, cast to the dtype of `y_pred`.
+        y_pred: predictions, floating, same shape.
 
     Returns:
-        Losses in percent, shape `(batch, ...)`.
+        Losses in percent, shape `(batch, ...)`, in the dtype of `y_pred`.
+
+    Raises:
+        TypeError: for shapes that do not broadcast.
+
+    Example:
+
+    >>> mean_absolute_percentage_error([[2.0, 4.0]], [[1.0, 4.0]]).tolist()
+    [25.0]
     """
     y_true, y_pred = prepare_same_rank(y_true, y_pred)
     relative = jnp.abs((y_true - y_pred) / jnp.maximum(jnp.abs(y_true), config.epsilon()))
@@ -66,14 +87,24 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 @loss_function("msle", "MSLE")
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
-    """`mean((log(1 + y_true) - log(1 + y_pred))**2, axis=-1)`, values below `epsilon()` counting as `epsilon()`.
+    """Mean squared logarithmic error, `mean((log(1 + y_true) - log(1 + y_pred))**2, axis=-1)`.
+
+    Values below `epsilon()`, negative ones included, are replaced by `epsilon()` first.
 
     Args:
-        y_true: targets, shape `(batch, ..., n)`.
-        y_pred: predictions, same shape.
+        y_true: targets, shape `(batch, ..., n)`, cast to the dtype of `y_pred`.
+        y_pred: predictions, floating, same shape.
 
     Returns:
-        Losses, shape `(batch, ...)`.
+        Losses, shape `(batch, ...)`, in the dtype of `y_pred`.
+
+    Raises:
+        TypeError: for shapes that do not broadcast.
+
+    Example:
+
+    >>> print(mean_squared_logarithmic_error([[0.0, 1.0]], [[1.0, 1.0]]).round(4))
+    [0.2402]
     """
     y_true, y_pred = prepare_same_rank(y_true, y_pred)
     log_true, log_pred = (jnp.log(jnp.maximum(y, config.epsilon()) + 1.0) for y in (y_true, y_pred))
@@ -81,41 +112,68 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 def normalized_dot(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
-    """The cosine of the angle between targets and predictions along `axis`; 0 for a zero vector."""
+    """Cosine of the angle between targets and predictions along `axis`; 0 for a zero vector.
+
+    Args:
+        y_true: targets, shape `(batch, ..., n)`, cast to the dtype of `y_pred`.
+        y_pred: predictions, floating, same shape.
+        axis: axis of the vectors.
+
+    Returns:
+        Cosines in [-1, 1], of the shape of `y_pred` without `axis`.
+    """
     y_true, y_pred = prepare_same_rank(y_true, y_pred)
     return jnp.sum(normalize(y_true, axis) * normalize(y_pred, axis), axis=axis)
 
 
 @loss_function()
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
-    """Minus the cosine of the angle between targets and predictions: -1 for the same direction, 1 for the opposite.
+    """Negative cosine similarity: -1 for vectors of the same direction, 0 for orthogonal ones, 1 for opposite ones.
+
+    `-sum(y_true / norm(y_true) * y_pred / norm(y_pred), axis)`; a zero vector gives 0.
 
     Args:
-        y_true: targets, shape `(batch, ..., n)`.
-        y_pred: predictions, same shape.
-        axis: the axis that holds the vectors.
+        y_true: targets, shape `(batch, ..., n)`, cast to the dtype of `y_pred`.
+        y_pred: predictions, floating, same shape.
+        axis: axis of the vectors.
 
     Returns:
-        Losses, of the shape of `y_pred` without `axis`.
+        Losses in [-1, 1], of the shape of `y_pred` without `axis`, in the dtype of `y_pred`.
+
+    Raises:
+        TypeError: for shapes that do not broadcast.
+
+    Example:
+
+    >>> cosine_similarity([[0.0, 1.0], [1.0, 0.0]], [[0.0, 2.0], [0.0, 3.0]]).tolist()
+    [-1.0, -0.0]
     """
     return -normalized_dot(y_true, y_pred, axis)
 
 
 @loss_function()
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
-    """Quadratic for errors up to `delta`, linear beyond.
+    """Huber loss: quadratic for errors up to `delta`, linear beyond.
 
     With `e = y_pred - y_true`: `mean(e**2 / 2 if abs(e) <= delta else delta * abs(e) - delta**2 / 2, axis=-1)`.
 
     Args:
-        y_true: targets, shape `(batch, ..., n)`.
-        y_pred: predictions, same shape.
-        delta: where the loss turns linear.
+        y_true: targets, shape `(batch, ..., n)`, cast to the dtype of `y_pred`.
+        y_pred: predictions, floating, same shape.
+        delta: absolute error at which the loss becomes linear.
 
     Returns:
-        Losses, shape `(batch, ...)`.
+        Losses, shape `(batch, ...)`, in the dtype of `y_pred`.
 
-    Reference: Huber, 1964, Robust Estimation of a Location Parameter.
+    Raises:
+        TypeError: for shapes that do not broadcast.
+
+    Reference: Huber, 1964, [Robust Estimation of a Location Parameter](https://doi.org/10.1214/aoms/1177703732).
+
+    Example:
+
+    >>> huber([[0.0, 0.0]], [[1.0, 3.0]]).tolist()
+    [1.5]
     """
     y_true, y_pred = prepare_same_rank(y_true, y_pred)
     error = y_pred - y_true
@@ -126,14 +184,24 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
 
 @loss_function()
 def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
-    """`mean(log(cosh(y_pred - y_true)), axis=-1)`, computed without overflow.
+    """Logarithm of the hyperbolic cosine of the error, `mean(log(cosh(y_pred - y_true)), axis=-1)`.
+
+    About `e**2 / 2` for small errors `e` and `abs(e) - log(2)` for large ones. Computed without overflow.
 
     Args:
-        y_true: targets, shape `(batch, ..., n)`.
-        y_pred: predictions, same shape.
+        y_true: targets, shape `(batch, ..., n)`, cast to the dtype of `y_pred`.
+        y_pred: predictions, floating, same shape.
 
     Returns:
-        Losses, shape `(batch, ...)`.
+        Losses, shape `(batch, ...)`, in the dtype of `y_pred`.
+
+    Raises:
+        TypeError: for shapes that do not broadcast.
+
+    Example:
+
+    >>> print(log_cosh([[0.0, 0.0]], [[1.0, 100.0]]).round(4))
+    [49.8703]
     """
     y_true, y_pred = prepare_same_rank(y_true, y_pred)
     error = y_pred - y_true

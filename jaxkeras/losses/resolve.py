@@ -1,11 +1,11 @@
-"""What `compile(loss=...)` means, given the shapes of targets and predictions."""
+"""Resolve `compile(loss=...)`, given the shapes of targets and predictions."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from jaxkeras.core.names import to_snake_case
-from jaxkeras.losses.classes import LossFunctionWrapper
+from jaxkeras.losses.classes.base import LossFunctionWrapper
 from jaxkeras.losses.crossentropy import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -16,12 +16,12 @@ from jaxkeras.losses.loss import Loss
 
 
 def by_shape(y_true: Any, y_pred: Any, *, binary: Any, sparse: Any, categorical: Any) -> Any:
-    """Choose by the shapes of one output, as Keras does.
+    """Choose a variant by the shapes of one output, as Keras does.
 
     Args:
         y_true, y_pred: anything with a `shape`.
         binary: for predictions whose last axis has size 1.
-        sparse: for targets that are class numbers: of lower rank than the predictions, or with a last axis of size 1.
+        sparse: for integer targets: of lower rank than the predictions, or with a last axis of size 1.
         categorical: for all others.
     """
     true_shape, pred_shape = tuple(y_true.shape), tuple(y_pred.shape)
@@ -33,7 +33,7 @@ def by_shape(y_true: Any, y_pred: Any, *, binary: Any, sparse: Any, categorical:
 
 
 def object_name(thing: Any) -> str:
-    """The name of an object with a `name`, else its function's or class's in snake case."""
+    """The `name` of an object if it has one, else the name of the function or class in snake case."""
     name = getattr(thing, "name", None)
     return name if name is not None else to_snake_case(getattr(thing, "__name__", type(thing).__name__))
 
@@ -42,7 +42,7 @@ def resolve_loss(identifier: Any, y_true: Any, y_pred: Any) -> Loss | None:
     """The loss of one output.
 
     Args:
-        identifier: a name, where `"crossentropy"` and `"ce"` choose the kind of cross-entropy by shape; a `Loss`; a
+        identifier: a name, where the shapes decide what `"crossentropy"` and `"ce"` mean; a `Loss`; a
             config; a function `f(y_true, y_pred)`; or None.
         y_true, y_pred: arrays, or specs with a `shape`, of targets and predictions.
 

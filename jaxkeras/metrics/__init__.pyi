@@ -45,13 +45,13 @@ from jaxkeras.metrics.averages import SquaredHinge as SquaredHinge
 from jaxkeras.metrics.confusion import FalseNegatives as FalseNegatives
 from jaxkeras.metrics.confusion import FalsePositives as FalsePositives
 from jaxkeras.metrics.confusion import Precision as Precision
-from jaxkeras.metrics.confusion import PrecisionAtRecall as PrecisionAtRecall
 from jaxkeras.metrics.confusion import Recall as Recall
-from jaxkeras.metrics.confusion import RecallAtPrecision as RecallAtPrecision
-from jaxkeras.metrics.confusion import SensitivityAtSpecificity as SensitivityAtSpecificity
-from jaxkeras.metrics.confusion import SpecificityAtSensitivity as SpecificityAtSensitivity
 from jaxkeras.metrics.confusion import TrueNegatives as TrueNegatives
 from jaxkeras.metrics.confusion import TruePositives as TruePositives
+from jaxkeras.metrics.constrained import PrecisionAtRecall as PrecisionAtRecall
+from jaxkeras.metrics.constrained import RecallAtPrecision as RecallAtPrecision
+from jaxkeras.metrics.constrained import SensitivityAtSpecificity as SensitivityAtSpecificity
+from jaxkeras.metrics.constrained import SpecificityAtSensitivity as SpecificityAtSensitivity
 from jaxkeras.metrics.iou import BinaryIoU as BinaryIoU
 from jaxkeras.metrics.iou import IoU as IoU
 from jaxkeras.metrics.iou import MeanIoU as MeanIoU

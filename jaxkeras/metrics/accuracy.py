@@ -1,4 +1,4 @@
-"""How often predictions are right."""
+"""Accuracies: the share of predictions that are right."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _matches(matches: jax.Array) -> jax.Array:
 
 
 def _equals_class(y_true: jax.Array, classes: jax.Array) -> jax.Array:
-    """Whether targets equal class numbers; targets stored as floats are compared as floats."""
+    """Whether targets equal integer classes; targets stored as floats are compared as floats."""
     if jnp.issubdtype(y_true.dtype, jnp.floating):
         return y_true.astype(jnp.float32) == classes.astype(jnp.float32)
     return y_true.astype(jnp.int32) == classes.astype(jnp.int32)
@@ -27,22 +27,46 @@ def _equals_class(y_true: jax.Array, classes: jax.Array) -> jax.Array:
 
 @metric_function
 def accuracy(y_true: Any, y_pred: Any) -> jax.Array:
-    """1 where `y_true == y_pred`, else 0; shape `(batch, ...)`."""
+    """1 where `y_true == y_pred`, else 0.
+
+    Args:
+        y_true: targets, shape `(batch, ...)`, cast to the dtype of `y_pred`.
+        y_pred: predictions, same shape.
+
+    Returns:
+        Zeros and ones in `floatx()`, shape `(batch, ...)`.
+
+    Raises:
+        TypeError: for shapes that do not broadcast.
+
+    Example:
+
+    >>> accuracy([1, 2, 3], [1, 0, 3]).tolist()
+    [1.0, 0.0, 1.0]
+    """
     y_true, y_pred = prepare_same_rank(y_true, y_pred)
     return _matches(y_true == y_pred)
 
 
 @metric_function
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Array:
-    """1 where `y_true` equals `y_pred > threshold`, else 0.
+    """1 where `y_true == (y_pred > threshold)`, else 0.
 
     Args:
         y_true: targets 0 or 1, shape `(batch, ...)`.
-        y_pred: predictions, same shape.
-        threshold: above it a prediction is a 1.
+        y_pred: probabilities, same shape.
+        threshold: predictions above it are 1.
 
     Returns:
-        Zeros and ones, shape `(batch, ...)`.
+        Zeros and ones in `floatx()`, shape `(batch, ...)`.
+
+    Raises:
+        TypeError: for shapes that do not broadcast.
+
+    Example:
+
+    >>> binary_accuracy([1, 1, 0], [0.9, 0.2, 0.1]).tolist()
+    [1.0, 0.0, 1.0]
     """
     y_true, y_pred = squeeze_or_expand_to_same_rank(jnp.asarray(y_true), jnp.asarray(y_pred))
     return _matches(y_true == (y_pred > threshold).astype(y_true.dtype))
@@ -50,14 +74,22 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Arr
 
 @metric_function
 def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
-    """1 where the largest of `y_pred` is at the place of the largest of `y_true`, else 0.
+    """1 where `argmax(y_pred) == argmax(y_true)` over the classes, else 0.
 
     Args:
         y_true: one-hot targets, shape `(batch, ..., classes)`.
         y_pred: scores, same shape.
 
     Returns:
-        Zeros and ones, shape `(batch, ...)`.
+        Zeros and ones in `floatx()`, shape `(batch, ...)`.
+
+    Raises:
+        TypeError: for shapes that do not broadcast.
+
+    Example:
+
+    >>> categorical_accuracy([[0, 1], [1, 0]], [[0.2, 0.8], [0.3, 0.7]]).tolist()
+    [1.0, 0.0]
     """
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     return _matches(jnp.argmax(y_true, axis=-1) == jnp.argmax(y_pred, axis=-1))
@@ -65,14 +97,22 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
 
 @metric_function
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
-    """1 where the largest of `y_pred` is at the place that `y_true` names, else 0.
+    """1 where `argmax(y_pred) == y_true`, else 0.
 
     Args:
-        y_true: class numbers, shape `(batch, ...)` or `(batch, ..., 1)`.
+        y_true: integer classes, shape `(batch, ...)` or `(batch, ..., 1)`.
         y_pred: scores, shape `(batch, ..., classes)`.
 
     Returns:
-        Zeros and ones, shape `(batch, ...)`.
+        Zeros and ones in `floatx()`, shape `(batch, ...)`.
+
+    Raises:
+        TypeError: for shapes that do not broadcast.
+
+    Example:
+
+    >>> sparse_categorical_accuracy([1, 0], [[0.2, 0.8], [0.3, 0.7]]).tolist()
+    [1.0, 0.0]
     """
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
@@ -83,15 +123,23 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
 
 @metric_function
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Array:
-    """1 where the target class is among the `k` best, else 0.
+    """1 where the target class is among the `k` highest scores, else 0.
 
     Args:
         y_true: one-hot targets, shape `(batch, ..., classes)`.
         y_pred: scores, same shape.
-        k: how many places count.
+        k: number of highest scores to look at.
 
     Returns:
-        Zeros and ones, shape `(batch, ...)`.
+        Zeros and ones in `floatx()`, shape `(batch, ...)`.
+
+    Raises:
+        ValueError: for shapes that do not fit together.
+
+    Example:
+
+    >>> top_k_categorical_accuracy([[0, 0, 1]], [[0.5, 0.1, 0.4]], k=2).tolist()
+    [1.0]
     """
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     return _matches(in_top_k(jnp.argmax(y_true, axis=-1), y_pred, k))
@@ -99,16 +147,24 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Arra
 
 @metric_function
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> jax.Array:
-    """1 where the class that `y_true` names is among the `k` best, else 0.
+    """1 where the target class is among the `k` highest scores, else 0.
 
     Args:
-        y_true: class numbers, shape `(batch, ...)` or `(batch, ..., 1)`.
-        y_pred: scores, shape `(batch, ..., classes)`; with `from_sorted_ids`, class numbers from best to worst.
-        k: how many places count.
-        from_sorted_ids: what `y_pred` holds.
+        y_true: integer classes, shape `(batch, ...)` or `(batch, ..., 1)`.
+        y_pred: scores, shape `(batch, ..., classes)`; with `from_sorted_ids`, classes from best to worst.
+        k: number of highest scores to look at.
+        from_sorted_ids: whether `y_pred` holds sorted classes rather than scores.
 
     Returns:
-        Zeros and ones, of the shape of `y_true`.
+        Zeros and ones in `floatx()`, of the shape of `y_true`.
+
+    Raises:
+        TypeError: for shapes that do not fit together.
+
+    Example:
+
+    >>> sparse_top_k_categorical_accuracy([2], [[0.5, 0.1, 0.4]], k=2).tolist()
+    [1.0]
     """
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     classes = y_true.reshape(y_pred.shape[:-1])
@@ -121,10 +177,15 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
 
 @register("keras.metrics")
 class Accuracy(FunctionMetric):
-    """How often `y_pred` equals `y_true`.
+    """Share of predictions that equal their target.
 
     Args:
-        name, dtype: see `Metric`.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true` and `y_pred`, `(batch, ...)`; `sample_weight`, `(batch,)`.
+
+    Result: a scalar in [0, 1].
 
     Example:
 
@@ -140,11 +201,16 @@ class Accuracy(FunctionMetric):
 
 @register("keras.metrics")
 class BinaryAccuracy(FunctionMetric):
-    """How often `y_pred > threshold` equals `y_true`.
+    """Share of predictions for which `y_pred > threshold` equals the target.
 
     Args:
-        name, dtype: see `Metric`.
-        threshold: above it a prediction is a 1.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+        threshold: predictions above it are 1.
+
+    Input shape: `y_true`, 0 or 1, and `y_pred`, `(batch, ...)`; `sample_weight`, `(batch,)`.
+
+    Result: a scalar in [0, 1].
 
     Example:
 
@@ -160,10 +226,20 @@ class BinaryAccuracy(FunctionMetric):
 
 @register("keras.metrics")
 class CategoricalAccuracy(FunctionMetric):
-    """How often the best class is the right one, for one-hot targets.
+    """Share of samples whose highest score is at the target class, for one-hot targets.
 
     Args:
-        name, dtype: see `Metric`.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, one-hot, and `y_pred`, `(batch, ..., classes)`; `sample_weight`, `(batch,)`.
+
+    Result: a scalar in [0, 1].
+
+    Example:
+
+    >>> float(CategoricalAccuracy()([[0, 1], [1, 0]], [[0.2, 0.8], [0.3, 0.7]]))
+    0.5
     """
 
     _direction = "up"
@@ -174,10 +250,16 @@ class CategoricalAccuracy(FunctionMetric):
 
 @register("keras.metrics")
 class SparseCategoricalAccuracy(FunctionMetric):
-    """How often the best class is the right one, for targets that are class numbers.
+    """Share of samples whose highest score is at the target class, for integer targets.
 
     Args:
-        name, dtype: see `Metric`.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, integer classes, `(batch, ...)`; `y_pred`, scores, `(batch, ..., classes)`; `sample_weight`,
+    `(batch,)`.
+
+    Result: a scalar in [0, 1].
 
     Example:
 
@@ -193,11 +275,21 @@ class SparseCategoricalAccuracy(FunctionMetric):
 
 @register("keras.metrics")
 class TopKCategoricalAccuracy(FunctionMetric):
-    """How often the right class is among the `k` best, for one-hot targets.
+    """Share of samples whose target class is among the `k` highest scores, for one-hot targets.
 
     Args:
-        k: how many places count.
-        name, dtype: see `Metric`.
+        k: number of highest scores to look at.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, one-hot, and `y_pred`, `(batch, ..., classes)`; `sample_weight`, `(batch,)`.
+
+    Result: a scalar in [0, 1].
+
+    Example:
+
+    >>> float(TopKCategoricalAccuracy(k=2)([[0, 0, 1], [0, 1, 0]], [[0.5, 0.1, 0.4], [0.5, 0.1, 0.4]]))
+    0.5
     """
 
     _direction = "up"
@@ -208,12 +300,23 @@ class TopKCategoricalAccuracy(FunctionMetric):
 
 @register("keras.metrics")
 class SparseTopKCategoricalAccuracy(FunctionMetric):
-    """How often the right class is among the `k` best, for targets that are class numbers.
+    """Share of samples whose target class is among the `k` highest scores, for integer targets.
 
     Args:
-        k: how many places count.
-        name, dtype: see `Metric`.
-        from_sorted_ids: whether predictions are class numbers from best to worst, rather than scores.
+        k: number of highest scores to look at.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+        from_sorted_ids: whether `y_pred` holds classes from best to worst rather than scores.
+
+    Input shape: `y_true`, integer classes, `(batch, ...)`; `y_pred`, scores, `(batch, ..., classes)`; `sample_weight`,
+    `(batch,)`.
+
+    Result: a scalar in [0, 1].
+
+    Example:
+
+    >>> float(SparseTopKCategoricalAccuracy(k=2)([2, 1], [[0.5, 0.1, 0.4], [0.5, 0.1, 0.4]]))
+    0.5
     """
 
     _direction = "up"

@@ -32,25 +32,32 @@ def _choose(argument: str, value: Any, choices: dict[str, str]) -> str:
 
 @register("keras.metrics")
 class AUC(CountingMetric):
-    """The area under the ROC curve or the precision-recall curve, from counts at fixed thresholds.
+    """Area under the ROC or the precision-recall curve, from counts at fixed thresholds.
 
     Args:
-        num_thresholds: how many thresholds; more are more exact.
+        num_thresholds: number of thresholds; more are more exact.
         curve: `"ROC"`, `"PR"` (precision and recall) or `"PRGAIN"` (their gains over a constant classifier).
         summation_method: `"interpolation"` (trapezoids; for PR the formula of Davis and Goadrich), `"minoring"` or
             `"majoring"` (rectangles below or above the curve).
-        name, dtype: see `Metric`.
-        thresholds: the thresholds between 0 and 1 to use instead of evenly spaced ones.
-        multi_label: whether each column of `(batch, labels)` has a curve of its own; the areas are averaged.
-        num_labels: how many columns; with `multi_label` only, and taken from the data when not given.
-        label_weights: weights of the columns.
-        from_logits: whether predictions are before the sigmoid.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+        thresholds: thresholds in [0, 1] to use instead of evenly spaced ones.
+        multi_label: whether each column of `(batch, labels)` has its own curve; the areas are averaged.
+        num_labels: number of columns, with `multi_label` only; taken from the data by default.
+        label_weights: weights of the columns, shape `(labels,)`.
+        from_logits: whether `y_pred` holds logits rather than probabilities.
+
+    Input shape: `y_true`, 0 or 1, and `y_pred`, probabilities, `(batch, ...)`, or `(batch, labels)` with `multi_label`;
+    `sample_weight`, `(batch,)` or the shape of `y_true`.
+
+    Result: a scalar in [0, 1].
 
     Raises:
-        ValueError: for unknown names and fewer than two thresholds.
+        ValueError: for an unknown `curve` or `summation_method`, fewer than two thresholds, or `num_labels` without
+            `multi_label`.
 
-    Reference: [Davis & Goadrich, 2006](https://www.biostat.wisc.edu/~page/rocpr.pdf);
-    [Flach & Kull, 2015, Precision-Recall-Gain Curves](https://papers.nips.cc/paper/5867).
+    Reference: [Davis and Goadrich, 2006](https://www.biostat.wisc.edu/~page/rocpr.pdf);
+    [Flach and Kull, 2015, Precision-Recall-Gain Curves](https://papers.nips.cc/paper/5867).
 
     Example:
 

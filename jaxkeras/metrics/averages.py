@@ -1,4 +1,4 @@
-"""Losses averaged over everything seen: one row each."""
+"""Averages of losses over all samples."""
 
 from __future__ import annotations
 
@@ -34,7 +34,15 @@ class _Down(FunctionMetric):
 
 @register("keras.metrics", "mse", "MSE")
 class MeanSquaredError(_Down):
-    """The average of `mean_squared_error`. For the arguments see `Metric`.
+    """Mean squared error over all samples, `mean((y_true - y_pred)**2)`.
+
+    Args:
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true` and `y_pred`, `(batch, ..., n)`; `sample_weight`, `(batch,)` or the shape of the values.
+
+    Result: a scalar, 0 before the first update.
 
     Example:
 
@@ -48,7 +56,21 @@ class MeanSquaredError(_Down):
 
 @register("keras.metrics", "mae", "MAE")
 class MeanAbsoluteError(_Down):
-    """The average of `mean_absolute_error`. For the arguments see `Metric`."""
+    """Mean absolute error over all samples, `mean(abs(y_true - y_pred))`.
+
+    Args:
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true` and `y_pred`, `(batch, ..., n)`; `sample_weight`, `(batch,)` or the shape of the values.
+
+    Result: a scalar, 0 before the first update.
+
+    Example:
+
+    >>> float(MeanAbsoluteError()([[0.0, 4.0]], [[1.0, 2.0]]))
+    1.5
+    """
 
     def __init__(self, name: str | None = "mean_absolute_error", dtype: Any = None):
         super().__init__(mean_absolute_error, name, dtype)
@@ -56,7 +78,23 @@ class MeanAbsoluteError(_Down):
 
 @register("keras.metrics", "mape", "MAPE")
 class MeanAbsolutePercentageError(_Down):
-    """The average of `mean_absolute_percentage_error`. For the arguments see `Metric`."""
+    """Mean absolute percentage error over all samples.
+
+    `100 * mean(abs((y_true - y_pred) / max(abs(y_true), epsilon())))`
+
+    Args:
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true` and `y_pred`, `(batch, ..., n)`; `sample_weight`, `(batch,)` or the shape of the values.
+
+    Result: a scalar in percent, 0 before the first update.
+
+    Example:
+
+    >>> float(MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 4.0]]))
+    25.0
+    """
 
     def __init__(self, name: str | None = "mean_absolute_percentage_error", dtype: Any = None):
         super().__init__(mean_absolute_percentage_error, name, dtype)
@@ -64,7 +102,23 @@ class MeanAbsolutePercentageError(_Down):
 
 @register("keras.metrics", "msle", "MSLE")
 class MeanSquaredLogarithmicError(_Down):
-    """The average of `mean_squared_logarithmic_error`. For the arguments see `Metric`."""
+    """Mean squared logarithmic error over all samples.
+
+    `mean((log(1 + y_true) - log(1 + y_pred))**2)`
+
+    Args:
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true` and `y_pred`, `(batch, ..., n)`; `sample_weight`, `(batch,)` or the shape of the values.
+
+    Result: a scalar, 0 before the first update.
+
+    Example:
+
+    >>> round(float(MeanSquaredLogarithmicError()([[0.0, 1.0]], [[1.0, 1.0]])), 4)
+    0.2402
+    """
 
     def __init__(self, name: str | None = "mean_squared_logarithmic_error", dtype: Any = None):
         super().__init__(mean_squared_logarithmic_error, name, dtype)
@@ -72,10 +126,17 @@ class MeanSquaredLogarithmicError(_Down):
 
 @register("keras.metrics")
 class RootMeanSquaredError(Mean):
-    """The square root of the average squared error over everything seen.
+    """Square root of the mean squared error over all samples.
+
+    `sqrt(mean((y_true - y_pred)**2))`
 
     Args:
-        name, dtype: see `Metric`.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true` and `y_pred`, `(batch, ..., n)`; `sample_weight`, `(batch,)` or the shape of the values.
+
+    Result: a scalar, 0 before the first update.
 
     Example:
 
@@ -101,11 +162,23 @@ class RootMeanSquaredError(Mean):
 
 @register("keras.metrics")
 class CosineSimilarity(FunctionMetric):
-    """The average cosine of the angle between targets and predictions; 1 for the same direction.
+    """Mean cosine of the angle between targets and predictions; 1 for the same direction.
+
+    `mean(sum(y_true / norm(y_true) * y_pred / norm(y_pred), axis))`
 
     Args:
-        name, dtype: see `Metric`.
-        axis: the axis that holds the vectors.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+        axis: axis of the vectors.
+
+    Input shape: `y_true` and `y_pred`, `(batch, ..., n)`; `sample_weight`, `(batch,)` or the shape of the values.
+
+    Result: a scalar in [-1, 1].
+
+    Example:
+
+    >>> float(CosineSimilarity()([[0.0, 1.0], [1.0, 0.0]], [[0.0, 2.0], [0.0, 3.0]]))
+    0.5
     """
 
     _direction = "up"
@@ -117,7 +190,21 @@ class CosineSimilarity(FunctionMetric):
 
 @register("keras.metrics")
 class LogCoshError(_Down):
-    """The average of `log_cosh`. For the arguments see `Metric`."""
+    """Mean of `log(cosh(y_pred - y_true))` over all samples.
+
+    Args:
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true` and `y_pred`, `(batch, ..., n)`; `sample_weight`, `(batch,)` or the shape of the values.
+
+    Result: a scalar, 0 before the first update.
+
+    Example:
+
+    >>> round(float(LogCoshError()([[0.0, 0.0]], [[1.0, 100.0]])), 4)
+    49.8703
+    """
 
     def __init__(self, name: str | None = "logcosh", dtype: Any = None):
         super().__init__(log_cosh, name, dtype)
@@ -125,7 +212,22 @@ class LogCoshError(_Down):
 
 @register("keras.metrics")
 class Hinge(_Down):
-    """The average of `hinge`. For the arguments see `Metric`."""
+    """Mean hinge loss over all samples, `mean(max(1 - y_true * y_pred, 0))`.
+
+    Args:
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, -1 and 1 (or 0 and 1, which are converted), and `y_pred`, `(batch, ..., n)`; `sample_weight`,
+    `(batch,)`.
+
+    Result: a scalar, 0 before the first update.
+
+    Example:
+
+    >>> float(Hinge()([[-1.0, 1.0]], [[0.5, 2.0]]))
+    0.75
+    """
 
     def __init__(self, name: str | None = "hinge", dtype: Any = None):
         super().__init__(hinge, name, dtype)
@@ -133,7 +235,22 @@ class Hinge(_Down):
 
 @register("keras.metrics")
 class SquaredHinge(_Down):
-    """The average of `squared_hinge`. For the arguments see `Metric`."""
+    """Mean squared hinge loss over all samples, `mean(max(1 - y_true * y_pred, 0)**2)`.
+
+    Args:
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, -1 and 1 (or 0 and 1, which are converted), and `y_pred`, `(batch, ..., n)`; `sample_weight`,
+    `(batch,)`.
+
+    Result: a scalar, 0 before the first update.
+
+    Example:
+
+    >>> float(SquaredHinge()([[-1.0, 1.0]], [[0.5, 2.0]]))
+    1.125
+    """
 
     def __init__(self, name: str | None = "squared_hinge", dtype: Any = None):
         super().__init__(squared_hinge, name, dtype)
@@ -141,7 +258,23 @@ class SquaredHinge(_Down):
 
 @register("keras.metrics")
 class CategoricalHinge(_Down):
-    """The average of `categorical_hinge`. For the arguments see `Metric`."""
+    """Mean hinge loss over classes; see `losses.categorical_hinge`.
+
+    `mean(max(neg - pos + 1, 0))` with `pos = sum(y_true * y_pred)` and `neg = max((1 - y_true) * y_pred)`.
+
+    Args:
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, one-hot, and `y_pred`, `(batch, ..., classes)`; `sample_weight`, `(batch,)`.
+
+    Result: a scalar, 0 before the first update.
+
+    Example:
+
+    >>> float(CategoricalHinge()([[0.0, 1.0], [1.0, 0.0]], [[0.25, 0.75], [0.25, 0.75]]))
+    1.0
+    """
 
     def __init__(self, name: str | None = "categorical_hinge", dtype: Any = None):
         super().__init__(categorical_hinge, name, dtype)
@@ -149,7 +282,21 @@ class CategoricalHinge(_Down):
 
 @register("keras.metrics")
 class KLDivergence(_Down):
-    """The average of `kl_divergence`. For the arguments see `Metric`."""
+    """Mean Kullback-Leibler divergence, `mean(sum(y_true * log(y_true / y_pred)))`.
+
+    Args:
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true` and `y_pred`, distributions, `(batch, ..., n)`; `sample_weight`, `(batch,)`.
+
+    Result: a scalar, 0 before the first update.
+
+    Example:
+
+    >>> round(float(KLDivergence()([[0.5, 0.5]], [[0.75, 0.25]])), 4)
+    0.1438
+    """
 
     def __init__(self, name: str | None = "kl_divergence", dtype: Any = None):
         super().__init__(kl_divergence, name, dtype)
@@ -157,7 +304,21 @@ class KLDivergence(_Down):
 
 @register("keras.metrics")
 class Poisson(_Down):
-    """The average of `poisson`. For the arguments see `Metric`."""
+    """Mean negative log-likelihood of Poisson counts, `mean(y_pred - y_true * log(y_pred + epsilon()))`.
+
+    Args:
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, counts, and `y_pred`, rates, `(batch, ..., n)`; `sample_weight`, `(batch,)`.
+
+    Result: a scalar, 0 before the first update.
+
+    Example:
+
+    >>> round(float(Poisson()([[2.0, 0.0]], [[1.0, 1.0]])), 4)
+    1.0
+    """
 
     def __init__(self, name: str | None = "poisson", dtype: Any = None):
         super().__init__(poisson, name, dtype)
@@ -165,11 +326,25 @@ class Poisson(_Down):
 
 @register("keras.metrics", "bce", "BCE")
 class BinaryCrossentropy(_Down):
-    """The average of `binary_crossentropy`.
+    """Mean binary cross-entropy over all samples.
 
     Args:
-        name, dtype: see `Metric`.
-        from_logits, label_smoothing: see `losses.binary_crossentropy`.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+        from_logits: whether `y_pred` holds logits rather than probabilities.
+        label_smoothing: `s` in [0, 1]; targets become `y_true * (1 - s) + s / 2`.
+
+    Input shape: `y_true` in [0, 1] and `y_pred`, `(batch, ..., n)`; `sample_weight`, `(batch,)`.
+
+    Result: a scalar, 0 before the first update.
+
+    Raises:
+        ValueError: for different shapes, or a `label_smoothing` out of range, when called.
+
+    Example:
+
+    >>> round(float(BinaryCrossentropy()([[0.0], [1.0]], [[0.5], [0.5]])), 4)
+    0.6931
     """
 
     def __init__(
@@ -184,11 +359,26 @@ class BinaryCrossentropy(_Down):
 
 @register("keras.metrics")
 class CategoricalCrossentropy(_Down):
-    """The average of `categorical_crossentropy`.
+    """Mean cross-entropy for target distributions, such as one-hot.
 
     Args:
-        name, dtype: see `Metric`.
-        from_logits, label_smoothing, axis: see `losses.categorical_crossentropy`.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+        from_logits: whether `y_pred` holds logits rather than probabilities.
+        label_smoothing: `s` in [0, 1]; targets become `y_true * (1 - s) + s / classes`.
+        axis: axis of the classes.
+
+    Input shape: `y_true` and `y_pred`, `(batch, ..., classes)`; `sample_weight`, `(batch,)`.
+
+    Result: a scalar, 0 before the first update.
+
+    Raises:
+        ValueError: for different shapes, or a `label_smoothing` out of range, when called.
+
+    Example:
+
+    >>> round(float(CategoricalCrossentropy()([[0, 1, 0]], [[0.05, 0.9, 0.05]])), 4)
+    0.1054
     """
 
     def __init__(
@@ -206,11 +396,27 @@ class CategoricalCrossentropy(_Down):
 
 @register("keras.metrics")
 class SparseCategoricalCrossentropy(_Down):
-    """The average of `sparse_categorical_crossentropy`.
+    """Mean cross-entropy for integer targets, `mean(-log(y_pred[y_true]))`.
 
     Args:
-        name, dtype: see `Metric`.
-        from_logits, ignore_class, axis: see `losses.sparse_categorical_crossentropy`.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+        from_logits: whether `y_pred` holds logits rather than probabilities.
+        ignore_class: a class whose positions are left out of the average; None for none.
+        axis: axis of the classes.
+
+    Input shape: `y_true`, integer classes, `(batch, ...)`; `y_pred`, `(batch, ..., classes)`; `sample_weight`,
+    `(batch,)`.
+
+    Result: a scalar, 0 before the first update.
+
+    Raises:
+        ValueError: for shapes that do not fit together, when called.
+
+    Example:
+
+    >>> round(float(SparseCategoricalCrossentropy()([1, 0], [[0.1, 0.9], [0.9, 0.1]])), 4)
+    0.1054
     """
 
     def __init__(

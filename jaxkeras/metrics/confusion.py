@@ -22,7 +22,7 @@ _COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negativ
 
 
 class Counts(NamedTuple):
-    """Weighted counts at each threshold, shape `(thresholds,)`, or `(thresholds, labels)` for each label apart."""
+    """Weighted counts at each threshold, shape `(thresholds,)`, or `(thresholds, labels)` per label."""
 
     true_positives: jax.Array
     false_positives: jax.Array
@@ -46,7 +46,7 @@ def parse_thresholds(thresholds: Any, default: float) -> list[float]:
 
 
 def are_evenly_spaced(thresholds: Iterable[float]) -> bool:
-    """Whether three or more thresholds divide [0, 1] into equal parts, which allows to count by buckets."""
+    """Whether three or more thresholds divide [0, 1] into equal parts, which allows counting by buckets."""
     thresholds = np.asarray(list(thresholds), np.float32)
     if thresholds.size < 3:
         return False
@@ -65,7 +65,7 @@ def even_thresholds(count: int) -> list[float]:
 
 
 def keep_top_k(scores: jax.Array, k: int) -> jax.Array:
-    """Scores, those that are not among the `k` best of the last axis replaced by a very low one."""
+    """Scores, with those that are not among the `k` highest of the last axis replaced by a very low one."""
     _, best = jax.lax.top_k(scores, k)
     kept = jnp.sum(jax.nn.one_hot(best, scores.shape[-1], dtype=scores.dtype), axis=-2)
     return jnp.where(kept > 0, scores, _LOWEST)
@@ -84,9 +84,9 @@ def _by_comparison(positive: jax.Array, scores: jax.Array, weights: jax.Array, t
 
 
 def _by_bucket(positive: jax.Array, scores: jax.Array, weights: jax.Array, count: int, open_ended: bool) -> Counts:
-    """As `_by_comparison` for even thresholds, at a cost that does not grow with their number.
+    """Same as `_by_comparison` for evenly spaced thresholds, at a cost that does not grow with their number.
 
-    A score is above as many thresholds as its place among them; so a histogram, summed from above, has the counts.
+    A score is above as many thresholds as its place among them, so a histogram, summed from above, gives the counts.
     """
     bucket = jnp.ceil(jnp.clip(scores, 0.0, 1.0) * (count - 1)) - 1
     if open_ended:
@@ -233,11 +233,20 @@ class _OneCount(Metric):
 
 @register("keras.metrics")
 class TruePositives(_OneCount):
-    """How many targets that are 1 have a prediction above the threshold.
+    """Weighted number of positive targets (1) with a prediction above the threshold.
 
     Args:
-        thresholds: one or several in [0, 1]; defaults to 0.5. With several the result is a vector.
-        name, dtype: see `Metric`.
+        thresholds: one or several in [0, 1]; 0.5 by default.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, 0 or 1, and `y_pred`, scores, `(batch, ...)`; `sample_weight`, `(batch,)` or the shape of
+    `y_true`.
+
+    Result: a scalar, or `(thresholds,)` for several thresholds.
+
+    Raises:
+        ValueError: for thresholds out of range.
 
     Example:
 
@@ -250,11 +259,25 @@ class TruePositives(_OneCount):
 
 @register("keras.metrics")
 class FalsePositives(_OneCount):
-    """How many targets that are 0 have a prediction above the threshold.
+    """Weighted number of negative targets (0) with a prediction above the threshold.
 
     Args:
-        thresholds: one or several in [0, 1]; defaults to 0.5. With several the result is a vector.
-        name, dtype: see `Metric`.
+        thresholds: one or several in [0, 1]; 0.5 by default.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, 0 or 1, and `y_pred`, scores, `(batch, ...)`; `sample_weight`, `(batch,)` or the shape of
+    `y_true`.
+
+    Result: a scalar, or `(thresholds,)` for several thresholds.
+
+    Raises:
+        ValueError: for thresholds out of range.
+
+    Example:
+
+    >>> float(FalsePositives()([0, 1, 1, 1], [1, 0, 1, 1]))
+    1.0
     """
 
     _counted = "false_positives"
@@ -262,11 +285,25 @@ class FalsePositives(_OneCount):
 
 @register("keras.metrics")
 class TrueNegatives(_OneCount):
-    """How many targets that are 0 have a prediction not above the threshold.
+    """Weighted number of negative targets (0) with a prediction not above the threshold.
 
     Args:
-        thresholds: one or several in [0, 1]; defaults to 0.5. With several the result is a vector.
-        name, dtype: see `Metric`.
+        thresholds: one or several in [0, 1]; 0.5 by default.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, 0 or 1, and `y_pred`, scores, `(batch, ...)`; `sample_weight`, `(batch,)` or the shape of
+    `y_true`.
+
+    Result: a scalar, or `(thresholds,)` for several thresholds.
+
+    Raises:
+        ValueError: for thresholds out of range.
+
+    Example:
+
+    >>> float(TrueNegatives()([0, 1, 1, 1], [1, 0, 1, 1]))
+    0.0
     """
 
     _counted = "true_negatives"
@@ -274,18 +311,32 @@ class TrueNegatives(_OneCount):
 
 @register("keras.metrics")
 class FalseNegatives(_OneCount):
-    """How many targets that are 1 have a prediction not above the threshold.
+    """Weighted number of positive targets (1) with a prediction not above the threshold.
 
     Args:
-        thresholds: one or several in [0, 1]; defaults to 0.5. With several the result is a vector.
-        name, dtype: see `Metric`.
+        thresholds: one or several in [0, 1]; 0.5 by default.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, 0 or 1, and `y_pred`, scores, `(batch, ...)`; `sample_weight`, `(batch,)` or the shape of
+    `y_true`.
+
+    Result: a scalar, or `(thresholds,)` for several thresholds.
+
+    Raises:
+        ValueError: for thresholds out of range.
+
+    Example:
+
+    >>> float(FalseNegatives()([0, 1, 1, 1], [1, 0, 1, 1]))
+    1.0
     """
 
     _counted = "false_negatives"
 
 
 class _Share(CountingMetric):
-    """True positives as a part of them and `_kept[1]`."""
+    """True positives divided by the sum of them and `_kept[1]`."""
 
     def __init__(
         self,
@@ -329,14 +380,22 @@ class _Share(CountingMetric):
 
 @register("keras.metrics")
 class Precision(_Share):
-    """True positives as a part of all predicted positives.
+    """Precision, `tp / (tp + fp)`: the share of predicted positives that are right.
 
     Args:
-        thresholds: one or several in [0, 1]; defaults to 0.5, or with `top_k` to none. With several the result is a
-            vector.
-        top_k: only the `k` best classes of each sample count as predicted.
-        class_id: look at this class only.
-        name, dtype: see `Metric`.
+        thresholds: one or several in [0, 1]; 0.5 by default, or none with `top_k`.
+        top_k: only the `k` highest scores of each sample count as predicted; None for all above the threshold.
+        class_id: the only class to look at; None for all.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, 0 or 1, and `y_pred`, scores, `(batch, ...)`; `sample_weight`, `(batch,)` or the shape of
+    `y_true`.
+
+    Result: a scalar, or `(thresholds,)` for several thresholds. 0 without predicted positives.
+
+    Raises:
+        ValueError: for thresholds out of range.
 
     Example:
 
@@ -349,172 +408,27 @@ class Precision(_Share):
 
 @register("keras.metrics")
 class Recall(_Share):
-    """True positives as a part of all targets that are 1.
+    """Recall, `tp / (tp + fn)`: the share of positive targets that are found.
 
     Args:
-        thresholds: one or several in [0, 1]; defaults to 0.5, or with `top_k` to none. With several the result is a
-            vector.
-        top_k: only the `k` best classes of each sample count as predicted.
-        class_id: look at this class only.
-        name, dtype: see `Metric`.
+        thresholds: one or several in [0, 1]; 0.5 by default, or none with `top_k`.
+        top_k: only the `k` highest scores of each sample count as predicted; None for all above the threshold.
+        class_id: the only class to look at; None for all.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, 0 or 1, and `y_pred`, scores, `(batch, ...)`; `sample_weight`, `(batch,)` or the shape of
+    `y_true`.
+
+    Result: a scalar, or `(thresholds,)` for several thresholds. 0 without positive targets.
+
+    Raises:
+        ValueError: for thresholds out of range.
+
+    Example:
+
+    >>> round(float(Recall()([0, 1, 1, 1], [1, 0, 1, 1])), 4)
+    0.6667
     """
 
     _kept = ("true_positives", "false_negatives")
-
-
-_RATIOS = {
-    "sensitivity": ("true_positives", "false_negatives"),
-    "recall": ("true_positives", "false_negatives"),
-    "specificity": ("true_negatives", "false_positives"),
-    "precision": ("true_positives", "false_positives"),
-}
-
-
-class _Constrained(CountingMetric):
-    """The best of one ratio over the thresholds at which another is at least a given value."""
-
-    _constraint: str
-    _maximized: str
-
-    def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any):
-        if not 0 <= value <= 1:
-            raise ValueError(f"`{self._constraint}` must lie in [0, 1]; got {value}.")
-        if num_thresholds <= 0:
-            raise ValueError(f"`num_thresholds` must be positive; got {num_thresholds}.")
-        super().__init__(name=name, dtype=dtype)
-        self.value = value
-        setattr(self, self._constraint, value)
-        self.num_thresholds = num_thresholds
-        self.class_id = class_id
-        self.thresholds = [0.5] if num_thresholds == 1 else even_thresholds(num_thresholds)
-        self._add_counts((len(self.thresholds),))
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch; for shapes see `count_decisions`."""
-        self._update(
-            y_true,
-            y_pred,
-            evenly_spaced=self.num_thresholds > 1,
-            class_id=self.class_id,
-            sample_weight=sample_weight,
-        )
-
-    def result(self) -> jax.Array:
-        constrained, maximized = (self._ratio(*_RATIOS[name]) for name in (self._constraint, self._maximized))
-        return jnp.max(jnp.where(constrained >= self.value, maximized, 0.0), initial=0.0)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "class_id": self.class_id,
-            "num_thresholds": self.num_thresholds,
-            self._constraint: self.value,
-        }
-
-
-@register("keras.metrics")
-class SensitivityAtSpecificity(_Constrained):
-    """The best sensitivity over the thresholds whose specificity is at least the given one; 0 if there is none.
-
-    Args:
-        specificity: between 0 and 1.
-        num_thresholds: how many thresholds to try.
-        class_id: look at this class only.
-        name, dtype: see `Metric`.
-
-    Raises:
-        ValueError: for values out of range.
-    """
-
-    _constraint, _maximized = "specificity", "sensitivity"
-
-    def __init__(
-        self,
-        specificity: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ):
-        super().__init__(specificity, num_thresholds, class_id, name, dtype)
-
-
-@register("keras.metrics")
-class SpecificityAtSensitivity(_Constrained):
-    """The best specificity over the thresholds whose sensitivity is at least the given one; 0 if there is none.
-
-    Args:
-        sensitivity: between 0 and 1.
-        num_thresholds: how many thresholds to try.
-        class_id: look at this class only.
-        name, dtype: see `Metric`.
-
-    Raises:
-        ValueError: for values out of range.
-    """
-
-    _constraint, _maximized = "sensitivity", "specificity"
-
-    def __init__(
-        self,
-        sensitivity: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ):
-        super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
-
-
-@register("keras.metrics")
-class PrecisionAtRecall(_Constrained):
-    """The best precision over the thresholds whose recall is at least the given one; 0 if there is none.
-
-    Args:
-        recall: between 0 and 1.
-        num_thresholds: how many thresholds to try.
-        class_id: look at this class only.
-        name, dtype: see `Metric`.
-
-    Raises:
-        ValueError: for values out of range.
-    """
-
-    _constraint, _maximized = "recall", "precision"
-
-    def __init__(
-        self,
-        recall: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ):
-        super().__init__(recall, num_thresholds, class_id, name, dtype)
-
-
-@register("keras.metrics")
-class RecallAtPrecision(_Constrained):
-    """The best recall over the thresholds whose precision is at least the given one; 0 if there is none.
-
-    Args:
-        precision: between 0 and 1.
-        num_thresholds: how many thresholds to try.
-        class_id: look at this class only.
-        name, dtype: see `Metric`.
-
-    Raises:
-        ValueError: for values out of range.
-    """
-
-    _constraint, _maximized = "precision", "recall"
-
-    def __init__(
-        self,
-        precision: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ):
-        super().__init__(precision, num_thresholds, class_id, name, dtype)

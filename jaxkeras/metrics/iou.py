@@ -18,17 +18,24 @@ from jaxkeras.registry import register
 
 @register("keras.metrics")
 class IoU(Metric):
-    """The average over some classes of `intersection / union` of target and predicted positions.
+    """Intersection over union of targets and predictions, averaged over some classes.
+
+    With counts of positions: `tp / (tp + fp + fn)` for each class.
 
     Args:
-        num_classes: how many classes there are.
-        target_class_ids: the classes averaged over.
-        name: see `Metric`.
-        dtype: the type of the counts; defaults to int32.
-        ignore_class: positions whose target is this class do not count.
-        sparse_y_true: whether targets are class numbers, rather than one-hot.
-        sparse_y_pred: whether predictions are class numbers, rather than scores.
-        axis: the axis of the classes where they are not sparse.
+        num_classes: number of classes.
+        target_class_ids: classes to average over.
+        name: name of the metric in logs.
+        dtype: dtype of the counts; int32 by default.
+        ignore_class: positions with this target are left out; None for none.
+        sparse_y_true: whether targets are integer classes rather than one-hot.
+        sparse_y_pred: whether predictions are integer classes rather than scores.
+        axis: axis of the classes where targets or predictions are not sparse.
+
+    Input shape: `y_true` and `y_pred`, integer classes, `(batch, ...)`, with an axis of classes unless sparse;
+    `sample_weight`, a scalar or the shape of the positions.
+
+    Result: a scalar in [0, 1]. Classes that do not occur are left out of the average.
 
     Raises:
         ValueError: for a class out of range.
@@ -125,12 +132,29 @@ class IoU(Metric):
 
 @register("keras.metrics")
 class BinaryIoU(IoU):
-    """`IoU` of two classes, for predictions that are probabilities.
+    """Intersection over union of two classes, for predicted probabilities.
+
+    With counts of positions: `tp / (tp + fp + fn)` for each class.
 
     Args:
-        target_class_ids: the classes averaged over.
-        threshold: from here on a prediction is a 1.
-        name, dtype: see `IoU`.
+        target_class_ids: classes (0 and 1) to average over.
+        threshold: predictions from here on are 1.
+        name: name of the metric in logs.
+        dtype: dtype of the counts; int32 by default.
+
+    Input shape: `y_true`, 0 or 1, and `y_pred`, probabilities, `(batch, ...)`; `sample_weight`, the same shape.
+
+    Result: a scalar in [0, 1]. Classes that do not occur are left out of the average.
+
+    Raises:
+        ValueError: for a class out of range.
+
+    Reference: [Jaccard index](https://en.wikipedia.org/wiki/Jaccard_index).
+
+    Example:
+
+    >>> round(float(BinaryIoU()([0, 1, 0, 1], [0.1, 0.2, 0.4, 0.7])), 4)
+    0.5833
     """
 
     _settings = ("target_class_ids", "threshold")
@@ -152,10 +176,30 @@ class BinaryIoU(IoU):
 
 @register("keras.metrics")
 class MeanIoU(IoU):
-    """`IoU` averaged over all classes.
+    """Intersection over union of targets and predictions, averaged over all classes.
+
+    With counts of positions: `tp / (tp + fp + fn)` for each class.
 
     Args:
-        num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis: see `IoU`.
+        num_classes: number of classes.
+        name: name of the metric in logs.
+        dtype: dtype of the counts; int32 by default.
+        ignore_class: positions with this target are left out; None for none.
+        sparse_y_true: whether targets are integer classes rather than one-hot.
+        sparse_y_pred: whether predictions are integer classes rather than scores.
+        axis: axis of the classes where targets or predictions are not sparse.
+
+    Input shape: `y_true` and `y_pred`, integer classes, `(batch, ...)`, with an axis of classes unless sparse;
+    `sample_weight`, a scalar or the shape of the positions.
+
+    Result: a scalar in [0, 1]. Classes that do not occur are left out of the average.
+
+    Reference: [Jaccard index](https://en.wikipedia.org/wiki/Jaccard_index).
+
+    Example:
+
+    >>> round(float(MeanIoU(num_classes=2)([0, 0, 1, 1], [0, 1, 0, 1])), 4)
+    0.3333
     """
 
     _settings = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
@@ -175,10 +219,35 @@ class MeanIoU(IoU):
 
 @register("keras.metrics")
 class OneHotIoU(IoU):
-    """`IoU` for one-hot targets.
+    """Intersection over union for one-hot targets, averaged over some classes.
+
+    With counts of positions: `tp / (tp + fp + fn)` for each class.
 
     Args:
-        num_classes, target_class_ids, name, dtype, ignore_class, sparse_y_pred, axis: see `IoU`.
+        num_classes: number of classes.
+        target_class_ids: classes to average over.
+        name: name of the metric in logs.
+        dtype: dtype of the counts; int32 by default.
+        ignore_class: positions with this target are left out; None for none.
+        sparse_y_pred: whether predictions are integer classes rather than scores.
+        axis: axis of the classes where targets or predictions are not sparse.
+
+    Input shape: `y_true`, one-hot, and `y_pred`, scores, `(batch, ..., classes)`; `sample_weight`, the shape of the
+    positions.
+
+    Result: a scalar in [0, 1]. Classes that do not occur are left out of the average.
+
+    Raises:
+        ValueError: for a class out of range.
+
+    Reference: [Jaccard index](https://en.wikipedia.org/wiki/Jaccard_index).
+
+    Example:
+
+    >>> y_true = [[1, 0], [1, 0], [0, 1], [0, 1]]
+    >>> y_pred = [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.1, 0.9]]
+    >>> round(float(OneHotIoU(2, target_class_ids=[0])(y_true, y_pred)), 4)
+    0.3333
     """
 
     _settings = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_pred", "axis")
@@ -198,10 +267,31 @@ class OneHotIoU(IoU):
 
 @register("keras.metrics")
 class OneHotMeanIoU(MeanIoU):
-    """`IoU` averaged over all classes, for one-hot targets.
+    """Intersection over union for one-hot targets, averaged over all classes.
+
+    With counts of positions: `tp / (tp + fp + fn)` for each class.
 
     Args:
-        num_classes, name, dtype, ignore_class, sparse_y_pred, axis: see `IoU`.
+        num_classes: number of classes.
+        name: name of the metric in logs.
+        dtype: dtype of the counts; int32 by default.
+        ignore_class: positions with this target are left out; None for none.
+        sparse_y_pred: whether predictions are integer classes rather than scores.
+        axis: axis of the classes where targets or predictions are not sparse.
+
+    Input shape: `y_true`, one-hot, and `y_pred`, scores, `(batch, ..., classes)`; `sample_weight`, the shape of the
+    positions.
+
+    Result: a scalar in [0, 1]. Classes that do not occur are left out of the average.
+
+    Reference: [Jaccard index](https://en.wikipedia.org/wiki/Jaccard_index).
+
+    Example:
+
+    >>> y_true = [[1, 0], [1, 0], [0, 1], [0, 1]]
+    >>> y_pred = [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.1, 0.9]]
+    >>> round(float(OneHotMeanIoU(2)(y_true, y_pred)), 4)
+    0.3333
     """
 
     _settings = ("num_classes", "ignore_class", "sparse_y_pred", "axis")

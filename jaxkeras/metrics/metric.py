@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -35,13 +35,17 @@ def _members(value: Any) -> Iterator[Any]:
 class Metric(Trackable):
     """Base class of metrics.
 
-    A subclass creates its variables in `__init__` by `add_variable`, accumulates into them in `update_state` (by
-    `assign` or `assign_add`), and computes a number from them in `result`. The same code runs eagerly and, through the
-    `stateless_` methods, inside `jax.jit` and `jax.lax.scan`; so it must not branch in Python on values.
+    A subclass creates its variables in `__init__` with `add_variable`, accumulates into them in `update_state` (with
+    `assign` or `assign_add`), and computes a value from them in `result`. The same code runs eagerly and, through the
+    `stateless_` methods, inside `jax.jit` and `jax.lax.scan`, so it must not branch in Python on values.
 
     Args:
-        dtype: a dtype or policy to compute in; defaults to `floatx()`.
-        name: shown in logs; made up from the class name when not given.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+        name: name of the metric in logs; made from the class's name by default.
+
+    Input shape: what `update_state` takes.
+
+    Result: what `result` returns: a scalar, or a dict of scalars.
 
     Example:
 
@@ -69,7 +73,7 @@ class Metric(Trackable):
 
     @property
     def dtype(self) -> str:
-        """The name of the type the metric computes in."""
+        """Name of the dtype the metric computes in."""
         return self._dtype
 
     def add_variable(
@@ -86,7 +90,7 @@ class Metric(Trackable):
             shape: its shape.
             initializer: a name, an initializer, or an array-like value; None for zeros.
             dtype: its type; defaults to `floatx()`.
-            aggregation: how copies of it on several devices combine; the states of all built-in metrics are sums.
+            aggregation: how copies on several devices are combined; the states of all built-in metrics are sums.
             name: the last element of its path, after the name of the metric.
 
         Returns:
@@ -117,7 +121,7 @@ class Metric(Trackable):
         return variable
 
     def add_weight(self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None):
-        """`add_variable`, under the name it had before Keras 3."""
+        """Same as `add_variable`, under the name it had before Keras 3."""
         return self.add_variable(shape, initializer, dtype=dtype, name=name)
 
     @property
@@ -138,7 +142,7 @@ class Metric(Trackable):
         raise NotImplementedError(f"{type(self).__name__} must define `update_state(self, y_true, y_pred, ...)`.")
 
     def result(self) -> Any:
-        """The current value: a scalar, or a dict of scalars."""
+        """Return the current value: a scalar, or a dict of scalars."""
         raise NotImplementedError(f"{type(self).__name__} must define `result(self)`.")
 
     def reset_state(self) -> None:
@@ -189,12 +193,12 @@ class Metric(Trackable):
         return self._functional([v.cell() for v in self.variables], self.reset_state).values
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, as plain data."""
+        """Return the arguments of the constructor as plain data."""
         return {"name": self.name, "dtype": self.dtype}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Metric:
-        """The inverse of `get_config`."""
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Create a metric from the return value of `get_config`."""
         return cls(**config)
 
     def __repr__(self) -> str:

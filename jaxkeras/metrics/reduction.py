@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import jax
 import jax.numpy as jnp
 
 from jaxkeras.core.masks import get_mask
 from jaxkeras.core.symbolic import op
-from jaxkeras.losses.classes import settings_config
+from jaxkeras.losses.classes.base import settings_config
 from jaxkeras.losses.loss import Loss, apply_mask, squeeze_or_expand_to_same_rank
 from jaxkeras.metrics.metric import Metric
 from jaxkeras.ops._numpy.arithmetic import divide_no_nan
@@ -22,16 +22,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 def reduce_to_samplewise_values(
     values: Any, sample_weight: Any, reduce_fn: Callable[..., jax.Array], dtype: Any
 ) -> tuple[jax.Array, jax.Array | None]:
-    """Weigh values and reduce all axes but the first.
+    """Weight values and reduce all axes but the first.
 
     Args:
-        values: shape `(batch, ...)` or a scalar; a mask it carries is merged into the weights.
+        values: shape `(batch, ...)` or a scalar; their mask is merged into the weights.
         sample_weight: weights of a rank up to that of `values`, or None.
         reduce_fn: `jnp.sum` or `jnp.mean`.
-        dtype: the type to compute in.
+        dtype: dtype to compute in.
 
     Returns:
         Values and weights (or None), each of shape `(batch,)` or `()`.
+
+    Raises:
+        ValueError: for weights that do not broadcast.
     """
     mask = get_mask(values)
     values = jnp.asarray(values, dtype)
@@ -58,10 +61,18 @@ def reduce_to_samplewise_values(
 
 @register("keras.metrics")
 class Sum(Metric):
-    """The (weighted) sum of all values.
+    """Weighted sum of all values.
 
     Args:
-        name, dtype: see `Metric`.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: values of shape `(batch, ...)` or a scalar; `sample_weight`, a shape of equal or lower rank.
+
+    Result: a scalar.
+
+    Raises:
+        ValueError: for a `sample_weight` that does not fit, when called.
 
     Example:
 
@@ -86,10 +97,18 @@ class Sum(Metric):
 
 @register("keras.metrics")
 class Mean(Metric):
-    """The (weighted) average of all values; 0 before the first.
+    """Weighted average of all values, `sum(values * sample_weight) / sum(sample_weight)`.
 
     Args:
-        name, dtype: see `Metric`.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: values of shape `(batch, ...)` or a scalar; `sample_weight`, a shape of equal or lower rank.
+
+    Result: a scalar, 0 before the first update.
+
+    Raises:
+        ValueError: for a `sample_weight` that does not fit, when called.
 
     Example:
 
@@ -120,7 +139,7 @@ _FUNCTIONS = "keras.metrics.functions"
 
 
 def metric_function(function: F) -> F:
-    """Make a public metric of a function over arrays: symbolic-aware, and known to configs by its name."""
+    """Make a function of arrays a public metric: an op, registered for configs under its name."""
     return register(_FUNCTIONS, module="builtins")(op(function))
 
 
@@ -131,12 +150,17 @@ def metric_functions() -> dict[str, Callable[..., Any]]:
 
 @register("keras.metrics")
 class MeanMetricWrapper(Mean):
-    """The average of a function `fn(y_true, y_pred, **kwargs)` over everything seen.
+    """Average of a function `fn(y_true, y_pred, **kwargs)` over all samples.
 
     Args:
-        fn: returns a value for each sample, shape `(batch, ...)`. A mask of `y_pred` is merged into the weights.
-        name, dtype: see `Metric`.
+        fn: returns a value for each sample, shape `(batch, ...)`. The mask of `y_pred` is merged into the weights.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
         **kwargs: passed on to `fn`.
+
+    Input shape: what `fn` takes; `sample_weight`, a shape of equal or lower rank than the values.
+
+    Result: a scalar, 0 before the first update.
 
     Example:
 
@@ -167,15 +191,15 @@ class MeanMetricWrapper(Mean):
         return {**super().get_config(), "fn": serialize(self._fn), **serialize_dict(self._fn_kwargs)}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Metric:
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**(deserialize(config, metric_functions()) if "fn" in config else config))
 
 
 class FunctionMetric(MeanMetricWrapper):
-    """A row of a table of metrics: a function whose settings are attributes, and the config.
+    """Base class of built-in averages: the settings of the function are attributes and make up the config.
 
     Class attributes:
-        _direction: `"up"` or `"down"`, whichever is better.
+        _direction: `"up"` if higher is better, `"down"` if lower is.
         _left_out: settings that the config leaves out when they have this value.
     """
 

@@ -1,4 +1,4 @@
-"""What `compile(metrics=[...])` means, given the shapes of targets and predictions."""
+"""Resolve `compile(metrics=[...])`, given the shapes of targets and predictions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from jaxkeras.metrics.reduction import MeanMetricWrapper
 
 
 def create_variables(metric: Metric, y_true: Any, y_pred: Any) -> None:
-    """Let a metric create the variables whose shape depends on the data, without computing anything.
+    """Create the variables of a metric whose shape depends on the data, without computing anything.
 
     Args:
-        metric: a metric; one that has its variables already is left alone.
+        metric: a metric; nothing happens if it has its variables already.
         y_true, y_pred: arrays, or specs with a `shape` and a `dtype` (unknown sizes may be None).
     """
     if metric._built and metric.variables:
@@ -43,12 +43,12 @@ def resolve_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
     """The metric of one output, with all its variables; the same for `metrics` and `weighted_metrics`.
 
     Args:
-        identifier: a name, where `"accuracy"` and `"acc"` choose the kind of accuracy by shape; a `Metric`; a config;
+        identifier: a name, where the shapes decide what `"accuracy"` and `"acc"` mean; a `Metric`; a config;
             or a function `f(y_true, y_pred)`, which is averaged.
         y_true, y_pred: arrays, or specs with a `shape` and a `dtype`, of targets and predictions.
 
     Returns:
-        A metric that is named as the user wrote it, or after the function.
+        A metric, named by the string that the user wrote or after the function.
 
     Raises:
         ValueError: for None and for an unknown name.

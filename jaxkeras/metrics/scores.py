@@ -27,17 +27,33 @@ def _check_2d(metric: Metric, y_true: jax.Array, y_pred: jax.Array) -> None:
 
 @register("keras.metrics")
 class FBetaScore(Metric):
-    """`(1 + beta**2) * precision * recall / (beta**2 * precision + recall)` for each class, or averaged.
+    """F-beta score: the harmonic mean of precision and recall, recall weighted by `beta`.
+
+    `(1 + beta**2) * precision * recall / (beta**2 * precision + recall)`
 
     Args:
-        average: None for a score of each class; `"micro"` to count over all classes together; `"macro"` for the
-            average of the scores; `"weighted"` to weigh them by how often the classes occur.
-        beta: a positive float, the weight of recall.
-        threshold: a float; above it a prediction is positive. None to take the largest of each sample.
-        name, dtype: see `Metric`.
+        average: None for the score of each class; `"micro"` to count over all classes together; `"macro"` for the
+            mean of the scores; `"weighted"` for their mean weighted by how often the classes occur.
+        beta: a positive float; how many times as important recall is as precision.
+        threshold: predictions above it are positive; None to take the highest score of each sample.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, 0 or 1, and `y_pred`, probabilities, `(batch, classes)`; `sample_weight`, `(batch,)`.
+
+    Result: `(classes,)` for `average=None`, else a scalar.
 
     Raises:
-        ValueError: for values out of range.
+        ValueError: for an argument out of range, or inputs that are not `(batch, classes)`.
+
+    Reference: [F-score](https://en.wikipedia.org/wiki/F-score).
+
+    Example:
+
+    >>> y_true = [[1, 0], [0, 1], [0, 1]]
+    >>> y_pred = [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]
+    >>> [round(float(score), 3) for score in FBetaScore(beta=2.0)(y_true, y_pred)]
+    [0.833, 0.556]
     """
 
     _direction = "up"
@@ -123,11 +139,25 @@ class FBetaScore(Metric):
 
 @register("keras.metrics")
 class F1Score(FBetaScore):
-    """The harmonic mean of precision and recall: `FBetaScore` with `beta=1`.
+    """F1 score, the harmonic mean of precision and recall: `FBetaScore` with `beta=1`.
+
+    `2 * precision * recall / (precision + recall)`
 
     Args:
-        average, threshold: see `FBetaScore`.
-        name, dtype: see `Metric`.
+        average: None for the score of each class; `"micro"` to count over all classes together; `"macro"` for the
+            mean of the scores; `"weighted"` for their mean weighted by how often the classes occur.
+        threshold: predictions above it are positive; None to take the highest score of each sample.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true`, 0 or 1, and `y_pred`, probabilities, `(batch, classes)`; `sample_weight`, `(batch,)`.
+
+    Result: `(classes,)` for `average=None`, else a scalar.
+
+    Raises:
+        ValueError: for an argument out of range, or inputs that are not `(batch, classes)`.
+
+    Reference: [F-score](https://en.wikipedia.org/wiki/F-score).
 
     Example:
 
@@ -154,16 +184,25 @@ class F1Score(FBetaScore):
 
 @register("keras.metrics")
 class R2Score(Metric):
-    """The coefficient of determination: 1 is perfect, 0 is as good as predicting the mean.
+    """Coefficient of determination: 1 for perfect predictions, 0 for those no better than the mean.
+
+    `1 - sum((y_true - y_pred)**2) / sum((y_true - mean(y_true))**2)`
 
     Args:
-        class_aggregation: how the scores of the outputs combine: `"uniform_average"`, `"variance_weighted_average"`,
-            or None for one score each.
-        num_regressors: when not 0, the score adjusted for that many independent variables.
-        name, dtype: see `Metric`.
+        class_aggregation: how the scores of the outputs are combined: `"uniform_average"`,
+            `"variance_weighted_average"`, or None for one score each.
+        num_regressors: number of independent variables to adjust the score for; 0 for no adjustment.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+
+    Input shape: `y_true` and `y_pred`, `(batch, outputs)`; `sample_weight`, `(batch,)` or `(batch, outputs)`.
+
+    Result: a scalar, or `(outputs,)` for `class_aggregation=None`.
 
     Raises:
-        ValueError: for values out of range.
+        ValueError: for an argument out of range, or inputs that are not `(batch, outputs)`.
+
+    Reference: [Coefficient of determination](https://en.wikipedia.org/wiki/Coefficient_of_determination).
 
     Example:
 
@@ -257,15 +296,27 @@ class R2Score(Metric):
 
 @metric_function
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
-    """Pearson's correlation coefficient along `axis`: covariance over the product of standard deviations.
+    """Pearson's correlation coefficient along `axis`.
+
+    `cov(y_true, y_pred) / (std(y_true) * std(y_pred))`
 
     Args:
-        y_true: targets, shape `(batch, ..., n)`.
-        y_pred: predictions, same shape.
-        axis: the axis of the values that correlate.
+        y_true: targets, shape `(batch, ..., n)`, cast to the dtype of `y_pred`.
+        y_pred: predictions, floating, same shape.
+        axis: axis of the values that are correlated.
 
     Returns:
         Coefficients in [-1, 1], of the shape of `y_pred` without `axis`.
+
+    Raises:
+        TypeError: for shapes that do not broadcast.
+
+    Reference: [Pearson correlation coefficient](https://en.wikipedia.org/wiki/Pearson_correlation_coefficient).
+
+    Example:
+
+    >>> print(pearson_correlation([[1.0, 2.0, 3.0]], [[1.0, 3.0, 4.0]]).round(4))
+    [0.982]
     """
     y_true, y_pred = prepare_same_rank(y_true, y_pred)
 
@@ -278,17 +329,27 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
 
 @metric_function
 def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
-    """Lin's concordance coefficient along `axis`: correlation that also falls with a difference in mean or scale.
+    """Lin's concordance correlation coefficient along `axis`: lower for a difference in mean or scale, too.
+
+    `2 * cov(y_true, y_pred) / (var(y_true) + var(y_pred) + (mean(y_true) - mean(y_pred))**2)`
 
     Args:
-        y_true: targets, shape `(batch, ..., n)`.
-        y_pred: predictions, same shape.
-        axis: the axis of the values that correlate.
+        y_true: targets, shape `(batch, ..., n)`, cast to the dtype of `y_pred`.
+        y_pred: predictions, floating, same shape.
+        axis: axis of the values that are correlated.
 
     Returns:
         Coefficients in [-1, 1], of the shape of `y_pred` without `axis`.
 
-    Reference: Lin, 1989, A Concordance Correlation Coefficient to Evaluate Reproducibility.
+    Raises:
+        TypeError: for shapes that do not broadcast.
+
+    Reference: Lin, 1989, [A Concordance Correlation Coefficient to Evaluate Reproducibility](https://doi.org/10.2307/2532051).
+
+    Example:
+
+    >>> print(concordance_correlation([[1.0, 2.0, 3.0]], [[1.0, 3.0, 4.0]]).round(4))
+    [0.75]
     """
     y_true, y_pred = prepare_same_rank(y_true, y_pred)
     mean_true, mean_pred = (jnp.mean(y, axis=axis, keepdims=True) for y in (y_true, y_pred))
@@ -307,11 +368,25 @@ class _Correlation(FunctionMetric):
 
 @register("keras.metrics")
 class PearsonCorrelation(_Correlation):
-    """The average of `pearson_correlation`.
+    """Mean of Pearson's correlation coefficients of all samples.
+
+    `cov(y_true, y_pred) / (std(y_true) * std(y_pred))`
 
     Args:
-        name, dtype: see `Metric`.
-        axis: the axis of the values that correlate.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+        axis: axis of the values that are correlated.
+
+    Input shape: `y_true` and `y_pred`, `(batch, ..., n)`; `sample_weight`, `(batch,)`.
+
+    Result: a scalar in [-1, 1].
+
+    Reference: [Pearson correlation coefficient](https://en.wikipedia.org/wiki/Pearson_correlation_coefficient).
+
+    Example:
+
+    >>> round(float(PearsonCorrelation()([[1.0, 2.0, 3.0]], [[1.0, 3.0, 4.0]])), 4)
+    0.982
     """
 
     def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: int = -1):
@@ -320,11 +395,25 @@ class PearsonCorrelation(_Correlation):
 
 @register("keras.metrics")
 class ConcordanceCorrelation(_Correlation):
-    """The average of `concordance_correlation`.
+    """Mean of Lin's concordance correlation coefficients of all samples.
+
+    `2 * cov(y_true, y_pred) / (var(y_true) + var(y_pred) + (mean(y_true) - mean(y_pred))**2)`
 
     Args:
-        name, dtype: see `Metric`.
-        axis: the axis of the values that correlate.
+        name: name of the metric in logs.
+        dtype: dtype or policy to compute in; `floatx()` by default.
+        axis: axis of the values that are correlated.
+
+    Input shape: `y_true` and `y_pred`, `(batch, ..., n)`; `sample_weight`, `(batch,)`.
+
+    Result: a scalar in [-1, 1].
+
+    Reference: Lin, 1989, [A Concordance Correlation Coefficient to Evaluate Reproducibility](https://doi.org/10.2307/2532051).
+
+    Example:
+
+    >>> round(float(ConcordanceCorrelation()([[1.0, 2.0, 3.0]], [[1.0, 3.0, 4.0]])), 4)
+    0.75
     """
 
     def __init__(self, name: str | None = "concordance_correlation", dtype: Any = None, axis: int = -1):

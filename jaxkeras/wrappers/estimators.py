@@ -1,4 +1,4 @@
-"""Estimators of scikit-learn around a model. Only `jaxkeras.wrappers` imports this file, as it needs scikit-learn."""
+"""Models as scikit-learn estimators. Only `jaxkeras.wrappers` imports this file, since it needs scikit-learn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jaxkeras.models import Model, clone_model
 
 
 class _Estimator(BaseEstimator):
-    """What the three estimators share.
+    """Base class of the three estimators.
 
     A model starts with random weights and sees its data in random order: call `jaxkeras.utils.set_random_seed` first to
     get the same result again.
@@ -50,7 +50,7 @@ class _Estimator(BaseEstimator):
         return len(self.history_.epoch) if hasattr(self, "history_") else 0
 
     def set_fit_request(self, **kwargs: Any) -> Any:
-        """Say which further arguments of `fit` scikit-learn may route here.
+        """Set which further arguments of `fit` scikit-learn may route here.
 
         Args:
             **kwargs: `name=True`, `False`, `None` or another name, as in scikit-learn's guide to metadata routing.
@@ -124,19 +124,19 @@ class _Estimator(BaseEstimator):
 
 
 class SKLearnClassifier(ClassifierMixin, _Estimator):
-    """A model as a classifier of scikit-learn. It is trained on one-hot targets `(samples, classes)`.
+    """A model as a scikit-learn classifier, trained on one-hot targets `(samples, classes)`.
 
     Args:
         model: a compiled model, which `fit` clones unless `warm_start`; or a function `f(X, y, **model_kwargs)` that
             returns one, given the data as the model will see them.
-        warm_start: whether a further `fit` goes on from the weights that there are.
+        warm_start: whether a further `fit` continues from the current weights.
         model_kwargs: further arguments of the function.
         fit_kwargs: arguments of `Model.fit`, such as `{"epochs": 5, "verbose": 0}`.
 
     Attributes:
         model_: the trained model.
         history_: what `Model.fit` returned.
-        classes_: the labels, sorted; column i of the model's output stands for `classes_[i]`.
+        classes_: the labels, sorted; column i of the model's output is for `classes_[i]`.
 
     Example:
 
@@ -149,7 +149,7 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
     """
 
     def decision_function(self, X: Any) -> Any:
-        """What the model itself returns, `(samples, classes)`: probabilities or logits."""
+        """Return what the model returns, `(samples, classes)`: probabilities or logits."""
         return self._raw(X)
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
@@ -161,7 +161,7 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
             )
         self.classes_, index = np.unique(y, return_inverse=True)
         if len(self.classes_) == 1:
-            raise ValueError(f"A classifier cannot learn when there is one class only; `y` holds {self.classes_[0]!r}.")
+            raise ValueError(f"A classifier cannot learn from one class only; `y` holds {self.classes_[0]!r}.")
         return np.eye(len(self.classes_))[index.ravel()]
 
     def _decode(self, y: np.ndarray) -> np.ndarray:
@@ -174,7 +174,7 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
 
 
 class SKLearnRegressor(RegressorMixin, _Estimator):
-    """A model as a regressor of scikit-learn.
+    """A model as a scikit-learn regressor.
 
     Args:
         model, warm_start, model_kwargs, fit_kwargs: as for `SKLearnClassifier`; the model is trained on targets of
@@ -204,7 +204,7 @@ class SKLearnRegressor(RegressorMixin, _Estimator):
 
 
 class SKLearnTransformer(TransformerMixin, _Estimator):
-    """A model as a transformer of scikit-learn (a step that turns features into others, not an attention model).
+    """A model as a scikit-learn transformer (a step that maps features to features, not an attention model).
 
     In a pipeline, `sklearn.frozen.FrozenEstimator` around it keeps the model as it is.
 

@@ -21,7 +21,7 @@ class Quartic(losses.Loss):
         return jnp.mean((y_true - y_pred) ** 4, axis=-1)
 
 
-def test_a_loss_of_ones_own():
+def test_custom_loss():
     loss = Quartic()
     assert loss.name == "quartic" and loss.dtype == "float32"
     assert float(loss([[0, 0], [0, 0]], [[1.0, 1.0], [0.0, 0.0]])) == 0.5
@@ -32,7 +32,7 @@ def test_a_loss_of_ones_own():
     }
 
 
-def test_a_function_of_ones_own():
+def test_custom_function():
     @register_keras_serializable("tests")
     def cubic(y_true, y_pred, scale=1.0):
         return scale * jnp.mean(jnp.abs(y_true - y_pred) ** 3, axis=-1)
@@ -98,6 +98,47 @@ def test_ctc_sums_over_alignments():
         np.testing.assert_allclose(losses.ctc(padded, logits), [-np.log(total)], rtol=1e-5)
 
 
+SPARSE = np.array([[0, 2, 1], [1, 1, 0]], "int32")
+SCORES = np.random.default_rng(5).normal(size=(2, 3, 4)).astype("float32")
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_sparse_losses_equal_those_of_one_hot_targets(axis, from_logits):
+    scores = np.moveaxis(SCORES, -1, axis)
+    scores = scores if from_logits else np.abs(scores)
+    one_hot = np.moveaxis(np.eye(4, dtype="float32")[SPARSE], -1, axis)
+    kwargs = {"from_logits": from_logits, "axis": axis}
+    smoothing = 0.3 if axis == -1 else 0.0
+    np.testing.assert_allclose(
+        losses.sparse_categorical_crossentropy(SPARSE, scores, label_smoothing=smoothing, **kwargs),
+        losses.categorical_crossentropy(one_hot, scores, label_smoothing=smoothing, **kwargs),
+        rtol=1e-5,
+    )
+    for alpha in (0.25, [0.1, 0.2, 0.3, 0.4]):
+        weights = alpha if axis == -1 else np.reshape(alpha, (-1, 1))
+        np.testing.assert_allclose(
+            losses.sparse_categorical_focal_crossentropy(SPARSE, scores, alpha, gamma=1.5, **kwargs),
+            losses.categorical_focal_crossentropy(one_hot, scores, weights, gamma=1.5, **kwargs),
+            rtol=1e-5,
+        )
+
+
+@pytest.mark.parametrize(
+    "loss", [losses.SparseCategoricalFocalCrossentropy(ignore_class=1, from_logits=True),
+             losses.SparseCategoricalCrossentropy(ignore_class=1, from_logits=True, label_smoothing=0.1)],
+    ids=["focal", "smoothed"],
+)  # fmt: skip
+def test_ignored_classes_leave_the_average(loss):
+    kept = SPARSE != 1
+    config = {**loss.get_config(), "ignore_class": None}
+    expected = type(loss).from_config(config)(SPARSE[kept], SCORES[kept])
+    np.testing.assert_allclose(loss(SPARSE, SCORES), expected, rtol=1e-6)
+    assert losses.deserialize(losses.serialize(loss)).get_config() == loss.get_config()
+    gradient = jax.grad(lambda scores: loss(SPARSE, scores))(jnp.asarray(SCORES))
+    assert not gradient[~kept].any() and gradient[kept].all() and np.isfinite(gradient).all()
+
+
 @settings(max_examples=50, deadline=None)
 @given(rank=st.integers(0, 3), tail=st.sampled_from([(), (1,), (3,)]), expand=st.booleans())
 def test_same_rank_never_loses_elements(rank, tail, expand):
@@ -123,6 +164,9 @@ def test_same_rank_never_loses_elements(rank, tail, expand):
         (lambda: losses.ctc(jnp.ones(3), jnp.ones((1, 2, 3))), r"shape \(batch, max_labels\)"),
         (lambda: losses.ctc(jnp.ones((1, 3)), jnp.ones((1, 2))), r"shape \(batch, time, classes\)"),
         (lambda: losses.CategoricalGeneralizedCrossEntropy(q=1.0), "strictly between 0 and 1"),
+        (lambda: losses.sparse_categorical_focal_crossentropy([[1, 0]], [[0.5, 0.5]]), "For one-hot.*`categorical_foc"),
+        (lambda: losses.binary_crossentropy([1.0], [0.5], label_smoothing=2.0), r"must be in \[0, 1\]; got 2.0"),
+        (lambda: losses.sparse_categorical_crossentropy([1], [[0.5, 0.5]], label_smoothing=-1), r"\[0, 1\]; got -1"),
     ],
 )  # fmt: skip
 def test_messages(call, message):

@@ -262,7 +262,9 @@ def test_signatures(name):
     def parameters(thing):
         return [(p.name, p.default, p.kind) for p in inspect.signature(thing).parameters.values()]
 
-    assert parameters(ours) == parameters(theirs)
+    newer = {"label_smoothing"} if name.lower().replace("_", "") == "sparsecategoricalcrossentropy" else set()
+    newer -= {p[0] for p in parameters(theirs)}  # since Keras 3.16
+    assert [p for p in parameters(ours) if p[0] not in newer] == parameters(theirs)
 
 
 @pytest.mark.parametrize("name", sorted(keras.src.losses.ALL_OBJECTS_DICT))
@@ -278,14 +280,14 @@ def test_names(name):
         assert type(ours).__name__ == type(theirs).__name__
 
 
-def test_functions_take_lists_and_integers():
+def test_functions_accept_lists_and_integers():
     for name in ("mean_squared_error", "mean_absolute_error", "hinge", "poisson"):
         y_true, y_pred = [[0, 1, 1]], [[0.25, 0.5, 2.0]]
         _close(getattr(losses, name)(y_true, y_pred), getattr(keras.losses, name)(y_true, y_pred))
 
 
 def test_huge_logits_stay_finite():
-    """Keras's numpy oracle clips where its JAX backend does not, so the exact values stand here."""
+    """Keras's numpy oracle clips where its JAX backend does not, so these are the exact values."""
     t, p = np.array([[1.0, 0.0, 1.0, 0.0]], "float32"), np.array([[-100.0, 100.0, 100.0, -100.0]], "float32")
     value, grad = jax.jit(jax.value_and_grad(lambda p: losses.binary_crossentropy(t, p, from_logits=True)[0]))(p)
     _close(value, 50.0)

@@ -54,7 +54,7 @@ class Spread(metrics.Metric):
         return {"mean": self.mean.result(), "low": self.others["low"].result(), "seen": self.seen}
 
 
-def test_a_metric_of_ones_own_runs_anywhere():
+def test_custom_metric_runs_eagerly_and_compiled():
     metric = TrueCount()
     y_true, y_pred = jnp.array([[1, 0, 1]] * 4), jnp.array([[1, 1, 0]] * 4)
     assert float(metric(y_true[0], y_pred[0])) == 1.0
