@@ -47,14 +47,14 @@ def targets(model: Any, batch: Any) -> None:
         )
 
 
-def validation_data(model: Any, data: Any, y: Any) -> None:
-    """Validation data in memory hold the targets that the loss needs."""
+def validation_data(model: Any, data: Any, x: Any, y: Any) -> None:
+    """Check that validation data in memory, unpacked to `x` and `y`, hold the targets that the loss needs."""
     if isinstance(data, float):
         raise ValueError(
             f"`validation_data` must be data, such as (x_val, y_val). To hold back a share of the rows of `x` and `y`, "
             f"write validation_split={data}."
         )
-    if y is None and is_in_memory(data) and model._spec.loss is not None and not _own_loss(model):
+    if y is None and is_in_memory(x) and model._spec.loss is not None and not _own_loss(model):
         given = describe(data) if hasattr(data, "shape") else f"a {type(data).__name__}"
         raise ValueError(
             f"`validation_data` holds inputs alone ({given}), but compile(loss={_name(model._spec.loss)}) compares the "

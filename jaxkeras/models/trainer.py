@@ -407,8 +407,8 @@ class _Validation:
         self.model = model
         try:
             x, y, sample_weight = unpack_x_y_sample_weight(data)
-            checks.validation_data(model, data, y)
-            batch_size = batch_size if is_in_memory(data) else None  # a stream makes its own batches
+            checks.validation_data(model, data, x, y)
+            batch_size = batch_size if is_in_memory(x) else None  # a stream makes its own batches
             source = adapt(x, y, sample_weight, batch_size=batch_size, steps=steps)
             self.source, _, _ = model._ready(source)
         except ValueError as error:
