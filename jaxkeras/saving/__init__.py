@@ -1,4 +1,4 @@
-"""Files: `.keras`, `.weights.h5` and `.h5`, in Keras's own layouts; and the names that configs may use."""
+"""Saving and loading of `.keras`, `.weights.h5` and `.h5` files in Keras's layouts, and serialization of objects."""
 
 from jaxkeras.registry import CustomObjectScope as CustomObjectScope
 from jaxkeras.registry import custom_object_scope as custom_object_scope
