@@ -1,4 +1,4 @@
-"""What happens beside training: callbacks and the progress bar."""
+"""Callbacks and the progress bar."""
 
 from jaxkeras.core import lazy_imports
 

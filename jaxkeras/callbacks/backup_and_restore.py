@@ -1,4 +1,4 @@
-"""Go on after a crash as if nothing had happened."""
+"""`BackupAndRestore`: resume an interrupted run exactly."""
 
 from __future__ import annotations
 
@@ -25,33 +25,34 @@ _FILE = "latest.backup"
 
 
 class BackupAndRestore(Callback):
-    """Backs up a run of `fit`, so that the same program, started again after a crash, goes on where it was.
+    """Backs up a run of `fit`, so that the same program, restarted after a crash, continues where it was.
 
-    What goes on is the same run, bit for bit: weights, optimizer, learning rate, dropout masks, the order of the data,
-    metrics, history and the other callbacks end as they would have without the crash. In Keras the order of the data,
-    the history and callbacks start anew, and an epoch that was interrupted is run again from its first batch on the
-    weights of its middle.
+    The resumed run is the same, bit for bit: weights, optimizer, learning rate, dropout masks, order of the data,
+    metrics, history and other callbacks end as they would have without the crash. In Keras, the order of the data, the
+    history and callbacks are reset, and an interrupted epoch is repeated from its first batch with the weights that it
+    had in the middle.
 
-    A backup holds the numbers of training, the position in the data, Python's, NumPy's and the library's random
-    generators, and those attributes of other callbacks that they name in `state_attributes`. It is written whole or
-    not at all, whenever the process dies. This callback runs after all others, wherever it stands in the list.
+    A backup holds the training state, the position in the data, the random generators of Python, NumPy and this
+    library, and the attributes of other callbacks that they name in `state_attributes`. It is written atomically, so it
+    survives a crash at any time. This callback runs after all others, at any position in the list.
 
-    Batches of a stream (`Dataset`, `PyDataset`, grain) are stacked as they arrive, and a program for another number of
-    them may round the last digit otherwise, as it does in two runs without a crash; with arrays nothing differs.
+    Batches of a stream (`Dataset`, `PyDataset`, grain) are stacked as they arrive. A program for another number of
+    batches may round the last digit differently, as in any two runs; with arrays there is no difference.
 
-    Data must be able to tell their position: arrays, a `Dataset`, a `PyDataset` without epoch hooks, grain. With others
-    (generators, a torch `DataLoader`) a run goes on at the start of an epoch with what they give then; `fit` warns.
+    The position in the data can be restored for arrays, a `Dataset`, a `PyDataset` without epoch hooks, and grain. With
+    other data (generators, a torch `DataLoader`) the run continues at the start of an epoch with the batches that they
+    give then, and `fit` warns.
 
     Args:
-        backup_dir: a folder for the backup, of this run alone.
-        save_freq: `"epoch"`, or a number of batches after which to back up too; steps still run as one program in
-            pieces of a fraction of a second, and a backup waits for the end of a piece. False only restores.
-        double_checkpoint: whether to keep the backup before the last one, which is used if the last one is damaged.
+        backup_dir: a folder used only for the backup of this run.
+        save_freq: `"epoch"`, or a number of batches between two backups. Steps still run as one program, in pieces of a
+            fraction of a second, and a backup waits for the end of a piece. False only restores.
+        double_checkpoint: whether to keep the previous backup, which is used if the last one is damaged.
         delete_checkpoint: whether to delete the backup when `fit` ends.
 
     Raises:
-        ValueError: for arguments that do not make sense; from `fit`, when the backup is damaged or of another model, or
-            when `save_freq` is a number and the data cannot be entered in the middle of an epoch.
+        ValueError: if an argument is invalid; from `fit`, if the backup is damaged or of another model, or if
+            `save_freq` is a number and the data cannot be resumed in the middle of an epoch.
 
     Example:
 
@@ -105,14 +106,14 @@ class BackupAndRestore(Callback):
         self._last_batch = -1
 
     def overrides(self, hook: str) -> bool:
-        # Batches matter only when something is saved between them.
+        # Batch hooks are needed only to save between batches.
         return super().overrides(hook) and not (hook == "on_train_batch_end" and not self._counts())
 
     def _counts(self) -> bool:
         return self.save_freq != "epoch" and self.save_freq is not False
 
     def set_peers(self, callbacks: list[Any]) -> None:
-        """Called once before a run with all its callbacks."""
+        """Called once before a run, with all its callbacks."""
         self._callbacks = callbacks
 
     # -- hooks ---------------------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ class BackupAndRestore(Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         backup, self._restored = self._restored, None
         if backup is not None and backup["step"]:
-            # The start of this epoch has been told before: what callbacks did then is in the backup.
+            # Callbacks saw the start of this epoch before the crash, so their state is in the backup.
             self._set_numbers(backup)
         else:
             self._last_batch = -1
@@ -160,10 +161,10 @@ class BackupAndRestore(Callback):
         if self.delete_checkpoint:
             for path in (self._path, self._previous):
                 path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # files of others are in it
+            with contextlib.suppress(OSError):  # the folder has other files
                 os.rmdir(self.backup_dir)
 
-    # -- what a backup holds -------------------------------------------------------------------------------------
+    # -- contents of a backup ------------------------------------------------------------------------------------
     def _check_data(self, run: Any) -> None:
         for source in run.sources:
             if getattr(source, "resumable", False):
@@ -182,7 +183,7 @@ class BackupAndRestore(Callback):
             )
 
     def _stateful(self) -> Iterator[tuple[str, Any]]:
-        """Callbacks that declare state, by a name that is the same in every run."""
+        """Iterate over callbacks with `state_attributes`, with names that are the same in every run."""
         used: dict[str, int] = {}
         for callback in self._callbacks:
             name = unique(type(callback).__name__, used)
@@ -190,7 +191,6 @@ class BackupAndRestore(Callback):
                 yield name, callback
 
     def _save(self) -> None:
-
         session = self.model._session
         run = session.progress
         if run.extras is not None:
@@ -238,7 +238,7 @@ class BackupAndRestore(Callback):
         store.update(lambda ts: (jax.tree.unflatten(treedef, values), None))
         for name, callback in self._stateful():
             for attribute, value in backup["callbacks"].get(name, {}).items():
-                setattr(callback, attribute, copy.deepcopy(value))  # set twice, and lists grow
+                setattr(callback, attribute, copy.deepcopy(value))  # values are set twice, and lists are mutable
         python, numpy, own = backup["random"]
         seeds.global_seed_generator().state.assign(own)
         random.setstate(python)
@@ -246,7 +246,7 @@ class BackupAndRestore(Callback):
 
 
 def _placed(name: str, old: jax.Array, saved: dict[str, Any], folder: str) -> jax.Array:
-    """A saved array where the one that it replaces is."""
+    """Put a saved array on the device of the array that it replaces."""
     if name not in saved:
         raise unknown(f"number of the model in the backup in '{folder}'", name, saved)
     value = saved[name]

@@ -1,4 +1,4 @@
-"""`Callback`: what happens beside training."""
+"""`Callback`, the base class of callbacks."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ BATCH_HOOKS = {
 class Callback:
     """Base class of callbacks: override the hooks you need, and pass an instance to `fit`, `evaluate` or `predict`.
 
-    A callback that overrides a batch hook sees every batch, so each step of training waits for Python. One that only
-    overrides epoch hooks costs nothing: steps then run as one compiled program in pieces of a fraction of a second.
+    A callback that overrides a batch hook sees every batch, so each training step waits for Python. One that overrides
+    only epoch hooks costs nothing: the steps then run as one compiled program, in pieces of a fraction of a second.
 
     Attributes:
-        model: the model that runs; `self.model.stop_training = True` ends `fit` after the current batch.
-        params: a dict with `verbose`, `epochs` and `steps` (None where the length of the data is unknown).
+        model: the model; `self.model.stop_training = True` ends `fit` after the current batch.
+        params: a dict with `verbose`, `epochs` and `steps` (None if the length of the data is unknown).
         state_attributes: names of attributes that `BackupAndRestore` saves and restores, so that an interrupted run
-            goes on as if it had not stopped: None, numbers, strings, arrays, and lists, tuples and dicts of them.
-        runs_last: set it to True in a class whose hooks are called after those of all others.
-        sees_pieces: set it to True in a class whose batch hooks need not see every batch: they are then called after
-            each piece of steps, with the index of its last batch, and nothing is slowed down.
+            continues as if it had not stopped. Their values are None, numbers, strings, arrays, and lists, tuples and
+            dicts of them.
+        runs_last: set to True in a class whose hooks must be called after those of all other callbacks.
+        sees_pieces: set to True in a class whose batch hooks need not see every batch: they are then called once per
+            piece of steps, with the index of its last batch, and training is not slowed down.
 
     Example:
 
@@ -41,7 +42,7 @@ class Callback:
     runs_last: ClassVar[bool] = False
     validation_data: Any = None
 
-    # Class attributes, so that a subclass need not call `super().__init__()`.
+    # Class attributes, for subclasses that do not call `super().__init__()`.
     params: dict[str, Any] | None = None
     _model: Any = None
 
@@ -61,9 +62,9 @@ class Callback:
     def model(self) -> Any:
         return self._model
 
-    # -- what the training loop asks -----------------------------------------------------------------------------
+    # -- queries of the training loop ----------------------------------------------------------------------------
     def overrides(self, hook: str) -> bool:
-        """Whether the class, or this instance, has its own version of a hook."""
+        """Whether the class or this instance overrides a hook."""
         method = getattr(self, hook)
         return getattr(method, "__func__", method) is not getattr(Callback, hook)
 
@@ -91,12 +92,12 @@ class Callback:
         """Called when `fit` ends, unless by an exception.
 
         Args:
-            logs: those of the last epoch.
+            logs: the logs of the last epoch.
         """
 
     def release(self) -> None:
-        """Called instead of `on_train_end` when an exception ends `fit`: close what is open, finish what is half
-        written. What it raises becomes a warning, so that the exception is seen."""
+        """Called instead of `on_train_end` when an exception ends `fit`, to close files and finish pending writes. An
+        exception raised here becomes a warning, so that the first one is seen."""
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Called at the start of an epoch of `fit`.
@@ -111,8 +112,8 @@ class Callback:
 
         Args:
             epoch: index from 0.
-            logs: means over the epoch, such as `{"loss": 0.2, "val_loss": 0.3}`. Callbacks later in the list, and
-                the history, see what is added to it.
+            logs: means over the epoch, such as `{"loss": 0.2, "val_loss": 0.3}`. Entries added here are seen by later
+                callbacks and by the history.
         """
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -129,15 +130,15 @@ class Callback:
 
         Args:
             batch: index within the epoch.
-            logs: means over the epoch so far. Reading them waits for the device; not reading them does not.
+            logs: means over the epoch so far. Only reading them waits for the device.
         """
         self.on_batch_end(batch, logs=logs)
 
     def on_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Older name of `on_train_batch_begin`, which calls it."""
+        """Alias of `on_train_batch_begin`, which calls it."""
 
     def on_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Older name of `on_train_batch_end`, which calls it."""
+        """Alias of `on_train_batch_end`, which calls it."""
 
     # -- hooks: evaluation and prediction ------------------------------------------------------------------------
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -185,5 +186,5 @@ class Callback:
 
         Args:
             batch: index.
-            logs: `{"outputs": ...}`, what the model returned for the batch.
+            logs: `{"outputs": ...}`, the outputs of the model for the batch.
         """

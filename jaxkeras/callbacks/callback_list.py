@@ -1,4 +1,4 @@
-"""Many callbacks as one."""
+"""`CallbackList`: several callbacks as one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from jaxkeras.callbacks.progbar_logger import ProgbarLogger
 
 
 class CallbackList(Callback):
-    """Passes every hook on to a list of callbacks, in their order.
+    """Forwards each hook to a list of callbacks, in order.
 
     Args:
-        callbacks: a callback, or a (nested) list of them, or None.
-        add_history: whether to add a `History` when there is none.
-        add_progbar: whether to add a `ProgbarLogger` when there is none.
-        model: the model they belong to.
-        **params: `verbose`, `epochs`, `steps`; each callback gets them by `set_params`.
+        callbacks: a callback, a (nested) list of callbacks, or None.
+        add_history: whether to add a `History` if there is none.
+        add_progbar: whether to add a `ProgbarLogger` if there is none.
+        model: the model.
+        **params: `verbose`, `epochs` and `steps`, which are passed to `set_params` of each callback.
+
+    Raises:
+        TypeError: if an element is not a callback.
 
     Example:
 
@@ -72,7 +75,7 @@ class CallbackList(Callback):
     def release(self) -> None:
         for callback in self.callbacks:
             try:
-                if hasattr(callback, "release"):  # one of another library may lack it
+                if hasattr(callback, "release"):  # a callback of another library may lack it
                     callback.release()
             except Exception as error:
                 warnings.warn(
@@ -105,12 +108,12 @@ def _check(callback: Any) -> None:
 def _ask(callback: Any, question: str, mode: str) -> bool:
     if isinstance(callback, Callback):
         return getattr(callback, question)(mode)
-    # An object of another library with the same hooks: nobody knows whether they do anything.
+    # An object of another library with the same hooks: assume that they do something.
     return any(hasattr(callback, hook) for hook in BATCH_HOOKS[mode])
 
 
 def to_floats(logs: Any) -> dict[str, Any]:
-    """Logs by name in alphabetical order, scalars as floats, nested dicts flat."""
+    """Return logs sorted by name, with scalars as floats and nested dicts flattened."""
     result: dict[str, Any] = {}
     for key, value in sorted((logs or {}).items()):
         if isinstance(value, dict):
@@ -122,7 +125,7 @@ def to_floats(logs: Any) -> dict[str, Any]:
 
 
 def _batch_logs(logs: Any) -> Any:
-    # What is more than a plain dict fetches its values when somebody looks.
+    # A subclass of dict reads its values from the device on demand, so leave it alone.
     return to_floats(logs) if logs is None or type(logs) is dict else logs
 
 

@@ -1,4 +1,4 @@
-"""Logs in a table."""
+"""`CSVLogger`: write logs to a CSV file."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from jaxkeras.callbacks.callback import Callback
 
 
 class CSVLogger(Callback):
-    """Writes the logs of every epoch as a line of a CSV file.
+    """Writes the logs of each epoch as a line of a CSV file.
 
-    The columns are `epoch` and what the first epoch has logged, in alphabetical order; a column for validation is kept
-    free for each when there was none yet. What is missing is written as `NA`.
+    The columns are `epoch` and the names in the logs of the first epoch, in alphabetical order. If these have no
+    validation metrics, a `val_` column is added for each. Missing values are written as `NA`.
 
     Args:
-        filename: where to, a string or path; missing folders are made.
-        separator: between the columns.
-        append: whether to go on with an existing file.
+        filename: the file, a string or path; missing folders are created.
+        separator: the separator of columns.
+        append: whether to append to an existing file.
 
     Example:
 
@@ -39,7 +39,7 @@ class CSVLogger(Callback):
         self.writer: Any = None
         self.keys: list[str] | None = None
         self.append_header = True
-        self._size: int | None = None  # of the file after the last row
+        self._size: int | None = None  # size of the file after the last row
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._close()
@@ -47,7 +47,7 @@ class CSVLogger(Callback):
         self.keys = self._size = None
 
     def _open(self, logs: dict[str, Any]) -> Any:
-        # Only now is it known whether an interrupted run was restored, whose rows must stay.
+        # Opened late: only now is it known whether an interrupted run was restored, whose rows must be kept.
         restored = self._size is not None and os.path.exists(self.filename)
         if restored:
             os.truncate(self.filename, self._size)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Stop in time."""
+"""`EarlyStopping`: stop when a metric no longer improves."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class EarlyStopping(MonitorCallback):
 
     Args:
         monitor: name of the metric in the logs.
-        min_delta: what a change must exceed to be an improvement.
+        min_delta: a smaller change does not count as an improvement.
         patience: number of epochs without improvement after which training stops.
-        verbose: 1 to say so.
-        mode: `"min"`, `"max"`, or `"auto"` to find out from the metric which is better.
-        baseline: a value that must be beaten too, for an epoch to count as an improvement.
-        restore_best_weights: whether to end with the weights of the best epoch. It is the best of those that were
-            seen, even if none has beaten `baseline`.
-        start_from_epoch: number of epochs at the start that are not looked at.
+        verbose: 1 to print messages.
+        mode: `"min"`, `"max"`, or `"auto"` to infer it from the metric.
+        baseline: if given, only an epoch that is better than this resets the patience.
+        restore_best_weights: whether to restore the weights of the best epoch at the end, even if that epoch is not
+            better than `baseline`.
+        start_from_epoch: number of epochs to ignore at the start.
 
     Example:
 
@@ -60,7 +60,7 @@ class EarlyStopping(MonitorCallback):
         self._reset()
 
     def get_monitor_value(self, logs: dict[str, Any] | None) -> Any:
-        """The value to look at; override it to stop by something computed from the logs."""
+        """Return the value to monitor; override it to compute one from the logs."""
         return self._metric_value(logs, "stop training")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

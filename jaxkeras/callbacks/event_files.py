@@ -1,6 +1,6 @@
-"""The event files that TensorBoard reads, written by its own package, which needs no TensorFlow for it.
+"""TensorBoard event files, written with the package `tensorboard`, without TensorFlow.
 
-Values are tensors with the name of the plugin that shows them, as TensorFlow 2 writes them.
+Values are tensors tagged with the plugin that shows them, as TensorFlow 2 writes them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _MAX_IMAGES, _BUCKETS = 3, 30
 
 
 def require_tensorboard() -> None:
-    """Raise ImportError with what to install if TensorBoard is missing."""
+    """Raise ImportError with the install command if TensorBoard is missing."""
     try:
         import tensorboard  # noqa: F401
     except ImportError:
@@ -23,10 +23,10 @@ def require_tensorboard() -> None:
 
 
 class EventFile:
-    """A file of events in a folder, made when something is first written.
+    """An event file, created on the first write.
 
     Args:
-        folder: where to.
+        folder: the folder of the file.
     """
 
     def __init__(self, folder: str):
@@ -34,26 +34,26 @@ class EventFile:
         self._writer: Any = None
 
     def scalar(self, tag: str, value: Any, step: int) -> None:
-        """A number."""
+        """Write a scalar."""
         from tensorboard.plugins.scalar import metadata
 
         about = metadata.create_summary_metadata(display_name=None, description=None)
         self._add(tag, np.asarray(value, "float32"), about, step)
 
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
-        """How numbers are distributed; those that are not finite are left out."""
+        """Write a histogram of the finite values."""
         from tensorboard.plugins.histogram import metadata
 
         about = metadata.create_summary_metadata(display_name=None, description=None)
         self._add(tag, _buckets(values), about, step)
 
     def images(self, tag: str, pixels: np.ndarray, step: int) -> None:
-        """The first images of a batch.
+        """Write the first images of a batch.
 
         Args:
-            tag: their name.
-            pixels: (images, height, width, channels) with 1, 3 or 4 channels, from 0 to 1.
-            step: of training.
+            tag: name of the images.
+            pixels: array of shape `(images, height, width, channels)` with 1, 3 or 4 channels and values from 0 to 1.
+            step: training step.
         """
         from tensorboard.plugins.image import metadata
 
@@ -63,19 +63,19 @@ class EventFile:
         self._add(tag, np.array([str(width).encode(), str(height).encode(), *files], object), about, step)
 
     def model(self, config: str) -> None:
-        """The layers of a model, from its JSON, for the graph plugin."""
+        """Write the layers of a model, given as JSON, for the graph plugin."""
         from tensorboard.compat.proto.summary_pb2 import SummaryMetadata  # pyright: ignore[reportAttributeAccessIssue]
 
         plugin = SummaryMetadata.PluginData(plugin_name="graph_keras_model", content=b"1")
         self._add("keras", np.array([config.encode()], object), SummaryMetadata(plugin_data=plugin), 0)
 
     def flush(self) -> None:
-        """Let readers see what was written."""
+        """Flush the file, so that readers see all events."""
         if self._writer is not None:
             self._writer.flush()
 
     def close(self) -> None:
-        """End the file; what is written later goes to a new one."""
+        """Close the file; later events go to a new one."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -93,13 +93,13 @@ class EventFile:
 
 
 def _buckets(values: np.ndarray) -> np.ndarray:
-    """(buckets, 3): left edge, right edge, count."""
+    """Return an array of shape `(buckets, 3)`: left edge, right edge, count."""
     values = np.asarray(values, "float64").ravel()
     values = values[np.isfinite(values)]
     if not values.size:
         return np.zeros((0, 3))
     low, high = values.min(), values.max()
-    if low == high:  # a width of zero has no buckets: as in TensorFlow, all numbers are in the last
+    if low == high:  # as in TensorFlow, equal values are all in the last bucket
         counts = np.zeros(_BUCKETS)
         counts[-1] = values.size
         return np.stack([np.full(_BUCKETS, low), np.full(_BUCKETS, high), counts], 1)
@@ -110,7 +110,7 @@ def _buckets(values: np.ndarray) -> np.ndarray:
 def _png(pixels: np.ndarray) -> bytes:
     from PIL import Image
 
-    # A value x becomes floor(255.5 x), at most 255: how TensorFlow makes bytes of floats.
+    # TensorFlow converts x to floor(255.5 x), at most 255.
     levels = np.clip(np.nan_to_num(pixels) * 255.5, 0, 255).astype("uint8")
     file = io.BytesIO()
     Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels).save(file, "PNG")

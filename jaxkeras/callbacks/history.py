@@ -1,4 +1,4 @@
-"""What `fit` returns."""
+"""`History`, the result of `fit`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from jaxkeras.callbacks.callback import Callback
 
 
 class History(Callback):
-    """Records the logs of every epoch. `fit` adds one and returns it.
+    """Records the logs of each epoch. `fit` adds one and returns it.
 
     Attributes:
-        history: name -> list of values, one for each epoch.
+        history: `{name: list of values}`, with one value per epoch.
         epoch: the indices of the epochs.
 
     Example:

@@ -1,4 +1,4 @@
-"""A callback from functions."""
+"""`LambdaCallback`: a callback made of functions."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Hook = Callable[..., Any] | None
 
 
 class LambdaCallback(Callback):
-    """Calls functions at the hooks they are given for.
+    """Calls the given functions as hooks.
 
     Args:
-        on_epoch_begin, on_epoch_end: `(epoch, logs)`.
-        on_train_begin, on_train_end: `(logs)`.
-        on_train_batch_begin, on_train_batch_end: `(batch, logs)`.
-        **kwargs: any other hook of `Callback` by its name; other names become attributes.
+        on_epoch_begin, on_epoch_end: called with `(epoch, logs)`.
+        on_train_begin, on_train_end: called with `(logs)`.
+        on_train_batch_begin, on_train_batch_end: called with `(batch, logs)`.
+        **kwargs: any other hook of `Callback` by name; other names become attributes.
 
     Raises:
-        ValueError: for a name that starts with `on_` but is no hook.
+        ValueError: for a name that starts with `on_` but is not a hook.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Change the learning rate between epochs."""
+"""Callbacks that change the learning rate between epochs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jaxkeras.core.messages import print_message
 
 
 def _parts(optimizer: Any) -> Iterator[tuple[str, Any]]:
-    """The optimizers that have a learning rate, each with its name, empty when there is only one."""
+    """Iterate over the optimizers that have a learning rate, with their names (empty if there is only one)."""
     if hasattr(optimizer, "optimizers"):
         for part in optimizer.optimizers:
             yield part.name, part
@@ -31,7 +31,7 @@ def _rate(optimizer: Any) -> float:
 
 
 def logged_rates(optimizer: Any) -> dict[str, float]:
-    """The learning rates of an optimizer, or of those it is made of, with their names in logs."""
+    """Return the learning rates of an optimizer, or of its parts, by their names in the logs."""
     return {f"learning_rate_{name}" if name else "learning_rate": _rate(part) for name, part in _parts(optimizer)}
 
 
@@ -41,11 +41,14 @@ def _log_rates(optimizer: Any, logs: dict[str, Any] | None) -> None:
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate at the start of every epoch, and adds it to the logs.
+    """Sets the learning rate at the start of each epoch, and adds it to the logs.
 
     Args:
-        schedule: `(epoch, learning_rate) -> learning_rate`, with epochs from 0; or `epoch -> learning_rate`.
-        verbose: 1 to say so.
+        schedule: a function `(epoch, learning_rate) -> learning_rate` or `epoch -> learning_rate`, with epochs from 0.
+        verbose: 1 to print messages.
+
+    Raises:
+        ValueError: from `fit`, if `schedule` does not return a number.
 
     Example:
 
@@ -82,27 +85,27 @@ def _takes_two(function: Callable[..., Any]) -> bool:
         inspect.signature(function).bind(0, 0.0)
     except TypeError:
         return False
-    except ValueError:  # a built-in that does not tell
+    except ValueError:  # a built-in without a signature
         return True
     return True
 
 
 class ReduceLROnPlateau(MonitorCallback):
-    """Lowers the learning rate when a metric no longer improves, and adds the rate to the logs.
+    """Reduces the learning rate when a metric no longer improves, and adds the rate to the logs.
 
     Args:
         monitor: name of the metric in the logs.
-        factor: what the rate is multiplied by, less than 1.
-        patience: number of epochs without improvement before that.
-        verbose: 1 to say so.
-        mode: `"min"`, `"max"`, or `"auto"` to find out from the metric which is better.
-        min_delta: what a change must exceed to be an improvement.
-        cooldown: number of epochs after a reduction in which nothing is counted.
-        min_lr: the rate never goes below it.
+        factor: the factor that the rate is multiplied by, less than 1.
+        patience: number of epochs without improvement after which the rate is reduced.
+        verbose: 1 to print messages.
+        mode: `"min"`, `"max"`, or `"auto"` to infer it from the metric.
+        min_delta: a smaller change does not count as an improvement.
+        cooldown: number of epochs after a reduction that do not count.
+        min_lr: lower bound of the rate.
         **kwargs: ignored with a warning.
 
     Raises:
-        ValueError: when `factor` is not less than 1.
+        ValueError: if `factor` is not less than 1.
 
     Example:
 
@@ -144,7 +147,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self.wait = 0
 
     def in_cooldown(self) -> bool:
-        """Whether a reduction was so recent that epochs are not counted."""
+        """Whether epochs do not count because of a recent reduction."""
         return self.cooldown_counter > 0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Save while training."""
+"""`ModelCheckpoint`: save the model during training."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from jaxkeras.registry import unknown
 
 
 class ModelCheckpoint(SavingCallback):
-    """Saves the model, or its weights, as training goes on.
+    """Saves the model, or its weights, during training.
 
     Args:
-        filepath: where to, a string or path; may hold `{epoch}`, `{batch}` and names of metrics, as in
-            `"{epoch:02d}-{val_loss:.2f}.keras"` (epochs and batches count from 1). It ends with `.keras` (or `.h5`),
-            and with `.weights.h5` if only weights are saved. Missing folders are made.
-        monitor: name of the metric that says which model is best.
-        verbose: 1 to say what is done.
-        save_best_only: whether to save only when the metric is better than ever before.
-        save_weights_only: whether to save the weights alone.
-        mode: `"min"`, `"max"`, or `"auto"` to find out from the metric which is better.
-        save_freq: `"epoch"`, or a number of batches after which to save (training then runs batch by batch).
-        initial_value_threshold: with `save_best_only`, a value that the first model must beat.
+        filepath: a string or path, which may contain `{epoch}`, `{batch}` and names of metrics, as in
+            `"{epoch:02d}-{val_loss:.2f}.keras"` (epochs and batches count from 1). It must end with `.keras` (or
+            `.h5`), or with `.weights.h5` if only weights are saved. Missing folders are created.
+        monitor: name of the metric that decides which model is best.
+        verbose: 1 to print messages.
+        save_best_only: whether to save only if the metric has improved.
+        save_weights_only: whether to save only the weights.
+        mode: `"min"`, `"max"`, or `"auto"` to infer it from the metric.
+        save_freq: `"epoch"`, or a number of batches between two saves (training then runs batch by batch).
+        initial_value_threshold: with `save_best_only`, the initial value to improve on.
 
     Raises:
-        ValueError: for an unsuitable file name or `save_freq`.
+        ValueError: if the file name or `save_freq` is invalid.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Callbacks that watch one number of the logs."""
+"""Base class of callbacks that monitor a metric."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _DIRECTIONS = {"down": "min", "up": "max"}
 
 
 class MonitorCallback(Callback):
-    """Base class of callbacks that ask whether a metric has improved.
+    """Base class of callbacks that check whether a metric has improved.
 
     Args:
-        monitor: name in the logs.
-        mode: `"min"`, `"max"`, or `"auto"` to find out from the metric which is better.
-        baseline: the value to beat at first, or None.
-        min_delta: what a change must exceed to be an improvement.
+        monitor: name of the metric in the logs.
+        mode: `"min"`, `"max"`, or `"auto"` to infer it from the metric.
+        baseline: the initial value to improve on, or None.
+        min_delta: a smaller change does not count as an improvement.
 
     Attributes:
         best: the best value so far.
@@ -46,7 +46,7 @@ class MonitorCallback(Callback):
         self._warned = False
 
     def _metric_value(self, logs: dict[str, Any] | None, purpose: str) -> Any:
-        """The monitored value, or None with a warning the first time that there is none."""
+        """Return the monitored value, or None if it is missing, with a warning the first time."""
         logs = logs or {}
         value = logs.get(self.monitor)
         self._set_monitor_op(logs)

@@ -1,4 +1,4 @@
-"""Checkpoints by Orbax."""
+"""`OrbaxCheckpoint`: save checkpoints with Orbax."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from jaxkeras.saving import orbax_format
 
 
 class OrbaxCheckpoint(SavingCallback):
-    """Saves the model while training goes on, by Orbax, into a folder of numbered checkpoints.
+    """Saves the model during training to a folder of numbered Orbax checkpoints.
 
-    A checkpoint holds all variables (weights, optimizer, metrics, seeds) and the model's config, in Keras's layout:
+    A checkpoint holds all variables (weights, optimizer, metrics, seeds) and the model's config, in Keras's layout.
     `jaxkeras.models.load_model(directory)` and `model.load_weights(directory)` read the newest one, and so does Keras.
-    A damaged one is not used: the one before it is, with a warning. Numbers are those of epochs from 0, or of batches
-    if `save_freq` is a number. For a run that goes on by itself after a crash see `BackupAndRestore`.
+    If it is damaged, the one before is used, with a warning. Checkpoints are numbered by epochs from 0, or by batches
+    if `save_freq` is a number. To resume a run automatically after a crash, see `BackupAndRestore`.
 
     Args:
         directory: the folder, a string or path.
-        monitor: the number in the logs that `save_best_only` looks at.
-        verbose: 1 to say when a checkpoint is written.
-        save_best_only: whether to save only when `monitor` is better than ever before.
-        mode: `"min"`, `"max"`, or `"auto"` to find out from the metric which is better.
-        save_freq: `"epoch"`, or a number of batches.
-        initial_value_threshold: the value to beat at first.
-        max_to_keep: how many of the newest checkpoints are kept; None for all.
-        save_on_background: whether files are written while training goes on. `fit` ends when all are written.
-        save_weights_only: leave out the optimizer, metrics and the config.
+        monitor: name of the metric for `save_best_only`.
+        verbose: 1 to print a message for each checkpoint.
+        save_best_only: whether to save only if `monitor` has improved.
+        mode: `"min"`, `"max"`, or `"auto"` to infer it from the metric.
+        save_freq: `"epoch"`, or a number of batches between two checkpoints.
+        initial_value_threshold: the initial value to improve on.
+        max_to_keep: number of newest checkpoints to keep; None for all.
+        save_on_background: whether to write files in the background. `fit` ends when all are written.
+        save_weights_only: whether to leave out the optimizer, metrics and the config.
 
     Raises:
-        ValueError: for a `save_freq` or `max_to_keep` of another form.
+        ValueError: for any other `save_freq` or `max_to_keep`.
 
     Example:
 
@@ -71,7 +71,7 @@ class OrbaxCheckpoint(SavingCallback):
 
     @property
     def checkpointer(self) -> Any:
-        """Orbax's, made when first needed."""
+        """Orbax's checkpointer, created on first use."""
         if self._made is None:
             from orbax.checkpoint import v1 as ocp
 
@@ -86,6 +86,7 @@ class OrbaxCheckpoint(SavingCallback):
         return self._made
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        os.makedirs(self.directory, exist_ok=True)
         optimizer = self.model.optimizer
         self._batches_seen = 0 if optimizer is None else int(optimizer.iterations)
 
@@ -104,7 +105,7 @@ class OrbaxCheckpoint(SavingCallback):
         """Wait until all checkpoints are written.
 
         Raises:
-            Exception: what went wrong while one was written.
+            Exception: the exception of a failed write.
         """
         pending, self._pending = self._pending, []
         for future in pending:
@@ -120,8 +121,8 @@ class OrbaxCheckpoint(SavingCallback):
         if self.verbose:
             print_message(f"Saving checkpoint {step} to {self.directory}")
         parts = orbax_format.contents(self.model, self.save_weights_only)
-        self.wait_until_finished()  # one at a time, so that what failed is told soon
-        how = {"force": True, "overwrite": True}  # also below the number of one of an earlier run
+        self.wait_until_finished()  # one at a time, so that a failure is raised soon
+        how = {"force": True, "overwrite": True}  # an earlier run may have left a higher number
         if self.save_on_background:
             self._pending.append(self.checkpointer.save_checkpointables_async(step, parts, **how))
         else:

@@ -1,4 +1,4 @@
-"""Logs sent over the network."""
+"""`RemoteMonitor`: send logs to a server."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _TIMEOUT = 10  # seconds; a server that hangs must not stop training
 
 
 class RemoteMonitor(Callback):
-    """Sends the logs of every epoch to a server by HTTP POST.
+    """Sends the logs of each epoch to a server by HTTP POST.
 
     Args:
         root: URL of the server.
         path: path on the server.
-        field: name of the form field that holds the JSON text; unused with `send_as_json`.
+        field: name of the form field with the JSON text; unused with `send_as_json`.
         headers: additional HTTP headers.
         send_as_json: whether the body is JSON rather than a form.
     """
@@ -52,6 +52,6 @@ class RemoteMonitor(Callback):
             with urllib.request.urlopen(request, timeout=_TIMEOUT):
                 pass
         except urllib.error.HTTPError:
-            pass  # it was reached
+            pass  # the server was reached
         except OSError as error:
             warnings.warn(f"RemoteMonitor cannot reach {self.root}: {error}", stacklevel=2)

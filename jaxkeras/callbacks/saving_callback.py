@@ -1,4 +1,4 @@
-"""When to save, for the callbacks that do."""
+"""Base class of callbacks that save the model."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from jaxkeras.callbacks.monitor import MonitorCallback
 
 
 class SavingCallback(MonitorCallback):
-    """Base class of callbacks that save the model at the end of epochs or every so many batches.
+    """Base class of callbacks that save the model at the end of each epoch or every `save_freq` batches.
 
     A subclass overrides `save_now`.
 
     Args:
         monitor, mode, baseline: see `MonitorCallback`.
-        save_freq: `"epoch"`, or a number of batches after which to save (training then runs batch by batch).
-        save_best_only: whether to save only when the metric is better than ever before.
-        verbose: 1 to say what is done.
+        save_freq: `"epoch"`, or a number of batches between two saves (training then runs batch by batch).
+        save_best_only: whether to save only if the metric has improved.
+        verbose: 1 to print messages.
 
     Raises:
-        ValueError: for a `save_freq` of another form.
+        ValueError: for any other `save_freq`.
     """
 
     state_attributes = ("best", "_batches_since_saving", "_batches_seen", "_last_batch")
@@ -48,17 +48,17 @@ class SavingCallback(MonitorCallback):
         self._epoch = 0
 
     def save_now(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
-        """Save, if `save_best_only` does not forbid it.
+        """Save the model, unless `save_best_only` is set and the metric has not improved.
 
         Args:
             epoch: index from 0.
             batch: index within the epoch, or None at its end.
-            logs: of the epoch, or of its batches so far.
+            logs: logs of the epoch, or of its batches so far.
         """
         raise NotImplementedError(f"{type(self).__name__} must define `save_now(self, epoch, batch, logs)`.")
 
     def overrides(self, hook: str) -> bool:
-        # Batches matter only when something is saved between them.
+        # Batch hooks are needed only to save between batches.
         idle = self.save_freq == "epoch" and type(self).on_train_batch_end is SavingCallback.on_train_batch_end
         return super().overrides(hook) and not (idle and hook == "on_train_batch_end")
 

@@ -1,4 +1,4 @@
-"""Evaluate with averaged weights."""
+"""`SwapEMAWeights`: evaluate with averaged weights."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from jaxkeras.callbacks.callback import Callback
 
 
 class SwapEMAWeights(Callback):
-    """Evaluates with the moving averages of the weights, which an optimizer with `use_ema=True` keeps.
+    """Evaluates with the moving averages of the weights that an optimizer with `use_ema=True` keeps.
 
-    Weights and averages change places before evaluation and prediction, and back after it.
+    Weights and averages are swapped before evaluation and prediction, and swapped back afterwards.
 
     Args:
-        swap_on_epoch: whether they also change places between the end of an epoch and the start of the next, so that
-            a `ModelCheckpoint` later in the list saves the averages.
+        swap_on_epoch: whether to swap them also at the end of an epoch, and back at the start of the next one, so that
+            a later `ModelCheckpoint` saves the averages.
 
     Raises:
-        ValueError: from `fit`, when the optimizer keeps no averages.
+        ValueError: from `fit`, if the optimizer keeps no averages.
 
     Example:
 
@@ -34,7 +34,7 @@ class SwapEMAWeights(Callback):
         self._swapped = False
 
     def _pairs(self) -> Iterator[tuple[Any, Any]]:
-        """Each weight with its average."""
+        """Iterate over pairs of a weight and its average."""
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
         keeping = [o for o in getattr(optimizer, "optimizers", [optimizer]) if getattr(o, "use_ema", False)]
         if not keeping:
@@ -63,7 +63,7 @@ class SwapEMAWeights(Callback):
         if self.swap_on_epoch and not self._swapped:
             self._swap()
             if epoch == (self.params or {}).get("epochs", 0) - 1:
-                # When `fit` ends, the optimizer puts the averages into the weights, where they are already.
+                # At the end of `fit` the optimizer copies the averages to the weights, which hold them already.
                 for weight, average in self._pairs():
                     average.assign(weight.value)
 

@@ -1,4 +1,4 @@
-"""Training, drawn by TensorBoard."""
+"""`TensorBoard`: write logs for TensorBoard."""
 
 from __future__ import annotations
 
@@ -19,30 +19,29 @@ from jaxkeras.core.config import image_data_format
 
 
 class TensorBoard(Callback):
-    """Writes what `tensorboard --logdir logs` shows: metrics, and if wanted weights, images of them and a profile.
+    """Writes logs for `tensorboard --logdir logs`: metrics, and optionally weights, images of them and a profile.
 
-    Curves of training are in the folder `train`, those of validation in `validation`, with the names that Keras gives
-    them: `epoch_loss`, `epoch_learning_rate`, `batch_loss`, `evaluation_loss_vs_iterations`,
-    `<path of a weight>/histogram`. It needs the package `tensorboard` (`pip install "jaxkeras[tensorboard]"`), and no
-    TensorFlow.
+    Training curves are in the folder `train` and validation curves in `validation`, under Keras's names: `epoch_loss`,
+    `epoch_learning_rate`, `batch_loss`, `evaluation_loss_vs_iterations`, `<path of a weight>/histogram`. Needs the
+    package `tensorboard` (`pip install "jaxkeras[tensorboard]"`), but not TensorFlow.
 
     Args:
         log_dir: the folder, a string or path.
-        histogram_freq: every how many epochs the distribution of all weights is written; 0 for never.
-        write_graph: write the layers of a functional or sequential model for the tab "Graphs".
-        write_images: with `histogram_freq`, write the weights as images too.
-        write_steps_per_second: write how many steps a second takes, over epochs, and over batches that are written.
-        update_freq: `"epoch"`; or `"batch"` or a number N to write the running metrics after every batch or every N-th.
+        histogram_freq: number of epochs between two histograms of all weights; 0 for none.
+        write_graph: whether to write the layers of a functional or sequential model for the tab "Graphs".
+        write_images: whether to write the weights also as images, at the epochs of the histograms.
+        write_steps_per_second: whether to write the number of steps per second, for each epoch and each batch written.
+        update_freq: `"epoch"`; or `"batch"` or a number N to write the running metrics after each or every N-th batch.
             Then each step waits for Python. With `steps_per_execution=K`, K batches count as one.
         profile_batch: a batch, or a pair of the first and the last one, counted from 1, to profile with
             `jax.profiler`; 0 for none.
-        embeddings_freq: every how many epochs the vectors of `Embedding` layers are written for the tab "Projector".
-        embeddings_metadata: a file with a name for every id, relative to `log_dir`; or `{layer name: file}`.
+        embeddings_freq: number of epochs between two writes of the vectors of `Embedding` layers for the tab
+            "Projector"; 0 for none.
+        embeddings_metadata: a file with a name for each id, relative to `log_dir`; or `{layer name: file}`.
 
     Raises:
         ImportError: without TensorBoard.
-        ValueError: for an `update_freq` or `profile_batch` of another form, or unknown layers in
-            `embeddings_metadata`.
+        ValueError: for any other `update_freq` or `profile_batch`, or unknown layers in `embeddings_metadata`.
 
     Example:
 
@@ -85,7 +84,7 @@ class TensorBoard(Callback):
         self._validation = EventFile(os.path.join(self.log_dir, "validation"))
 
     def sees_batches(self, mode: str) -> bool:
-        """Whether batches are written or profiled, or a subclass has hooks of its own for them."""
+        """Whether batches are written or profiled, or a subclass overrides their hooks."""
         own = any(
             getattr(type(self), hook) is not getattr(TensorBoard, hook)
             for hook in (f"on_{mode}_batch_begin", f"on_{mode}_batch_end")
@@ -96,10 +95,10 @@ class TensorBoard(Callback):
         self._train_batches, self._tried = 0, False
         if self.write_graph and getattr(self.model, "_graph", None) is not None:
             try:
-                # Without what it was compiled with: nothing shows that, and not every optimizer or loss has a config.
+                # Without the compile arguments: they are not shown, and not every optimizer or loss has a config.
                 layers = registry.serialize_dict(self.model.get_config())
                 self._train.model(json.dumps({"class_name": type(self.model).__name__, "config": layers}))
-            except Exception as problem:  # a picture that is missing is no reason not to train
+            except Exception as problem:  # a missing graph must not stop training
                 warnings.warn(f"TensorBoard shows no graph, since the model cannot be written: {problem}", stacklevel=2)
         if self.embeddings_freq:
             self._write_projector()
@@ -119,13 +118,13 @@ class TensorBoard(Callback):
         if self.update_freq != "epoch" and self._train_batches % self.update_freq == 0:  # type: ignore[operator]
             for name, value in _numbers(logs).items():
                 self._train.scalar(f"batch_{name}", value, self._train_batches)
-            if self.write_steps_per_second:  # since the last time: batches between are not waited for
+            if self.write_steps_per_second:  # since the last write, since other batches are not waited for
                 (since, first), now = self._written, time.perf_counter()
                 self._written = now, self._train_batches
                 speed = (self._train_batches - first) / max(now - since, 1e-9)
                 self._train.scalar("batch_steps_per_second", speed, self._train_batches)
         if self._profiling and self._train_batches >= self._profiled[1]:  # type: ignore[index]
-            _numbers(logs)  # waits until the device has done the batch
+            _numbers(logs)  # waits until the device has finished the batch
             self._stop_profile()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -179,7 +178,7 @@ class TensorBoard(Callback):
 
     # -- the projector -------------------------------------------------------------------------------------------
     def _embeddings(self) -> list[tuple[Any, str]]:
-        """The layers, and the files of their vectors relative to `log_dir`."""
+        """Return the embedding layers with the files of their vectors, relative to `log_dir`."""
         from jaxkeras.layers import Embedding, ReversibleEmbedding
 
         layers = [layer for layer in self.model.layers if isinstance(layer, (Embedding, ReversibleEmbedding))]
@@ -220,7 +219,7 @@ class TensorBoard(Callback):
         try:
             jax.profiler.start_trace(self._train.folder)
             self._profiling = True
-        except Exception as problem:  # such as a profiler that runs already
+        except Exception as problem:  # for example, another profiler is running
             warnings.warn(f"TensorBoard cannot profile: {problem}", stacklevel=2)
 
     def _stop_profile(self) -> None:
@@ -234,12 +233,12 @@ class TensorBoard(Callback):
 
 
 def _numbers(logs: dict[str, Any] | None) -> dict[str, Any]:
-    """What of the logs is a number, read from the device."""
+    """Return the scalars in the logs, read from the device."""
     return {name: value for name, value in (logs or {}).items() if np.ndim(value) == 0}
 
 
 def _batches(given: int | str | Sequence[int]) -> tuple[int, int] | None:
-    """The first and the last batch to profile, or None."""
+    """Return the first and the last batch to profile, or None."""
     try:
         pair: Any = [int(part) for part in given.split(",")] if isinstance(given, str) else given
         first, last = (pair, pair) if isinstance(pair, int) else pair if len(pair) > 1 else (*pair, *pair)
@@ -254,8 +253,10 @@ def _batches(given: int | str | Sequence[int]) -> tuple[int, int] | None:
 
 
 def _as_images(values: np.ndarray) -> np.ndarray | None:
-    """A weight as (images, height, width, channels): vectors stand, matrices lie down, kernels of three axes give an
-    image for each filter; None for what is no picture."""
+    """Reshape a weight to `(images, height, width, channels)`, or return None if it is not an image.
+
+    Vectors are columns, matrices are wider than high, and a kernel of three axes has one image per filter.
+    """
     values = np.squeeze(values)
     if values.ndim == 1:
         return values[None, :, None, None]

@@ -1,4 +1,4 @@
-"""Stop when nothing can be saved any more."""
+"""`TerminateOnNaN`: stop when the loss is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from jaxkeras.core.messages import print_message
 class TerminateOnNaN(Callback):
     """Stops training when the loss becomes NaN or infinite.
 
-    The loss is looked at after each piece of steps that runs as one program (a fraction of a second), so that training
-    is not slowed down. The loss is a mean over the epoch so far: once NaN, it stays NaN, and no bad batch is missed.
+    The loss is checked after each piece of steps that runs as one program (a fraction of a second), so that training is
+    not slowed down. The loss is a mean over the epoch so far, which stays NaN once it is, so no bad batch is missed.
 
     Args:
-        raise_error: whether to raise an error, so that no `on_train_end` runs, instead of ending `fit`.
+        raise_error: whether to raise an error, in which case no `on_train_end` is called, instead of ending `fit`.
 
     Raises:
         RuntimeError: from `fit`, with `raise_error=True`.

@@ -1,4 +1,4 @@
-"""Data of every kind as batches: arrays, generators, Dataset, PyDataset, and the datasets of other frameworks."""
+"""Sources of batches: arrays, generators, `Dataset`, `PyDataset`, and datasets of other frameworks."""
 
 from jaxkeras.data.arrays import ArraySource as ArraySource
 from jaxkeras.data.arrays import Source as Source

@@ -1,4 +1,4 @@
-"""Arrays in memory as a source: rows, their order in every epoch, and batches of them."""
+"""Batches of arrays in memory, and the order of their rows in each epoch."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ Batch = tuple[Any, Any, Any]
 
 
 class Source:
-    """What a compiled engine reads: batches `(x, y, sample_weight)`, epoch by epoch.
+    """Base class of the data that training reads: batches `(x, y, sample_weight)` for each epoch.
 
     Attributes:
-        steps: batches in a full epoch, or None if that is not known (yet).
-        resumable: whether an epoch can be entered in the middle with the same batches as before.
+        steps: number of batches in a full epoch, or None while unknown.
+        resumable: whether iteration can start in the middle of an epoch, with the same batches as before.
     """
 
     steps: int | None
     resumable: bool
 
     def peek(self, epoch: int = 0) -> Batch:
-        """A batch like those of an epoch (the one that will run first), without taking it away."""
+        """Return a batch like the first one of an epoch, without consuming it."""
         raise NotImplementedError
 
     def limit(self, steps: int) -> None:
-        """Let an epoch have at most so many batches."""
+        """Limit each epoch to `steps` batches."""
         raise NotImplementedError
 
     def on_epoch_begin(self) -> None:
-        """Tell the data that an epoch starts."""
+        """Called at the start of an epoch."""
 
     def on_epoch_end(self) -> None:
-        """Tell the data that an epoch ended."""
+        """Called at the end of an epoch."""
 
     def state(self) -> dict[str, Any]:
-        """What a later process must `restore` to see the same batches: at the start of the epoch under way, or between
-        epochs of the next one. It can be written as JSON."""
+        """Return the state from which `restore` continues with the same batches, at the start of the current epoch
+        (between epochs, of the next one). It can be serialized as JSON."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go to where another source of the same data was when its `state` was taken."""
+        """Continue where another source of the same data was when it returned `state`."""
 
     def close(self) -> None:
-        """Give back what the source holds: threads, processes, open iterators."""
+        """Release threads, processes and open iterators."""
 
     def __enter__(self) -> Source:
         return self
@@ -61,26 +61,26 @@ class Source:
 
 
 def named_batch(batch: Batch) -> list[tuple[str, Any]]:
-    """Every leaf of `(x, y, sample_weight)` with its name."""
+    """Return the leaves of `(x, y, sample_weight)` with their names, such as `x['image']`."""
     return [pair for label, part in zip(_LABELS, batch) for pair in named_leaves(label, part)]
 
 
 def standardize(x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None) -> Batch:
-    """Check and convert a set of arrays, and work out the weights of the outputs.
+    """Check and convert arrays, and compute the weights of the outputs.
 
     Args:
         x: inputs, a structure of arrays.
         y: targets, a structure of arrays or None.
-        sample_weight: weights, None or as `output_weights` takes them.
-        class_weight: None, or what `checks.class_weight` returned.
+        sample_weight: weights, None or in a form that `output_weights` takes.
+        class_weight: None, or the result of `checks.class_weight`.
 
     Returns:
-        `(x, y, sample_weight)` of arrays as `to_array` makes them, with equally many rows.
+        `(x, y, sample_weight)`, arrays converted by `to_array`, with the same number of rows.
 
     Raises:
-        ValueError: for everything that `checks` looks for.
+        ValueError: if the data fail a check of `data.checks`.
     """
-    # Tokenizers return mappings of their own, which are no pytrees.
+    # Tokenizers return their own mapping types, which are not pytrees.
     given = [dict(part) if isinstance(part, Mapping) else part for part in (x, y, sample_weight)]
     for label, part in zip(_LABELS, given):
         checks.no_plain_lists(label, part)
@@ -91,16 +91,16 @@ def standardize(x: Any, y: Any, sample_weight: Any, class_weight: dict[int, floa
 
 
 def epoch_order(count: int, seed: int, epoch: int, batch_size: int | None = None) -> np.ndarray:
-    """A permutation of `count` things that depends on nothing but the seed and the epoch.
+    """Return a permutation that depends only on the seed and the epoch.
 
     Args:
-        count: how many.
+        count: length of the permutation.
         seed: non-negative integer.
-        epoch: which permutation.
-        batch_size: if given, batches stay in place and only the rows within each are permuted.
+        epoch: number of the epoch.
+        batch_size: if given, only rows within the same batch are permuted.
 
     Returns:
-        int32 of shape (count,).
+        int32 array of shape `(count,)`.
 
     Example:
 
@@ -118,21 +118,21 @@ def epoch_order(count: int, seed: int, epoch: int, batch_size: int | None = None
 
 
 class ArraySource(Source):
-    """Arrays as they are, with the order of their rows.
+    """Batches of arrays in memory.
 
-    With fewer `steps` than the data hold, an epoch goes on where the one before stopped, and the last epoch of a pass
-    may be shorter, as in Keras.
+    If `steps` is less than the number of batches, an epoch continues where the last one stopped, and the last epoch of
+    a pass over the data may be shorter, as in Keras.
 
     Args:
-        arrays: `(x, y, sample_weight)`, structures of arrays with equally many rows; None for what is missing.
-        batch_size: rows in a batch; by default 32, or what makes `steps` batches of all rows.
-        steps: batches in an epoch; by default all.
-        shuffle: False, True, or "batch" for rows permuted within their batches only.
-        seed: what the orders are drawn from; by default from the global seed.
+        arrays: `(x, y, sample_weight)`, structures of arrays with the same number of rows; None where absent.
+        batch_size: number of rows in a batch. By default 32, or such that all rows make `steps` batches.
+        steps: number of batches in an epoch; by default all.
+        shuffle: False, True, or "batch" to permute only rows within the same batch.
+        seed: seed of the orders; by default drawn from the global seed.
 
     Attributes:
         num_rows: size of the first axis.
-        has_strings: whether some array holds text, which stays on the host.
+        has_strings: whether an array holds text, which stays on the host.
         host_only: whether batches must be made on the host by `batches` (text, or a sparse matrix).
     """
 
@@ -159,33 +159,33 @@ class ArraySource(Source):
         self.host_only = self.has_strings or any(is_sparse(leaf) for _, leaf in leaves)
         self.batch_size = batch_size or (32 if steps is None else math.ceil(rows / steps))
         available = math.ceil(rows / self.batch_size)
-        # A batch size that comes from the number of steps may give fewer of them: 10 rows in 6 steps are 5 of 2.
+        # A batch size computed from `steps` may give fewer steps: 10 rows in 6 steps make 5 batches of 2.
         if batch_size is not None:
             checks.enough_steps(steps, available, self.batch_size)
         self._available = self.steps = available
         self.limit(steps or available)
 
     def limit(self, steps: int) -> None:
-        """Let an epoch have at most so many batches."""
+        """Limit each epoch to `steps` batches."""
         self.steps = min(steps, self.steps)
         self._epochs_in_pass = math.ceil(self._available / self.steps)
 
     def state(self) -> dict[str, Any]:
-        """The seed: everything else follows from the number of the epoch."""
+        """The seed; the rest follows from the number of the epoch."""
         return {"seed": self.seed}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Draw the orders that the source of this state drew."""
+        """Use the same orders as the source that returned `state`."""
         self.seed = state["seed"]
 
     def order(self, epoch: int) -> np.ndarray | None:
-        """The rows of an epoch in the order in which they are seen.
+        """Return the indices of the rows of an epoch, in order.
 
         Args:
             epoch: number of the epoch, from 0.
 
         Returns:
-            int32 of shape (rows of this epoch,), or None if these are all rows as they lie.
+            int32 array of shape `(rows of the epoch,)`, or None for all rows in stored order.
         """
         number, start, stop = self._window(epoch)
         if not self.shuffle:
@@ -194,14 +194,14 @@ class ArraySource(Source):
         return epoch_order(self.num_rows, self.seed, number, within)[start:stop]
 
     def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch as NumPy arrays.
+        """Iterate over the batches of an epoch as NumPy arrays.
 
         Args:
             epoch: number of the epoch, from 0.
-            skip: how many batches to leave out at the beginning.
+            skip: number of batches to skip at the start.
 
         Yields:
-            `(x, y, sample_weight)`, views of the data where these are not shuffled; sparse matrices made dense.
+            `(x, y, sample_weight)`: views of the data if it is not shuffled. Sparse matrices become dense.
         """
         arrays = _on_host(self.arrays)
         order = self.order(epoch) if self.shuffle else None
@@ -211,11 +211,11 @@ class ArraySource(Source):
             yield _take(arrays, slice(start, end) if order is None else order[start - first : end - first])
 
     def peek(self, epoch: int = 0) -> Batch:
-        """A batch of the first rows as they lie, whatever the epoch: what a model needs to be built."""
+        """Return the first rows in stored order, for any epoch: a batch to build a model from."""
         return _take(_on_host(self.arrays), slice(0, self.batch_size))
 
     def _window(self, epoch: int) -> tuple[int, int, int]:
-        """Which pass over the data an epoch belongs to, and its first and last row there."""
+        """Return the pass over the data that an epoch belongs to, and its range of rows in that pass."""
         number, part = divmod(epoch, self._epochs_in_pass)
         start = part * self.steps * self.batch_size
         return number, start, min(start + self.steps * self.batch_size, self.num_rows)

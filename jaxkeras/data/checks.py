@@ -1,6 +1,6 @@
-"""What can be wrong with data and is known before the first step; every text says what came and what to write.
+"""Checks of data before the first step. Each message says what was received and what to write instead.
 
-Functions named after a mistake return the exception, for `raise`; the others return quietly when all is well.
+Functions named after a mistake return the exception to raise; the others raise it, or return if the data are valid.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _STEPS = "`steps_per_epoch` (`steps` in evaluate and predict)"
 
 
 def describe(value: Any) -> str:
-    """A few words on what a value is, for messages."""
+    """Describe a value in a few words, for messages."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"{type(value).__name__} of shape {tuple(value.shape)}, {value.dtype}"
     text = repr(value)
@@ -29,7 +29,7 @@ def _root(name: str) -> str:
 
 
 def batch_size(value: Any) -> int | None:
-    """A positive whole number as an int; None stays."""
+    """Return a positive integer as an int, or None unchanged."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
@@ -40,7 +40,7 @@ def batch_size(value: Any) -> int | None:
 
 
 def steps(value: Any) -> int | None:
-    """A positive whole number as an int; None stays."""
+    """Return a positive integer as an int, or None unchanged."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
@@ -54,7 +54,7 @@ def steps(value: Any) -> int | None:
 
 
 def enough_steps(wanted: int | None, available: int, batch: int | None = None) -> None:
-    """The data hold as many batches as an epoch is to have."""
+    """Check that the data hold enough batches for an epoch."""
     if wanted is None or wanted <= available:
         return
     size = f" of {batch} rows" if batch else ""
@@ -65,7 +65,7 @@ def enough_steps(wanted: int | None, available: int, batch: int | None = None) -
 
 
 def shuffle(value: Any) -> bool | str:
-    """True, False or "batch"."""
+    """Return True, False or "batch"."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     if value == "batch":
@@ -74,7 +74,7 @@ def shuffle(value: Any) -> bool | str:
 
 
 def validation_split(value: Any) -> None:
-    """A share strictly between 0 and 1."""
+    """Check that the fraction is strictly between 0 and 1."""
     if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and 0 < value < 1:
         return
     raise ValueError(
@@ -84,7 +84,7 @@ def validation_split(value: Any) -> None:
 
 
 def split_rows(rows: int, split_at: int, share: float) -> None:
-    """Both parts of a split have at least one row."""
+    """Check that both parts of a split have at least one row."""
     if not 0 < split_at < rows:
         raise ValueError(
             f"`validation_split={share}` of {rows} rows leaves {split_at} for training and {rows - split_at} for "
@@ -93,7 +93,7 @@ def split_rows(rows: int, split_at: int, share: float) -> None:
 
 
 def split_of_stream(kind: str) -> ValueError:
-    """`validation_split` with data that cannot be cut."""
+    """`validation_split` with data that cannot be split."""
     return ValueError(
         f"`validation_split` needs arrays, whose last rows can be held back; `x` is a {kind}. "
         "Pass `validation_data=` with data of their own instead."
@@ -104,7 +104,7 @@ def split_of_stream(kind: str) -> ValueError:
 
 
 def no_plain_lists(label: str, tree: Any) -> None:
-    """Rows of numbers come as an array; a Python list would mean one array for each input or output."""
+    """Refuse Python lists of numbers: a list stands for one array per input or output."""
     if isinstance(tree, dict):
         for key, part in tree.items():
             no_plain_lists(f"{label}[{key!r}]", part)
@@ -131,7 +131,7 @@ def no_plain_lists(label: str, tree: Any) -> None:
 
 
 def not_an_array(name: str, value: Any) -> ValueError:
-    """A leaf that no row can be taken from."""
+    """A leaf without rows."""
     return ValueError(
         f"`{name}` is not an array: {describe(value)}. Expected a NumPy or JAX array, a tensor, a DataFrame or a "
         f"Series, or dicts, lists and tuples of them. Convert it first, with np.array({name}) if it holds rows."
@@ -139,7 +139,7 @@ def not_an_array(name: str, value: Any) -> ValueError:
 
 
 def unknown_data(value: Any) -> ValueError:
-    """Something for `x` that is neither arrays nor a source of batches."""
+    """An `x` that is neither arrays nor a stream of batches."""
     kind = type(value)
     if value is None:
         came = "`x` is None: there are no data."
@@ -158,7 +158,7 @@ def _rows(count: int) -> str:
 
 
 def has_rows(name: str, array: Any) -> None:
-    """A first axis, with something along it."""
+    """Check that the first axis exists and is not empty."""
     if len(array.shape) == 0:
         raise ValueError(
             f"`{name}` is a single value ({describe(array)}), without an axis of rows. "
@@ -172,10 +172,10 @@ def has_rows(name: str, array: Any) -> None:
 
 
 def same_rows(leaves: list[tuple[str, Any]]) -> int | None:
-    """The number of rows that all arrays share, or None if there is none.
+    """Return the number of rows, which must be the same for all arrays, or None if there are no arrays.
 
     Args:
-        leaves: names and arrays (or None).
+        leaves: pairs of a name and an array (or None).
     """
     sizes = {name: leaf.shape[0] for name, leaf in leaves if leaf is not None}
     if len(set(sizes.values())) > 1:
@@ -191,11 +191,11 @@ def same_rows(leaves: list[tuple[str, Any]]) -> int | None:
 
 
 def numbers_only(leaves: list[tuple[str, Any]], why: str) -> None:
-    """No array of strings.
+    """Refuse arrays of strings.
 
     Args:
-        leaves: names and arrays (or None).
-        why: what takes numbers only, such as "the first layer, dense".
+        leaves: pairs of a name and an array (or None).
+        why: the part that needs numbers and its verb, such as "losses and metrics need".
     """
     for name, leaf in leaves:
         if getattr(leaf, "dtype", None) is None or leaf.dtype.kind not in "USTO":
@@ -210,7 +210,7 @@ def numbers_only(leaves: list[tuple[str, Any]], why: str) -> None:
 
 
 def object_is_text(name: str, array: np.ndarray) -> None:
-    """An array of Python objects is let through only if all of them are strings."""
+    """Refuse an array of Python objects unless all of them are strings."""
     others = [cell for cell in array.flat if not isinstance(cell, (str, bytes))]
     if not others:
         return
@@ -227,7 +227,7 @@ def object_is_text(name: str, array: np.ndarray) -> None:
 
 
 def text_columns(name: str, columns: dict[str, str]) -> ValueError:
-    """A table with columns that are not numbers beside others that are."""
+    """A table that mixes numeric columns with others."""
     listed = ", ".join(f"{column!r} ({dtype})" for column, dtype in columns.items())
     return ValueError(
         f"The DataFrame `{name}` has columns that are not numbers: {listed}. Drop them, encode them with "
@@ -236,7 +236,7 @@ def text_columns(name: str, columns: dict[str, str]) -> ValueError:
 
 
 def bad_dtype(name: str, array: Any) -> ValueError:
-    """A type that stands for no number."""
+    """A dtype that is not numeric."""
     fix = {
         "M": f"Write seconds as numbers: {name}.astype('datetime64[s]').astype('int64') less the first of them.",
         "m": f"Write seconds as numbers: {name} / np.timedelta64(1, 's').",
@@ -245,7 +245,7 @@ def bad_dtype(name: str, array: Any) -> ValueError:
 
 
 def fits(name: str, array: Any, narrow: Any) -> None:
-    """The values of a 64-bit integer array can be written in the narrower type."""
+    """Check that the values of a 64-bit integer array fit in the narrower dtype."""
     limits = np.iinfo(narrow)
     if not array.size:
         return
@@ -263,7 +263,7 @@ def fits(name: str, array: Any, narrow: Any) -> None:
 
 
 def class_weight(value: Any) -> dict[int, float] | None:
-    """A dict from class numbers to finite weights, with plain ints and floats; None stays."""
+    """Return a dict from class indices to finite weights, as plain ints and floats, or None unchanged."""
     if value is None:
         return None
     if not isinstance(value, dict):
@@ -291,7 +291,7 @@ def class_weight(value: Any) -> dict[int, float] | None:
 
 
 def class_weight_fits(y: Any, sample_weight: Any) -> None:
-    """One output, one class a row, and no weights of the rows beside those of the classes."""
+    """Check that there is one output with one class per row, and no `sample_weight` besides."""
     if sample_weight is not None:
         raise ValueError(
             "`class_weight` and `sample_weight` were both given, and only one can count. To combine them, pass "
@@ -312,7 +312,7 @@ def class_weight_fits(y: Any, sample_weight: Any) -> None:
 
 
 def missing_classes(weights: dict[int, float], missing: Any) -> ValueError:
-    """Labels that `class_weight` says nothing about."""
+    """Labels that `class_weight` does not name."""
     listed = [int(label) for label in missing[:10]]
     complete = dict(sorted({**dict.fromkeys(listed, 1.0), **weights}.items()))
     return ValueError(
@@ -322,7 +322,7 @@ def missing_classes(weights: dict[int, float], missing: Any) -> ValueError:
 
 
 def weight_structure(y: Any, sample_weight: Any) -> ValueError:
-    """Weights for other outputs than there are targets."""
+    """Weights whose structure differs from that of the targets."""
 
     def form(tree: Any) -> str:
         if isinstance(tree, dict):
@@ -336,7 +336,7 @@ def weight_structure(y: Any, sample_weight: Any) -> ValueError:
 
 
 def one_weight_a_row(sample_weight: Any) -> None:
-    """A weight array that can serve several outputs."""
+    """Check that a single weight array can be used for several outputs."""
     shape = tuple(sample_weight.shape)
     if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
         return
@@ -350,7 +350,7 @@ def one_weight_a_row(sample_weight: Any) -> None:
 
 
 def stream_arguments(kind: str, y: Any, sample_weight: Any, batch: Any) -> None:
-    """Nothing was given beside a stream that the stream itself must say."""
+    """Refuse arguments that the batches of a stream hold themselves."""
     for name, value, form in (("y", y, "(x, y)"), ("sample_weight", sample_weight, "(x, y, sample_weight)")):
         if value is not None:
             raise ValueError(
@@ -365,12 +365,12 @@ def stream_arguments(kind: str, y: Any, sample_weight: Any, batch: Any) -> None:
 
 
 def endless(kind: str) -> ValueError:
-    """A stream without end, and no number of steps."""
+    """An endless stream without a number of steps."""
     return ValueError(f"`x` is a {kind} that never ends, so say how long an epoch is: give {_STEPS}.")
 
 
 def bad_arity(count: int) -> ValueError:
-    """A tuple that is no batch."""
+    """A tuple of the wrong length for a batch."""
     return ValueError(
         f"A batch must be x, (x, y) or (x, y, sample_weight). Received a tuple of {count}. "
         "For several inputs put them in a tuple of their own: ((x1, x2), y)."
@@ -378,12 +378,12 @@ def bad_arity(count: int) -> ValueError:
 
 
 def no_batches(kind: str) -> ValueError:
-    """A stream that has nothing to give, from the start."""
+    """A stream without any batch."""
     return ValueError(f"The {kind} gave no batch at all. Look at what it reads, and whether it was used up before.")
 
 
 def used_up(kind: str, batches: int, epoch: int) -> ValueError:
-    """A stream that can be read once, and was."""
+    """A stream that can be read only once, and was used up."""
     return ValueError(
         f"The {kind} was used up before epoch {epoch + 1}: it gave {batches} batches in all and cannot start again. "
         f"Give {_STEPS}, at most {batches} divided by the number of epochs, or pass a PyDataset, which can be read "
@@ -392,7 +392,7 @@ def used_up(kind: str, batches: int, epoch: int) -> ValueError:
 
 
 def ran_out(kind: str, got: int, wanted: int) -> str:
-    """The warning for an epoch that ends early."""
+    """Return the warning for an epoch that ends early."""
     return (
         f"The {kind} ran out of data after {got} of the {wanted} steps of this epoch, which ends here. "
         f"It must hold {_STEPS} times the number of epochs."
@@ -400,7 +400,7 @@ def ran_out(kind: str, got: int, wanted: int) -> str:
 
 
 def queue_size(value: Any) -> int:
-    """`max_queue_size` of a PyDataset: how many batches may wait."""
+    """Return `max_queue_size` of a PyDataset as an int."""
     if isinstance(value, (int, np.integer)) and value >= 1:
         return int(value)
     raise ValueError(f"`max_queue_size` of a PyDataset must be at least 1. Received: {value!r}.")

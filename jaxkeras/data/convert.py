@@ -1,4 +1,4 @@
-"""What users hand over, leaf by leaf, as NumPy or JAX arrays of the types a model computes in.
+"""Conversion of the user's data to NumPy or JAX arrays, with the dtypes that models compute in.
 
 A structure is any nesting of dicts, lists and tuples; everything else, None included, is a leaf.
 """
@@ -20,12 +20,12 @@ _TEXT_KINDS = "UST"
 
 
 def is_structure(value: Any) -> bool:
-    """Whether a value is a dict, a list or a tuple, which hold leaves."""
+    """Whether a value is a dict, a list or a tuple rather than a leaf."""
     return isinstance(value, (dict, list, tuple))
 
 
 def map_leaves(function: Callable[[Any, str], Any], label: str, tree: Any) -> Any:
-    """`function(leaf, name)` for every leaf, in a structure of the same form; names are such as `x['image']`."""
+    """Apply `function(leaf, name)` to each leaf, keeping the structure. Names look like `x['image']`."""
     if isinstance(tree, dict):
         return {key: map_leaves(function, f"{label}[{key!r}]", part) for key, part in tree.items()}
     if isinstance(tree, (list, tuple)):
@@ -35,14 +35,14 @@ def map_leaves(function: Callable[[Any, str], Any], label: str, tree: Any) -> An
 
 
 def named_leaves(label: str, tree: Any) -> list[tuple[str, Any]]:
-    """The leaves of a structure with their names."""
+    """Return the leaves of a structure with their names."""
     leaves: list[tuple[str, Any]] = []
     map_leaves(lambda leaf, name: leaves.append((name, leaf)), label, tree)
     return leaves
 
 
 def same_structure(a: Any, b: Any) -> bool:
-    """Whether two structures have the same form (what their leaves are does not matter)."""
+    """Whether two structures are equal except for their leaves."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same_structure(a[key], b[key]) for key in a)
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
@@ -61,25 +61,25 @@ def is_text(value: Any) -> bool:
 
 
 def is_array_like(value: Any) -> bool:
-    """Whether a leaf can be sliced along rows: an array, a tensor of another framework, a table, a sparse matrix."""
+    """Whether a leaf has rows: an array, a tensor of another framework, a table or a sparse matrix; also None."""
     return value is None or hasattr(value, "__array__") or is_sparse(value)
 
 
 def to_array(value: Any, name: str) -> Any:
-    """One leaf as an array of a type that models take.
+    """Convert a leaf to an array of a dtype that models take.
 
-    Floats become `floatx()`, 64-bit integers 32-bit ones if all values fit (unless JAX runs with 64 bits); bool, small
-    integers and strings stay. A pandas Series becomes a column, (rows, 1), as in Keras.
+    Floats become `floatx()`, and 64-bit integers become 32-bit ones if all values fit (unless JAX's x64 mode is on).
+    Booleans, small integers and strings are kept. A pandas Series becomes a column `(rows, 1)`, as in Keras.
 
     Args:
         value: None, an array, a tensor of torch or TensorFlow, a DataFrame or Series, a sparse matrix.
-        name: what to call it in messages.
+        name: the name of the leaf in messages.
 
     Returns:
-        None, a NumPy array, a JAX array if it was one, or a SciPy CSR matrix (batches of it are made dense).
+        None, a NumPy array, a JAX array if `value` is one, or a SciPy CSR matrix (whose batches become dense).
 
     Raises:
-        ValueError: for what is no array, has no rows, or holds values that no model can take.
+        ValueError: if `value` is not an array, has no rows, or has a dtype or values that models do not take.
     """
     if value is None:
         return None
@@ -95,7 +95,7 @@ def to_array(value: Any, name: str) -> Any:
 
 
 def foreign_to_numpy(value: Any, name: str) -> np.ndarray:
-    """A tensor of another framework, a table, or anything else with `__array__`; `name` is for messages."""
+    """Convert a tensor of another framework, a table, or any object with `__array__`; `name` is for messages."""
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(value, pandas.DataFrame):
         return _table_to_numpy(value, name)
@@ -114,14 +114,14 @@ def _table_to_numpy(table: Any, name: str) -> np.ndarray:
     numeric = sys.modules["pandas"].api.types.is_numeric_dtype
     if not all(numeric(dtype) for dtype in table.dtypes):
         raise checks.text_columns(name, {str(column): str(d) for column, d in table.dtypes.items() if not numeric(d)})
-    # Columns of booleans beside floats, or pandas's own nullable types: numbers all the same.
+    # Booleans beside floats, or pandas's nullable dtypes.
     return table.to_numpy(dtype=config.floatx(), na_value=np.nan)
 
 
 def _model_dtype(value: Any, name: str) -> Any:
     dtype = value.dtype
     if dtype.name in ("int32", config.floatx()) and dtype.itemsize <= 4:
-        return dtype  # the usual ones, without more ado
+        return dtype  # the common case
     if jnp.issubdtype(dtype, np.floating):
         return jax.dtypes.canonicalize_dtype(config.floatx())
     if dtype.kind in _TEXT_KINDS:

@@ -1,4 +1,4 @@
-"""`Dataset`: elements from files or arrays, and what is done to them before a model sees them."""
+"""`Dataset`: a pipeline of elements from files or arrays, with transformations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxkeras.core.seeds import make_default_seed
-from jaxkeras.data import chain, checks
+from jaxkeras.data import checks, pipeline
 from jaxkeras.data.convert import map_leaves, named_leaves
 from jaxkeras.data.streams import StreamSource
 
@@ -19,21 +19,22 @@ INFINITE, UNKNOWN = -1, -2
 
 
 class Dataset:
-    """Elements one after another, made when they are asked for.
+    """A sequence of elements that are computed on demand.
 
-    What `image_dataset_from_directory` and its like return, and what goes into `fit`, `evaluate`, `predict` and `adapt`
-    once its elements are batches. The methods are those of `tf.data.Dataset` that programs in Keras chain: each returns
-    a new dataset and leaves the old one as it is. Elements are NumPy arrays (texts are strings, and batches of them
-    arrays of objects), nested in tuples and dicts, and functions given to `map` and `filter` are ordinary Python.
+    `image_dataset_from_directory` and similar functions return one, and `fit`, `evaluate`, `predict` and `adapt` accept
+    one whose elements are batches. The methods are those of `tf.data.Dataset` that Keras programs commonly chain; each
+    returns a new dataset and does not change the old one. Elements are NumPy arrays nested in tuples and dicts. Text
+    elements are strings, and a batch of them is an array of objects. Functions given to `map` and `filter` are plain
+    Python.
 
-    A pass over the data is one epoch. What shuffles does so anew in every pass, and in `fit` the order of an epoch
-    follows from the seed and the number of the epoch alone.
+    One pass over the data is one epoch. A dataset that shuffles draws a new order in each epoch; in `fit`, that order
+    depends only on the seed and the number of the epoch.
 
     Args:
-        link: where elements come from; made by `from_tensor_slices`, `from_generator` and the functions of
-            `jaxkeras.utils`.
-        class_names: kept by everything derived from it.
-        file_paths: of the files, in the order in which they were found or shuffled once.
+        stage: the last stage of the pipeline. `from_tensor_slices`, `from_generator` and the functions in
+            `jaxkeras.utils` create it.
+        class_names: names of the classes; derived datasets keep them.
+        file_paths: paths of the files, in the order found, or as shuffled once.
 
     Example:
 
@@ -42,21 +43,29 @@ class Dataset:
     ([[0, 1], [4, 9], [16]], 3)
     """
 
-    def __init__(self, link: chain.Link, class_names: list[str] | None = None, file_paths: list[str] | None = None):
-        self._link = link
+    def __init__(
+        self, stage: pipeline.Stage, class_names: list[str] | None = None, file_paths: list[str] | None = None
+    ):
+        self._stage = stage
         self.class_names = class_names
         if file_paths is not None:
             self.file_paths = file_paths
 
-    # -- where it begins ---------------------------------------------------------------------------------------------
+    # -- sources -----------------------------------------------------------------------------------------------------
     @staticmethod
     def from_tensor_slices(tensors: Any) -> Dataset:
-        """The rows of arrays.
+        """Create a dataset whose elements are the rows of arrays.
 
         Args:
-            tensors: arrays with equally many rows, nested in tuples and dicts; a list counts as one array.
+            tensors: arrays with the same number of rows, nested in tuples and dicts; a list counts as one array.
+
+        Returns:
+            A `Dataset`.
+
+        Raises:
+            ValueError: if there is no array, or one has no rows.
         """
-        arrays = chain.as_element(tensors)
+        arrays = pipeline.as_element(tensors)
         leaves = [(name, leaf) for name, leaf in named_leaves("tensors", arrays) if leaf is not None]
         if not leaves or any(np.ndim(leaf) == 0 for _, leaf in leaves):
             raise ValueError(f"from_tensor_slices takes arrays, whose rows become elements; got {tensors!r}.")
@@ -65,43 +74,49 @@ class Dataset:
         def take(at: Any) -> Any:
             return map_leaves(lambda leaf, _: None if leaf is None else leaf[at], "tensors", arrays)
 
-        return Dataset(chain.Indexed(rows or 0, take, gather=take))
+        return Dataset(pipeline.Indexed(rows or 0, take, gather=take))
 
     @staticmethod
     def from_generator(generator: Callable[[], Iterable[Any]]) -> Dataset:
-        """What a generator yields.
+        """Create a dataset of the items that a generator yields.
 
         Args:
-            generator: a function that returns a fresh iterator, called for every pass.
+            generator: a function that returns a new iterator; it is called once per epoch.
+
+        Returns:
+            A `Dataset` of unknown length.
+
+        Raises:
+            ValueError: if `generator` is not callable.
         """
         if not callable(generator):
             raise ValueError(
-                f"from_generator takes a function that opens the data anew for every pass; got {generator!r}. "
-                "Write from_generator(lambda: ...), or give an iterator to `fit` as it is."
+                f"from_generator takes a function that returns a new iterator for each epoch; got {generator!r}. "
+                "Write from_generator(lambda: ...), or pass the iterator itself to `fit`."
             )
-        return Dataset(chain.Called(lambda: map(chain.as_element, generator())))
+        return Dataset(pipeline.FromCallable(lambda: map(pipeline.as_element, generator())))
 
-    def _then(self, link: chain.Link) -> Dataset:
-        return Dataset(link, self.class_names)
+    def _then(self, stage: pipeline.Stage) -> Dataset:
+        return Dataset(stage, self.class_names)
 
-    # -- what is done to it ------------------------------------------------------------------------------------------
+    # -- transformations ---------------------------------------------------------------------------------------------
     def map(
         self, map_func: Callable[..., Any], num_parallel_calls: int | None = None, deterministic: bool | None = None
     ) -> Dataset:
-        """What a function makes of each element.
+        """Apply a function to each element.
 
         Args:
-            map_func: takes the element; the parts of a tuple are several arguments. It may return arrays of any
-                framework, in tuples and dicts; a list counts as one array.
-            num_parallel_calls: how many threads run it; `AUTOTUNE` (-1) for as many as are useful. The order stays.
+            map_func: called with the element; a tuple is unpacked into several arguments. It may return arrays of any
+                framework, nested in tuples and dicts; a list counts as one array.
+            num_parallel_calls: number of threads; `AUTOTUNE` (-1) chooses it. The order of elements is kept.
             deterministic: accepted for compatibility.
         """
-        threads = chain.THREADS if num_parallel_calls == AUTOTUNE else num_parallel_calls or 1
-        return self._then(chain.Map(self._link, map_func, _count(threads, "num_parallel_calls")))
+        threads = pipeline.THREADS if num_parallel_calls == AUTOTUNE else num_parallel_calls or 1
+        return self._then(pipeline.Map(self._stage, map_func, _count(threads, "num_parallel_calls")))
 
     def filter(self, predicate: Callable[..., Any]) -> Dataset:
-        """The elements of which a function is true; it gets them as that of `map` does."""
-        return self._then(chain.Filter(self._link, predicate))
+        """Keep the elements for which `predicate` is true; it is called like the function of `map`."""
+        return self._then(pipeline.Filter(self._stage, predicate))
 
     def batch(
         self,
@@ -110,131 +125,135 @@ class Dataset:
         num_parallel_calls: int | None = None,
         deterministic: bool | None = None,
     ) -> Dataset:
-        """Every `batch_size` elements as the rows of one.
+        """Stack consecutive elements into batches.
 
         Args:
-            batch_size: how many.
-            drop_remainder: whether to leave out a last, smaller batch.
-            num_parallel_calls: accepted for compatibility, as is `deterministic`.
+            batch_size: number of elements in a batch.
+            drop_remainder: whether to drop a last, smaller batch.
+            num_parallel_calls, deterministic: accepted for compatibility.
         """
         count = _count(batch_size, "batch_size")
-        return self._then(chain.Batch(self._link, count, drop_remainder, chain.stack))
+        return self._then(pipeline.Batch(self._stage, count, drop_remainder, pipeline.stack))
 
     def padded_batch(self, batch_size: int, drop_remainder: bool = False, padding_value: Any = 0) -> Dataset:
-        """`batch` for arrays of different shapes: each is filled up at its end to the longest of the batch.
+        """Stack consecutive elements into batches, padding arrays at the end to the largest shape in the batch.
 
         Args:
-            batch_size: how many elements.
-            drop_remainder: whether to leave out a last, smaller batch.
-            padding_value: what they are filled up with.
+            batch_size: number of elements in a batch.
+            drop_remainder: whether to drop a last, smaller batch.
+            padding_value: the padding value.
         """
         count = _count(batch_size, "batch_size")
 
         def stack(rows: list[Any]) -> Any:
-            return chain.stack(rows, pad=True, fill=padding_value)
+            return pipeline.stack(rows, pad=True, fill=padding_value)
 
-        return self._then(chain.Batch(self._link, count, drop_remainder, stack))
+        return self._then(pipeline.Batch(self._stage, count, drop_remainder, stack))
 
     def unbatch(self) -> Dataset:
-        """The rows of batches, one by one."""
-        return self._then(chain.Unbatch(self._link))
+        """Split batches into their rows."""
+        return self._then(pipeline.Unbatch(self._stage))
 
     def shuffle(
         self, buffer_size: int | None = None, seed: int | None = None, reshuffle_each_iteration: bool = True
     ) -> Dataset:
-        """Elements in random order.
+        """Shuffle the elements.
 
         Args:
-            buffer_size: how many are held to draw the next one from; as many as there are by default, for an order
-                with no trace of the old one.
-            seed: by default from the global seed.
-            reshuffle_each_iteration: whether every pass has another order.
+            buffer_size: number of elements from which the next one is drawn. By default all of them, for a uniform
+                shuffle.
+            seed: seed of the order; by default drawn from the global seed.
+            reshuffle_each_iteration: whether each epoch has a new order.
+
+        Raises:
+            ValueError: if `buffer_size` is None and the number of elements is unknown or infinite.
         """
-        size = self._link.size
+        size = self._stage.size
         if buffer_size is None:
             if size is None or size == math.inf:
-                raise ValueError("shuffle() needs `buffer_size` here: how many elements there are is not known.")
+                raise ValueError("shuffle() needs `buffer_size` here, since the number of elements is not known.")
             buffer_size = max(1, int(size))
         count = _count(buffer_size, "buffer_size")
         seed = make_default_seed() if seed is None else seed
-        return self._then(chain.Shuffle(self._link, count, seed, reshuffle_each_iteration))
+        return self._then(pipeline.Shuffle(self._stage, count, seed, reshuffle_each_iteration))
 
     def take(self, count: int) -> Dataset:
-        """The first elements; -1 for all."""
-        return self if count == -1 else self._then(chain.Take(self._link, count))
+        """Keep the first `count` elements; -1 keeps all."""
+        return self if count == -1 else self._then(pipeline.Take(self._stage, count))
 
     def skip(self, count: int) -> Dataset:
-        """All but the first elements."""
-        return self._then(chain.Skip(self._link, count))
+        """Drop the first `count` elements."""
+        return self._then(pipeline.Skip(self._stage, count))
 
     def repeat(self, count: int | None = None) -> Dataset:
-        """Several passes as one; without `count`, or with -1, endless ones: `fit` then needs `steps_per_epoch`."""
-        return self._then(chain.Repeat(self._link, None if count in (None, -1) else _count(count, "count")))
+        """Repeat the elements `count` times; with None or -1, without end, and `fit` then needs `steps_per_epoch`."""
+        return self._then(pipeline.Repeat(self._stage, None if count in (None, -1) else _count(count, "count")))
 
     def concatenate(self, dataset: Dataset) -> Dataset:
-        """Its elements, then those of another."""
-        return self._then(chain.Concatenate(self._link, dataset._link))
+        """Append the elements of another dataset."""
+        return self._then(pipeline.Concatenate(self._stage, dataset._stage))
 
     def cache(self) -> Dataset:
-        """Keeps the elements of the first whole pass in memory, so that files are read and functions run only once.
+        """Keep the elements of the first complete epoch in memory, so that files are read and functions run only once.
 
-        What comes before it is then the same in all passes: augment and shuffle after it.
+        The stages before it then give the same elements in every epoch, so shuffle and augment after it.
         """
-        return self._then(chain.Cache(self._link))
+        return self._then(pipeline.Cache(self._stage))
 
     def prefetch(self, buffer_size: int | None = None) -> Dataset:
-        """Makes elements in the background before they are asked for.
+        """Compute elements ahead of time in a background thread.
 
-        `fit`, `evaluate` and `predict` do so themselves; it matters for loops of your own.
+        `fit`, `evaluate` and `predict` prefetch by themselves; use it in your own loops.
 
         Args:
-            buffer_size: how many may wait; 2 by default or with `AUTOTUNE` (-1).
+            buffer_size: number of elements that may wait; 2 by default or with `AUTOTUNE` (-1).
         """
         count = 2 if buffer_size in (None, AUTOTUNE) else _count(buffer_size, "buffer_size")
-        return self._then(chain.Ahead(self._link, count))
+        return self._then(pipeline.Prefetch(self._stage, count))
 
-    # -- what it holds -----------------------------------------------------------------------------------------------
+    # -- contents ----------------------------------------------------------------------------------------------------
     def __iter__(self) -> Iterator[Any]:
-        return self._link.run(None)
+        return self._stage.run(None)
 
     def as_numpy_iterator(self) -> Iterator[Any]:
-        """The elements; they are NumPy arrays in any case."""
+        """Iterate over the elements, which are NumPy arrays already."""
         return iter(self)
 
     def cardinality(self) -> int:
-        """How many elements a pass has: -1 if it never ends, -2 if that is not known."""
-        size = self._link.size
+        """Return the number of elements in an epoch: -1 if infinite, -2 if unknown."""
+        size = self._stage.size
         return UNKNOWN if size is None else INFINITE if size == math.inf else int(size)
 
     def __len__(self) -> int:
         if (size := self.cardinality()) < 0:
-            what = "has no end" if size == INFINITE else "has a length that nobody knows before it was read"
-            raise TypeError(f"This Dataset {what}; ask cardinality(), which tells -1 or -2.")
+            what = "is endless" if size == INFINITE else "has an unknown length until it was read"
+            raise TypeError(f"This Dataset {what}; use cardinality(), which returns -1 or -2.")
         return size
 
-    # Without it `bool` would ask for the length, which may be unknown.
+    # Otherwise `bool` would call `__len__`, and the length may be unknown.
     def __bool__(self) -> bool:
         return True
 
     @property
     def batch_size(self) -> int | None:
-        """How many rows the batches have that its elements are; None for single elements."""
-        return self._link.batch_size
+        """Number of rows in each element if the elements are batches, else None."""
+        return self._stage.batch_size
 
     @property
     def element_spec(self) -> Any:
-        """Shapes and types as `KerasTensor`s, nested as the elements are; the first element is made to learn them.
+        """Shapes and dtypes as `KerasTensor`s, nested like the elements. Computes the first element.
 
-        The rows of batches are None where the last batch may be smaller.
+        The number of rows is None if the last batch may be smaller.
         """
-        first = next(self._link.run(0), None)
+        first = next(self._stage.run(0), None)
         if first is None:
-            raise ValueError("This Dataset has no elements, so nothing can be said about them.")
-        return chain.describe(first, self._link.ragged)
+            raise ValueError("This Dataset has no elements, so their shapes and dtypes are unknown.")
+        return pipeline.describe(first, self._stage.ragged)
 
     def __repr__(self) -> str:
-        size = {INFINITE: "endlessly many", UNKNOWN: "some"}.get(self.cardinality(), self.cardinality())
-        return f"<Dataset of {size} elements>"
+        size = self.cardinality()
+        text = {INFINITE: "infinitely many", UNKNOWN: "an unknown number of"}.get(size, str(size))
+        return f"<Dataset of {text} elements>"
 
 
 def _count(value: Any, name: str) -> int:
@@ -244,7 +263,7 @@ def _count(value: Any, name: str) -> int:
 
 
 class DatasetSource(StreamSource):
-    """The batches of a `Dataset` whose size is known, or that never ends.
+    """The batches of a `Dataset` that is endless or has a known size.
 
     Args:
         dataset: the dataset.
@@ -255,8 +274,8 @@ class DatasetSource(StreamSource):
 
     def __init__(self, dataset: Dataset, **how: Any):
         super().__init__("Dataset", **how)
-        self._link = dataset._link
-        size = self._link.size
+        self._stage = dataset._stage
+        size = self._stage.size
         self.infinite = size == math.inf
         if self.infinite:
             if self._cap is None:
@@ -268,29 +287,29 @@ class DatasetSource(StreamSource):
         self._open: tuple[int, int, Generator[Any]] | None = None
 
     def _size(self) -> int | None:
-        return None if self.infinite else int(self._link.size or 0)
+        return None if self.infinite else int(self._stage.size or 0)
 
-    def _draws(self) -> list[Any]:
-        links, found = [self._link], []
-        while links:
-            link = links.pop()
-            found += [draws] if (draws := getattr(link, "draws", None)) else []
-            links += [other for other in (link.parent, getattr(link, "other", None)) if other is not None]
+    def _shufflings(self) -> list[pipeline.Shuffling]:
+        stages, found = [self._stage], []
+        while stages:
+            stage = stages.pop()
+            found += [shuffling] if (shuffling := getattr(stage, "shuffling", None)) else []
+            stages += [other for other in (stage.parent, getattr(stage, "other", None)) if other is not None]
         return found
 
     def state(self) -> dict[str, Any]:
-        """The seeds: everything else follows from the number of the epoch."""
-        return {"seeds": [draws.seed for draws in self._draws()]}
+        """The seeds; the rest follows from the number of the epoch."""
+        return {"seeds": [shuffling.seed for shuffling in self._shufflings()]}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Draw the orders that the source of this state drew."""
+        """Use the same orders as the source that returned `state`."""
         super().restore(state)
         self._drop()
-        for draws, seed in zip(self._draws(), state["seeds"]):
-            draws.seed = seed
+        for shuffling, seed in zip(self._shufflings(), state["seeds"]):
+            shuffling.seed = seed
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close the open iterator."""
         super().close()
         self._drop()
 
@@ -308,12 +327,12 @@ class DatasetSource(StreamSource):
             number, part = divmod(epoch, -(-size // steps))
             at, end = part * steps, min((part + 1) * steps, size)
         at += skip
-        # An epoch that goes on where the one before stopped keeps its iterator, and what that has read ahead.
+        # An epoch that starts where the last one stopped reuses its iterator, with the elements prefetched there.
         if self._open is not None and self._open[:2] == (number, at):
             elements = self._open[2]
         else:
             self._drop()
-            elements = self._link.run(number, at)
+            elements = self._stage.run(number, at)
         self._open = None
         yield from itertools.islice(elements, end - at)
         if size is None or end < size:

@@ -1,4 +1,4 @@
-"""`PyDataset`: batches by number, loaded in the main process, by threads or by processes."""
+"""`PyDataset`: batches loaded by index, in the main thread, in threads or in processes."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from jaxkeras.data.workers import Process, ordered, pickled, stop_all
 
 
 class PyDataset:
-    """Base class of datasets that load batch number `i` when asked for it.
+    """Base class of datasets that load batches by index.
 
     Implement `__getitem__`, which returns a whole batch, and `__len__`, the number of batches (or the property
-    `num_batches`, None for a dataset without end). `on_epoch_begin` and `on_epoch_end` may change the dataset between
-    epochs.
+    `num_batches`, which is None for an endless dataset). `on_epoch_begin` and `on_epoch_end` may change the dataset
+    between epochs.
 
     Args:
-        workers: how many threads or processes load batches; one, without `use_multiprocessing`, loads in place.
-        use_multiprocessing: whether the workers are processes. These are spawned and get a pickled copy of the dataset,
-            renewed when it changed between epochs, so the class must stand in a module, and a script must start its
-            work under `if __name__ == "__main__":`. NumPy's and Python's global generators are seeded there for every
-            batch, so the numbers do not depend on which worker loads it.
-        max_queue_size: how many batches may be loaded ahead.
+        workers: number of threads or processes that load batches. A single thread loads them in the main thread.
+        use_multiprocessing: whether the workers are processes. They are spawned and receive a pickled copy of the
+            dataset, again after each change between epochs. So the class must be importable from a module, and a script
+            must start its work under `if __name__ == "__main__":`. NumPy's and Python's global generators are seeded
+            for each batch, so the values do not depend on which worker loads it.
+        max_queue_size: number of batches that may be loaded ahead.
 
     Example:
 
@@ -55,7 +55,7 @@ class PyDataset:
         self.max_queue_size = max_queue_size
 
     def __getitem__(self, index: int) -> Any:
-        """The batch at a position: `(x,)`, `(x, y)`, `(x, y, sample_weight)` or inputs alone."""
+        """Return a batch: `(x,)`, `(x, y)`, `(x, y, sample_weight)` or only the inputs."""
         raise NotImplementedError(f"{type(self).__name__} must define `__getitem__(self, index)` to return a batch.")
 
     def __iter__(self) -> Iterator[Any]:
@@ -65,7 +65,7 @@ class PyDataset:
 
     @property
     def num_batches(self) -> int | None:
-        """How many batches there are, or None if they never end."""
+        """Number of batches, or None if endless."""
         length = getattr(type(self), "__len__", None)
         if length is not None:
             return length(self)
@@ -75,22 +75,22 @@ class PyDataset:
         )
 
     def on_epoch_begin(self) -> None:
-        """Called before every epoch."""
+        """Called before each epoch."""
 
     def on_epoch_end(self) -> None:
-        """Called after every epoch."""
+        """Called after each epoch."""
 
 
 Sequence = PyDataset
 
 
 class PyDatasetSource(StreamSource):
-    """The batches of a `PyDataset`, in their order or shuffled anew for every pass.
+    """The batches of a `PyDataset`, in order or shuffled anew in each pass over the data.
 
     Args:
         dataset: the dataset.
-        shuffle: whether batches (not the rows within them) come in another order each pass.
-        seed: what the orders are drawn from; by default from the global seed.
+        shuffle: whether to shuffle the batches (not the rows within them).
+        seed: seed of the orders; by default drawn from the global seed.
         **how: arguments of `StreamSource`.
     """
 
@@ -122,16 +122,16 @@ class PyDatasetSource(StreamSource):
         self._finalizer = weakref.finalize(self, stop_all, self._processes)
 
     def state(self) -> dict[str, Any]:
-        """The seed: everything else follows from the number of the epoch."""
+        """The seed; the rest follows from the number of the epoch."""
         return {"seed": self.seed}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Draw the orders that the source of this state drew."""
+        """Use the same orders as the source that returned `state`."""
         super().restore(state)
         self.seed = state["seed"]
 
     def close(self) -> None:
-        """End the worker processes; the next epoch would start new ones."""
+        """Stop the worker processes; another epoch would start new ones."""
         super().close()
         stop_all(self._processes)
 
@@ -145,7 +145,7 @@ class PyDatasetSource(StreamSource):
         self._dataset.on_epoch_end()
 
     def _indices(self, epoch: int, skip: int) -> tuple[int, Iterable[int]]:
-        """Which pass over the data an epoch belongs to, and the batches it consists of."""
+        """Return the pass over the data that an epoch belongs to, and the indices of its batches."""
         size = self._dataset.num_batches
         steps = self._cap or size or 0
         if size is None:
@@ -166,11 +166,11 @@ class PyDatasetSource(StreamSource):
         tasks: Iterable[Any] = indices
         if apart:
             payload = pickled(self._dataset)
-            # Equal bytes keep their identity, by which a process knows whether its copy is still the right one.
+            # Keep the old object if the bytes are equal: a process compares by identity whether its copy is current.
             self._payload = payload = self._payload if payload == self._payload else payload
             self._start_processes(workers)
             functions = [process.fetch for process in self._processes]
-            # No `self` in here: the threads hold it, and must not keep an abandoned source alive.
+            # The tasks must not refer to `self`: threads hold them, and would keep an abandoned source alive.
             tasks = map(_task, itertools.repeat(payload), indices, itertools.repeat((self.seed, number)))
         batches = ordered(functions, tasks, window)
         try:
@@ -178,7 +178,7 @@ class PyDatasetSource(StreamSource):
         except BaseException as e:
             batches.close()
             if not isinstance(e, GeneratorExit):
-                stop_all(self._processes)  # one may be dead, or hold half a message
+                stop_all(self._processes)  # one may be dead, or in the middle of a message
             raise
 
     def _start_processes(self, workers: int) -> None:
@@ -189,5 +189,5 @@ class PyDatasetSource(StreamSource):
 
 
 def _task(payload: bytes, index: int, seeds: tuple[int, int]) -> tuple[bytes, int, int]:
-    """What a process is to do, with a seed for this very batch of this very pass."""
+    """The task of a process: the dataset, the index of a batch, and a seed for this batch in this pass."""
     return payload, index, int(np.random.SeedSequence((*seeds, index)).generate_state(1)[0])

@@ -1,4 +1,4 @@
-"""From the arguments of fit, evaluate and predict to a source of batches."""
+"""Make a source of batches from the arguments of `fit`, `evaluate` and `predict`."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ def adapt(
     seed: int | None = None,
     for_predict: bool = False,
 ) -> Source:
-    """Turn what the user gave into a source of batches, after every check that needs no model.
+    """Make a source of batches from the user's data, after all checks that need no model.
 
     Args:
         x: arrays (nested in dicts, lists and tuples for several inputs), a `Dataset`, a `PyDataset`, a generator or
-            another iterable of batches, a dataset of TensorFlow, torch or grain, or a `Source`, which is returned as it
-            is.
+            another iterable of batches, a dataset of TensorFlow, torch or grain, or a `Source`, which is returned
+            unchanged.
         y: targets, for arrays only.
         sample_weight: weights, for arrays only.
-        batch_size: rows in a batch, for arrays only; 32 by default.
-        steps: batches in an epoch; by default all there are.
-        shuffle: False, True, or "batch"; streams other than a `PyDataset` shuffle themselves or not at all.
-        class_weight: weight of each class; every class in `y` must be named.
-        seed: for the order of rows or batches; by default from the global seed.
-        for_predict: whether only the inputs of the batches count.
+        batch_size: number of rows in a batch, for arrays only; 32 by default.
+        steps: number of batches in an epoch; by default all.
+        shuffle: False, True, or "batch"; ignored by streams other than a `PyDataset`.
+        class_weight: weight of each class; it must name every class in `y`.
+        seed: seed of the order of rows or batches; by default drawn from the global seed.
+        for_predict: whether only the inputs of the batches are used.
 
     Returns:
         An `ArraySource` or a `StreamSource`.
 
     Raises:
-        ValueError: with what to write instead.
+        ValueError: if the data or the arguments are wrong; the message says what to write instead.
 
     Example:
 
@@ -102,17 +102,17 @@ def is_in_memory(x: Any) -> bool:
 
 
 def split_validation(arrays: tuple[Any, Any, Any], validation_split: float) -> tuple[Any, Any]:
-    """Hold back the last rows, before any shuffling, for validation.
+    """Split off the last rows, before any shuffling, for validation.
 
     Args:
         arrays: `(x, y, sample_weight)` as given to `fit`.
-        validation_split: share of the rows to hold back, in (0, 1).
+        validation_split: fraction of the rows to split off, in (0, 1).
 
     Returns:
-        Two tuples `(x, y, sample_weight)`: for training, and for validation.
+        Two tuples `(x, y, sample_weight)`: one for training and one for validation.
 
     Raises:
-        ValueError: for data that are no arrays, a share out of range, or too few rows.
+        ValueError: if the data are not arrays, the fraction is out of range, or there are too few rows.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Batches that come one after another: generators, iterables, and the datasets of other frameworks."""
+"""Streams of batches: generators, iterables, and datasets of other frameworks."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from jaxkeras.data.utils import unpack_x_y_sample_weight
 
 
 class StreamSource(Source):
-    """Batches as they come, each checked and turned into `(x, y, sample_weight)`.
+    """A stream of batches, each checked and converted to `(x, y, sample_weight)`.
 
     Args:
-        kind: what the data are called in messages.
-        steps: batches in an epoch, or None for as many as there are.
-        class_weight: None, or what `checks.class_weight` returned; applied to each batch.
-        for_predict: whether only `x` counts.
+        kind: the name of the data in messages.
+        steps: number of batches in an epoch, or None for all.
+        class_weight: None, or the result of `checks.class_weight`; applied to each batch.
+        for_predict: whether only `x` is used.
 
     Attributes:
-        infinite: whether the data never end (None: not known).
-        one_shot: whether the data can be read only once, so that every epoch goes on where the one before stopped.
+        infinite: whether the data are endless; None if unknown.
+        one_shot: whether the data can be read only once, so that each epoch continues where the last one stopped.
     """
 
     infinite: bool | None = None
@@ -47,23 +47,23 @@ class StreamSource(Source):
 
     @property
     def steps(self) -> int | None:
-        """Batches in a full epoch, or None if that is not known (yet)."""
+        """Number of batches in a full epoch, or None while unknown."""
         return self._cap or self._size()
 
     def limit(self, steps: int) -> None:
-        """Let an epoch have at most so many batches."""
+        """Limit each epoch to `steps` batches."""
         if self.steps is None or self.steps > steps:
             self._cap, self._limited = steps, True
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch.
+        """Iterate over the batches of an epoch.
 
         Args:
             epoch: number of the epoch, from 0.
-            skip: how many batches to leave out at the beginning (read and dropped if the data cannot jump).
+            skip: number of batches to skip at the start (read and discarded if the data cannot seek).
 
         Returns:
-            Iterator over `(x, y, sample_weight)`; close it, or drop it, to leave an epoch early.
+            Iterator over `(x, y, sample_weight)`; close or delete it to leave an epoch early.
         """
         if self._peeked is not None:
             of_epoch, batch, rest = self._peeked
@@ -74,7 +74,7 @@ class StreamSource(Source):
         return self._batches(epoch, skip)
 
     def peek(self, epoch: int = 0) -> Batch:
-        """The first batch of an epoch, which `epoch` will give again without reading it twice."""
+        """Return the first batch of an epoch; `epoch` will give it again without reading it twice."""
         if self._peeked is None:
             self.on_epoch_begin()
             batches = self._batches(epoch, 0)
@@ -82,23 +82,23 @@ class StreamSource(Source):
         return self._peeked[1]
 
     def on_epoch_begin(self) -> None:
-        """Tell the data that an epoch starts; not twice for the same epoch (`peek` may have told it)."""
+        """Call the data's hook at the start of an epoch, unless `peek` has called it already."""
         if not self._within_epoch:
             self._within_epoch = True
             self._begin()
 
     def on_epoch_end(self) -> None:
-        """Tell the data that an epoch ended."""
+        """Call the data's hook at the end of an epoch."""
         if self._within_epoch:
             self._within_epoch = False
             self._end()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go to where another source of the same data was; what was peeked at belongs to another place."""
+        """Continue where another source of the same data was; discards the batch that `peek` has read."""
         self._forget_peeked()
 
     def close(self) -> None:
-        """Close what was opened; what the user made, such as a generator, stays open."""
+        """Close iterators opened here; the user's own objects, such as a generator, stay open."""
         self._forget_peeked()
 
     def _forget_peeked(self) -> None:
@@ -108,7 +108,7 @@ class StreamSource(Source):
 
     def _batches(self, epoch: int, skip: int) -> Generator[Batch]:
         raw = self._raw(epoch, skip)
-        ready_kind: Any = None  # of batches that need no work
+        ready_kind: Any = None  # signature of batches that need no conversion
         try:
             for number, batch in enumerate(raw, start=skip):
                 try:
@@ -127,23 +127,27 @@ class StreamSource(Source):
             raw.close()
 
     def _raw(self, epoch: int, skip: int) -> Generator[Any]:
-        """Batches of an epoch as the data give them."""
+        """Iterate over the unconverted batches of an epoch."""
         raise NotImplementedError
 
     def _size(self) -> int | None:
-        """Batches in all the data, if known."""
+        """Return the number of batches in the data, or None if unknown."""
         raise NotImplementedError
 
     def _begin(self) -> None:
-        """Called once at the start of every epoch."""
+        """Called once at the start of each epoch."""
 
     def _end(self) -> None:
-        """Called once at the end of every epoch."""
+        """Called once at the end of each epoch."""
 
 
 def _plain(batch: Batch) -> tuple[Batch, Any]:
-    """A batch with torch's tensors as NumPy arrays, and what decides about it whatever its values are: shapes and
-    types. None in place of those if it is not of arrays of numbers only: of other batches values may matter."""
+    """Convert torch tensors in a batch to NumPy arrays.
+
+    Returns:
+        The batch, and its signature if it holds only arrays of numbers: checks of equal signatures give equal results.
+        Otherwise None, since values matter too.
+    """
     leaves, structure = jax.tree.flatten(batch)
     if any(type(leaf).__module__ == "torch" for leaf in leaves):
         leaves = [foreign_to_numpy(leaf, "") if type(leaf).__module__ == "torch" else leaf for leaf in leaves]
@@ -160,18 +164,19 @@ def _rejoin(first: Batch, rest: Generator[Batch], skip: int) -> Generator[Batch]
 
 
 class IterableSource(StreamSource):
-    """Something to iterate over: once (a generator), or again from the start for every pass.
+    """The batches of an iterable, read once (a generator) or from the start in each pass.
 
-    Without `steps` an epoch is one pass. With `steps`, an epoch goes on where the one before stopped; when the data end
-    in the middle of an epoch, it is cut short with a warning, and the next one starts anew if the data can.
+    Without `steps` an epoch is one pass. With `steps`, an epoch continues where the last one stopped. If the data end
+    in the middle of an epoch, the epoch ends there with a warning, and the next one starts from the beginning if the
+    data can be read again.
 
     Args:
-        kind: what the data are called in messages.
-        start: returns an iterator over a pass; if `one_shot`, the same iterator every time.
-        size: batches in a pass, if known.
+        kind: the name of the data in messages.
+        start: returns an iterator over a pass; if `one_shot`, always the same iterator.
+        size: number of batches in a pass, or None if unknown.
         one_shot: whether there is only one pass.
-        infinite: whether that pass never ends, if known.
-        repeatable: whether every pass gives the same batches.
+        infinite: whether a pass is endless; None if unknown.
+        repeatable: whether all passes give the same batches.
         **how: arguments of `StreamSource`.
     """
 
@@ -199,15 +204,15 @@ class IterableSource(StreamSource):
         self.infinite = infinite
         self._current: Any = start() if one_shot else None
         self.resumable = repeatable or _tells_position(self._current)
-        self._read = 0  # batches taken from the current iterator
+        self._read = 0  # number of batches read from the current iterator
         self._at_start: dict[str, Any] = {}
 
     def state(self) -> dict[str, Any]:
-        """Where the iterator stood when the epoch began, if it can tell and goes on over epochs."""
+        """The position of the iterator at the start of the epoch, if it has one and is kept between epochs."""
         return self._at_start if self._within_epoch else self._position()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Set the iterator to a position that `state` told."""
+        """Set the iterator to the position in `state`."""
         if "iterator" not in state:
             if not self.one_shot:
                 super().restore(state)
@@ -247,7 +252,7 @@ class IterableSource(StreamSource):
                 batch = next(current)
             except StopIteration:
                 if given == 0 and self._read and not self.one_shot:
-                    current = self._open()  # the epoch before ended just where the data did
+                    current = self._open()  # the last epoch ended exactly at the end of the data
                     continue
                 self._ended(given, epoch)
                 return
@@ -270,7 +275,7 @@ class IterableSource(StreamSource):
         return self._known_size
 
 
-# A repeated grain dataset says that its length is the largest integer, divided by the size of its batches.
+# The length of a repeated grain dataset is the largest integer, divided by the batch size.
 _NEVER_READ = 2**48
 
 
@@ -279,19 +284,19 @@ def _tells_position(iterator: Any) -> bool:
 
 
 def _named(x: Any, names: tuple[str, ...], package: str) -> bool:
-    """Whether a value is of a class of another framework, which need not be imported to be recognised."""
+    """Whether a value is an instance of a class of another framework; does not import the framework."""
     return any(c.__name__ in names and c.__module__.split(".")[0] == package for c in type(x).__mro__)
 
 
 def foreign_source(x: Any, **how: Any) -> IterableSource | None:
-    """A source for what is iterated over, or None for something that is not.
+    """Return a source for an iterable of batches, or None if `x` is not one.
 
-    A `tf.data.Dataset`, a torch `DataLoader`, a grain dataset or loader; else any iterator (read once) or any other
-    iterable (read anew for every pass, its size from `len` if it has one), whose items are batches. A list, a tuple or
-    a dict is never a stream: it stands for several arrays.
+    Accepts a `tf.data.Dataset`, a torch `DataLoader`, a grain dataset or loader, any iterator (read once), and any
+    other iterable (read again in each pass; its size is its `len`, if it has one). Lists, tuples and dicts are never
+    streams: they are structures of arrays.
 
     Args:
-        x: what the user gave.
+        x: the user's data.
         **how: arguments of `StreamSource`.
     """
     if _named(x, ("DatasetV2",), "tensorflow"):

@@ -1,4 +1,4 @@
-"""How a batch is packed into a tuple, and how arrays are split into a training and a validation part."""
+"""Packing of batches into tuples, and splits of arrays into training and validation data."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from jaxkeras.data.convert import map_leaves, named_leaves, to_array
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """Read a batch as `(x, y, sample_weight)`, with None for what it does not hold.
+    """Unpack a batch into `(x, y, sample_weight)`, with None for absent parts.
 
     Args:
         data: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`; a list counts as a tuple.
 
     Returns:
-        A tuple of three.
+        The tuple `(x, y, sample_weight)`.
 
     Raises:
-        ValueError: for a tuple of any other length.
+        ValueError: for a tuple of another length.
 
     Example:
 
@@ -35,12 +35,12 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """Write a batch in the shortest of the forms that `fit` takes.
+    """Pack a batch into the shortest form that `fit` takes.
 
     Args:
         x: inputs.
         y: targets, or None.
-        sample_weight: weights, or None; dropped when there is no `y`.
+        sample_weight: weights, or None; ignored without `y`.
 
     Returns:
         `x` alone (in a tuple of one if it is itself a list or a tuple), `(x, y)` or `(x, y, sample_weight)`.
@@ -56,17 +56,17 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
 
 
 def train_validation_split(arrays: Any, validation_split: float) -> tuple[Any, Any]:
-    """Cut a tree of arrays in two along the first axis; the last rows, before any shuffling, are for validation.
+    """Split a structure of arrays along the first axis. The last rows, before any shuffling, are for validation.
 
     Args:
         arrays: nested structure of arrays, DataFrames or None, all with the same number of rows.
-        validation_split: share of the rows in the second part, in (0, 1).
+        validation_split: fraction of the rows in the second part, in (0, 1).
 
     Returns:
         Two structures like `arrays`, the first with `floor(rows * (1 - validation_split))` rows.
 
     Raises:
-        ValueError: if one of the parts would have no row, or the share is not in (0, 1).
+        ValueError: if a part would have no row, or the fraction is not in (0, 1).
 
     Example:
 

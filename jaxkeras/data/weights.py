@@ -1,4 +1,4 @@
-"""How `sample_weight` and `class_weight` become one weight array for every output."""
+"""Conversion of `sample_weight` and `class_weight` to one weight array per output."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from jaxkeras.data.convert import is_structure, map_leaves, same_structure
 
 
 def output_weights(y: Any, sample_weight: Any, class_weight: dict[int, float] | None) -> Any:
-    """The weights that go with the targets `y`.
+    """Return the weights for the targets `y`.
 
     Args:
-        y: array (rows, ...) or a structure of them, one for each output.
-        sample_weight: None, a structure like `y`, or one array (rows,) or (rows, 1) that counts for every output.
-        class_weight: None, or what `checks.class_weight` returned.
+        y: array of shape `(rows, ...)`, or a structure with one for each output.
+        sample_weight: None, a structure like `y`, or one array of shape `(rows,)` or `(rows, 1)` for all outputs.
+        class_weight: None, or the result of `checks.class_weight`.
 
     Returns:
         None, an array, or a structure like `y`.
 
     Raises:
-        ValueError: if both are given, or they do not go with `y`.
+        ValueError: if both are given, or they do not fit `y`.
     """
     if class_weight is not None:
         checks.class_weight_fits(y, sample_weight)
@@ -39,14 +39,14 @@ def output_weights(y: Any, sample_weight: Any, class_weight: dict[int, float] | 
 
 
 def class_weight_to_sample_weight(y: Any, class_weight: dict[int, float]) -> np.ndarray:
-    """Look up the weight of every row's class.
+    """Look up the weight of the class of each row.
 
     Args:
-        y: class numbers of shape (rows,) or (rows, 1), or one-hot rows (rows, classes).
-        class_weight: weight for each class number.
+        y: class indices of shape `(rows,)` or `(rows, 1)`, or one-hot rows of shape `(rows, classes)`.
+        class_weight: weight for each class index.
 
     Returns:
-        Weights of shape (rows,), of type `floatx()`.
+        Array of shape `(rows,)` and dtype `floatx()`.
 
     Raises:
         ValueError: for a class that is not in `class_weight`.

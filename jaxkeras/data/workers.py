@@ -1,7 +1,8 @@
-"""Loading in the background: threads that work ahead of the reader in order, and processes that load for them.
+"""Background loading: threads that work ahead of the reader, and processes that load batches for them.
 
-A thread holds only the state it shares with the reader, never the reader itself, so an abandoned reader is collected
-and its threads end. Processes are spawned, never forked: a fork of a process that runs JAX's threads may hang.
+A thread refers only to the state that it shares with the reader, never to the reader itself, so that an abandoned
+reader is collected and its threads end. Processes are spawned, not forked: a fork of a process that runs JAX's threads
+may hang.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _THREAD_NAME = "jaxkeras-data"
 
 
 class _Shared:
-    """What the reader and its threads share: tasks numbered in order, finished results, and how far the reader is."""
+    """State shared by the reader and its threads: numbered tasks, finished results, and the reader's position."""
 
     def __init__(self, tasks: Iterable[Any], window: int, threads: int):
         self.tasks = iter(tasks)
@@ -37,7 +38,7 @@ class _Shared:
         self.stopped = self.exhausted = False
         self.results: dict[int, tuple[Any, BaseException | None]] = {}
         self.changed = threading.Condition()
-        # Held while a task is taken, which may be slow (prefetch works there): the reader never waits for this one.
+        # Held while a task is taken, which may be slow (`prefetch` works there). The reader never waits for this lock.
         self.turn = threading.Lock()
 
     def next_task(self) -> tuple[int, Any] | None:
@@ -52,7 +53,7 @@ class _Shared:
             except StopIteration:
                 self.exhausted = True
                 return None
-            except BaseException as e:  # a generator's own error is the reader's to see
+            except BaseException as e:  # raised to the reader
                 self.exhausted, error, task = True, e, None
             with self.changed:
                 self.started += 1
@@ -82,14 +83,14 @@ class _Shared:
             self.changed.notify_all()
 
     def settled(self) -> bool:
-        """Whether the reader's next result is there, or never will be."""
+        """Whether the reader's next result is available, or no thread is left to compute it."""
         return self.taken in self.results or self.alive == 0
 
     def read(self) -> Iterator[Any]:
         while True:
             with self.changed:
                 if not self.changed.wait_for(self.settled, timeout=_SLOW_AFTER):
-                    # Of readers that wait for one another, the one in the user's thread says it.
+                    # If several readers wait for each other, only the one in the user's thread warns.
                     if not threading.current_thread().name.startswith(_THREAD_NAME):
                         warnings.warn(
                             f"Still waiting for batch {self.taken} of the data after {_SLOW_AFTER:.0f} s: loading it "
@@ -107,7 +108,7 @@ class _Shared:
                 try:
                     raise error
                 finally:
-                    del error  # its traceback holds this frame: no cycle, so that batches are freed at once
+                    del error  # its traceback refers to this frame; the cycle would keep batches alive
             yield result
             del result
 
@@ -118,7 +119,7 @@ def _run(shared: _Shared, function: Callable[[Any], Any]) -> None:
             number, task = item
             try:
                 result, error = function(task), None
-            except BaseException as e:  # SystemExit in a user's code too: the reader must not wait for ever
+            except BaseException as e:  # SystemExit too, or the reader would wait forever
                 result, error = None, e
             shared.finish(number, result, error)
             del item, task, result, error
@@ -130,12 +131,12 @@ def ordered(functions: list[Callable[[Any], Any]], tasks: Iterable[Any], window:
     """Apply functions to tasks in background threads, and yield the results in the order of the tasks.
 
     Args:
-        functions: one thread runs each; whichever is free takes the next task.
-        tasks: read lazily, by one thread at a time; closed at the end if it has a `close`.
-        window: how many tasks may be under way or finished and not yet read.
+        functions: one thread per function; the next free thread takes the next task.
+        tasks: read lazily by one thread at a time; closed at the end if it has a `close` method.
+        window: maximum number of tasks that are running, or finished and not yet read.
 
     Yields:
-        One result for each task. An exception in a function or in `tasks` is raised where its result would have come.
+        One result per task. An exception in a function or in `tasks` is raised in place of its result.
     """
     shared = _Shared(tasks, window, len(functions))
     threads = [
@@ -148,8 +149,8 @@ def ordered(functions: list[Callable[[Any], Any]], tasks: Iterable[Any], window:
         yield from shared.read()
     finally:
         shared.stop()
-        # Wait, but not for ever: a thread in the middle of slow user code ends by itself afterwards. At the end of the
-        # interpreter threads no longer run, and waiting would be in vain.
+        # Wait for a limited time: a thread in slow user code ends by itself later. When the interpreter exits, threads
+        # no longer run, so there is nothing to wait for.
         deadline = time.monotonic() + (0.0 if sys.is_finalizing() else _JOIN_WITHIN)
         for thread in threads:
             if thread is not threading.current_thread():
@@ -161,13 +162,13 @@ def _itself(item: Any) -> Any:
 
 
 def prefetch(iterator: Iterable[Any], size: int = 2) -> Generator[Any]:
-    """Pull items in a background thread, so that the next one is ready when it is asked for.
+    """Read items ahead of time in a background thread.
 
-    Closing the result, or dropping it, stops the thread and closes `iterator`.
+    Closing or deleting the result stops the thread and closes `iterator`.
 
     Args:
-        iterator: anything to iterate over; used from the thread only.
-        size: how many items may wait.
+        iterator: an iterable; used only by the thread.
+        size: number of items that may wait.
 
     Yields:
         The items of `iterator`, in order. Its exception is raised after the items before it.
@@ -181,10 +182,10 @@ def prefetch(iterator: Iterable[Any], size: int = 2) -> Generator[Any]:
 
 
 class Process:
-    """A spawned process that holds a copy of a dataset and answers with its batches, one at a time.
+    """A spawned process that holds a copy of a dataset and loads batches of it, one at a time.
 
     Args:
-        name: shown by tools that list processes, and in messages.
+        name: name of the process, also used in messages.
     """
 
     def __init__(self, name: str):
@@ -205,7 +206,7 @@ class Process:
 
         Raises:
             RuntimeError: if the process died.
-            Exception: what the dataset raised, with the process's traceback as a note.
+            Exception: the dataset's exception, with the traceback from the process as a note.
         """
         payload, index, seed = task
         with self._lock:
@@ -245,7 +246,7 @@ class Process:
         return RuntimeError(text)
 
     def stop(self) -> None:
-        """End the process, whatever it is doing."""
+        """Terminate the process."""
         self._process.terminate()
         self._process.join(2.0)
         if self._process.is_alive():
@@ -254,13 +255,13 @@ class Process:
 
 
 def stop_all(processes: list[Process]) -> None:
-    """End processes and forget them."""
+    """Terminate processes and empty the list."""
     while processes:
         processes.pop().stop()
 
 
 def pickled(dataset: Any) -> bytes:
-    """A dataset as bytes to send to worker processes.
+    """Pickle a dataset for worker processes.
 
     Raises:
         ValueError: if it cannot be pickled, or the workers could not import its class.
@@ -283,8 +284,8 @@ def pickled(dataset: Any) -> bytes:
 
 
 def _serve(connection: Connection) -> None:
-    """The life of a worker process: it ends when the other end of the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
+    """Main loop of a worker process; returns when the other end of the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and stops its workers
     import jax
 
     jax.config.update("jax_platforms", "cpu")  # the accelerator belongs to the parent

@@ -48,7 +48,7 @@ def targets(model: Any, batch: Any) -> None:
 
 
 def validation_data(model: Any, data: Any, x: Any, y: Any) -> None:
-    """Validation data in memory hold the targets that the loss needs."""
+    """Check that validation data in memory, unpacked to `x` and `y`, hold the targets that the loss needs."""
     if isinstance(data, float):
         raise ValueError(
             f"`validation_data` must be data, such as (x_val, y_val). To hold back a share of the rows of `x` and `y`, "

@@ -11,10 +11,10 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.callbacks import CallbackList
-from jaxkeras.callbacks.progress import open_line
 from jaxkeras.core import config
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.logging import is_interactive_logging_enabled
+from jaxkeras.core.messages import open_line
 from jaxkeras.core.tracebacks import hide_library_frames
 from jaxkeras.data import ArraySource, adapt, split_validation, unpack_x_y_sample_weight
 from jaxkeras.data.sources import is_in_memory

@@ -1,4 +1,4 @@
-"""Files: `.keras`, `.weights.h5` and `.h5`, in Keras's own layouts; and the names that configs may use."""
+"""Saving and loading of `.keras`, `.weights.h5` and `.h5` files in Keras's layouts, and serialization of objects."""
 
 from jaxkeras.core import lazy_imports
 from jaxkeras.registry import CustomObjectScope as CustomObjectScope

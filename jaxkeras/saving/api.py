@@ -1,4 +1,4 @@
-"""Saving and loading by the ending of the file's name."""
+"""Saving and loading; the extension of the file name selects the format."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxkeras.saving import checksum, keras_format, legacy_h5, orbax_format, sharded, weights_h5
 from jaxkeras.saving.atomic import replacing
-from jaxkeras.saving.errors import reading
+from jaxkeras.saving.errors import MissingFileError, reading
 
 _BY_NAME = "by_name=True needs an .h5 file: other formats find weights by the structure of the model."
 
@@ -24,21 +24,22 @@ def _ready(filepath: Any, overwrite: bool) -> pathlib.Path:
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
-    """Write architecture, weights, arguments of `compile` and optimizer state to one file, or to a folder.
+    """Save architecture, weights, `compile` arguments and optimizer state to a file or a folder.
 
-    The layouts are Keras's own, with checksums that Keras does not look at. A crash while saving leaves an old file, or
-    folder, whole.
+    The layouts are Keras's own, plus checksums that Keras ignores. Files are replaced atomically: a crash while saving
+    leaves the old file or folder intact.
 
     Args:
         model: the model.
         filepath: a name that ends in `.keras`, or in `.h5` for Keras's older format.
         overwrite: whether to replace an existing file.
-        zipped: False for a folder with the parts of a `.keras` file, whose name must not end in `.keras`.
-        **kwargs: `include_optimizer=False` leaves out the optimizer of an `.h5` file.
+        zipped: False to write a folder with the parts of a `.keras` file; its name must not end in `.keras`.
+        **kwargs: `include_optimizer=False` omits the optimizer from an `.h5` file.
 
     Raises:
-        ValueError: for another ending.
+        ValueError: for another extension.
         FileExistsError: if the file exists and `overwrite` is false.
+        FileNotFoundError: if the parent folder does not exist; for an `.h5` file it is created.
 
     Example:
 
@@ -58,6 +59,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
     elif name.endswith(".keras"):
         keras_format.save(model, _ready(filepath, overwrite))
     elif name.endswith((".h5", ".hdf5")):
+        pathlib.Path(filepath).parent.mkdir(parents=True, exist_ok=True)  # as Keras does for this format
         legacy_h5.save(model, _ready(filepath, overwrite), include_optimizer)
     else:
         raise ValueError(f"The name of a model file must end in '.keras' (or '.h5'); got '{name}'.")
@@ -74,28 +76,30 @@ def _save_folder(model: Any, path: pathlib.Path, overwrite: bool) -> None:
 
 
 def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True) -> Any:
-    """Read a model from a file or folder that `save_model`, `callbacks.OrbaxCheckpoint` or Keras wrote.
+    """Load a model from a file or folder written by `save_model`, `callbacks.OrbaxCheckpoint` or Keras.
 
-    Nothing in the file is executed, and its config can only name what is registered or given.
+    Code in the file is never executed, and its config can only name registered objects and `custom_objects`. Weights
+    that are NaN are loaded, with a warning.
 
     Args:
-        filepath: the file.
-        custom_objects: `{name: class or function}` of yours that the file names.
-        compile: whether to compile the model as it was, with its optimizer's state.
-        safe_mode: kept for compatibility: code in a file is never executed.
+        filepath: the file or folder.
+        custom_objects: `{name: class or function}` for your own objects that the file names.
+        compile: whether to compile the model with the saved arguments, and to load the optimizer's state.
+        safe_mode: accepted for compatibility; code in a file is never executed.
 
     Returns:
-        The model; training it goes on where it stopped.
+        The model; training continues where it stopped.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: for a damaged file, or one that names what is not known.
+        FileNotFoundError: if the file does not exist (also a ValueError, as in Keras).
+        ValueError: if the file is damaged, names an unknown object, or holds values that a weight cannot hold, such as
+            complex values for a real weight.
     """
     path = pathlib.Path(filepath)
     if orbax_format.is_checkpoint(path):
         return orbax_format.load_model(path, custom_objects, compile, safe_mode)
     if not path.is_file() and not (path / "config.json").is_file():
-        raise FileNotFoundError(f"There is no file '{path}', nor a folder of a model.")
+        raise MissingFileError(f"There is no file '{path}', nor a folder of a model.")
     if str(path).endswith((".weights.h5", ".weights.json")):
         raise ValueError(f"'{path}' holds weights alone: build the model and call model.load_weights(...).")
     with reading(path):
@@ -105,18 +109,18 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, 
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_size: Any = None, **kwargs: Any) -> None:
-    """Write the weights of a model, and its optimizer's state, to a `.weights.h5` file, or to several.
+    """Save the weights of a model, and its optimizer's state, to one or several `.weights.h5` files.
 
     Args:
         model: a built model.
         filepath: a name that ends in `.weights.h5`, or in `.weights.json` for several files.
         overwrite: whether to replace an existing file.
-        max_shard_size: gigabytes that none of several files may exceed; they are named after the `.weights.json`, which
-            says what lies where.
+        max_shard_size: maximum size of each file in gigabytes. The `.weights.json` file lists which file holds which
+            weights.
         **kwargs: `objects_to_skip`, layers to leave out.
 
     Raises:
-        ValueError: for another ending, or a model without weights yet.
+        ValueError: for another extension, or if the model is not built.
     """
     skip = kwargs.pop("objects_to_skip", None) or ()
     if kwargs:
@@ -139,17 +143,21 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_si
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
-    """Read the weights of a model from a `.weights.h5`, `.weights.json`, `.keras` or `.h5` file.
+    """Load the weights of a model from a `.weights.h5`, `.weights.json`, `.keras` or `.h5` file.
+
+    Weights that are NaN are loaded, with a warning.
 
     Args:
         model: a built model.
         filepath: the file, or the folder of a model.
-        skip_mismatch: leave layers whose weights do not fit as they are, with a warning.
-        **kwargs: `by_name=True` matches layers by name (`.h5` only); `objects_to_skip`, layers to leave as they are
+        skip_mismatch: whether to skip layers whose weights do not fit, with a warning.
+        **kwargs: `by_name=True` matches layers by name (`.h5` only); `objects_to_skip`, layers that are not loaded
             (`.weights.h5` and `.weights.json` only).
 
     Raises:
-        ValueError: for a damaged file, and naming the layer whose weights do not fit.
+        FileNotFoundError: if the file does not exist (also a ValueError, as in Keras).
+        ValueError: if the file is damaged, or if weights do not fit a layer by number, shape or kind (such as complex
+            values for a real weight); the message names the layer.
     """
     by_name, skip = kwargs.pop("by_name", False), kwargs.pop("objects_to_skip", None) or ()
     if kwargs:
@@ -158,7 +166,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
     folder = (path / "config.json").is_file()
     checkpoint = orbax_format.is_checkpoint(path)
     if not (path.is_file() or folder or checkpoint):
-        raise FileNotFoundError(f"There is no file '{path}'.")
+        raise MissingFileError(f"There is no file '{path}'.")
     if not model.built:
         raise ValueError(f"Model '{model.name}' has no weights yet: call it on data, or build it, before loading.")
     if checkpoint and not (by_name or skip or skip_mismatch):

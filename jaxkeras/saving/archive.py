@@ -1,4 +1,4 @@
-"""The parts of a `.keras` file, in a zip or in a folder, read from strangers' hands: sizes and checksums come first."""
+"""Reading the parts of a `.keras` file, a zip or a folder. The file is not trusted: sizes and checksums come first."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from jaxkeras.saving import checksum
 from jaxkeras.saving.budget import Budget
 
 WEIGHTS = "model.weights.h5"
-STAGED = ".complete"  # in a folder: new parts that a crash kept from their places
+STAGED = ".complete"  # a subfolder with complete new parts, not yet moved to their places
 
 
 def names_in(folder: pathlib.Path) -> list[str]:
-    """The files in a folder, with `/` between the parts of their paths."""
+    """Return the relative paths of the files in a folder, with `/` as separator."""
     return [e.relative_to(folder).as_posix() for e in sorted(folder.rglob("*")) if e.is_file() and not e.is_symlink()]
 
 
 def digests_of(folder: pathlib.Path) -> dict[str, str]:
-    """`{name: SHA-256}` of the files in a folder, for the metadata; the weights carry a checksum of their own."""
+    """Return `{name: SHA-256}` of the files in a folder, for the metadata. The weights file has its own checksum."""
     return {name: _digest((folder / name).read_bytes()) for name in names_in(folder) if name != WEIGHTS}
 
 
 @contextlib.contextmanager
 def opened(filepath: Any) -> Iterator[Any]:
-    """A `.keras` file, or a folder of the same parts, to read from.
+    """Open a `.keras` file, or a folder with the same parts, for reading.
 
     Raises:
-        ValueError: if it cannot honestly hold what it says, or something in it is not as it was written.
+        ValueError: if its declared sizes are impossible, or if a part was changed after writing.
     """
     path = pathlib.Path(filepath)
     if path.is_dir():
@@ -49,7 +49,7 @@ def opened(filepath: Any) -> Iterator[Any]:
 
 
 class _Folder:
-    """A folder that is read as an archive is."""
+    """A folder with the reading interface of an archive."""
 
     def __init__(self, path: pathlib.Path):
         self.path = path
@@ -70,12 +70,12 @@ class _Folder:
                 )
 
     def weights(self) -> Any:
-        """The HDF5 file of the weights."""
+        """Open the HDF5 file of the weights."""
         return checksum.opened(self.path / WEIGHTS)
 
 
 class _Archive(zipfile.ZipFile):
-    """A zip; it compares the checksum of each member that is read to its end."""
+    """A zip file. `zipfile` verifies the checksum of each member that is read to the end."""
 
     def check(self, size: int) -> None:
         names = self.namelist()
@@ -88,7 +88,7 @@ class _Archive(zipfile.ZipFile):
 
     @contextlib.contextmanager
     def weights(self) -> Iterator[Any]:
-        """The HDF5 file of the weights."""
+        """Open the HDF5 file of the weights."""
         import h5py
 
         member = self.getinfo(WEIGHTS)
@@ -99,13 +99,13 @@ class _Archive(zipfile.ZipFile):
         with self.open(member) as whole:
             while whole.read(1 << 20):
                 pass
-        # HDF5 jumps about, and at each jump back `zipfile` may read the member from its start again.
+        # HDF5 seeks often, and for each seek backwards `zipfile` may read the member from its start again.
         with open(str(self.filename), "rb") as stream, h5py.File(_Part(stream, member), "r") as file:
             yield file
 
 
 class _Part(io.RawIOBase):
-    """A member of a zip that is not compressed, as a file of its own."""
+    """An uncompressed member of a zip as a file."""
 
     def __init__(self, stream: Any, member: zipfile.ZipInfo):
         stream.seek(member.header_offset)
@@ -134,7 +134,7 @@ class _Part(io.RawIOBase):
 
 
 def _written(archive: Any) -> dict[str, str]:
-    """What `digests_of` said when the file was written; nothing for files of Keras."""
+    """The result of `digests_of` at the time of writing; empty for files that Keras wrote."""
     if "metadata.json" not in archive.namelist():
         return {}
     written = json.loads(archive.read("metadata.json")).get("sha256", {})

@@ -1,4 +1,4 @@
-"""A file is replaced whole or not at all, whatever happens while it is written."""
+"""Atomic replacement of files and folders."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 
 @contextlib.contextmanager
 def replacing(filepath: Any) -> Iterator[pathlib.Path]:
-    """Give a temporary path beside `filepath`; when the block ends well, it takes the place of `filepath`.
+    """Yield a temporary path beside `filepath`; if the block succeeds, the file there replaces `filepath`.
 
-    The content reaches the disk before the name changes, and the change of name is written down too, so after a crash
-    either the old file or the new one is there, complete. What a killed process left is removed by the next one.
+    The content is synced to disk before the rename, and the folder after it. So after a crash either the old or the new
+    file exists, complete. Temporary files of killed processes are removed by the next call.
 
     Args:
         filepath: the file to write.
@@ -38,17 +38,17 @@ def replacing(filepath: Any) -> Iterator[pathlib.Path]:
 
 
 def put(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Let a file be found at another path too, whose old file is replaced whole or not at all."""
+    """Link a file to another path, replacing the file there atomically."""
     with replacing(target) as temporary:
         try:
             os.link(source, temporary)
-        except OSError:  # not every file system can
+        except OSError:  # the file system has no hard links
             shutil.copyfile(source, temporary)
 
 
 @contextlib.contextmanager
 def scratch(filepath: Any) -> Iterator[pathlib.Path]:
-    """Give an empty folder beside `filepath` for the parts of it; what a killed process left is removed."""
+    """Yield an empty temporary folder beside `filepath`. Those of killed processes are removed."""
     _remove_leftovers(pathlib.Path(filepath))
     folder = _temporary(pathlib.Path(filepath), "parts")
     shutil.rmtree(folder, ignore_errors=True)
@@ -86,7 +86,7 @@ def _alive(process: int) -> bool:
 
 
 def sync(path: pathlib.Path) -> None:
-    """Bring a file, or the names in a folder, to the disk."""
+    """Sync a file, or the entries of a folder, to disk."""
     folder = path.is_dir()
     try:
         descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR)

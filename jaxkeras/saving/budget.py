@@ -1,31 +1,31 @@
-"""How much a file may make us hold: a few kilobytes can declare arrays, or inflate to members, of many gigabytes."""
+"""A limit on the memory that a file can claim: a few kilobytes can declare, or decompress to, many gigabytes."""
 
 from __future__ import annotations
 
-# An honest file is about as large as what is in it, and weights that a user compressed shrink by less than this.
+# A normal file is about as large as its content, and compressed weights shrink by less than this factor.
 _TIMES = 10
 _FREE = 4 * 1024**2  # bytes
 
 
 class Budget:
-    """What may be read from a file.
+    """The number of bytes that may be read from a file.
 
     Args:
-        size: bytes of the file, or of all files of a set.
+        size: size of the file, or of a set of files, in bytes.
     """
 
     def __init__(self, size: int):
         self.size, self._left = size, _FREE + _TIMES * size
 
     def take(self, size: int, what: str) -> None:
-        """Account for something, before it is read.
+        """Reserve memory before reading.
 
         Args:
-            size: its bytes in memory.
-            what: it, for the error.
+            size: number of bytes in memory.
+            what: a description for the error message.
 
         Raises:
-            ValueError: if all that was taken is more than a file of this size can honestly hold.
+            ValueError: if the total is more than a file of this size can hold.
         """
         self._left -= size
         if self._left < 0:

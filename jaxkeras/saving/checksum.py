@@ -1,7 +1,7 @@
-"""HDF5 files whose content is checked: nothing in their format tells a flipped bit from a weight.
+"""HDF5 files with a checksum, since the format itself does not detect flipped bits.
 
-Behind the end of such a file, where HDF5 and so Keras look at nothing, stands the SHA-256 of what is before. A program
-that changes the file cuts that off, so what it leaves is a file without a checksum, as Keras writes them.
+The SHA-256 of the content is appended to the file, behind the end of the HDF5 data, where HDF5 (and so Keras) ignores
+it. A program that changes the file truncates it there, which leaves a file without a checksum, as Keras writes them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PIECE = 1 << 20
 
 @contextlib.contextmanager
 def created(path: Any) -> Iterator[Any]:
-    """A new HDF5 file to write to, which gets its checksum when the block has ended well."""
+    """Create an HDF5 file for writing; its checksum is appended if the block succeeds."""
     import h5py
 
     with h5py.File(path, "w") as file:
@@ -33,10 +33,10 @@ def created(path: Any) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def opened(path: Any) -> Iterator[Any]:
-    """An HDF5 file to read from.
+    """Open an HDF5 file for reading.
 
     Raises:
-        ValueError: if it has a checksum, and its content another one.
+        ValueError: if the file has a checksum that does not match.
     """
     import h5py
 
@@ -46,7 +46,7 @@ def opened(path: Any) -> Iterator[Any]:
 
 
 def check(path: Any) -> None:
-    """Raise ValueError if a file has a checksum, and its content another one."""
+    """Raise ValueError if a file has a checksum that does not match its content."""
     size = pathlib.Path(path).stat().st_size
     with open(path, "rb") as file:
         file.seek(max(0, size - _SIZE))

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a file is said in one way."""
+"""Uniform errors for unreadable files."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-_LONGEST = 480  # characters of a message: a hostile file must not fill the log
+_LONGEST = 480  # characters of a message, so that a malicious file cannot flood the log
+
+
+class MissingFileError(FileNotFoundError, ValueError):
+    """A file that does not exist: a FileNotFoundError, and a ValueError as in Keras."""
 
 
 @contextlib.contextmanager
 def reading(filepath: Any) -> Iterator[None]:
-    """Turn what goes wrong while a file is read into one ValueError that names the file.
+    """Convert exceptions raised while a file is read to a ValueError that names the file.
 
     Args:
         filepath: the file.
 
     Raises:
-        ValueError: for a file that is damaged, cut short, nested too deep, too large, or not of the expected format.
+        ValueError: if the file is damaged, truncated, nested too deeply, too large, or of another format.
     """
     short = str(filepath)[-120:]
     try:

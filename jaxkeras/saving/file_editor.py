@@ -1,4 +1,4 @@
-"""Weights files looked into and changed, without the model."""
+"""Inspection and editing of weights files, without the model."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ Weights = dict[str, Any]
 
 
 class KerasFileEditor:
-    """Shows and changes the weights in a `.keras` or `.weights.h5` file, for a model that is no longer as it was saved.
+    """Inspects and edits the weights in a `.keras` or `.weights.h5` file, to load them into a changed model.
 
     Args:
-        filepath: the file; it stays as it is, what was changed goes to the file given to `save`.
+        filepath: the file. It is not modified; `save` writes to another file.
 
     Attributes:
-        weights_dict: objects and their weights, nested as the paths in the file: `{"layers": {"dense": {"0": array}}}`.
+        weights_dict: the weights, nested like the paths in the file: `{"layers": {"dense": {"0": array}}}`.
         object_metadata: `{path: {"name": name}}` of the objects.
-        config: of the model, from a `.keras` file.
+        config: config of the model, from a `.keras` file.
         metadata: version and date, from a `.keras` file.
 
     Raises:
-        ValueError: for another ending or a damaged file.
+        ValueError: for another extension, or if the file is damaged.
+        FileNotFoundError: if the file does not exist.
 
     Example:
 
@@ -67,7 +68,7 @@ class KerasFileEditor:
             )
 
     def _read(self, group: Any, path: str, budget: Budget) -> Weights:
-        """What a group holds; its own weights, which lie in `vars`, stand beside its parts."""
+        """Read a group. Its own weights, in the subgroup `vars`, become siblings of its parts."""
         import h5py
 
         found: Weights = {}
@@ -85,7 +86,7 @@ class KerasFileEditor:
 
     # -- looking -----------------------------------------------------------------------------------------------------
     def summary(self) -> None:
-        """Print objects and weights as a tree."""
+        """Print the objects and weights as a tree."""
         print_message("\n".join(["Weights structure", *self._lines(self.weights_dict, "  ", "")]))
 
     def _lines(self, weights: Weights, prefix: str, path: str) -> Iterator[str]:
@@ -100,20 +101,20 @@ class KerasFileEditor:
             yield from self._lines(value, prefix + ("    " if last else "│   "), f"{path}/{key}")
 
     def compare(self, reference_model: Any) -> dict[str, Any]:
-        """Print where the file and a model differ.
+        """Print the differences between the file and a model.
 
         Args:
             reference_model: a built model.
 
         Returns:
-            `{"status": "success" or "error", "error_count": differences, "match_count": weights that agree}`.
+            `{"status": "success" or "error", "error_count": differences, "match_count": matching weights}`.
         """
         wanted, seeds = _shapes_of(reference_model)
         found = dict(_leaves(self.weights_dict))
         errors = []
         for path in sorted(wanted.keys() | found.keys()):
             if path not in found:
-                if path not in seeds:  # Keras writes none
+                if path not in seeds:  # Keras does not write them
                     errors.append(f"...Weight {path} present in reference model, missing from saved file")
             elif path not in wanted:
                 errors.append(f"...Weight {path} present in saved file, missing from reference model")
@@ -132,7 +133,7 @@ class KerasFileEditor:
 
     # -- changing ----------------------------------------------------------------------------------------------------
     def _owner(self, name: str) -> tuple[Weights, str, str]:
-        """The dict that holds an object, its key there, and the path of that dict. By path, or by a unique name."""
+        """Find an object by path or unique name; return the dict that holds it, its key and the dict's path."""
         if "/" in name:
             path, _, key = name.strip("/").rpartition("/")
             owner: Any = self.weights_dict
@@ -156,14 +157,14 @@ class KerasFileEditor:
         return owner[key]
 
     def rename_object(self, object_name: str, new_name: str) -> None:
-        """Give an object another name.
+        """Rename an object.
 
         Args:
-            object_name: its name if that is unique, or its path, such as `"layers/dense_2"`.
+            object_name: its name if unique, or its path, such as `"layers/dense_2"`.
             new_name: the last part of its new path.
 
         Raises:
-            ValueError: if there is no such object, several, or one of the new name.
+            ValueError: if no object or several have this name, or if the new name is taken.
         """
         if "/" in new_name:
             raise ValueError(f"`new_name` must be the last part of a path, without '/'; got '{new_name}'.")
@@ -178,10 +179,10 @@ class KerasFileEditor:
         owner.update(renamed)
 
     def delete_object(self, object_name: str) -> None:
-        """Take an object out, with all that is in it.
+        """Delete an object and its sublayers.
 
         Args:
-            object_name: its name if that is unique, or its path.
+            object_name: its name if unique, or its path.
         """
         owner, key, path = self._owner(object_name)
         del owner[key]
@@ -189,10 +190,10 @@ class KerasFileEditor:
             del self.object_metadata[old]
 
     def add_object(self, object_path: str, weights: Mapping[str, Any]) -> None:
-        """Put an object in.
+        """Add an object.
 
         Args:
-            object_path: its path, such as `"layers/dense_2"`; what it lies in must exist.
+            object_path: its path, such as `"layers/dense_2"`; the parent must exist.
             weights: `{name: array}`; Keras names the weights of a layer "0", "1" and so on.
         """
         _check_weights(weights)
@@ -203,11 +204,11 @@ class KerasFileEditor:
         owner[key] = dict(weights)
 
     def delete_weight(self, object_name: str, weight_name: str) -> None:
-        """Take one weight out of an object.
+        """Delete a weight of an object.
 
         Args:
-            object_name: the name of the object if that is unique, or its path.
-            weight_name: such as `"0"`.
+            object_name: the name of the object if unique, or its path.
+            weight_name: name of the weight, such as `"0"`.
         """
         weights = self._object(object_name)
         if weight_name not in weights:
@@ -215,10 +216,10 @@ class KerasFileEditor:
         del weights[weight_name]
 
     def add_weights(self, object_name: str, weights: Mapping[str, Any]) -> None:
-        """Put weights into an object, or others in their place.
+        """Add weights to an object, or replace them.
 
         Args:
-            object_name: the name of the object if that is unique, or its path.
+            object_name: the name of the object if unique, or its path.
             weights: `{name: array}`.
         """
         _check_weights(weights)
@@ -228,7 +229,7 @@ class KerasFileEditor:
         """Write the weights to a `.weights.h5` file.
 
         Args:
-            filepath: a name that ends in `.weights.h5`; a file that exists is replaced.
+            filepath: a name that ends in `.weights.h5`; an existing file is replaced.
         """
         if not str(filepath).endswith(".weights.h5"):
             raise ValueError(f"The name of a weights file must end in '.weights.h5'; got '{filepath}'.")
@@ -237,7 +238,7 @@ class KerasFileEditor:
                 own = {key: value for key, value in weights.items() if not isinstance(value, dict)}
                 if not own:
                     continue
-                # The weights of the model itself lie in `vars` already.
+                # The weights of the model itself are in `vars` already.
                 group = file.require_group((path or "/") if path in ("", "/vars") else f"{path}/vars")
                 for name, value in self.object_metadata.get(path, {}).items():
                     group.attrs[name] = value
@@ -255,7 +256,7 @@ def _check_weights(weights: Any) -> None:
 
 
 def _dicts(weights: Weights, path: str) -> Iterator[tuple[Weights, str]]:
-    """Every dict of a nested one, with its path."""
+    """Iterate over a nested dict and all dicts in it, with their paths."""
     yield weights, path
     for key, value in weights.items():
         if isinstance(value, dict):
@@ -268,7 +269,7 @@ def _leaves(weights: Weights) -> Iterator[tuple[str, Any]]:
 
 
 def _shapes_of(model: Any) -> tuple[dict[str, tuple[int, ...]], set[str]]:
-    """`{path: shape}` of the weights that a model would write, and which of them are states of seeds."""
+    """Return `{path: shape}` of the weights that a model would write, and the paths that are seed states."""
     shapes, owners = {}, {f"{path}/vars".lstrip("/") for path, _ in weights_h5.parts(model)}
     seeds = set()
     for path, _, store in weights_h5.entries(model):

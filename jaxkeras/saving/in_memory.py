@@ -1,4 +1,4 @@
-"""A model as bytes: what `pickle` and `copy.deepcopy` make of it."""
+"""Models as bytes, for `pickle` and `copy.deepcopy`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from jaxkeras.saving import keras_format
 
 
 def to_bytes(model: Any) -> bytes:
-    """The content of the `.keras` file of a model.
+    """Return the content of the `.keras` file of a model.
 
     Raises:
-        ValueError: for a model that cannot be saved.
+        ValueError: if the model cannot be saved.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "model.keras")
@@ -26,7 +26,7 @@ def to_bytes(model: Any) -> bytes:
 
 
 def from_bytes(content: bytes, custom_objects: dict[str, Any]) -> Any:
-    """The model that `to_bytes` wrote; as with a file, nothing in it is executed."""
+    """Return the model that `to_bytes` wrote. As with a file, no code in it is executed."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "model.keras")
         path.write_bytes(content)
@@ -34,7 +34,7 @@ def from_bytes(content: bytes, custom_objects: dict[str, Any]) -> Any:
 
 
 def own_objects(model: Any) -> dict[str, Any]:
-    """The user's classes and functions that the config of a model names, by these names."""
+    """Return the user's classes and functions that the config of a model names, by name."""
     things: list[Any] = [type(part) for _, part in walk(model)]
     for value in jax.tree.leaves(model._session.arguments):
         things.append(value if hasattr(value, "__name__") else type(value))

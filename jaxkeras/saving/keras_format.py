@@ -22,7 +22,7 @@ _FORMAT = "3.15.1"  # the version of Keras whose layout this is
 
 
 def save(model: Any, filepath: Any) -> None:
-    """Write a model as one zip."""
+    """Save a model as a zip file."""
     with replacing(filepath) as temporary, scratch(filepath) as folder:
         _write_parts(model, folder)
         with zipfile.ZipFile(temporary, "w") as archive:
@@ -31,10 +31,10 @@ def save(model: Any, filepath: Any) -> None:
 
 
 def save_folder(model: Any, dirpath: Any) -> None:
-    """Write a model as a folder, which is made if there is none; files of other names in it stay.
+    """Save a model as a folder, which is created if needed. Other files in it are kept.
 
-    A folder cannot take the place of another at one stroke. So the new parts, complete, first come to lie in a folder
-    in it; from then on they are what is read, and they are put in their places at leisure.
+    A folder cannot be replaced atomically. So all new parts are first moved, complete, into a subfolder by a single
+    rename. From then on the subfolder is read, while its files are put in their places one by one.
     """
     target = pathlib.Path(dirpath)
     with scratch(target) as folder:
@@ -54,14 +54,14 @@ def save_folder(model: Any, dirpath: Any) -> None:
 
 
 def _settle(target: pathlib.Path, scrap: pathlib.Path) -> None:
-    """Put new parts of a folder, if there are any, in their places, and what is then left of them out of the way."""
+    """Put the staged parts of a folder, if any, in their places, and then move the subfolder away."""
     staged = target / STAGED
     if not staged.is_dir():
         return
     shutil.rmtree(target / "assets", ignore_errors=True)
     for name in names_in(staged):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        put(staged / name, target / name)  # not moved: until all are in place, the new parts stay complete
+        put(staged / name, target / name)  # linked, not moved, so that the subfolder stays complete until the end
     staged.rename(scrap)
     sync(target)
 
@@ -73,13 +73,13 @@ def _write_parts(model: Any, folder: pathlib.Path) -> None:
         weights_h5.write(file, model)
     save_assets(model, folder / "assets")
     date = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
-    # Keras does not look at what it does not know.
+    # Keras ignores unknown keys.
     metadata = {"keras_version": _FORMAT, "date_saved": date, "sha256": digests_of(folder)}
     (folder / "metadata.json").write_text(json.dumps(metadata))
 
 
 def model_config(model: Any) -> dict[str, Any]:
-    """The config of a model; without the arguments of `compile` if these cannot be written."""
+    """Return the config of a model, without the arguments of `compile` if these cannot be serialized."""
     try:
         return registry.serialize(model)
     except ValueError as error:
@@ -96,10 +96,10 @@ def model_config(model: Any) -> dict[str, Any]:
 
 
 def load(filepath: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> Any:
-    """Read a model.
+    """Load a model.
 
     Raises:
-        ValueError: for a file that is no `.keras` file, or one whose config names what is not known.
+        ValueError: if the file is not a `.keras` file, or if its config names an unknown object.
     """
     with opened(filepath) as archive:
         names = archive.namelist()
@@ -120,13 +120,13 @@ def load(filepath: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> 
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool) -> None:
-    """Read only the weights of a `.keras` file."""
+    """Load only the weights of a `.keras` file."""
     with opened(filepath) as archive, archive.weights() as file:
         weights_h5.read(file, model, skip_mismatch)
 
 
 def save_assets(model: Any, folder: pathlib.Path) -> None:
-    """Have the layers of a model write their files, such as vocabularies, each into a folder named by its path."""
+    """Save the files of layers, such as vocabularies, each in a subfolder named by the path of the layer."""
     for path, part in walk(model):
         if hasattr(part, "save_assets"):
             own = folder.joinpath(*path)
@@ -135,15 +135,15 @@ def save_assets(model: Any, folder: pathlib.Path) -> None:
 
 
 def load_assets(model: Any, names: Iterable[str], read: Callable[[str], bytes]) -> None:
-    """Have the layers of a model read their files.
+    """Load the files of layers.
 
     Args:
         model: the model.
-        names: of the files: the path of the layer, and that within its folder, with slashes between.
-        read: returns what a file holds.
+        names: names of the files: the path of the layer, then the path in its folder, separated by slashes.
+        read: returns the content of a file.
 
     Raises:
-        ValueError: for a name that leads out of its folder.
+        ValueError: for a name that points outside its folder.
     """
     files = [name for name in names if not name.endswith("/")]
     for path, part in walk(model):

@@ -1,4 +1,4 @@
-"""`.h5`: the older whole-model format of Keras, one HDF5 file with the config in its attributes."""
+"""`.h5`, Keras's older format for whole models: one HDF5 file with the config in its attributes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from jaxkeras.saving.values import Loaded
 from jaxkeras.saving.weights_h5 import budget_of, has, plain, read_array, write_array
 from jaxkeras.training.state import build_optimizer
 
-_ATTRIBUTE_LIMIT = 64512  # of one HDF5 attribute, in bytes
+_ATTRIBUTE_LIMIT = 64512  # maximum size of an HDF5 attribute in bytes
 
 
 def save(model: Any, filepath: Any, include_optimizer: bool = True) -> None:
-    """Write a model, with or without the state of its optimizer and how it was compiled."""
+    """Save a model, with or without its optimizer state and `compile` arguments."""
     config = model_config(model)
     compile_config = config.pop("compile_config", None)
     with replacing(filepath) as temporary, checksum.created(temporary) as file:
@@ -35,7 +35,7 @@ def save(model: Any, filepath: Any, include_optimizer: bool = True) -> None:
             training["loss"] = _full_names(training["loss"])
             file.attrs["training_config"] = json.dumps(training).encode()
         write_weights(file.create_group("model_weights"), model)
-        for path, state in _seeds(model).items():  # a group of our own: Keras leaves the seeds of dropout out
+        for path, state in _seeds(model).items():  # an extra group: Keras does not save the seeds of dropout
             file[f"seed_states/{path}"] = np.asarray(state.cell())
         if model.optimizer is not None and model.optimizer.built and include_optimizer:
             _write_arrays(
@@ -44,7 +44,7 @@ def save(model: Any, filepath: Any, include_optimizer: bool = True) -> None:
 
 
 def _full_names(loss: Any) -> Any:
-    """Losses by the names of their functions: Keras 3.15 cannot read short ones (`mse`) from this format."""
+    """Replace short names of losses (`mse`), which Keras 3.15 cannot read from this format, by full ones."""
     if isinstance(loss, str):
         return getattr(registry.registered("keras.losses").get(loss), "__name__", loss)
     if isinstance(loss, list):
@@ -65,7 +65,7 @@ def _ordered(layer: Any) -> list[Any]:
 
 
 def write_weights(group: Any, model: Any) -> None:
-    """Write the weights of each layer of a model into its own group."""
+    """Write the weights of each layer of a model to its own group."""
     layers = _layers(model)
     _write_names(group, "layer_names", [layer.name for layer in layers])
     group.attrs["backend"] = b"jax"
@@ -112,10 +112,10 @@ def _read_names(group: Any, attribute: str) -> list[str]:
 
 
 def load(filepath: Any, custom_objects: Any, compile: bool) -> Any:
-    """Read a model.
+    """Load a model.
 
     Raises:
-        ValueError: for a file without a config, and as `registry.deserialize`.
+        ValueError: if the file has no config, or the config names an unknown object.
     """
     with checksum.opened(filepath) as file:
         if "model_config" not in file.attrs:
@@ -144,7 +144,7 @@ def load(filepath: Any, custom_objects: Any, compile: bool) -> Any:
 
 
 def _in_module(config: Any, module: str) -> Any:
-    """Configs with the module that old files leave out."""
+    """Add the module to configs, which old files omit."""
     if registry.is_config(config):
         return {"module": module, **config}
     if isinstance(config, dict):
@@ -174,10 +174,10 @@ def _read_optimizer(group: Any, model: Any, loaded: Loaded) -> None:
 
 
 def read_weights(group: Any, model: Any, by_name: bool = False, skip_mismatch: bool = False) -> None:
-    """Read the weights of each layer: in order, or by the layers' names.
+    """Read the weights of each layer, matching layers by order or by name.
 
     Raises:
-        ValueError: for another number of layers or of weights, or other shapes or kinds of values.
+        ValueError: if the number of layers or weights, the shapes or the kinds of values differ.
     """
     with Loaded() as loaded:
         _read_weights(group, model, loaded, by_name, skip_mismatch)

@@ -1,10 +1,9 @@
-"""Checkpoints in folders of Orbax, in Keras's layout, with a checksum that Keras does not look at.
+"""Orbax checkpoints in Keras's layout, with a checksum that Keras ignores.
 
-A checkpoint holds `pytree`, the variables by path; unless it is of weights alone, `model_config` and the `assets` of
-layers; and `written`: the digests of all these, since a flipped bit in Orbax's files is not noticed otherwise, and
-the order of the variables, since names depend on what was made before in a process, and on where a layer was built.
-(Keras, which goes by names, leaves those weights as they were of which it does not find the name again, as in a
-`Sequential`.)
+A checkpoint holds `pytree`, the variables by path; `model_config` and the `assets` of layers, unless it has weights
+only; and `written`. That has the digests of the others, since Orbax does not detect flipped bits, and the order of the
+variables, since their names depend on the layers created before in the process and on where a layer was built. (Keras
+matches by name, and leaves weights unchanged whose names it does not find, as in a `Sequential`.)
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _WEIGHTS = ("trainable_variables", "non_trainable_variables")
 
 
 def is_checkpoint(path: Any) -> bool:
-    """Whether a path is a folder of checkpoints, or one of them."""
+    """Whether a path is a checkpoint or a folder of checkpoints."""
     path = pathlib.Path(path)
     if not path.is_dir():
         return False
@@ -40,7 +39,7 @@ def is_checkpoint(path: Any) -> bool:
 
 
 def contents(model: Any, weights_only: bool) -> dict[str, Any]:
-    """What a checkpoint of a model holds, as copies that later steps of training do not touch."""
+    """Return the contents of a checkpoint, as copies that further training does not change."""
     state = {k: v for k, v in model.get_state_tree().items() if not weights_only or k in _WEIGHTS}
     state = jax.tree.map(lambda a: np.array(a), state)
     order = {group: [v.path for v in variables] for group, variables in _groups(model).items() if group in state}
@@ -55,10 +54,10 @@ def contents(model: Any, weights_only: bool) -> dict[str, Any]:
 
 
 def load_model(folder: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> Any:
-    """The model of the newest whole checkpoint in a folder.
+    """Load the model from the newest undamaged checkpoint in a folder.
 
     Raises:
-        ValueError: if there is none, or it holds weights alone.
+        ValueError: if there is none, or if it holds only weights.
     """
     parts = _read(pathlib.Path(folder), ("pytree", "model_config", "assets"))
     if "model_config" not in parts:
@@ -75,7 +74,7 @@ def load_model(folder: Any, custom_objects: Any, compile: bool, safe_mode: bool)
 
 
 def load_weights(model: Any, folder: Any) -> None:
-    """Read the variables of the newest whole checkpoint in a folder, or of a single checkpoint, into a model."""
+    """Load the variables of a model from a checkpoint, or from the newest undamaged one in a folder."""
     _set(model, _read(pathlib.Path(folder), ("pytree",)), folder)
 
 
@@ -135,7 +134,7 @@ def _set_groups(model: Any, parts: dict[str, Any], order: dict[str, Any], folder
     for group, variables in _groups(model).items():
         saved = flatten(parts["pytree"].get(group, {}))
         if group == "metrics_variables" and len(saved) != len(variables):
-            continue  # they are made, and start anew, when training begins
+            continue  # created, and reset, when training begins
         if group not in parts["pytree"] or group == "optimizer_variables" and model.optimizer is None:
             continue
         if group in order:
@@ -169,8 +168,8 @@ def _groups(model: Any) -> dict[str, list[Any]]:
 
 
 def _matched(paths: list[Path], saved: list[Path]) -> list[Path]:
-    """The saved paths in the order of these. Keras leaves it to names, which begin where a layer was built and have
-    numbers that depend on what was made before: so those that are not found again are matched by their ends."""
+    """Return the saved path for each path. Keras's names start where a layer was built and have numbers that depend on
+    the layers created before, so names that are not found are matched by their ends."""
     left = sorted(set(saved) - set(paths), key=_order)
     lost = sorted(set(paths) - set(saved), key=_order)
     found = dict(zip(lost, left))
@@ -178,7 +177,7 @@ def _matched(paths: list[Path], saved: list[Path]) -> list[Path]:
 
 
 def _akin(path: str, saved: Any) -> bool:
-    """Whether the ends of two paths agree but for the name of the model, which optimizers may put first."""
+    """Whether two paths end alike, except for the name of the model, which optimizers may prepend."""
     (a,), (b,) = _kin((path.split("/")[-1],)), _kin(saved[-1:])
     return a.endswith(b) or b.endswith(a)
 
@@ -193,7 +192,7 @@ def _order(path: Path) -> Any:
 
 # -- assets ----------------------------------------------------------------------------------------------------------
 def _assets(model: Any) -> dict[str, Any]:
-    """The files of layers as bytes, in nested dicts."""
+    """Return the files of layers as bytes in nested dicts."""
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         save_assets(model, root)

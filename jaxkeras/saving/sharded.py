@@ -1,4 +1,4 @@
-"""`.weights.json`: weights in several `.weights.h5` files, for models too large for one; the layout is Keras's own."""
+"""`.weights.json`: weights in several `.weights.h5` files (shards), in Keras's layout."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from jaxkeras.saving.atomic import put, replacing, scratch
 
 
 def save(model: Any, path: pathlib.Path, max_shard_size: float, skip: Iterable[Any] = ()) -> None:
-    """Write the weights of a model.
+    """Save the weights of a model.
 
-    A crash leaves the old weights or the new ones: the files first get names that are free, and the list is replaced by
-    one of these; then they get the names that Keras expects, and the list is replaced again.
+    After a crash either the old or the new weights are readable: the files first get unused names and the list is
+    replaced by one of these names; then the files get the names that Keras expects and the list is replaced again.
 
     Args:
         model: a built model.
-        path: of the list of files, which ends in `.weights.json`.
-        max_shard_size: gigabytes that no file may exceed.
-        skip: parts to leave out.
+        path: path of the list of files, which ends in `.weights.json`.
+        max_shard_size: maximum size of a file in gigabytes.
+        skip: layers to leave out.
 
     Raises:
-        ValueError: if a single weight is larger than that.
+        ValueError: if a single weight is larger than `max_shard_size`.
     """
     limit = float(max_shard_size) * 1024**3
     places: dict[str, list[int]] = {}
@@ -62,7 +62,7 @@ def save(model: Any, path: pathlib.Path, max_shard_size: float, skip: Iterable[A
 def _replace(path: pathlib.Path, pieces: list[pathlib.Path], places: dict[str, list[int]], total: int) -> None:
     final = _names(path, len(pieces))
     steps = [_free_names(path, len(pieces)), final] if path.exists() else [final]
-    ours = re.compile(rf"{re.escape(_base(path))}_\d{{5,}}(\.\d+)?\.weights\.h5")  # whatever else the list may name
+    ours = re.compile(rf"{re.escape(_base(path))}_\d{{5,}}(\.\d+)?\.weights\.h5")  # the list may name other files
     removable = {name for name in _listed(path) or () if isinstance(name, str) and ours.fullmatch(name)}
     try:
         for names in steps:
@@ -81,13 +81,13 @@ def _replace(path: pathlib.Path, pieces: list[pathlib.Path], places: dict[str, l
 
 
 def _remove_unlisted(path: pathlib.Path, removable: set[str]) -> None:
-    """Remove files that the list does not name: these, and what a killed process left."""
+    """Remove files that the list does not name: `removable` ones and those left by a killed process."""
     listed = _listed(path)
     if listed is None:
         return
     pattern = re.compile(rf"\.?{re.escape(_base(path))}_\d{{5,}}\.\d+\.weights\.h5(\.\d+\.tmp)?")
     for file in list(path.parent.iterdir()):
-        # Only names with a number of ours tell by themselves that they are nobody else's.
+        # Only names with our extra number are certainly our own files.
         if file.name not in listed and (file.name in removable or pattern.fullmatch(file.name)):
             file.unlink(missing_ok=True)
 
@@ -106,7 +106,7 @@ def _free_names(path: pathlib.Path, count: int) -> list[str]:
 
 
 def _listed(path: pathlib.Path) -> set[str] | None:
-    """The files that the list names; None if it cannot be read."""
+    """Return the files that the list names, or None if it cannot be read."""
     try:
         return _names_of(json.loads(path.read_text())) if path.exists() else set()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -118,16 +118,16 @@ def _names_of(content: Any) -> set[str]:
 
 
 def load(model: Any, path: pathlib.Path, skip_mismatch: bool = False, skip: Iterable[Any] = ()) -> None:
-    """Read the weights of a model.
+    """Load the weights of a model.
 
     Args:
         model: a built model.
-        path: of the list of files.
-        skip_mismatch: leave layers whose weights do not fit as they are, with a warning.
-        skip: parts to leave as they are.
+        path: path of the list of files.
+        skip_mismatch: whether to skip layers whose weights do not fit, with a warning.
+        skip: layers that are not loaded.
 
     Raises:
-        ValueError: for a damaged list, one that names files elsewhere or missing ones, or weights that do not fit.
+        ValueError: if the list is damaged, names missing files or files elsewhere, or if weights do not fit.
     """
     names = _names_of(json.loads(path.read_text()))
     for name in sorted(names):

@@ -1,4 +1,4 @@
-"""A tree of plain values and arrays as one file that is whole or refused: a zip of JSON and raw arrays, checksummed."""
+"""Trees of plain values and arrays in one checksummed file: a zip of JSON and raw arrays."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def write(path: Any, tree: Any) -> None:
 
     Args:
         path: the file.
-        tree: None, booleans, numbers, strings and arrays, in dicts, lists and tuples.
+        tree: dicts, lists and tuples of None, booleans, numbers, strings and arrays.
 
     Raises:
-        TypeError: for anything else in it.
+        TypeError: if the tree holds anything else.
     """
     arrays: list[np.ndarray] = []
     text = json.dumps(_encoded(tree, arrays))
@@ -35,13 +35,13 @@ def write(path: Any, tree: Any) -> None:
 
 
 def read(path: Any) -> Any:
-    """Read what `write` wrote; arrays come back as NumPy arrays with every bit as it was.
+    """Read a tree that `write` wrote. Arrays are bit-identical NumPy arrays.
 
     Args:
         path: the file.
 
     Raises:
-        ValueError: for a damaged file.
+        ValueError: if the file is damaged.
     """
     with reading(path), zipfile.ZipFile(pathlib.Path(path)) as file:
         return _decoded(json.loads(file.read("tree.json")), file)

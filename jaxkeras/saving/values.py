@@ -13,7 +13,7 @@ _KINDS = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)  # each hol
 
 
 class Loaded:
-    """The arrays that one file gave to a model. Use it as a context: at its end, a warning says where NaN is."""
+    """Checks of the arrays that are loaded from a file. As a context manager, it warns at the end if some have NaN."""
 
     def __init__(self) -> None:
         self._with_nan: list[str] = []
@@ -28,12 +28,12 @@ class Loaded:
             warnings.warn(f"The file holds NaN in '{self._with_nan[0]}'{others}.", stacklevel=5)
 
     def check(self, array: Any, variable: Any, path: str) -> Any:
-        """Check one array.
+        """Check that a variable can hold the values of an array.
 
         Args:
-            array: what the file holds.
-            variable: the `Variable` it is for.
-            path: its place in the file, for messages.
+            array: the array in the file.
+            variable: the `Variable` to load it into.
+            path: its path in the file, for messages.
 
         Returns:
             The array.
@@ -46,7 +46,7 @@ class Loaded:
         return array
 
     def check_store(self, store: Mapping[str, Any], variables: Sequence[Any], path: str) -> None:
-        """Check what `load_own_variables` will read: `{"0": array, ...}`, or arrays by names of the layer's own."""
+        """Check the argument of `load_own_variables`: `{"0": array, ...}`, or arrays under the layer's own names."""
         for key, array in store.items():
             if key.isdecimal() and int(key) < len(variables):
                 self.check(array, variables[int(key)], f"{path}/{key}")
@@ -63,7 +63,7 @@ class Loaded:
 
 
 def _rank(dtype: Any) -> int:
-    """The position in `_KINDS`, or -1 for what is no number."""
+    """Return the position in `_KINDS`, or -1 if the dtype is not numeric."""
     return next((i for i, kind in enumerate(_KINDS) if jnp.issubdtype(dtype, kind)), -1)
 
 

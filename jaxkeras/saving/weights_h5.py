@@ -1,4 +1,4 @@
-"""`.weights.h5`: one HDF5 group a layer, `<path>/vars/<i>`, under the paths of the params tree."""
+"""`.weights.h5`: one HDF5 group per layer with datasets `<path>/vars/<i>`, where paths are those of the params tree."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxkeras.core.names import to_snake_case, unique
 from jaxkeras.core.tracking import walk
 from jaxkeras.saving.budget import Budget
 from jaxkeras.saving.values import Loaded
@@ -16,11 +17,11 @@ from jaxkeras.training.state import build_optimizer
 
 
 def parts(model: Any, skip: Iterable[Any] = ()) -> Iterator[tuple[str, Any]]:
-    """What a file holds groups of: the parts of a model, each with its path, and the optimizer.
+    """Iterate over the objects that have a group in a file: the layers of a model with their paths, and the optimizer.
 
     Args:
         model: the model.
-        skip: parts to leave out, with all that is in them.
+        skip: layers to leave out, with their sublayers.
     """
     left_out = {id(part) for owner in skip for part in [owner, *(p for _, p in walk(owner))]}
     for path, part in walk(model):
@@ -32,24 +33,24 @@ def parts(model: Any, skip: Iterable[Any] = ()) -> Iterator[tuple[str, Any]]:
 
 
 def entries(model: Any, skip: Iterable[Any] = ()) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """What a file holds: the path of every group, the name of what it belongs to, and its arrays by name."""
+    """Iterate over the groups of a file: path, name of the object, and arrays by name."""
     for path, part in parts(model, skip):
         store: dict[str, Any] = {}
         part.save_own_variables(store)
         yield f"{path}/vars" if path else "vars", part.name, store
         for name, generator in part.own_seeds() if hasattr(part, "own_seeds") else ():
-            # Keras leaves these out and draws other dropout masks after loading; it ignores groups it does not know.
+            # Keras does not save these, so it draws other dropout masks after loading. It ignores unknown groups.
             own = f"{path}/{name}/vars" if path else f"{name}/vars"
             yield own, generator.name, {"0": generator.state.cell()}
 
 
 def budget_of(files: Sequence[Any]) -> Budget:
-    """What may be read from open HDF5 files."""
+    """Return the budget for reading from open HDF5 files."""
     return Budget(sum(file.id.get_filesize() for file in files))
 
 
 def _arrays(files: Sequence[Any], path: str, budget: Budget) -> dict[str, np.ndarray]:
-    """The arrays of one group, `{name: array}`, which may lie in several files; none if there is no such group."""
+    """Return the arrays of a group, `{name: array}`, which may be spread over several files; empty if it is missing."""
     found = {}
     for file in files:
         group = _group(file, path)
@@ -59,8 +60,8 @@ def _arrays(files: Sequence[Any], path: str, budget: Budget) -> dict[str, np.nda
 
 
 def read_array(item: Any, budget: Budget) -> np.ndarray:
-    """The array of one dataset."""
-    if item.dtype.hasobject:  # of no fixed size, so it could be anything
+    """Read the array of a dataset."""
+    if item.dtype.hasobject:  # variable-length data, which the budget does not cover
         raise ValueError(f"Data at '{item.name}' are no array of numbers.")
     budget.take(math.prod(item.shape) * item.dtype.itemsize, f"The array '{item.name}'")
     value = item[()]
@@ -72,12 +73,12 @@ def read_array(item: Any, budget: Budget) -> np.ndarray:
 
 
 def has(group: Any, key: str) -> bool:
-    """Whether a group has a member; `key in group` would follow a link, and open what it points to."""
+    """Whether a group has a member. Unlike `key in group`, this does not follow links."""
     return group.id.links.exists(key.encode())
 
 
 def plain(group: Any, path: str) -> Any:
-    """A member of a group that lies in the file itself: a link elsewhere could read any file of the machine."""
+    """Return a member of a group, refusing links: one to another file could read any file of the machine."""
     import h5py
 
     for key in path.split("/"):
@@ -92,7 +93,7 @@ def plain(group: Any, path: str) -> Any:
 
 
 def _group(file: Any, path: str) -> Any:
-    """A group by its path, or None."""
+    """Return the group at a path, or None."""
     group = file
     for key in filter(None, path.split("/")):
         if not has(group, key):
@@ -101,8 +102,38 @@ def _group(file: Any, path: str) -> Any:
     return group
 
 
+def _located(files: Sequence[Any], model: Any, skip: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Iterate over `parts` with their paths in open HDF5 files.
+
+    For a subclassed model, Keras visits the list `layers` among the attributes in alphabetical order. So layers in
+    attributes that come later (`out`), and before Keras 3.16 those in lists of lists, are saved as `layers/dense_1`.
+    """
+    places: dict[str, str] = {}
+    in_list: dict[int, str] = {}  # id(layer) -> its path in the list of a model
+    for path, part in parts(model, skip):
+        owner = path
+        while owner and owner not in places:
+            owner = owner.rpartition("/")[0]
+        place = places.get(owner, "") + path[len(owner) :] if owner else path
+        other = in_list.get(id(part))
+        if other is not None and not _in_any(files, place) and _in_any(files, other):
+            place = other
+        places[path] = place
+        yield place, part
+        layers = getattr(part, "layers", None)
+        if isinstance(layers, (list, tuple)):
+            used: dict[str, int] = {}
+            for layer in layers:
+                name = unique(to_snake_case(type(layer).__name__), used)
+                in_list.setdefault(id(layer), f"{place}/layers/{name}".lstrip("/"))
+
+
+def _in_any(files: Sequence[Any], path: str) -> bool:
+    return any(_group(file, path) is not None for file in files)
+
+
 def write(file: Any, model: Any, skip: Iterable[Any] = ()) -> None:
-    """Write the weights of a model, and the state of its optimizer, into an open HDF5 file."""
+    """Write the weights of a model, and the state of its optimizer, to an open HDF5 file."""
     for path, name, store in entries(model, skip):
         group = file.create_group(path)
         group.attrs["name"] = name
@@ -111,7 +142,7 @@ def write(file: Any, model: Any, skip: Iterable[Any] = ()) -> None:
 
 
 def write_array(group: Any, key: str, array: np.ndarray) -> None:
-    """Write one array; HDF5 has no bfloat16, so its bits are written, and `read_array` turns them back."""
+    """Write an array. HDF5 has no bfloat16, so its bits are written as uint16; `read_array` converts them back."""
     if array.dtype.name == "bfloat16":
         group[key] = array.view("uint16")
         group[key].attrs["dtype"] = "bfloat16"
@@ -120,16 +151,16 @@ def write_array(group: Any, key: str, array: np.ndarray) -> None:
 
 
 def read(files: Any, model: Any, skip_mismatch: bool = False, skip: Iterable[Any] = ()) -> None:
-    """Read the weights of a model, and the state of its optimizer, from an open HDF5 file or from several.
+    """Read the weights of a model, and the state of its optimizer, from one or several open HDF5 files.
 
     Raises:
-        ValueError: naming the layer whose weights do not fit, and weights in the file that no layer has.
+        ValueError: if weights do not fit a layer, which the message names, or if the file has none for this model.
     """
     files = files if isinstance(files, list) else [files]
     budget = budget_of(files)
     found = False
     with Loaded() as loaded:
-        for path, part in parts(model, skip):
+        for path, part in _located(files, model, skip):
             group = f"{path}/vars" if path else "vars"
             store = _arrays(files, group, budget)
             found = found or bool(store)

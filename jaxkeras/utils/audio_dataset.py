@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxkeras.data.chain import stack
+from jaxkeras.data.pipeline import stack
 from jaxkeras.utils.directory import Folder, datasets
 
 

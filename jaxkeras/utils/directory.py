@@ -13,8 +13,8 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.core.messages import print_message
-from jaxkeras.data.chain import THREADS, Batch, Indexed
 from jaxkeras.data.dataset import Dataset
+from jaxkeras.data.pipeline import THREADS, Batch, Indexed
 
 _LABEL_MODES = ("int", "categorical", "binary", None)
 _SUBSETS = ("training", "validation", "both", None)

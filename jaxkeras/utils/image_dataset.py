@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.core.config import standardize_data_format
-from jaxkeras.data.chain import stack
+from jaxkeras.data.pipeline import stack
 from jaxkeras.utils.directory import Folder, datasets
 from jaxkeras.utils.host_resize import METHODS, crop_and_resize, resize, resize_and_pad
 from jaxkeras.utils.images import in_mode, pillow

@@ -11,9 +11,9 @@ import numpy as np
 
 from jaxkeras.core.seeds import make_default_seed
 from jaxkeras.data import Dataset, PyDataset, checks
-from jaxkeras.data.chain import Indexed, as_element, rows_of
 from jaxkeras.data.convert import is_array_like, is_structure, map_leaves, named_leaves
 from jaxkeras.data.dataset import INFINITE
+from jaxkeras.data.pipeline import Indexed, as_element, rows_of
 
 
 def split_dataset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jaxkeras.data.chain import stack
+from jaxkeras.data.pipeline import stack
 from jaxkeras.utils.directory import Folder, datasets
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from jaxkeras import registry
-from jaxkeras.data.chain import Batch, Indexed, stack
 from jaxkeras.data.dataset import Dataset
+from jaxkeras.data.pipeline import Batch, Indexed, stack
 
 
 def timeseries_dataset_from_array(

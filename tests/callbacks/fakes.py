@@ -1,4 +1,4 @@
-"""A model and a clock that do only what callbacks ask of them."""
+"""A fake model and a fake clock for callbacks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FakeModel:
 
 
 def run_epochs(callbacks, logs_per_epoch, model):
-    """The hooks of `fit` with these logs; returns the number of epochs that ran."""
+    """Call the hooks of `fit` with these logs; return the number of epochs that ran."""
     callbacks.set_model(model)
     callbacks.on_train_begin()
     done = 0
@@ -56,7 +56,7 @@ def run_epochs(callbacks, logs_per_epoch, model):
 
 
 class Clock:
-    """`perf_counter` that moves when told."""
+    """A `perf_counter` set by the test."""
 
     def __init__(self):
         self.now = 100.0
@@ -66,7 +66,7 @@ class Clock:
 
 
 class Terminal(io.StringIO):
-    """Standard output that says it is a terminal, and counts what it is given."""
+    """Standard output that claims to be a terminal and counts writes."""
 
     encoding = "utf-8"
 

@@ -216,7 +216,7 @@ def test_early_stopping_says_what_it_does(capsys):
     )
 
 
-def test_early_stopping_by_a_value_of_ones_own():
+def test_early_stopping_by_a_custom_value():
     class Sum(EarlyStopping):
         def get_monitor_value(self, logs):
             return logs["a"] + logs["b"]
@@ -397,7 +397,7 @@ def test_remote_monitor_sends_json():
     assert json.loads(body) == {"epoch": 3, "loss": 0.5, "many": [0, 1]}
 
 
-def test_remote_monitor_sends_a_form_and_bears_errors_of_the_server():
+def test_remote_monitor_sends_a_form_and_ignores_errors_of_the_server():
     with post_server(500) as (url, received):
         RemoteMonitor(url).on_epoch_end(0, {"loss": 0.5})
     path, kind, _, body = received[0]

@@ -1,4 +1,4 @@
-"""Callbacks in a real run."""
+"""Callbacks in a real `fit`."""
 
 import numpy as np
 import pytest

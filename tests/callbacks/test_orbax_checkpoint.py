@@ -1,4 +1,4 @@
-"""`OrbaxCheckpoint`: what it keeps, that a run goes on exactly, and what damage does."""
+"""`OrbaxCheckpoint`: contents, exact resumption, and damaged checkpoints."""
 
 import os
 import pathlib
@@ -36,7 +36,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("background", [True, False])
-def test_the_newest_are_kept_and_a_run_goes_on_exactly(background, tmp_path):
+def test_the_newest_are_kept_and_a_run_resumes_exactly(background, tmp_path):
     jk.utils.set_random_seed(0)
     whole = model()
     fit(whole, epochs=5)
@@ -70,12 +70,12 @@ def test_a_run_that_fails_leaves_its_last_checkpoint_whole(tmp_path):
     same(jk.models.load_model(tmp_path), m)
 
 
-def test_what_cannot_be_kept_is_refused():
+def test_wrong_max_to_keep_is_refused():
     with pytest.raises(ValueError, match="`max_to_keep`.*positive number.*0"):
         jk.callbacks.OrbaxCheckpoint("unused", max_to_keep=0)
 
 
-def test_batches_steps_and_weights_alone(tmp_path):
+def test_saving_by_batches_and_only_weights(tmp_path):
     checkpoint = jk.callbacks.OrbaxCheckpoint(tmp_path, save_freq=2, max_to_keep=None, save_weights_only=True)
     m = model()
     fit(m, [checkpoint], epochs=2)
@@ -118,7 +118,7 @@ def test_assets_and_a_second_run_into_the_same_folder(tmp_path):
     assert again.get_layer("words").get_vocabulary() == lookup.get_vocabulary()
 
 
-def test_damage_is_told_and_the_one_before_is_used(tmp_path):
+def test_damage_warns_and_the_previous_checkpoint_is_used(tmp_path):
     m = model()
     fit(m, [jk.callbacks.OrbaxCheckpoint(tmp_path, max_to_keep=2)])
     rng = np.random.default_rng(0)
@@ -152,7 +152,7 @@ def test_a_checkpoint_that_lost_its_digests_is_not_trusted(tmp_path):
 
 
 def test_killed_at_any_time_a_whole_checkpoint_is_left(tmp_path):
-    # Goes on from what is left, and writes checkpoints faster than they can be waited for.
+    # Resumes from the remaining checkpoint, and writes checkpoints without waiting for them.
     program = f"""
 import os, pathlib
 import jaxkeras as jk
@@ -184,7 +184,7 @@ t.fit(m, [jk.callbacks.OrbaxCheckpoint(folder, max_to_keep=2), Tell()], initial_
     same(again, whole)
 
 
-def test_another_config_or_vocabulary_is_not_taken(tmp_path):
+def test_a_changed_config_or_vocabulary_is_refused(tmp_path):
     m = model()
     fit(m, [jk.callbacks.OrbaxCheckpoint(tmp_path)], epochs=1)
     file = tmp_path / "0" / "model_config" / "_strings.json"
@@ -201,7 +201,7 @@ def test_another_config_or_vocabulary_is_not_taken(tmp_path):
     same(other, m)
 
 
-def test_what_does_not_fit_is_told(tmp_path):
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     fit(model(), [jk.callbacks.OrbaxCheckpoint(tmp_path)], epochs=1)
     other = jk.Sequential([jk.Input((3,)), jk.layers.Dense(5, name="first")], name="net")
     with pytest.raises(
@@ -212,7 +212,7 @@ def test_what_does_not_fit_is_told(tmp_path):
         jk.callbacks.OrbaxCheckpoint(tmp_path, save_freq=0)
 
 
-def test_what_goes_wrong_in_the_background_is_raised(tmp_path, monkeypatch):
+def test_errors_in_the_background_are_raised(tmp_path, monkeypatch):
     class Failed:
         def result(self):
             raise OSError("the disk is full")
@@ -224,7 +224,7 @@ def test_what_goes_wrong_in_the_background_is_raised(tmp_path, monkeypatch):
 
 
 def test_keras_reads_it_and_is_read(tmp_path):
-    """Real Keras on JAX, in a process of its own; a functional model, of which it finds the names again."""
+    """Real Keras on JAX in a separate process, with a functional model, whose names it finds."""
     inputs = jk.Input((3,))
     hidden = jk.layers.Dense(4, activation="relu", name="first")(inputs)
     m = jk.Model(inputs, jk.layers.Dense(1, name="last")(hidden))

@@ -26,7 +26,7 @@ def clock(monkeypatch):
 
 
 def set_output(monkeypatch, stream):
-    # pytest puts its own `sys.stdout` in place before each phase of a test
+    # pytest replaces `sys.stdout` before each phase of a test
     monkeypatch.setattr(messages, "sys", types.SimpleNamespace(stdout=stream, __stdout__=None))
     return stream
 
@@ -359,7 +359,7 @@ def test_a_dumb_terminal_is_a_file(terminal, monkeypatch):
 # -- notebooks --------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def notebook(monkeypatch):
-    """What a kernel is asked to show: `(is an update, data, id)`."""
+    """The displays requested from a kernel: `(is an update, data, id)`."""
     shown = []
     module = types.ModuleType("IPython.display")
     module.display = lambda data, raw, display_id: shown.append((False, data, display_id))

@@ -1,4 +1,4 @@
-"""`TensorBoard`: what it writes, read back by TensorBoard, beside what Keras 3.15.1 on TensorFlow writes."""
+"""`TensorBoard`: its files, read by TensorBoard, compared with those of Keras 3.15.1 on TensorFlow."""
 
 import io
 import json
@@ -106,7 +106,7 @@ def test_evaluate_alone_writes_its_numbers(tmp_path):
     assert not (tmp_path / "train").exists()
 
 
-def test_a_profile_lies_where_tensorboard_looks_for_it(tmp_path):
+def test_a_profile_is_where_tensorboard_looks_for_it(tmp_path):
     board = jk.callbacks.TensorBoard(tmp_path, profile_batch=(2, 3))
     model().fit(X, Y, batch_size=5, epochs=1, verbose=0, callbacks=[board])
     assert list((tmp_path / "train" / "plugins" / "profile").glob("*/*.xplane.pb"))
@@ -122,7 +122,7 @@ def test_every_fit_is_profiled_again(tmp_path, monkeypatch):
     assert calls == ["start", "stop"] * 2
 
 
-def test_a_profile_ends_although_the_run_has_failed(tmp_path, monkeypatch):
+def test_a_profile_ends_when_the_run_fails(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr("jax.profiler.start_trace", lambda folder: calls.append("start"))
     monkeypatch.setattr("jax.profiler.stop_trace", lambda: calls.append("stop"))
@@ -147,7 +147,7 @@ def test_a_profile_that_cannot_start_is_a_warning(tmp_path, monkeypatch):
         model().fit(X, Y, verbose=0, callbacks=[jk.callbacks.TensorBoard(tmp_path, profile_batch=1)])
 
 
-# What Keras 3.15.1 wrote of ascending weights: the shape of the pictures, and the first bytes.
+# The images that Keras 3.15.1 writes for ascending weights: their shape and first bytes.
 PICTURES = [
     ((5,), (1, 5, 1), [0, 63, 127, 191, 255]),
     ((6, 2), (1, 2, 6), [0, 46, 92, 139, 185, 232, 23, 69, 116, 162, 209, 255]),
@@ -204,7 +204,7 @@ def test_a_model_that_cannot_be_written_trains_without_a_graph(tmp_path):
     assert "keras" not in events(tmp_path / "train")
 
 
-def test_a_rate_that_a_schedule_changes_is_followed(tmp_path):
+def test_a_scheduled_rate_is_logged(tmp_path):
     m = model()
     m.compile(jk.optimizers.SGD(jk.optimizers.schedules.PiecewiseConstantDecay([4, 8], [0.5, 0.25, 0.125])), "mse")
     m.fit(X, Y, batch_size=5, epochs=3, verbose=0, callbacks=[jk.callbacks.TensorBoard(tmp_path)])
@@ -219,7 +219,7 @@ def test_an_optimizer_without_a_rate_or_a_config(tmp_path):
     assert set(events(tmp_path / "train")) == {"keras", "epoch_loss"}
 
 
-def test_logs_that_are_no_numbers_are_left_out(tmp_path):
+def test_logs_that_are_not_numbers_are_left_out(tmp_path):
     class Pair(jk.metrics.Metric):
         def __init__(self):
             super().__init__(name="pair")
@@ -239,7 +239,7 @@ def test_logs_that_are_no_numbers_are_left_out(tmp_path):
     assert set(events(tmp_path / "validation")) == {"evaluation_loss_vs_iterations", "epoch_loss"}
 
 
-def test_an_interrupted_run_goes_on_with_its_numbers(tmp_path):
+def test_an_interrupted_run_continues_its_step_numbers(tmp_path):
     class Stop(jk.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 1:

@@ -1,4 +1,4 @@
-"""Arrays as a source: what every kind of leaf becomes, the order of rows, batches, splits; Keras is the oracle."""
+"""Arrays as a source: conversion of leaves, order of rows, batches, splits; compared with Keras."""
 
 import collections
 
@@ -166,7 +166,7 @@ def test_shuffle_batch_moves_rows_within_their_batches_only():
 
 
 @pytest.mark.parametrize("shuffle", [False, True, "batch"])
-def test_fewer_steps_than_batches_go_on_in_the_next_epoch(shuffle):
+def test_an_epoch_shorter_than_the_data_continues_in_the_next(shuffle):
     source = adapt(np.arange(10), batch_size=2, steps=3, shuffle=shuffle, seed=0)
     assert source.steps == 3
     epochs = [np.concatenate([x for x, _, _ in source.batches(e)]) for e in range(4)]

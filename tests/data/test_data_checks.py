@@ -1,4 +1,4 @@
-"""Golden texts: what each mistake with data says. All are raised before the first step."""
+"""Golden texts of the errors for mistakes with data, all raised before the first step."""
 
 import numpy as np
 import pytest
@@ -299,7 +299,7 @@ def test_the_text(name):
     assert words(caught.value) == words(text)
 
 
-def test_sizes_stand_one_a_line():
+def test_each_size_is_on_its_own_line():
     with pytest.raises(ValueError, match=r"Received:\n  x: 4 rows, shape \(4, 2\)\n  y: 3 rows, shape \(3,\)\nIf"):
         adapt(X, Y[:3])
 

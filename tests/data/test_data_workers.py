@@ -1,4 +1,4 @@
-"""Threads and processes that load ahead: order, bounds, errors, death, and nothing left behind."""
+"""Threads and processes that load ahead: order, bounds, errors, crashes, cleanup."""
 
 import gc
 import multiprocessing
@@ -153,7 +153,7 @@ def test_processes():
     children = {p.pid for p in multiprocessing.active_children()}
     assert len(children) == 2
 
-    # Left in the middle: the same processes serve the next epoch, with the same random numbers as before.
+    # After an early exit the same processes serve the next epoch, with the same random numbers.
     abandoned = source.epoch(1)
     next(abandoned)
     del abandoned
@@ -162,7 +162,7 @@ def test_processes():
     assert again == first
     assert {p.pid for p in multiprocessing.active_children()} == children
 
-    # An exception keeps its type and brings the worker's traceback along.
+    # An exception keeps its type and carries the worker's traceback.
     dataset.fault = 2
     with pytest.raises(LookupError, match="row 2 is gone") as caught:
         list(source.epoch(0))
@@ -171,7 +171,7 @@ def test_processes():
     assert settles(lambda: not multiprocessing.active_children() and not data_threads())
 
 
-def test_a_dead_process_is_noticed_and_none_stays():
+def test_a_dead_process_is_reported_and_none_is_left():
     source = adapt(Numbers(size=100, workers=1, use_multiprocessing=True))
     batches = source.epoch(0, skip=98)
     next(batches)

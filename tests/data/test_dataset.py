@@ -1,4 +1,4 @@
-"""`Dataset`: its methods, its passes, and as data of a model."""
+"""`Dataset`: methods, epochs, and use as data of a model."""
 
 import threading
 import time
@@ -48,17 +48,17 @@ def test_methods(change, expected):
     assert read(dataset) == expected  # a dataset can be read again
     if dataset.cardinality() >= 0:
         assert len(dataset) == len(expected)
-    # Entering in the middle gives what reading and dropping gives.
+    # Starting in the middle gives the same elements as skipping.
     for skip in range(len(expected) + 1):
-        assert [np.asarray(x).tolist() for x in dataset._link.run(0, skip)] == expected[skip:]
+        assert [np.asarray(x).tolist() for x in dataset._stage.run(0, skip)] == expected[skip:]
 
 
-def test_sizes_that_are_not_known_or_infinite():
+def test_unknown_and_infinite_sizes():
     few, endless = numbers().filter(lambda x: x > 3), numbers().repeat()
     assert (few.cardinality(), endless.cardinality()) == (-2, -1)
     with pytest.raises(TypeError, match="cardinality"):
         len(few)
-    with pytest.raises(TypeError, match="no end"):
+    with pytest.raises(TypeError, match="is endless"):
         len(endless)
     assert bool(few) and repr(numbers()) == "<Dataset of 6 elements>"
     assert Dataset.from_tensor_slices(np.zeros((0, 2))).repeat().cardinality() == 0
@@ -74,17 +74,17 @@ def test_elements_are_nested_and_functions_get_the_parts_of_tuples():
     assert listed.dtype == "int32" and listed.tolist() == [1, 2]
 
 
-def test_shuffle_draws_anew_in_every_pass_unless_told_not_to():
+def test_shuffle_reshuffles_in_every_epoch_unless_disabled():
     shuffled = numbers(20).shuffle(20, seed=1)
     first, second = read(shuffled), read(shuffled)
     assert sorted(first) == sorted(second) == list(range(20)) and first != second
     assert read(numbers(20).shuffle(20, seed=1)) == first
     fixed = numbers(20).shuffle(seed=1, reshuffle_each_iteration=False)
     assert read(fixed) == read(fixed) != list(range(20))
-    # A small buffer lets elements come forward by less than its size.
+    # With a small buffer an element moves forward by less than its size.
     near = read(numbers(100).shuffle(4, seed=0))
     assert all(value <= place + 3 for place, value in enumerate(near))
-    # Loops over a part of it see other elements every time.
+    # Partial loops see other elements each time.
     assert read(shuffled.take(5)) != read(shuffled.take(5))
     with pytest.raises(ValueError, match="buffer_size"):
         numbers().filter(bool).shuffle()
@@ -100,14 +100,14 @@ def test_cache_reads_once_and_what_follows_still_changes():
     assert len(seen) == 3 + 20
 
 
-def test_padded_batches_fill_up_to_the_longest():
+def test_padded_batches_pad_to_the_longest():
     data = Dataset.from_generator(lambda: (np.ones(n, "int32") for n in (1, 3, 2)))
     assert read(data.padded_batch(2, padding_value=-1)) == [[[1, -1, -1], [1, 1, 1]], [[1, 1]]]
     with pytest.raises(ValueError, match="padded_batch"):
         read(data.batch(2))
 
 
-def test_from_generator_opens_anew():
+def test_from_generator_restarts_in_every_epoch():
     data = Dataset.from_generator(lambda: iter([1.5, 2.5]))
     assert read(data) == read(data) == [1.5, 2.5]
     assert next(iter(data)).dtype == "float32"
@@ -115,7 +115,7 @@ def test_from_generator_opens_anew():
         Dataset.from_generator(iter([1]))
 
 
-def test_element_spec_leaves_open_what_the_last_batch_may_change():
+def test_element_spec_has_no_rows_if_the_last_batch_may_be_smaller():
     pairs = Dataset.from_tensor_slices((np.zeros((5, 2), "float32"), np.array(list("abcde"))))
     x, y = pairs.batch(2).map(lambda x, y: (x * 2, y)).element_spec
     assert (x.shape, x.dtype, y.shape, y.dtype) == ((None, 2), "float32", (None,), "string")
@@ -132,7 +132,7 @@ def test_element_spec_leaves_open_what_the_last_batch_may_change():
         (lambda d: d.shuffle(2.5), "buffer_size"),
         (lambda d: d.map(abs, num_parallel_calls=-3), "num_parallel_calls"),
         (lambda d: d.repeat(-3), "count"),
-        (lambda d: read(d.unbatch()), "leave it out"),
+        (lambda d: read(d.unbatch()), "remove it"),
         (lambda d: Dataset.from_tensor_slices(3), "rows"),
         (lambda d: Dataset.from_tensor_slices((np.zeros(2), np.zeros(3))), "rows"),
     ],
@@ -175,7 +175,7 @@ def batches_of(source, epoch, skip=0):
     return [x.tolist() for x, _, _ in source.epoch(epoch, skip)]
 
 
-def test_a_source_sees_other_orders_in_other_epochs_and_can_go_on_in_the_middle():
+def test_a_source_shuffles_by_epoch_and_resumes_in_the_middle():
     shuffled = numbers(10).shuffle(10, seed=4).batch(3)
     source = adapt(shuffled)
     assert source.steps == 4 and source.resumable
@@ -186,7 +186,7 @@ def test_a_source_sees_other_orders_in_other_epochs_and_can_go_on_in_the_middle(
     assert batches_of(again, 2, skip=1) == epochs[2][1:]
 
 
-def test_epochs_shorter_than_the_data_go_on():
+def test_epochs_shorter_than_the_data_continue():
     source = adapt(numbers(6).batch(1), steps=2)
     assert [batches_of(source, e) for e in range(4)] == [[[0], [1]], [[2], [3]], [[4], [5]], [[0], [1]]]
     endless = adapt(numbers(3).batch(1).repeat(), steps=2)
@@ -199,7 +199,7 @@ def test_epochs_shorter_than_the_data_go_on():
         opened.close()
 
 
-def test_sources_refuse_what_cannot_work():
+def test_sources_refuse_wrong_arguments():
     with pytest.raises(ValueError, match="steps_per_epoch"):
         adapt(numbers().batch(2).repeat())
     with pytest.raises(ValueError, match="only 3 batches"):

@@ -46,7 +46,7 @@ def test_the_class():
     assert [int(next(first)[0][0, 0]) for _ in range(3)] == [0, 1, 2]
 
 
-def test_forgetting_super_is_told():
+def test_forgetting_super_warns():
     class Forgetful(Rows):
         def __init__(self):
             self.size, self.log = 2, []
@@ -55,7 +55,7 @@ def test_forgetting_super_is_told():
         assert seen(adapt(Forgetful()), 0) == [0, 1]
 
 
-def test_hooks_frame_an_epoch_and_nothing_is_loaded_twice():
+def test_hooks_surround_an_epoch_and_nothing_is_loaded_twice():
     dataset = Rows(2)
     source = adapt(dataset)
     source.peek()
@@ -79,7 +79,7 @@ def test_order(workers):
     assert seen(twin, 1, skip=15) == orders[1][15:]
 
 
-def test_fewer_steps_than_batches_go_on_in_the_next_epoch():
+def test_an_epoch_shorter_than_the_data_continues_in_the_next():
     source = adapt(Rows(5), steps=2)
     assert source.steps == 2
     assert [seen(source, epoch) for epoch in range(4)] == [[0, 1], [2, 3], [4], [0, 1]]
@@ -106,7 +106,7 @@ def test_a_dataset_may_grow_between_epochs():
     assert lengths == [(1, 1), (2, 2), (3, 3)]
 
 
-def test_threads_load_side_by_side_and_no_further_than_the_queue():
+def test_threads_load_in_parallel_up_to_the_queue_size():
     loading, most, reached = [0], [0], []
 
     class Slow(Rows):

@@ -1,4 +1,4 @@
-"""Streams: what a batch may look like, how epochs cut generators and iterables, and other frameworks' datasets."""
+"""Streams: forms of a batch, epochs of generators and iterables, and other frameworks' datasets."""
 
 import warnings
 
@@ -21,7 +21,7 @@ def seen(source, epoch, **how):
 
 
 class Again:
-    """Iterable anew for every epoch."""
+    """An iterable that restarts in each epoch."""
 
     def __init__(self, count):
         self.count, self.passes = count, 0
@@ -66,7 +66,7 @@ def test_weights_of_a_batch():
 # --- epochs ---
 
 
-def test_a_generator_goes_on_over_epochs():
+def test_a_generator_continues_across_epochs():
     source = adapt(counted(10), steps=4)
     assert (source.steps, source.one_shot, source.resumable) == (4, True, False)
     assert seen(source, 0) == [0, 1, 2, 3]
@@ -92,7 +92,7 @@ def test_no_batch_is_lost_to_reading_ahead():
         assert got == [3 * epoch, 3 * epoch + 1, 3 * epoch + 2]
 
 
-def test_an_iterable_starts_again_and_its_size_becomes_known():
+def test_an_iterable_restarts_and_its_size_becomes_known():
     data = Again(3)
     source = adapt(data)
     assert source.steps is None
@@ -101,7 +101,7 @@ def test_an_iterable_starts_again_and_its_size_becomes_known():
     assert adapt(Sized(3)).steps == 3
 
 
-def test_an_iterable_with_steps_goes_on_then_starts_again():
+def test_an_iterable_with_steps_continues_and_then_restarts():
     source = adapt(Again(5), steps=2)
     assert [seen(source, 0), seen(source, 1)] == [[0, 1], [2, 3]]
     with pytest.warns(UserWarning, match="ran out of data after 1 of the 2 steps"):
@@ -114,7 +114,7 @@ def test_an_iterable_with_steps_goes_on_then_starts_again():
 
 
 @pytest.mark.parametrize("data", [lambda: counted(4), lambda: Again(4)], ids=["once", "again"])
-def test_peek_takes_nothing_away(data):
+def test_peek_consumes_nothing(data):
     source = adapt(data())
     assert int(source.peek()[0][0, 0]) == int(source.peek()[0][0, 0]) == 0
     assert seen(source, 0) == [0, 1, 2, 3]
@@ -132,7 +132,7 @@ def test_skip():
 
 
 class Positioned:
-    """An iterator that can tell where it stands, as grain's can."""
+    """An iterator with a position, like grain's."""
 
     def __init__(self):
         self.at = 0
@@ -151,7 +151,7 @@ class Positioned:
         self.at = state["at"]
 
 
-def test_an_iterator_that_tells_its_position_can_be_resumed():
+def test_an_iterator_with_a_position_can_be_resumed():
     source = adapt(Positioned(), steps=3)
     assert source.resumable
     seen(source, 0)

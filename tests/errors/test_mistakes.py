@@ -1,4 +1,4 @@
-"""Kinds of mistake that end in an error, which says what came, what was expected and what to write."""
+"""Mistakes, and their errors: what was received, what was expected, and what to write."""
 
 import re
 import traceback
@@ -316,7 +316,7 @@ def test_all_frames_can_be_seen():
         jax.config.update("jax_traceback_filtering", filtering)
 
 
-def test_what_is_no_mistake():
+def test_correct_uses_are_accepted():
     loss = jk.losses.SparseCategoricalCrossentropy(ignore_class=-1)
     model = classifier()
     model.compile("sgd", loss)
@@ -341,7 +341,7 @@ def test_validation_data_without_targets_for_a_loss_that_needs_none():
 
 
 def test_checks_on_values_inside_other_transformations():
-    """An id that a scan or a vmap computes cannot be looked at outside of it, and must not leak."""
+    """An id computed inside a scan or a vmap cannot be checked outside, and its tracer must not leak."""
     inner = jk.Sequential([L.Embedding(10, 4), L.GlobalAveragePooling1D()])
     model = regression(L.TimeDistributed(inner))
     assert np.isfinite(model.fit(np.ones((8, 3, 2), int), np.ones((8, 3, 1)), verbose=0).history["loss"]).all()

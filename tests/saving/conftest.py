@@ -1,4 +1,4 @@
-"""Fixtures that several files of tests about saving share."""
+"""Fixtures shared by the tests of saving."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the tests of files from strangers share: honest files, changed copies of them, and the check of a refusal."""
+"""Helpers for the tests of untrusted files: valid files, modified copies, and a check that one is refused."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _hook(event, arguments):
 
 @functools.cache  # a hook cannot be taken away again
 def _prepare():
-    """The library reads its own modules when their names first occur, which is not what these tests look for."""
+    """Import the library's lazily loaded modules, so that their imports are not reported."""
     for kind in registry.BUILT_IN_KINDS:
         registry.registered(kind)
     for name in jk.ops.__all__:
@@ -82,7 +82,7 @@ def nothing_happens(*allowed):
 
 
 def refused(path, load=load_model):
-    """The message of the one clear error that comes instead of a model."""
+    """Return the message of the ValueError."""
     __tracebackhide__ = True
     caught = None
     with nothing_happens(path):

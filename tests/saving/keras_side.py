@@ -1,4 +1,4 @@
-"""The other side of the exchange, run with real Keras: opens the models of a folder, predicts, writes its own files.
+"""The side of the exchange that runs real Keras: opens the models of a folder, predicts, and writes its own files.
 
 For each `ours/<name>.keras`, `.h5` and `.weights.h5` it writes `theirs/<name>.<ending>.npz` with the predictions and
 the optimizer's variables, and for the `.keras` file also Keras's own files of the same model: `theirs/<name>.<ending>`.

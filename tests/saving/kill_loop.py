@@ -37,7 +37,7 @@ def main(folder: pathlib.Path, ending: str, kills: int) -> None:
             model.save(path, zipped=ending != "folder")
 
     def extra() -> set[str]:
-        """What lies in the folder and belongs to no whole save."""
+        """Files in the folder that do not belong to a complete save."""
         wanted = {path.name}
         if ending == "weights.json":
             wanted |= set(np.hstack(list(json.loads(path.read_text())["weight_map"].values())).tolist())

@@ -1,4 +1,4 @@
-"""A process that reads files when told to, and says how much memory that took; run by `test_bombs.py`.
+"""A process that reads files on request and reports the memory used; run by `test_bombs.py`.
 
 A process's peak of memory never falls again, so the peak of the tests' own process says nothing about one file. Here
 nothing but small files has been read before. One line of JSON on standard input is a request, one on standard output
@@ -52,7 +52,7 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    # Linux hands the peak of the process that starts a program on to that program, but not to a fork of it.
+    # On Linux a program inherits the peak memory of the process that starts it, but a fork of it does not.
     child = os.fork()
     if child:
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)

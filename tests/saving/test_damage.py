@@ -1,4 +1,4 @@
-"""One flipped bit or a missing end, anywhere in a file: it is refused, or loads as if nothing had happened."""
+"""One flipped bit or a truncated end: the file is refused, or loads unchanged."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make(ending):
 
 
 def content(model):
-    """All that a file says of a model."""
+    """Everything that a file holds of a model."""
     config = json.dumps([model.get_config(), model.get_compile_config()], sort_keys=True)
     words = [layer.get_vocabulary() for layer in model.layers if isinstance(layer, L.StringLookup)]
     arrays = [np.asarray(v.cell()).tobytes() for v in [*model.variables, *model.optimizer.variables]]
@@ -57,7 +57,7 @@ def saved(request, tmp_path_factory):
 
 
 def loaded(path, model):
-    """What a file holds; a model of the same architecture is given, whose weights are of no interest."""
+    """The content of a file; `model` has the same architecture, and its weights are ignored."""
     if not path.name.endswith(".weights.h5"):
         return content(load_model(path))
     other = jk.Model.from_config(model.get_config())
@@ -67,7 +67,7 @@ def loaded(path, model):
 
 
 def unharmed_or_refused(path, data, model, expected, label):
-    """Whether a damaged file was refused; the only other way is that it is as before, without a warning."""
+    """Whether a damaged file was refused; otherwise it must load unchanged, without a warning."""
     path.write_bytes(data)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -76,7 +76,7 @@ def unharmed_or_refused(path, data, model, expected, label):
         except ValueError as error:
             assert len(str(error)) < 500, label
             return True
-    assert found == expected, f"{label}: loaded another model without a word"
+    assert found == expected, f"{label}: loaded another model silently"
     return False
 
 
@@ -99,7 +99,7 @@ def test_missing_ends(saved, tmp_path):
     path = tmp_path / source.name
     for missing in [*range(1, 60), *np.linspace(60, len(data), 20).astype(int)]:
         refused = unharmed_or_refused(path, data[: len(data) - missing], model, expected, f"{missing} bytes less")
-        # With nothing left of the checksum but a few bytes, the content is still whole.
+        # With only a few bytes of the checksum left, the content is still complete.
         assert refused or 40 < missing <= 48 and ending != "keras", missing
 
 
@@ -114,7 +114,7 @@ def test_each_byte_of_the_checksum(tmp_path, ending):
         unharmed_or_refused(path, bytes(flipped), model, expected, f"byte {place}")
 
 
-def test_a_member_that_got_lost(tmp_path):
+def test_a_missing_member(tmp_path):
     model = make("keras")
     model.save(tmp_path / "m.keras")
     with zipfile.ZipFile(tmp_path / "m.keras") as old, zipfile.ZipFile(tmp_path / "less.keras", "w") as new:

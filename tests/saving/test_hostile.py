@@ -1,4 +1,4 @@
-"""Files from strangers: nothing is executed, imported or opened because a file says so, and one clear error comes."""
+"""Untrusted files: nothing in them is executed, imported or opened, and they raise one clear error."""
 
 from __future__ import annotations
 

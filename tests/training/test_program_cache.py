@@ -1,4 +1,4 @@
-"""Programs kept on disk between processes."""
+"""The program cache on disk."""
 
 import os
 import resource
@@ -25,7 +25,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def double():
-    """A new function every time: JAX remembers in memory what it compiled for one that it knows."""
+    """Return a new function each time, since JAX caches compiled programs of a function in memory."""
     return lambda x: x * 2 + np.float32(0.125)
 
 
@@ -36,7 +36,7 @@ def names(folder):
     return sorted(p.name for p in folder.glob("*.program"))
 
 
-def test_a_second_maker_of_the_same_function_reads_its_program(folder):
+def test_an_equal_function_reads_the_program_from_disk(folder):
     first = CompiledFunction(double())(X)
     assert len(names(folder)) == 1
     with counting() as count:
@@ -62,7 +62,7 @@ def test_a_damaged_program_is_compiled_again(folder, damage):
     assert program_cache.load(path.stem) is not None  # written anew
 
 
-def test_the_folder_stays_below_its_limit_and_keeps_what_was_used_last(folder):
+def test_the_folder_stays_below_its_limit_and_keeps_recently_used_programs(folder):
     program_cache.set_program_cache(folder, max_bytes=3000)
     for i, name in enumerate("abc"):
         program_cache.store(name, bytes(900))
@@ -134,7 +134,7 @@ def test_users_own_functions_and_settings_are_left_alone(folder):
     assert jax.config.jax_compilation_cache_dir == before
 
 
-def test_where_jax_keeps_programs_itself_the_library_does_not(folder, tmp_path):
+def test_with_jax_s_own_cache_the_library_keeps_no_programs(folder, tmp_path):
     before = jax.config.jax_compilation_cache_dir
     jax.config.update("jax_compilation_cache_dir", str(tmp_path / "jax"))
     try:
@@ -189,7 +189,7 @@ def test_a_second_process_compiles_no_step_and_gets_the_same_numbers(tmp_path):
     assert first[1] == second[1]
 
 
-def test_a_model_goes_on_after_its_program_came_from_disk(folder):
+def test_a_model_trains_and_predicts_with_a_program_from_disk(folder):
     def train():
         jk.utils.set_random_seed(1)
         m = jk.Sequential([jk.Input((3,)), jk.layers.Dense(2), jk.layers.Dense(1)])

@@ -1,7 +1,7 @@
-"""The links of a `Dataset`: where elements come from, and what is done to them, one link after the other.
+"""The stages of a `Dataset`: a source of elements, and transformations that each work on the stage before.
 
-A link gives its elements pass by pass. Everything random in pass number n follows from a seed and from n, and a pass
-can be entered in the middle, so that training that is taken up again sees the batches it would have seen.
+One epoch is one pass over the elements. All randomness of an epoch is derived from a seed and the number of the epoch,
+and iteration can start in the middle of an epoch, so that a resumed run sees the same batches.
 """
 
 from __future__ import annotations
@@ -21,70 +21,70 @@ from jaxkeras.data.convert import map_leaves, named_leaves
 from jaxkeras.data.workers import ordered, prefetch
 
 THREADS = min(16, (os.cpu_count() or 1) + 1)
-_AHEAD = 2  # tasks for each thread that may be under way or wait to be read
-_TOGETHER = 4  # small files are read more quickly than threads take turns
+_AHEAD = 2  # tasks per thread that may be running or waiting to be read
+_TOGETHER = 4  # elements per task: handing a task to a thread takes longer than reading a small file
 Size = int | float | None
 
 
-class Link:
-    """Base class.
+class Stage:
+    """Base class of stages.
 
     Attributes:
-        parent: the link whose elements this one works on, or None.
-        size: how many elements a pass has: `math.inf` if it never ends, None if that is not known.
-        rows: how many rows its batches hold together, if known.
-        batch_size: if elements are batches, how many rows they have.
-        ragged: whether elements are batches of which one may be smaller.
+        parent: the stage whose elements this one transforms, or None.
+        size: number of elements in an epoch: `math.inf` if it is endless, None if unknown.
+        rows: total number of rows in its batches, or None if unknown.
+        batch_size: number of rows in each element if elements are batches, else None.
+        ragged: whether elements are batches and the last one may be smaller.
     """
 
-    parent: Link | None = None
+    parent: Stage | None = None
     size: Size = None
     rows: int | None = None
     batch_size: int | None = None
     ragged = False
 
-    def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
-        """The elements of a pass.
+    def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
+        """Iterate over the elements of an epoch.
 
         Args:
-            number: which pass; None for the one that comes next, counted by what draws the orders.
-            skip: how many elements to leave out at the beginning.
+            epoch: number of the epoch, from 0; None for the next one, as counted by each stage that shuffles.
+            skip: number of elements to skip at the start.
         """
         raise NotImplementedError
 
 
-class _Link(Link):
-    """A link that keeps what it does not change."""
+class _Transform(Stage):
+    """A stage over another one; it inherits the attributes that it does not change."""
 
-    parent: Link
+    parent: Stage
 
-    def __init__(self, parent: Link):
+    def __init__(self, parent: Stage):
         self.parent = parent
         self.size, self.rows = parent.size, parent.rows
         self.batch_size, self.ragged = parent.batch_size, parent.ragged
 
 
-class _Draws:
-    """A seed, and passes counted for those who do not say which they want."""
+class Shuffling:
+    """The seed of a stage that shuffles, and a counter of epochs for callers that give no number."""
 
     def __init__(self, seed: int):
         self.seed = seed
-        self._passes = itertools.count()
+        self._epochs = itertools.count()
 
-    def number(self, number: int | None) -> int:
-        return next(self._passes) if number is None else number
+    def epoch(self, epoch: int | None) -> int:
+        return next(self._epochs) if epoch is None else epoch
 
 
-# -- where elements come from ---------------------------------------------------------------------------------------
-class Indexed(Link):
-    """Elements by their number, loaded when they are asked for.
+# -- sources --------------------------------------------------------------------------------------------------------
+class Indexed(Stage):
+    """Elements loaded by index.
 
     Args:
-        size: how many there are.
-        load: the element of a number.
-        draws: if given, what the order of every pass is drawn from.
-        threads: how many load at the same time.
-        gather: makes a whole batch from an array of numbers, if that is quicker than one by one.
+        size: number of elements.
+        load: returns the element at an index.
+        seed: if given, elements are shuffled anew in each epoch.
+        threads: number of threads that load elements.
+        gather: makes a batch from an array of indices, if that is faster than stacking elements.
     """
 
     def __init__(
@@ -96,16 +96,16 @@ class Indexed(Link):
         gather: Callable[[np.ndarray], Any] | None = None,
     ):
         self.size, self.load, self.threads, self.gather = size, load, threads, gather
-        self.draws = None if seed is None else _Draws(seed)
+        self.shuffling = None if seed is None else Shuffling(seed)
 
-    def order(self, number: int | None) -> np.ndarray:
+    def order(self, epoch: int | None) -> np.ndarray:
         count = int(self.size or 0)
-        if self.draws is None:
+        if self.shuffling is None:
             return np.arange(count)
-        return epoch_order(count, self.draws.seed, self.draws.number(number))
+        return epoch_order(count, self.shuffling.seed, self.shuffling.epoch(epoch))
 
-    def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
-        wanted = self.order(number)[skip:].tolist()
+    def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
+        wanted = self.order(epoch)[skip:].tolist()
         if self.threads == 1:
             yield from map(self.load, wanted)
             return
@@ -113,64 +113,64 @@ class Indexed(Link):
         for loaded in ordered([self._load_some] * self.threads, tasks, _AHEAD * self.threads):
             yield from loaded
 
-    def _load_some(self, numbers: list[int]) -> list[Any]:
-        return [self.load(i) for i in numbers]
+    def _load_some(self, indices: list[int]) -> list[Any]:
+        return [self.load(i) for i in indices]
 
 
-class Called(Link):
-    """Elements of an iterator that a function opens for every pass."""
+class FromCallable(Stage):
+    """Elements of an iterator that a function returns anew for each epoch."""
 
     def __init__(self, start: Callable[[], Iterable[Any]], size: int | None = None):
         self.start, self.size = start, size
 
-    def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
+    def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
         yield from itertools.islice(iter(self.start()), skip, None)
 
 
-# -- which of them --------------------------------------------------------------------------------------------------
-class Take(_Link):
+# -- selection ------------------------------------------------------------------------------------------------------
+class Take(_Transform):
     """The first elements."""
 
-    def __init__(self, parent: Link, count: int):
+    def __init__(self, parent: Stage, count: int):
         super().__init__(parent)
         self.count, self.rows = count, None
         self.size = None if parent.size is None else min(parent.size, count)
 
-    def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
+    def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
         if skip < self.count:
-            with contextlib.closing(self.parent.run(number, skip)) as elements:
+            with contextlib.closing(self.parent.run(epoch, skip)) as elements:
                 yield from itertools.islice(elements, self.count - skip)
 
 
-class Skip(_Link):
+class Skip(_Transform):
     """All but the first elements."""
 
-    def __init__(self, parent: Link, count: int):
+    def __init__(self, parent: Stage, count: int):
         super().__init__(parent)
         self.count, self.rows = count, None
         self.size = None if parent.size is None else max(parent.size - count, 0)
 
-    def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
-        yield from self.parent.run(number, skip + self.count)
+    def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
+        yield from self.parent.run(epoch, skip + self.count)
 
 
-class Filter(_Link):
-    """The elements of which a function says so."""
+class Filter(_Transform):
+    """The elements for which a predicate is true."""
 
-    def __init__(self, parent: Link, function: Callable[..., Any]):
+    def __init__(self, parent: Stage, function: Callable[..., Any]):
         super().__init__(parent)
         self.function, self.size, self.rows = function, None, None
 
-    def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
-        with contextlib.closing(self.parent.run(number)) as elements:
+    def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
+        with contextlib.closing(self.parent.run(epoch)) as elements:
             kept = (element for element in elements if bool(np.all(call(self.function, element))))
             yield from itertools.islice(kept, skip, None)
 
 
-class Repeat(_Link):
-    """Several passes as one, or passes without end (`count` None)."""
+class Repeat(_Transform):
+    """The elements repeated `count` times, or without end if `count` is None."""
 
-    def __init__(self, parent: Link, count: int | None):
+    def __init__(self, parent: Stage, count: int | None):
         super().__init__(parent)
         self.count, self.rows = count, None
         if count is None:
@@ -178,11 +178,11 @@ class Repeat(_Link):
         else:
             self.size = None if parent.size is None else parent.size * count
 
-    def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
+    def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
         size = self.parent.size
         jumps = bool(size) and size != math.inf
         done, skip = divmod(skip, int(size)) if size and jumps else (0, skip)
-        first = None if number is None else number * (self.count or 1)
+        first = None if epoch is None else epoch * (self.count or 1)
         for i in itertools.count(done) if self.count is None else range(done, self.count):
             empty = True
             for element in self.parent.run(None if first is None else first + i, skip if jumps else 0):
@@ -196,63 +196,64 @@ class Repeat(_Link):
             skip = 0 if jumps else skip
 
 
-class Concatenate(Link):
-    """The elements of one, then those of another."""
+class Concatenate(Stage):
+    """The elements of one stage, then those of another."""
 
-    parent: Link
+    parent: Stage
 
-    def __init__(self, parent: Link, other: Link):
+    def __init__(self, parent: Stage, other: Stage):
         self.parent, self.other, self.batch_size = parent, other, parent.batch_size
         self.ragged = parent.ragged or other.ragged
         self.size = None if parent.size is None or other.size is None else parent.size + other.size
 
-    def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
+    def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
         size = self.parent.size
         if size is None:
-            for element in self.parent.run(number):
+            for element in self.parent.run(epoch):
                 if skip == 0:
                     yield element
                 else:
                     skip -= 1
         elif size > skip:
-            yield from self.parent.run(number, skip)
+            yield from self.parent.run(epoch, skip)
             skip = 0
         else:
             skip -= int(size)
-        yield from self.other.run(number, skip)
+        yield from self.other.run(epoch, skip)
 
 
-# -- in which order -------------------------------------------------------------------------------------------------
-class Shuffle(_Link):
-    """Elements in the order in which they are drawn from a buffer that is filled up again after every draw."""
+# -- order ----------------------------------------------------------------------------------------------------------
+class Shuffle(_Transform):
+    """Elements drawn at random from a buffer, which is refilled after each draw."""
 
-    def __init__(self, parent: Link, buffer_size: int, seed: int, anew: bool):
+    def __init__(self, parent: Stage, buffer_size: int, seed: int, anew: bool):
         super().__init__(parent)
-        self.buffer_size, self.draws, self.anew = buffer_size, _Draws(seed), anew
+        self.buffer_size, self.shuffling, self.anew = buffer_size, Shuffling(seed), anew
 
-    def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
-        drawn = self.draws.number(number) if self.anew else 0
-        random = np.random.default_rng((self.draws.seed, drawn))
-        with contextlib.closing(self.parent.run(number)) as elements:
-            yield from itertools.islice(self._drawn(elements, random), skip, None)
+    def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
+        order = self.shuffling.epoch(epoch) if self.anew else 0
+        rng = np.random.default_rng((self.shuffling.seed, order))
+        with contextlib.closing(self.parent.run(epoch)) as elements:
+            yield from itertools.islice(self._draw(elements, rng), skip, None)
 
-    def _drawn(self, elements: Generator[Any], random: np.random.Generator) -> Generator[Any]:
+    def _draw(self, elements: Generator[Any], rng: np.random.Generator) -> Generator[Any]:
         buffer = list(itertools.islice(elements, self.buffer_size))
         while buffer:
-            at = int(random.integers(len(buffer)))
+            at = int(rng.integers(len(buffer)))
             buffer[at], buffer[-1] = buffer[-1], buffer[at]
             yield buffer.pop()
             buffer.extend(itertools.islice(elements, 1))
 
 
-# -- what becomes of them -------------------------------------------------------------------------------------------
+# -- transformations ------------------------------------------------------------------------------------------------
 def call(function: Callable[..., Any], element: Any) -> Any:
-    """A function of an element; a tuple is several arguments."""
+    """Call a function on an element; a tuple is unpacked into several arguments."""
     return function(*element) if isinstance(element, tuple) else function(element)
 
 
 def as_element(value: Any) -> Any:
-    """What a user's function returned, with NumPy arrays (and strings) for leaves; a list counts as one array."""
+    """Convert what a user's function returned to NumPy arrays and strings, nested in tuples and dicts. A list becomes
+    one array."""
     if isinstance(value, dict):
         return {key: as_element(part) for key, part in value.items()}
     if isinstance(value, tuple):
@@ -270,34 +271,34 @@ def as_element(value: Any) -> Any:
     return array
 
 
-class Map(_Link):
-    """What a function makes of each element, in a number of threads."""
+class Map(_Transform):
+    """A function applied to each element, in one or more threads."""
 
-    def __init__(self, parent: Link, function: Callable[..., Any], threads: int):
+    def __init__(self, parent: Stage, function: Callable[..., Any], threads: int):
         super().__init__(parent)
         self.function, self.threads = function, threads
 
     def _apply(self, element: Any) -> Any:
         return as_element(call(self.function, element))
 
-    def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
-        elements = self.parent.run(number, skip)
+    def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
+        elements = self.parent.run(epoch, skip)
         try:
             if self.threads > 1:
-                # The first one alone: layers build themselves when they are first called, which is no work for two.
+                # The first element runs alone: a layer builds itself in its first call, and two threads must not.
                 yield from map(self._apply, itertools.islice(elements, 1))
                 yield from ordered([self._apply] * self.threads, elements, _AHEAD * self.threads)
             else:
                 yield from map(self._apply, elements)
         finally:
-            if self.threads == 1:  # else the last thread closes them
+            if self.threads == 1:  # otherwise the last thread closes the iterator
                 elements.close()
 
 
-class Batch(_Link):
-    """Rows of elements."""
+class Batch(_Transform):
+    """Consecutive elements stacked into batches."""
 
-    def __init__(self, parent: Link, count: int, whole: bool, stack: Callable[[list[Any]], Any]):
+    def __init__(self, parent: Stage, count: int, whole: bool, stack: Callable[[list[Any]], Any]):
         super().__init__(parent)
         self.count, self.whole, self.stack = count, whole, stack
         self.batch_size, self.ragged = count, not whole
@@ -306,46 +307,46 @@ class Batch(_Link):
             self.size = int(size) // count if whole else math.ceil(size / count)
             self.rows = self.size * count if whole else int(size)
 
-    def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
+    def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
         parent = self.parent
         if isinstance(parent, Indexed) and parent.gather is not None:
-            order = parent.order(number)
+            order = parent.order(epoch)
             end = len(order) - (len(order) % self.count if self.whole else 0)
             for start in range(skip * self.count, end, self.count):
                 yield parent.gather(order[start : start + self.count])
             return
-        with contextlib.closing(parent.run(number, skip * self.count)) as elements:
+        with contextlib.closing(parent.run(epoch, skip * self.count)) as elements:
             while rows := list(itertools.islice(elements, self.count)):
                 if self.whole and len(rows) < self.count:
                     return
                 yield self.stack(rows)
 
 
-class Unbatch(_Link):
-    """The rows of batches."""
+class Unbatch(_Transform):
+    """The rows of batches as elements."""
 
-    def __init__(self, parent: Link):
+    def __init__(self, parent: Stage):
         super().__init__(parent)
         self.size, self.rows, self.batch_size, self.ragged = parent.rows, None, None, False
 
-    def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
-        with contextlib.closing(self.parent.run(number)) as batches:
+    def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
+        with contextlib.closing(self.parent.run(epoch)) as batches:
             yield from itertools.islice(itertools.chain.from_iterable(map(rows_of, batches)), skip, None)
 
 
-class Cache(_Link):
-    """Keeps the elements of its first whole pass in memory, for all passes."""
+class Cache(_Transform):
+    """The elements of the first complete epoch, kept in memory for all epochs."""
 
-    def __init__(self, parent: Link):
+    def __init__(self, parent: Stage):
         super().__init__(parent)
         self.kept: list[Any] | None = None
 
-    def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
+    def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
         if self.kept is not None:
             yield from itertools.islice(self.kept, skip, None)
             return
         seen = []
-        with contextlib.closing(self.parent.run(0)) as elements:  # the same ones whoever comes first
+        with contextlib.closing(self.parent.run(0)) as elements:  # the same elements whichever epoch is read first
             for i, element in enumerate(elements):
                 seen.append(element)
                 if i >= skip:
@@ -353,15 +354,15 @@ class Cache(_Link):
         self.kept, self.size = seen, len(seen)
 
 
-class Ahead(_Link):
-    """Makes elements in the background before they are asked for."""
+class Prefetch(_Transform):
+    """Elements computed ahead of time in a background thread."""
 
-    def __init__(self, parent: Link, count: int):
+    def __init__(self, parent: Stage, count: int):
         super().__init__(parent)
         self.count = count
 
-    def run(self, number: int | None, skip: int = 0) -> Generator[Any]:
-        yield from prefetch(self.parent.run(number, skip), self.count)
+    def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
+        yield from prefetch(self.parent.run(epoch, skip), self.count)
 
 
 # -- rows and batches -----------------------------------------------------------------------------------------------
@@ -382,7 +383,7 @@ def _join(leaves: list[Any], name: str, pad: bool, fill: Any) -> Any:
     if not pad or len({len(shape) for shape in shapes}) > 1:
         found = ", ".join(map(str, sorted(shapes)[:3]))
         raise ValueError(
-            f"Elements of one batch must have the same shape, but {name} has {found}. Bring them to one shape with "
+            f"Elements of one batch must have the same shape, but {name} has {found}. Make the shapes equal with "
             "`map`" + ("." if pad else ", or use `padded_batch`.")
         )
     full = tuple(map(max, zip(*shapes)))
@@ -393,34 +394,34 @@ def _join(leaves: list[Any], name: str, pad: bool, fill: Any) -> Any:
 
 
 def stack(elements: list[Any], pad: bool = False, fill: Any = 0) -> Any:
-    """Elements as the rows of one batch; strings as an array of objects.
+    """Stack elements into one batch; strings become an array of objects.
 
     Args:
-        elements: structures of the same form.
-        pad: whether arrays of different shapes are filled up at the end of every axis.
-        fill: with what.
+        elements: elements with the same nesting.
+        pad: whether arrays of different shapes are padded at the end of each axis.
+        fill: the padding value.
 
     Raises:
-        ValueError: for elements that do not fit together.
+        ValueError: if the elements differ in nesting or shape.
     """
     columns = [[leaf for _, leaf in named_leaves("element", element)] for element in elements]
     if len({len(column) for column in columns}) > 1:
-        raise ValueError("The elements of one batch must all be nested alike; these are not.")
+        raise ValueError("All elements of a batch must have the same nesting of tuples and dicts; these differ.")
     leaves = iter(list(zip(*columns)))
     return map_leaves(lambda _, name: _join(list(next(leaves)), name, pad, fill), "element", elements[0])
 
 
 def rows_of(batch: Any) -> Iterable[Any]:
-    """The rows of a batch, one by one."""
+    """Iterate over the rows of a batch."""
     leaves = [leaf for _, leaf in named_leaves("element", batch) if leaf is not None]
     if not leaves or any(np.ndim(leaf) == 0 for leaf in leaves):
-        raise ValueError("`unbatch` takes batches, but these elements are single ones already; leave it out.")
+        raise ValueError("`unbatch` needs batches, but these elements are single rows already; remove it.")
     for i in range(len(leaves[0])):
         yield map_leaves(lambda leaf, _, i=i: None if leaf is None else leaf[i], "element", batch)
 
 
 def describe(element: Any, ragged: bool) -> Any:
-    """Shapes and types of an element, as KerasTensors; the rows of batches of which one may be smaller are unknown."""
+    """Return the shapes and dtypes of an element as KerasTensors. With `ragged`, the number of rows is None."""
 
     def spec(leaf: Any, _: str) -> Any:
         if leaf is None:
