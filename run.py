@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Set up an environment of its own beside this file and run something in it. Needs Python 3.11 or newer, nothing else.
+"""Create a virtual environment beside this file and run a task in it. Needs Python 3.11 or newer, nothing else.
 
-    python3 run.py quickstart     train a real model and show the result
+    python3 run.py quickstart     train a model and show the result
     python3 run.py test           check style and run the whole test suite
 """
 
@@ -28,19 +28,19 @@ def need(*command: object) -> None:
 
 
 def create() -> None:
-    """Make the environment. Debian's Python comes without `ensurepip` and forbids installing beside the system."""
+    """Create the environment. Debian's Python has no `ensurepip` and forbids installing into the system."""
     if subprocess.call([sys.executable, "-m", "venv", str(ENVIRONMENT)], stdout=subprocess.DEVNULL) == 0:
         return
     shutil.rmtree(ENVIRONMENT, ignore_errors=True)
     need(sys.executable, "-m", "venv", "--without-pip", ENVIRONMENT)
-    # pip can install itself into an environment that has none.
+    # pip can install itself into an environment without pip.
     if call(sys.executable, "-m", "pip", "--python", PYTHON, "install", "-q", "pip"):
         shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-        sys.exit("Neither ensurepip nor pip is there. On Debian and Ubuntu: apt install python3-venv")
+        sys.exit("Neither ensurepip nor pip is available. On Debian and Ubuntu: apt install python3-venv")
 
 
 def install(extras: str) -> None:
-    """Install the package with what a task needs, unless that was done before from the same files."""
+    """Install the package with the extras of a task, unless they are up to date."""
     stamp = ENVIRONMENT / f"installed-{extras}"
     project = ROOT / "pyproject.toml"
     if not PYTHON.exists():
@@ -63,7 +63,7 @@ def test() -> int:
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11):  # noqa: UP036  (it is what runs this file that matters)
+    if sys.version_info < (3, 11):  # noqa: UP036  (checks the interpreter that runs this file)
         sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.")
     tasks = {"quickstart": quickstart, "test": test}
     if len(sys.argv) < 2 or sys.argv[1] not in tasks:
