@@ -37,7 +37,7 @@ FRAMEWORKS = {
     "jax-loop": Framework(_JAX, ("jax",), "hand-written: a jitted step per batch, gathered on host", {"form": "loop"}),
     "jax-scan": Framework(_JAX, ("jax",), "hand-written: the epoch is one lax.scan, rows by index", {"form": "scan"}),
     "jax-best": Framework(
-        _JAX, ("jax", "jaxkeras"), "hand-written: scan with jaxkeras.lowering", {"form": "scan", "operations": "lowered"}
+        _JAX, ("jax", "jaxkeras"), "hand-written: with jaxkeras.lowering", {"form": "scan", "operations": "lowered"}
     ),
     "keras-jax": Framework(_KERAS, ("keras", "jax"), "Keras on JAX, defaults", {"package": "keras"}, _ON_JAX),
     "keras-jax-32": Framework(
