@@ -36,10 +36,10 @@ def create() -> None:
         return
     shutil.rmtree(ENVIRONMENT, ignore_errors=True)
     need(sys.executable, "-m", "venv", "--without-pip", ENVIRONMENT)
-    # pip can install itself into an environment that has none.
+    # pip can install itself into an environment without pip.
     if call(sys.executable, "-m", "pip", "--python", PYTHON, "install", "-q", "pip"):
         shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-        sys.exit("Neither ensurepip nor pip is there. On Debian and Ubuntu: apt install python3-venv")
+        sys.exit("Neither ensurepip nor pip is available. On Debian and Ubuntu: apt install python3-venv")
 
 
 def install(extras: str) -> None:

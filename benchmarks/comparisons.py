@@ -1,10 +1,10 @@
-"""What is compared with what.
+"""The comparisons: workloads, frameworks and tasks.
 
-Tasks, one "epoch" of each:
-- `fit`: an epoch inside a running fit; shuffled, with the running loss and accuracy that `fit` reports.
+What one "epoch" of each task is:
+- `fit`: an epoch within a call of `fit`; shuffled, with the running loss and accuracy that `fit` reports.
 - `fit_call`: a whole call of `fit(epochs=1)`.
 - `generator`, `pydataset`: an epoch from a stream of batches.
-- `train_on_batch`: all batches in order, one call each, which answers with its numbers.
+- `train_on_batch`: all batches in order, one call each, which returns its numbers.
 - `evaluate`, `predict`: all rows. `predict_one`: all rows, one call each.
 """
 
@@ -20,13 +20,13 @@ _EVERYONE = ("jaxkeras", "jax-scan", "keras-jax", "keras-tf", "torch")
 
 @dataclass(frozen=True)
 class Comparison:
-    """Contestants on one workload.
+    """Frameworks and tasks to compare on one workload.
 
     Attributes:
-        name: for tables and the command line.
+        name: name in tables and on the command line.
         workload: what they train or run.
-        entries: (framework, task); the first is what ratios refer to.
-        target: the (framework, task) by hand that jaxkeras must keep up with, if there is a target.
+        entries: pairs (framework, task); ratios are relative to the first.
+        target: the hand-written (framework, task) that jaxkeras is to match, or None.
     """
 
     name: str

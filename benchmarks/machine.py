@@ -1,4 +1,4 @@
-"""Facts about the machine that numbers depend on; nothing that identifies it."""
+"""Properties of the machine that affect results; nothing that identifies it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the contestants of a comparison in turns."""
+"""Measure the entries of a comparison in turns."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ WARM_UP = 2
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median, smallest and largest."""
+    """Median, minimum and maximum."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def in_turns(workers: dict[str, Worker], rounds: int, once: frozenset[str], say: Any = None) -> dict[str, list[Any]]:
-    """Epochs by worker: all warm up, then everyone runs one epoch a round, each round started by another.
+    """Run the epochs of all workers: warm-up, then one epoch of each per round, starting with a different worker.
 
     Args:
-        workers: by name.
-        rounds: how many.
-        once: those too slow for that: one epoch, the first, which includes compiling.
-        say: called with a line of progress.
+        workers: the workers by name.
+        rounds: number of rounds.
+        once: names of workers that are too slow: they run only the first epoch, which includes compilation.
+        say: called with lines of progress.
+
+    Returns:
+        The answers to each epoch, by worker.
     """
     epochs: dict[str, list[Any]] = {name: [] for name in workers}
     for name, worker in workers.items():
@@ -47,15 +50,15 @@ def compare(c: Comparison, frameworks: Sequence[str], rounds: int, scale: float,
     """Measure one comparison.
 
     Args:
-        c: what to compare.
-        frameworks: those to take, of those that are installed.
-        rounds: measured epochs of each contestant.
+        c: the comparison.
+        frameworks: names of installed frameworks to include.
+        rounds: measured epochs of each entry.
         scale: fraction of the rows.
         say: called with lines of progress.
 
     Returns:
-        For each contestant seconds, ratios to the first one round by round, the last loss, peak memory; and how
-        jaxkeras stands to the target.
+        For each entry seconds, ratios to the first entry by round, the last results and peak memory; and the comparison
+        of jaxkeras with the target.
     """
     w = c.workload.scaled(scale)
     workers: dict[str, Worker] = {}
@@ -97,7 +100,7 @@ def _described(w: Workload, origin: str) -> dict[str, Any]:
 
 
 def _target(c: Comparison, seconds: dict[str, list[float]]) -> dict[str, Any] | None:
-    """jaxkeras less 3 ms an epoch, in units of the version by hand; 1.05 is allowed."""
+    """The ratio of jaxkeras, minus 3 ms per epoch, to the hand-written version; the target is at most 1.05."""
     if c.target is None or "jaxkeras" not in seconds or c.target[0] not in seconds:
         return None
     ours, theirs = seconds["jaxkeras"], seconds[c.target[0]]

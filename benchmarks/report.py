@@ -1,4 +1,4 @@
-"""Results as Markdown."""
+"""Format results as Markdown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def comparison(name: str, result: dict[str, Any]) -> list[str]:
-    """One comparison as lines."""
+    """The lines of one comparison."""
     w = result["workload"]
     drop = f", dropout {w['dropout']}" if w["dropout"] else ""
     sizes = "-".join(map(str, w["sizes"]))

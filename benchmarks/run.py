@@ -20,15 +20,15 @@ STARTUP = {"first-epoch": tuple(WORKLOADS), "imports": ()}
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time jaxkeras against others, in turns.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time jaxkeras and other frameworks.")
     names = [*COMPARISONS, *STARTUP]
     parser.add_argument("--workloads", nargs="+", choices=names, default=names, metavar="NAME",
                         help=f"what to compare: {', '.join(names)}")  # fmt: skip
     parser.add_argument("--frameworks", nargs="+", choices=list(FRAMEWORKS), default=list(FRAMEWORKS), metavar="NAME",
-                        help=f"who takes part, if installed: {', '.join(FRAMEWORKS)}")  # fmt: skip
-    parser.add_argument("--rounds", type=int, default=5, help="measured epochs of each")
+                        help=f"frameworks to include, if installed: {', '.join(FRAMEWORKS)}")  # fmt: skip
+    parser.add_argument("--rounds", type=int, default=5, help="measured epochs of each framework")
     parser.add_argument("--scale", type=float, default=1.0, help="fraction of the rows")
-    parser.add_argument("--output", type=Path, help="where to write, without a suffix; default results/<date>")
+    parser.add_argument("--output", type=Path, help="output path without suffix; default results/<date>")
     return parser.parse_args(argv)
 
 
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
             result = compare(COMPARISONS[name], present, args.rounds, args.scale, _say)
             results["comparisons"][name] = result
             print("\n".join(report.comparison(name, result)), flush=True)
-            _write(results, output)  # a long run that is stopped keeps what it has
+            _write(results, output)  # keep partial results if a long run is stopped
     if "first-epoch" in args.workloads:
         chosen = [w for w in STARTUP["first-epoch"] if w in WORKLOADS]
         results["first_epoch"] = startup.first_epoch(present, chosen, min(args.rounds, 3), args.scale, _say)

@@ -1,7 +1,7 @@
-"""How the cost of an epoch grows: `python -m benchmarks.scaling`.
+"""Scaling of the cost of an epoch: `python -m benchmarks.scaling`.
 
-One quantity at a time is doubled while the others stay. The slope is that of log(seconds) over log(quantity), fitted to
-the larger half of the values, where fixed costs no longer count: 1 is proportional, 0 is free.
+One quantity at a time is varied. The slope of log(seconds) over log(quantity) is fitted to the larger half of the
+values, where fixed costs matter less: 1 means proportional, 0 constant.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TINY = Workload("linear", "dense", (2, 1), "mse", "sgd", 32)
 
 @dataclass(frozen=True)
 class Axis:
-    """One quantity, the values it takes, and the workload for each."""
+    """One quantity, and the workload for each of its values."""
 
     name: str
     about: str
@@ -53,7 +53,7 @@ AXES = (
 
 
 def slope(quantity: Sequence[float], seconds: Sequence[float]) -> float:
-    """Of log(seconds) over log(quantity), on the larger half of the values."""
+    """The slope of log(seconds) over log(quantity), for the larger half of the values."""
     first = len(quantity) // 2
     return float(np.polyfit(np.log(quantity[first:]), np.log(seconds[first:]), 1)[0])
 
@@ -73,7 +73,7 @@ def measure(w: Workload, frameworks: Sequence[str], rounds: int) -> dict[str, di
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
-    """All axes side by side."""
+    """Plot all axes side by side."""
     from matplotlib import pyplot
 
     axes = results["axes"]
@@ -82,7 +82,7 @@ def plot(results: dict[str, Any], path: Path) -> None:
         for framework, seconds in axis["seconds"].items():
             label = f"{framework} ({axis['slopes'][framework]:.2f})"
             panel.loglog(axis["values"], seconds, "o-", label=label, markersize=3)
-        panel.set(title=name, xlabel=axis["about"], ylabel="seconds an epoch" if name == "batch" else None)
+        panel.set(title=name, xlabel=axis["about"], ylabel="seconds per epoch" if name == "batch" else None)
         panel.legend(fontsize=7, title="slope", title_fontsize=7)
         panel.grid(alpha=0.3, which="both")
     figure.tight_layout()
@@ -92,7 +92,7 @@ def plot(results: dict[str, Any], path: Path) -> None:
 def markdown(results: dict[str, Any]) -> str:
     m = results["machine"]
     lines = [
-        f"# How costs grow: {results['label']}", "",
+        f"# Scaling: {results['label']}", "",
         f"{m['cpu']}, {m['cores']} cores; load average at the start {m['load_average_at_start']}. Seconds of the "
         f"fastest of {results['rounds'] + 2} epochs.", "",
     ]  # fmt: skip
@@ -108,11 +108,11 @@ def markdown(results: dict[str, Any]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Measure, plot and write; returns the results."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description="How the cost of an epoch grows.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description="Scaling of the time per epoch.")
     parser.add_argument("--axes", nargs="+", choices=[a.name for a in AXES], default=[a.name for a in AXES])
     parser.add_argument("--frameworks", nargs="+", choices=list(FRAMEWORKS), default=["jaxkeras", "jax-scan"])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--output", type=Path, help="without a suffix; default results/scaling-<date>")
+    parser.add_argument("--output", type=Path, help="output path without suffix; default results/scaling-<date>")
     args = parser.parse_args(argv)
     output = args.output or RESULTS / f"scaling-{datetime.date.today().isoformat()}"
     results: dict[str, Any] = {

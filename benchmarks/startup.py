@@ -1,4 +1,4 @@
-"""What users wait for before anything trains: importing, and the first epoch of a new process."""
+"""Startup time: imports, and the first epoch of a new process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NEEDS = {
     "numpy": None, "jax, optax": None, "jaxkeras": "jaxkeras", "keras on jax": "keras-jax",
     "keras on tensorflow": "keras-tf", "torch": "torch",
 }  # fmt: skip
-# Who, by which framework, and what keeps compiled programs between processes: nothing unless the default does.
+# Label -> framework, and the environment variable of its persistent cache of programs (None: no cache by default).
 FIRST_EPOCH = {
     "jaxkeras": ("jaxkeras", "JAXKERAS_PROGRAM_CACHE"),
     "jax-scan": ("jax-scan", None),
@@ -41,7 +41,7 @@ FIRST_EPOCH = {
 
 
 def imports(frameworks: Sequence[str], rounds: int) -> dict[str, Any]:
-    """Seconds of `python -c "import ..."`, in turns, and the ratio to `import jax, optax`."""
+    """Measure `python -c "import ..."` in turns, and the ratio to `import jax, optax`."""
     chosen = [name for name, needs in _NEEDS.items() if needs is None or needs in frameworks]
     seconds: dict[str, list[float]] = {name: [] for name in chosen}
     for i in range(rounds + 1):
@@ -64,7 +64,7 @@ def imports(frameworks: Sequence[str], rounds: int) -> dict[str, Any]:
 def first_epoch(
     frameworks: Sequence[str], workloads: Sequence[str], rounds: int, scale: float, say: Any = None
 ) -> dict[str, Any]:
-    """Seconds from the start of a process to the end of its first epoch: of the first process, and of a second one."""
+    """Measure the time from process start to the end of the first epoch, for a first and a second process."""
     results: dict[str, Any] = {}
     for name in workloads:
         w = WORKLOADS[name].scaled(scale)

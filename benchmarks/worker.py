@@ -1,4 +1,4 @@
-"""A process that trains one workload by one framework, an epoch at a time, when it is told to.
+"""A process that runs epochs of one workload in one framework on request.
 
 `python -m benchmarks.worker FRAMEWORK TASK DATA WORKLOAD`; `Worker` is the other end of the pipe.
 """
@@ -23,11 +23,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Stop(Exception):
-    """There is no further epoch to run."""
+    """No further epoch is requested."""
 
 
 class Gate:
-    """What a framework's loop passes before and after every epoch: only one process at a time is let through."""
+    """Called by a training loop before and after each epoch, so that only one process runs at a time."""
 
     def __init__(self, commands: Any, answers: Any):
         self._commands, self._answers = commands, answers
@@ -37,21 +37,21 @@ class Gate:
         """Block until the next epoch may run.
 
         Raises:
-            Stop: if there is none.
+            Stop: if there are no more.
         """
         if self._commands.readline().strip() != "epoch":
             raise Stop
         self._since, self._cpu_since = time.perf_counter(), time.process_time()
 
     def done(self, **logs: float) -> None:
-        """Report the epoch: its seconds, those of all its threads, and what it computed as Python numbers."""
+        """Report the epoch: wall-clock seconds, CPU seconds of all threads, and results as Python numbers."""
         seconds, cpu_seconds = time.perf_counter() - self._since, time.process_time() - self._cpu_since
         answer = {"seconds": seconds, "cpu_seconds": cpu_seconds, **logs}
         self._answers.write(json.dumps(answer) + "\n")
         self._answers.flush()
 
     def serve(self, epoch: Callable[[], dict[str, float]]) -> None:
-        """Run `epoch` as often as wanted."""
+        """Run `epoch` until there are no more requests."""
         while True:
             self.wait()
             self.done(**epoch())
@@ -59,7 +59,7 @@ class Gate:
 
 def main(framework: str, task: str, data: str, workload: str) -> None:
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print must not mix with the answers
+    os.dup2(2, 1)  # keep the output of libraries out of the answers
     gate = Gate(sys.stdin, answers)
     f = FRAMEWORKS[framework]
     module = importlib.import_module(f.module)
@@ -70,7 +70,7 @@ def main(framework: str, task: str, data: str, workload: str) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     answers.write(json.dumps({"peak_bytes": peak}) + "\n")
     answers.flush()
-    os._exit(0)  # some frameworks take seconds to tidy up
+    os._exit(0)  # some frameworks take seconds to shut down
 
 
 class Worker:
@@ -78,13 +78,13 @@ class Worker:
 
     Args:
         framework: a name in `FRAMEWORKS`.
-        task: what it does in an "epoch"; see `benchmarks.comparisons`.
+        task: what an "epoch" is; see `benchmarks.comparisons`.
         data: file written by `workloads.write_data`.
         workload: the workload.
         environment: further environment variables.
 
     Raises:
-        RuntimeError: from `epoch`, if the process ends; with the end of what it printed.
+        RuntimeError: from `epoch`, if the process ends; with the end of its output.
     """
 
     def __init__(
@@ -113,17 +113,17 @@ class Worker:
         return json.loads(answer)
 
     def epoch(self) -> dict[str, float]:
-        """Let it run one epoch; `{"seconds": ..., "cpu_seconds": ..., "loss": ...}`."""
+        """Run one epoch; returns `{"seconds": ..., "cpu_seconds": ..., "loss": ...}`."""
         return self._ask("epoch")
 
     def stop(self) -> dict[str, float]:
-        """End it; `{"peak_bytes": ...}`."""
+        """End the process; returns `{"peak_bytes": ...}`."""
         answer = self._ask("stop")
         self._process.wait()
         return answer
 
     def kill(self) -> None:
-        """End it, whatever it does."""
+        """Kill the process."""
         self._process.kill()
         self._process.wait()
 

@@ -1,4 +1,4 @@
-"""What is trained: architectures, data and starting weights, free of any framework."""
+"""The workloads: architectures, data and starting weights, independent of any framework."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Workload:
-    """One model with its data. Every model ends in logits or a plain number, so all frameworks compute one thing.
+    """One model with its data. Every model ends in logits or a number, so that all frameworks compute the same.
 
     Attributes:
         name: what tables call it.
@@ -42,7 +42,7 @@ class Workload:
     slow: tuple[str, ...] = ()
 
     def scaled(self, fraction: float) -> Workload:
-        """The same on a fraction of the rows, at least two batches."""
+        """The workload with a fraction of the rows, at least two batches."""
         return replace(self, rows=max(2, round(self.rows * fraction / self.batch)) * self.batch)
 
     def dumps(self) -> str:
@@ -60,7 +60,7 @@ WORKLOADS = {
         Workload("linear", "dense", (2, 1), "mse", "sgd", 20_000),
         Workload("tabular", "dense", (20, 64, 64, 1), "binary", "adam", 20_000, dropout=0.1),
         Workload("mlp", "dense", (784, 300, 100, 10), "classes", "sgd", 60_000, images=True),
-        # The plain gradient of a convolution inside a loop is tens of times slower than outside of it on XLA:CPU.
+        # On XLA:CPU the plain gradient of a convolution is tens of times slower inside a loop.
         Workload("cnn", "cnn", (28, 32, 64, 64, 64, 10), "classes", "sgd", 12_800, slow=("jax-scan",)),
         Workload("lstm", "lstm", (5000, 80, 64, 64), "binary", "adam", 3_200),
         Workload("transformer", "transformer", (5000, 80, 64, 2, 4, 128), "binary", "adam", 3_200),
@@ -70,7 +70,7 @@ WORKLOADS = {
 
 # -- data ------------------------------------------------------------------------------------------------------------
 def _fashion_mnist() -> tuple[np.ndarray, np.ndarray] | None:
-    """Fashion-MNIST if its files are on this machine; nothing is downloaded."""
+    """Fashion-MNIST if its files are on this machine; it is not downloaded."""
     try:
         from jaxkeras.datasets import catalog, fashion_mnist
     except ImportError:
@@ -83,7 +83,7 @@ def _fashion_mnist() -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def draw_data(w: Workload) -> tuple[np.ndarray, np.ndarray, str]:
-    """Inputs and targets that can be learned, and where they come from."""
+    """Learnable inputs and targets, and the name of their source."""
     if w.images and (found := _fashion_mnist()) is not None and len(found[0]) >= w.rows:
         return found[0][: w.rows], found[1][: w.rows], "Fashion-MNIST"
     draw = np.random.default_rng(0)
@@ -103,7 +103,7 @@ def draw_data(w: Workload) -> tuple[np.ndarray, np.ndarray, str]:
 
 
 def write_data(w: Workload, path: Path) -> str:
-    """Write data and starting weights for the workers; returns where the data come from."""
+    """Write data and starting weights for the workers; returns the name of the source."""
     x, y, origin = draw_data(w)
     np.savez(path, x, y, *(a for _, a in draw_weights(w)))
     return origin
@@ -160,8 +160,8 @@ def draw_weights(w: Workload, seed: int = 1) -> list[tuple[str, np.ndarray]]:
             return np.zeros(shape, "float32")
         if name.endswith("gamma"):
             return np.ones(shape, "float32")
-        summed = shape[:-1] if len(shape) == 4 or "output" in name else shape[:1]  # the axes a product sums over
-        fan_in = 400 if name == "embedding" else math.prod(summed)  # small embeddings, as Keras starts them
+        summed = shape[:-1] if len(shape) == 4 or "output" in name else shape[:1]  # the axes of the contraction
+        fan_in = 400 if name == "embedding" else math.prod(summed)  # small initial embeddings, as in Keras
         return draw.standard_normal(shape, dtype="float32") / np.float32(math.sqrt(fan_in))
 
     return [(name, one(name, shape)) for name, shape in weight_shapes(w)]

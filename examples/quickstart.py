@@ -1,6 +1,6 @@
-"""Train a small convolutional network on real handwritten digits, look at the result, and keep it.
+"""Train a small convolutional network on handwritten digits, evaluate it, and save it.
 
-Writes into `quickstart/`: the model, a picture of the learning curves, and a report.
+Writes the model, a plot of the learning curves, and a report to `quickstart/`.
 """
 
 import pathlib
@@ -52,10 +52,10 @@ def main() -> None:
         [
             "",
             f"Trained {model.count_params():,} parameters on {len(x_train):,} images in {seconds:.1f} s.",
-            f"Test accuracy {accuracy:.1%} (loss {loss:.3f}) on {len(x_test)} images it has never seen.",
-            f"One of them. The model reads {guesses[0]}, and it is {y_test[0]}:",
+            f"Test accuracy {accuracy:.1%} (loss {loss:.3f}) on {len(x_test)} unseen images.",
+            f"One of them, a {y_test[0]}, which the model classifies as {guesses[0]}:",
             *("    " + "".join(" .:-=+*#%@"[int(v) * 9 // 16] * 2 for v in row) for row in x_test[0]),
-            "Left in quickstart/: digits.keras, learning_curves.png, report.txt",
+            "Written to quickstart/: digits.keras, learning_curves.png, report.txt",
         ]
     )
     (out / "report.txt").write_text(report.lstrip() + "\n")

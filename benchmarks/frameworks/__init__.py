@@ -1,4 +1,4 @@
-"""Who takes part, and how each is started. Nothing here imports a framework."""
+"""The frameworks and their processes' settings. This module imports none of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Framework:
-    """A way to train.
+    """A framework with its settings.
 
     Attributes:
-        module: has `run(task, workload, data, gate, **options)`.
+        module: module with `run(task, workload, data, gate, **options)`.
         needs: modules that must be installed.
         about: one line for the report.
         options: keyword arguments of `run`.
-        environment: of its process.
+        environment: environment variables of its process.
     """
 
     module: str
@@ -34,10 +34,10 @@ _ON_JAX, _ON_TF = {"KERAS_BACKEND": "jax"}, {"KERAS_BACKEND": "tensorflow"}
 
 FRAMEWORKS = {
     "jaxkeras": Framework(_KERAS, ("jaxkeras",), "default settings", {"package": "jaxkeras"}),
-    "jax-loop": Framework(_JAX, ("jax",), "by hand: one jitted step a batch, gathered on the host", {"form": "loop"}),
-    "jax-scan": Framework(_JAX, ("jax",), "by hand: the epoch is one lax.scan, rows by index", {"form": "scan"}),
+    "jax-loop": Framework(_JAX, ("jax",), "hand-written: a jitted step per batch, gathered on host", {"form": "loop"}),
+    "jax-scan": Framework(_JAX, ("jax",), "hand-written: the epoch is one lax.scan, rows by index", {"form": "scan"}),
     "jax-best": Framework(
-        _JAX, ("jax", "jaxkeras"), "by hand: the scan with jaxkeras.lowering", {"form": "scan", "operations": "lowered"}
+        _JAX, ("jax", "jaxkeras"), "hand-written: with jaxkeras.lowering", {"form": "scan", "operations": "lowered"}
     ),
     "keras-jax": Framework(_KERAS, ("keras", "jax"), "Keras on JAX, defaults", {"package": "keras"}, _ON_JAX),
     "keras-jax-32": Framework(
@@ -46,5 +46,5 @@ FRAMEWORKS = {
     "keras-tf": Framework(
         _KERAS, ("keras", "tensorflow"), "Keras on TensorFlow, defaults", {"package": "keras"}, _ON_TF
     ),
-    "torch": Framework("benchmarks.frameworks.eager_torch", ("torch",), "PyTorch eager, a loop by hand"),
+    "torch": Framework("benchmarks.frameworks.eager_torch", ("torch",), "PyTorch eager, a hand-written loop"),
 }

@@ -1,4 +1,4 @@
-"""The workloads in PyTorch, eager, in a loop by hand."""
+"""The workloads in eager PyTorch, with a hand-written loop."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def load(model: nn.Module, w: Workload, weights: list[np.ndarray]) -> None:
                 put(layer, f"conv_{i}")
             hidden, out = (m for m in model if isinstance(m, nn.Linear))
             put(hidden, "hidden")
-            # Flattened channels first here, last in Keras.
+            # PyTorch flattens channels first, Keras channels last.
             side = int((hidden.in_features // w.sizes[3]) ** 0.5)
             kernel = of["hidden/kernel"].reshape(side, side, w.sizes[3], -1)
             hidden.weight.copy_(kernel.permute(3, 2, 0, 1).reshape(hidden.weight.shape))
@@ -135,7 +135,7 @@ def _hits(w: Workload, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def run(task: str, w: Workload, data: Any, gate: Any) -> None:
-    """Serve `task`: see `benchmarks.comparisons`."""
+    """Run `task`; see `benchmarks.comparisons`."""
     x, y, weights = data
     model = build(w)
     load(model, w, weights)
@@ -174,7 +174,7 @@ def run(task: str, w: Workload, data: Any, gate: Any) -> None:
         total = hits = 0.0
         for a, b in zip(inputs.split(w.batch), targets.split(w.batch)):
             loss, right = step(a, b)
-            total, hits = total + loss.item(), hits + right.item()  # every step answers with its numbers
+            total, hits = total + loss.item(), hits + right.item()  # every step returns its numbers
         return logs(total, hits)
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""The workloads written by hand in JAX: what jaxkeras is measured against. Optax is not needed."""
+"""The workloads written by hand in JAX, as the reference for jaxkeras."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ PLAIN = SimpleNamespace(
 
 
 def lowered() -> SimpleNamespace:
-    """The same operations by `jaxkeras.lowering`."""
+    """The same operations from `jaxkeras.lowering`."""
     from jaxkeras import lowering
 
     def lstm_last(gates: Array, recurrent: Array) -> Array:
@@ -73,7 +73,7 @@ def lowered() -> SimpleNamespace:
 
 # -- models ----------------------------------------------------------------------------------------------------------
 def forward(w: Workload, ops: Any, params: dict[str, Array], x: Array, key: Array | None = None) -> Array:
-    """Logits, or numbers for "mse"; with a key, dropout is on."""
+    """Logits, or numbers for "mse"; dropout is active if a key is given."""
 
     def dense(name: str, x: Array) -> Array:
         return ops.dense(x, params[f"{name}/kernel"]) + params[f"{name}/bias"]
@@ -112,7 +112,7 @@ def forward(w: Workload, ops: Any, params: dict[str, Array], x: Array, key: Arra
 
 
 def loss_and_hits(w: Workload, z: Array, y: Array) -> tuple[Array, Array]:
-    """Mean loss, and how many rows are right (0 for "mse")."""
+    """Mean loss, and the number of correct rows (0 for "mse")."""
     if w.loss == "mse":
         return jnp.mean(jnp.square(z - y)), jnp.zeros(())
     if w.loss == "binary":
@@ -133,7 +133,7 @@ def start(w: Workload, weights: list[np.ndarray]) -> dict[str, Any]:
 
 
 def train_step(w: Workload, ops: Any, state: dict[str, Any], x: Array, y: Array) -> dict[str, Any]:
-    """One update, with the loss and the hits added up as `fit` does."""
+    """One update; accumulates loss and hits, as `fit` does."""
     key = jax.random.fold_in(state["key"], state["step"]) if w.dropout else None
 
     def objective(params: dict[str, Array]) -> tuple[Array, Array]:
@@ -165,7 +165,7 @@ def epoch_by_scan(w: Workload, ops: Any) -> Any:
 
 
 def epoch_by_steps(w: Workload, ops: Any, wait: bool = False) -> Any:
-    """The same from the host, step by step; with `wait`, every step answers with its numbers."""
+    """The same with one call per step; with `wait`, every step returns its numbers."""
     step = jax.jit(functools.partial(train_step, w, ops), donate_argnums=0)
 
     def epoch(state: dict[str, Any], x: np.ndarray, y: np.ndarray, order: np.ndarray) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def epoch_by_steps(w: Workload, ops: Any, wait: bool = False) -> Any:
 
 
 def run(task: str, w: Workload, data: Any, gate: Any, form: str, operations: str = "plain") -> None:
-    """Serve `task`: see `benchmarks.comparisons`."""
+    """Run `task`; see `benchmarks.comparisons`."""
     x, y, weights = data
     ops = lowered() if operations == "lowered" else PLAIN
     state = start(w, weights)

@@ -1,4 +1,4 @@
-"""Everything with Keras's API: jaxkeras itself, and Keras on its backends, by the same code."""
+"""The workloads in Keras's API: the same code for jaxkeras and for Keras on its backends."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def build(k: Any, w: Workload) -> Any:
 
 
 def compiled(k: Any, w: Workload, weights: list[np.ndarray], spe: int = 1) -> Any:
-    """The model with its starting weights, ready for `fit`."""
+    """The compiled model with its starting weights."""
     model = build(k, w)
     model.set_weights(weights)
     loss, metrics = {
@@ -62,7 +62,7 @@ def compiled(k: Any, w: Workload, weights: list[np.ndarray], spe: int = 1) -> An
 
 
 def _batches(x: np.ndarray, y: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Shuffled batches without end."""
+    """An infinite stream of shuffled batches."""
     draw = np.random.default_rng(0)
     while True:
         order = draw.permutation(len(x))
@@ -83,7 +83,7 @@ def _dataset(k: Any, x: np.ndarray, y: np.ndarray, size: int) -> Any:
 
 
 def run(task: str, w: Workload, data: Any, gate: Any, package: str, spe: int = 1) -> None:
-    """Serve `task`: see `benchmarks.comparisons`."""
+    """Run `task`; see `benchmarks.comparisons`."""
     k = importlib.import_module(package)
     x, y, weights = data
     model = compiled(k, w, weights, spe)
