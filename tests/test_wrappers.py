@@ -41,15 +41,8 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize(
-    "wrapper",
-    [
-        SKLearnClassifier,
-        pytest.param(SKLearnRegressor, marks=pytest.mark.exhaustive),
-        pytest.param(SKLearnTransformer, marks=pytest.mark.exhaustive),
-    ],
-    ids=lambda c: c.__name__,
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("wrapper", EXPECTED, ids=lambda c: c.__name__)
 def test_scikit_learn_accepts_them(wrapper):
     classifies = {"activation": "softmax", "loss": "categorical_crossentropy"} if wrapper is SKLearnClassifier else {}
     fitting = {"batch_size": 512, "shuffle": False, "verbose": 0}

@@ -16,6 +16,14 @@ from tests.callbacks import interrupted
 EPOCHS = 5
 
 
+@pytest.fixture(scope="module", autouse=True)
+def program_cache(tmp_path_factory):
+    """Keep compiled steps on disk: the runs of these tests differ in where they stop, not in what they compute."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAXKERAS_PROGRAM_CACHE", str(tmp_path_factory.mktemp("programs")))
+        yield
+
+
 class Crash(Callback):
     """Raises in an epoch: at its end, or after a batch."""
 

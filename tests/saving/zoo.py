@@ -129,14 +129,17 @@ def sample(model: Any) -> dict[str, np.ndarray]:
     }
 
 
-def everything() -> Iterator[tuple[str, Any, dict[str, np.ndarray]]]:
-    """Name, model and data."""
+def everything(names: set[str]) -> Iterator[tuple[str, Any, dict[str, np.ndarray]]]:
+    """Name, model and data of those in `names`."""
     for name in FAMILIES:
-        yield (name, *family(name))
+        if name in names:
+            yield (name, *family(name))
     for make in SHAPES:
-        model = make()
-        yield make.__name__, model, sample(model)
+        if make.__name__ in names:
+            model = make()
+            yield make.__name__, model, sample(model)
     for name, optimizer in optimizers().items():
-        model = compiled(optimizer())
-        model.fit(*training_data(), batch_size=4, epochs=1, verbose=0)
-        yield f"trained_{name}", model, {model.inputs[0].name: training_data()[0]}
+        if f"trained_{name}" in names:
+            model = compiled(optimizer())
+            model.fit(*training_data(), batch_size=4, epochs=1, verbose=0)
+            yield f"trained_{name}", model, {model.inputs[0].name: training_data()[0]}
