@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypedDict, TypeVar
 import jax
 import jax.numpy as jnp
 
+from jaxkeras.core import config as global_config
 from jaxkeras.core.variable import Variable
 from jaxkeras.optimizers import functionalize, options
 from jaxkeras.optimizers.keras_api import KerasAPI, Tree
@@ -374,7 +375,8 @@ class Optimizer(KerasAPI):
         return {key: cast(value, dtype) for key, value in scalars.items()}
 
     def _first_rule(self, infos: Sequence[Any]) -> Rule | None:
-        return self._rules(infos[:1])[0] if infos else None
+        """The rule whose shared scalars the state holds; without parameters, that of a scalar."""
+        return self._rules(infos[:1] or [ParamInfo("", "", (), global_config.floatx())])[0]
 
     def _shared(self, infos: Sequence[Any]) -> Mapping[str, float]:
         rule = self._first_rule(infos)

@@ -311,3 +311,14 @@ def test_methods_of_muon_match_keras():
     np.testing.assert_allclose(optimizer.zeropower_via_newtonschulz5(x, 5), expected, rtol=1e-4, atol=1e-6)
     cells = variables(start(np.random.default_rng(0)), Variable, name_scope)
     assert [optimizer._should_use_adamw(v) for v in cells] == [reference._should_use_adamw(v) for v in cells]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_parameters_the_state_is_that_of_keras(name):
+    reference, optimizer = rebuild(lambda m: getattr(m, name)())
+    reference.build([])
+    optimizer.build([])
+    assert [(v.shape, v.dtype) for v in optimizer.variables] == [
+        (tuple(v.shape), str(v.dtype)) for v in reference.variables
+    ]
+    assert optimizer.init({}).keys() == optimizer.cells.keys()
