@@ -100,9 +100,7 @@ def _batch(
     def batched(one: Callable) -> Callable:
         return lambda *flat: jax.vmap(one, (*res_dims, *(0,) * (len(flat) - residuals)), axis_size=size)(*flat)
 
-    out = linear_p.bind(
-        *res, *lin, fun=batched(fun), transpose=batched(transpose), residuals=residuals, avals=None
-    )
+    out = linear_p.bind(*res, *lin, fun=batched(fun), transpose=batched(transpose), residuals=residuals, avals=None)
     return out, [0] * len(out)
 
 

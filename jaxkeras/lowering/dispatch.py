@@ -15,13 +15,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Row(NamedTuple, Generic[P, R]):
+class Row(NamedTuple):
     """One line of the table: `form` runs `operation` on `platform` where `condition` holds."""
 
-    operation: Operation[P, R]
+    operation: Operation[..., Any]
     platform: str
-    condition: Callable[P, bool]
-    form: Callable[P, R]
+    condition: Callable[..., bool]
+    form: Callable[..., Any]
 
 
 class Operation(Generic[P, R]):
@@ -39,7 +39,7 @@ class Operation(Generic[P, R]):
     def __init__(self, reference: Callable[P, R], linear: bool = False):
         self.reference, self.linear = reference, linear
         self.__name__, self.__doc__ = reference.__name__, reference.__doc__
-        self.rows: tuple[Row[P, R], ...] = ()
+        self.rows: tuple[Row, ...] = ()
 
     def __repr__(self) -> str:
         return f"Operation({self.__name__})"
@@ -47,9 +47,9 @@ class Operation(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         assert not kwargs  # conditions and forms take the arguments in order
         forms = {} if is_abstract() or has_sharded_types() else self.forms(*args)
-        return _call(self.reference, forms, self.linear, args) if forms else self.reference(*args)
+        return _call(self.reference, forms, self.linear, args) if forms else self.reference(*args, **kwargs)
 
-    def forms(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Callable[P, R]]:
+    def forms(self, *args: Any) -> dict[str, Callable[..., R]]:
         """The form of these arguments for each platform that has one of its own."""
         fitting = [row for row in self.rows if _holds(row.condition, args)]
         return {row.platform: row.form for row in reversed(fitting)}
@@ -58,7 +58,7 @@ class Operation(Generic[P, R]):
         """Run the form for a known platform. A platform's forms call each other so."""
         return self.choose(platform, *args)(*args)
 
-    def choose(self, platform: str, *args: P.args, **kwargs: P.kwargs) -> Callable[P, R]:
+    def choose(self, platform: str, *args: Any) -> Callable[..., R]:
         """The first form installed for the platform whose condition holds, or else the reference."""
         rows = (row for row in self.rows if row.platform == platform)
         return next((row.form for row in rows if _holds(row.condition, args)), self.reference)

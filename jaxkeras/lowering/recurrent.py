@@ -7,7 +7,7 @@ product. Going backwards is the caller's too: flip the sequence (and the mask) b
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,6 @@ from jaxkeras.lowering import operations
 
 Array = jax.Array
 Activation = str | Callable[[Array], Array]
-States = TypeVar("States")
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "tanh": jnp.tanh,
@@ -50,7 +49,9 @@ def _check(x_gates: Array, kernel: Array, gates: int, mask: Array | None) -> Arr
     return mask.astype(bool)
 
 
-def _finish(result: tuple[Array, States], mask: Array | None, zero_output_for_mask: bool) -> tuple[Array, States]:
+def _finish(
+    result: tuple[Array, tuple[Array, ...]], mask: Array | None, zero_output_for_mask: bool
+) -> tuple[Array, Any]:
     sequence, states = result
     if mask is not None and zero_output_for_mask:
         sequence = jnp.where(mask[..., None], sequence, 0)

@@ -143,7 +143,9 @@ FORMS = {
     "winograd gradient, pieces": (("same",), cpu_conv.kernel_gradient, winograd.kernel_gradient),
     "strips": (("strided and dilated", "three dimensions"), cpu_conv.forward, im2col.strip_forward),
     "strip gradient": (
-        ("strided and dilated", "three dimensions"), cpu_conv.kernel_gradient, im2col.strip_kernel_gradient,
+        ("strided and dilated", "three dimensions"),
+        cpu_conv.kernel_gradient,
+        im2col.strip_kernel_gradient,
     ),
     "strip gradient, pieces": (("strided",), cpu_conv.kernel_gradient, im2col.strip_kernel_gradient),
     "fused": (("few channels",), cpu_conv.forward, im2col.fused_forward),
@@ -188,8 +190,7 @@ def test_form(form, case, monkeypatch):
         return f(x, kernel, spec), slopes(x, kernel), mapped, curved
 
     ours, theirs = (
-        jax.jit(lambda f=f: results(f), compiler_options=QUICK)()
-        for f in (operations.conv, reference.conv)
+        jax.jit(lambda f=f: results(f), compiler_options=QUICK)() for f in (operations.conv, reference.conv)
     )
     close(ours, theirs)
 
