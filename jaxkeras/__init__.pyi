@@ -24,6 +24,7 @@ from jaxkeras import tree as tree
 from jaxkeras import utils as utils
 from jaxkeras import visualization as visualization
 from jaxkeras import wrappers as wrappers
+from jaxkeras.core.functional import intercept_calls as intercept_calls
 from jaxkeras.core.names import name_scope as name_scope
 from jaxkeras.core.policy import DTypePolicy as DTypePolicy
 from jaxkeras.core.policy import FloatDTypePolicy as FloatDTypePolicy
