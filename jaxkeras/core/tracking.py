@@ -123,6 +123,7 @@ class StructureVersion:
         return self._number
 
     def _record(self) -> None:
+        # Details may be identities: the snapshot keeps what they were taken of alive until they are compared.
         self._recorded_details, self._recorded_settings = self._details(), self._settings()
         self._snapshot = _Snapshot(self._roots())
 

@@ -112,12 +112,8 @@ class Session:
         return [root for root in [self.model, self.loss_tracker, *trackers] if root is not None]
 
     def _details(self) -> Any:
-        model = self.model
-        return (
-            self._model_details(),
-            [v for m in model._all_metrics() for v in m.variables],
-            model.optimizer,
-        )
+        metrics = [id(v) for m in self.model._all_metrics() for v in m.variables]
+        return self._model_details(), metrics, id(self.model.optimizer)
 
     def _model_details(self) -> Any:
         model = self.model

@@ -53,7 +53,11 @@ def another_optimizer(net):
     net.optimizer = jk.optimizers.SGD(0.5)
 
 
-CHANGES = [put, append, replace, freeze, freeze_one, another_optimizer]
+def add_metric(net):
+    net.extra = jk.metrics.Mean(name="extra")
+
+
+CHANGES = [add_metric, put, append, replace, freeze, freeze_one, another_optimizer]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda f: f.__name__)
