@@ -23,10 +23,9 @@ class HoldsKerasLayer(jk.layers.Layer):
         return self.dense(x)
 
 
-def fit(**settings):
+def compiled(**settings):
     model = jk.Sequential([jk.Input((4,)), jk.layers.Dense(1)])
     model.compile(**{"optimizer": "sgd", "loss": "mse", **settings})
-    model.fit(X, X[:, :1], verbose=0)
 
 
 CASES = {
@@ -43,11 +42,15 @@ CASES = {
         lambda: jk.layers.Add()([jk.Input((4,)), keras.Input((4,))]), "keras.KerasTensor", "Input",
     ),
     "input of a model": (lambda: jk.Model(keras.Input((4,)), jk.Input((4,))), "keras.KerasTensor", "Input"),
-    "optimizer": (lambda: fit(optimizer=keras.optimizers.Adam()), "keras.optimizers.Adam", "optimizers"),
-    "optimizer class": (lambda: fit(optimizer=keras.optimizers.Adam), "keras.optimizers.Adam", "optimizers"),
-    "loss": (lambda: fit(loss=keras.losses.MeanSquaredError()), "keras.losses.MeanSquaredError", "losses"),
-    "loss class": (lambda: fit(loss=keras.losses.MeanSquaredError), "keras.losses.MeanSquaredError", "losses"),
-    "metric": (lambda: fit(metrics=[keras.metrics.AUC()]), "keras.metrics.AUC", "metrics"),
+    "optimizer": (lambda: compiled(optimizer=keras.optimizers.Adam()), "keras.optimizers.Adam", "optimizers"),
+    "optimizer class": (lambda: compiled(optimizer=keras.optimizers.Adam), "keras.optimizers.Adam", "optimizers"),
+    "loss": (lambda: compiled(loss=keras.losses.MeanSquaredError()), "keras.losses.MeanSquaredError", "losses"),
+    "loss class": (lambda: compiled(loss=keras.losses.MeanSquaredError), "keras.losses.MeanSquaredError", "losses"),
+    "metric": (lambda: compiled(metrics=[keras.metrics.AUC()]), "keras.metrics.AUC", "metrics"),
+    "metric class": (lambda: compiled(weighted_metrics=[[keras.metrics.AUC]]), "keras.metrics.AUC", "metrics"),
+    "loss of one output": (
+        lambda: compiled(loss={"dense": keras.losses.MeanSquaredError()}), "keras.losses.MeanSquaredError", "losses",
+    ),
     "initializer": (
         lambda: jk.layers.Dense(1, kernel_initializer=keras.initializers.HeNormal()),
         "keras.initializers.HeNormal", "initializers",

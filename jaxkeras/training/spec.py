@@ -310,10 +310,13 @@ def check(spec: CompileSpec) -> None:
                 f"`loss_weights` must hold numbers; got {weight!r}. The third argument of `compile` is `loss_weights`: "
                 "write compile(optimizer, loss, metrics=[...])."
             )
-    for loss in _identifiers(spec.loss):
+    chosen_losses = _identifiers(spec.loss)
+    chosen_metrics = [*_identifiers(spec.metrics), *_identifiers(spec.weighted_metrics)]
+    registry.refuse_foreign_keras([*chosen_losses, *chosen_metrics])
+    for loss in chosen_losses:
         if isinstance(loss, str) and loss.lower() not in ("crossentropy", "ce"):
             losses.get(loss)
-    for metric in [*_identifiers(spec.metrics), *_identifiers(spec.weighted_metrics)]:
+    for metric in chosen_metrics:
         if isinstance(metric, str) and metric.lower() not in ("accuracy", "acc"):
             metrics.get(metric)
 
