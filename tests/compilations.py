@@ -1,4 +1,4 @@
-"""Counting what XLA compiles."""
+"""Count XLA compilations."""
 
 import contextlib
 
@@ -28,7 +28,7 @@ class Count:
 
 @contextlib.contextmanager
 def counting():
-    """`with counting() as count: ...` then `count.value` programs were compiled."""
+    """Count the programs compiled in the block: `with counting() as count: ...`, then read `count.value`."""
     count = Count()
     yield count
     count.value = _seen[0] - count.start

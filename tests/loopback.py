@@ -1,4 +1,4 @@
-"""A file server on the loopback address, for tests of downloads."""
+"""A file server on the loopback address, for download tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class FileServer:
-    """What is served (`files`: path -> bytes), what was asked for (`requests`), and how honestly."""
+    """The served files (path -> bytes), the requested paths, and faults to simulate."""
 
     def __init__(self, url: str):
         self.url = url

@@ -1,4 +1,4 @@
-"""Activations: values of Keras, and names to functions and back."""
+"""Activations: values as in Keras, lookup and serialization."""
 
 import jax
 import jax.numpy as jnp
@@ -34,14 +34,14 @@ NAMES = [name for name in NAMES if not name.startswith("_")]
 
 
 @pytest.mark.parametrize("name, kwargs", [(name, {}) for name in NAMES] + WITH_ARGUMENTS)
-def test_values_of_keras(name, kwargs):
+def test_values_equal_keras(name, kwargs):
     ours = getattr(activations, name)(X, **kwargs)
     theirs = getattr(keras.activations, name)(X, **kwargs)
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_dtypes_shapes_and_strings(name):
+def test_dtypes_shapes_and_names(name):
     function = activations.get(name)
     assert function(jnp.ones((2, 4), "bfloat16")).dtype == "bfloat16"
     symbolic = function(KerasTensor((None, 4)))
@@ -81,7 +81,7 @@ def test_custom_activations():
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "sparsemax"])
 @pytest.mark.parametrize("shape, axis", [((4,), 1), ((4,), -2), ((), -1)])
-def test_an_axis_out_of_bounds_is_refused(name, shape, axis):
+def test_axis_out_of_bounds_raises(name, shape, axis):
     with pytest.raises(ValueError, match="out of bounds"):
         getattr(activations, name)(jnp.ones(shape), axis=axis)
 

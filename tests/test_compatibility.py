@@ -1,4 +1,4 @@
-"""The README's table of what is here of Keras's public names. `python -m tests.test_compatibility` writes it anew."""
+"""The README's table of supported Keras names. `python -m tests.test_compatibility` updates it."""
 
 import importlib
 import inspect
@@ -11,13 +11,13 @@ import keras  # noqa: E402
 
 README = pathlib.Path(__file__).parent.parent / "README.md"
 START, END = "<!-- compatibility: start -->", "<!-- compatibility: end -->"
-# Parts of other frameworks, and switches between Keras's backends.
+# Wrappers for other frameworks and switches for Keras's backends.
 NOT_OURS = {"TorchModuleWrapper", "TFSMLayer", "nnx_enabled", "is_nnx_enabled", "enable_nnx"}
 _SKIPPED = ("keras.src", "keras._tf_keras")
 
 
 def namespaces():
-    """Keras's public modules, `keras.applications.vgg16` as a part of `applications`."""
+    """Keras's public modules by namespace: `keras.applications.vgg16` belongs to `applications`."""
     found = {}
     for module in pkgutil.walk_packages(keras.__path__, "keras."):
         if not module.name.startswith(_SKIPPED) and ".legacy" not in module.name:
@@ -48,7 +48,7 @@ def table():
     return "\n".join(lines)
 
 
-def test_the_table_in_the_readme_is_up_to_date():
+def test_readme_table_is_up_to_date():
     text = README.read_text()
     assert text.split(START)[1].split(END)[0].strip() == table(), "run: python -m tests.test_compatibility"
 

@@ -1,4 +1,4 @@
-"""Settings of the process do what they say."""
+"""Global settings."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ class Count(jk.callbacks.Callback):
         self.predict += 1
 
 
-def test_the_number_of_epochs_is_capped():
+def test_max_epochs_caps_fit():
     model = make()
     config.set_max_epochs(2)
     try:
@@ -50,7 +50,7 @@ def test_the_number_of_epochs_is_capped():
         config.set_max_epochs(None)
 
 
-def test_the_number_of_steps_is_capped():
+def test_max_steps_per_epoch_caps_all_methods():
     model, count = make(), Count()
     config.set_max_steps_per_epoch(2)
     try:
@@ -67,13 +67,13 @@ def test_the_number_of_steps_is_capped():
 
 
 @pytest.mark.parametrize("setter", [config.set_max_epochs, config.set_max_steps_per_epoch])
-def test_a_limit_is_a_positive_integer(setter):
+def test_invalid_limit_raises(setter):
     for wrong in (0, -1, 1.5, "many"):
         with pytest.raises(ValueError, match="must be a positive integer, or None for no limit"):
             setter(wrong)
 
 
-def test_limits_come_from_the_environment():
+def test_limits_are_read_from_the_environment():
     code = "from jaxkeras import config; print(config.max_epochs(), config.max_steps_per_epoch())"
     environment = {**os.environ, "KERAS_MAX_EPOCHS": "3", "KERAS_MAX_STEPS_PER_EPOCH": "7"}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
@@ -86,7 +86,7 @@ def frames():
     return [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
 
 
-def test_traceback_filtering_is_switched():
+def test_traceback_filtering_can_be_disabled():
     assert config.is_traceback_filtering_enabled()
     assert "same_rows" not in frames()
     config.disable_traceback_filtering()
@@ -96,14 +96,14 @@ def test_traceback_filtering_is_switched():
         config.enable_traceback_filtering()
 
 
-def test_there_is_one_backend():
+def test_jax_is_the_only_backend():
     config.set_backend("jax")
     assert config.backend() == "jax"
     with pytest.raises(ValueError, match="runs on JAX only"):
         config.set_backend("torch")
 
 
-def test_unsafe_deserialization_opens_nothing():
+def test_unsafe_deserialization_warns_and_executes_nothing():
     code = {"class_name": "__lambda__", "config": {"code": "4wA=", "defaults": None, "closure": None}}
     with pytest.warns(UserWarning, match="code in a file is never executed"):
         config.enable_unsafe_deserialization()
@@ -119,14 +119,14 @@ def flash_setting():
 
 
 def in_blocks(**options):
-    """Whether a layer of attention goes through its targets in a loop, for more of them than a block holds."""
+    """Whether an attention layer loops over blocks of targets for a sequence longer than one block."""
     layer = jk.layers.MultiHeadAttention(1, 2, **options)
     x = jax.ShapeDtypeStruct((1, 300, 2), "float32")
     params, state = jax.eval_shape(lambda: layer.init(0, x, x))
     return "scan" in str(jax.make_jaxpr(lambda p, x: layer.apply(p, state, x, x)[0])(params, x))
 
 
-def test_flash_attention_is_switched(flash_setting):
+def test_flash_attention_setting(flash_setting):
     assert config.is_flash_attention_enabled() is None
     assert not in_blocks() and in_blocks(flash_attention=True)
     config.enable_flash_attention()
@@ -137,7 +137,7 @@ def test_flash_attention_is_switched(flash_setting):
     assert not in_blocks() and in_blocks(flash_attention=True)
 
 
-def test_float64_without_x64_is_one_warning_and_dtypes_are_those_that_are_there():
+def test_float64_without_x64_warns_once_and_reports_actual_dtypes():
     if jax.config.jax_enable_x64:
         pytest.skip("64 bits are on")
     try:

@@ -1,4 +1,4 @@
-"""Constraints: weights and configs of Keras."""
+"""Constraints: weights and configs as in Keras."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +20,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("name, kwargs", CASES)
-def test_same_as_keras(name, kwargs):
+def test_values_and_configs_equal_keras(name, kwargs):
     ours, theirs = (getattr(m, name)(**kwargs) for m in (constraints, keras.constraints))
     np.testing.assert_allclose(ours(W), theirs(W), rtol=1e-5, atol=1e-7)
     assert ours(jnp.asarray(W, "bfloat16")).dtype == "bfloat16"

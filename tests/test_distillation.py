@@ -1,4 +1,4 @@
-"""Distillation: the losses as in Keras, and a distiller on the trainer."""
+"""Distillation: losses as in Keras, and training a distiller."""
 
 import jax
 import jax.numpy as jnp
@@ -26,19 +26,19 @@ def make(*losses, **options):
 
 
 @pytest.mark.parametrize("loss", ["KLDivergence", "mse", "categorical_crossentropy", "cosine_similarity"])
-def test_logits_as_in_keras(loss):
+def test_logits_distillation_equals_keras(loss):
     ours = LogitsDistillation(2.5, loss).compute_loss(TEACHER, STUDENT)
     theirs = keras.distillation.LogitsDistillation(2.5, loss).compute_loss(TEACHER, STUDENT)
     np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-5)
 
 
-def test_the_default_is_the_divergence_of_the_softened_distributions():
+def test_default_loss_is_the_kl_divergence_of_softened_outputs():
     p, q = jax.nn.softmax(TEACHER / 3), jax.nn.softmax(STUDENT / 3)
     expected = 9 * jnp.mean(jnp.sum(p * jnp.log(p / q), -1))
     np.testing.assert_allclose(LogitsDistillation().compute_loss(TEACHER, STUDENT), expected, rtol=1e-5)
 
 
-def test_several_outputs_as_in_keras():
+def test_multiple_outputs_equal_keras():
     teacher, student = {"a": TEACHER, "b": TEACHER * 2}, {"a": STUDENT, "b": STUDENT}
     loss, both = {"a": "mse", "b": None}, {"a": "mae", "b": "mse"}
     for ours, theirs in (
@@ -56,7 +56,7 @@ def test_several_outputs_as_in_keras():
         FeatureDistillation("mse").validate_outputs(teacher, student)
 
 
-def test_configs_are_those_of_keras():
+def test_configs_equal_keras():
     pairs = [
         (LogitsDistillation(2.0), keras.distillation.LogitsDistillation(2.0)),
         (FeatureDistillation("mse", "a", "b"), keras.distillation.FeatureDistillation("mse", "a", "b")),
@@ -68,7 +68,7 @@ def test_configs_are_those_of_keras():
         assert ours == theirs
 
 
-def test_the_loss_and_what_it_trains():
+def test_loss_values_and_only_the_student_is_trained():
     distiller = make(student_loss_weight=0.25)
     frozen = distiller.teacher.get_weights()
     teacher, student = (jax.nn.log_softmax(m(X) / 2) for m in (distiller.teacher, distiller.student))
@@ -88,7 +88,7 @@ def test_the_loss_and_what_it_trains():
     np.testing.assert_allclose(distiller.predict(X, verbose=0), distiller.student(X), rtol=1e-5)
 
 
-def test_features_of_layers_in_one_pass_of_the_student():
+def test_features_are_extracted_in_one_student_pass():
     student = stack(5, jk.layers.BatchNormalization(momentum=0.5))
     teacher = stack(5)
     distiller = Distiller(
@@ -103,10 +103,10 @@ def test_features_of_layers_in_one_pass_of_the_student():
     logs = distiller.train_on_batch(X, return_dict=True)
     assert logs["loss"] == pytest.approx(float(expected), rel=1e-4) and logs["student_loss"] == 0
     np.testing.assert_allclose(student.get_layer("batch_normalization").moving_mean, mean, rtol=1e-3, atol=1e-6)
-    assert not distiller._features._entries  # nothing of a trace stays behind
+    assert not distiller._features._entries  # nothing of the trace is kept
 
 
-def test_penalties_are_added_and_those_of_the_teacher_are_not():
+def test_only_the_students_penalties_are_added():
     teacher, student = (
         jk.Sequential([jk.Input((4,)), jk.layers.Dense(3, kernel_regularizer="l2", activity_regularizer="l2")])
         for _ in range(2)
@@ -121,7 +121,7 @@ def test_penalties_are_added_and_those_of_the_teacher_are_not():
     assert logs["loss"] == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_saving_and_loading(tmp_path):
+def test_save_and_load(tmp_path):
     distiller = make(LogitsDistillation(2.0), FeatureDistillation("mse", "hidden", "hidden"))
     distiller(X)
     distiller.save(tmp_path / "d.keras")
@@ -157,6 +157,6 @@ class Vector(DistillationLoss):
         (lambda: LogitsDistillation(loss="klm"), "Unknown loss: 'klm'"),
     ],
 )  # fmt: skip
-def test_mistakes(make_one, message):
+def test_invalid_usage_raises(make_one, message):
     with pytest.raises(ValueError, match=message):
         make_one()

@@ -1,4 +1,4 @@
-"""The examples in the docstrings run and print what they say."""
+"""Examples in docstrings run and print the output shown."""
 
 import doctest
 import importlib
@@ -11,7 +11,7 @@ import pytest
 
 import jaxkeras
 
-COMPILING = ("jaxkeras.layers.", "jaxkeras.ops.")  # nearly every example compiles something
+COMPILING = ("jaxkeras.layers.", "jaxkeras.ops.")  # nearly every example compiles
 
 MODULES = [
     pytest.param(m.name, marks=pytest.mark.exhaustive if m.name.startswith(COMPILING) else ())

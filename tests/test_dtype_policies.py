@@ -1,4 +1,4 @@
-"""Policies by path, with Keras as the oracle."""
+"""Dtype policies by path, compared with Keras."""
 
 import json
 import os
@@ -18,7 +18,7 @@ PATHS = ("encoder", "encoder/norm", "encoder/query", "encoder/attention", "head"
 
 
 def both(default, entries):
-    """A map here and in Keras."""
+    """The same map in jaxkeras and Keras."""
     ours = DTypePolicyMap(default, dict(entries))
     theirs = keras.dtype_policies.DTypePolicyMap(default)
     for path, policy in entries.items():
@@ -33,7 +33,7 @@ def name_or_error(policies, path):
         return ValueError
 
 
-def test_a_path_finds_the_policy_that_it_finds_in_keras():
+def test_lookup_by_path_equals_keras():
     ours, theirs = both("float32", ENTRIES)
     found = [name_or_error(ours, path) for path in PATHS]
     assert found == [name_or_error(theirs, path) for path in PATHS]
@@ -42,7 +42,7 @@ def test_a_path_finds_the_policy_that_it_finds_in_keras():
         ours["encoder/attention"]
 
 
-def test_it_is_a_mutable_mapping():
+def test_map_is_a_mutable_mapping():
     ours, theirs = both("mixed_bfloat16", ENTRIES)
     for policies in (ours, theirs):
         assert list(policies) == list(ENTRIES) and len(policies) == 4
@@ -58,7 +58,7 @@ def test_it_is_a_mutable_mapping():
         assert getattr(ours, attribute) == getattr(theirs, attribute), attribute
 
 
-def test_what_cannot_be_meant_is_an_error():
+def test_invalid_entries_raise():
     with pytest.raises(ValueError, match="must be a single policy"):
         DTypePolicyMap(DTypePolicyMap())
     with pytest.raises(TypeError, match="must be a dict"):
@@ -75,7 +75,7 @@ def test_what_cannot_be_meant_is_an_error():
 
 
 @pytest.mark.parametrize("name", ["int8_from_float32", "float8_from_float32", "gptq/4/128_from_float32"])
-def test_quantized_policies_say_that_they_wait(name):
+def test_quantized_policies_are_not_supported(name):
     config = keras.dtype_policies.serialize(keras.dtype_policies.get(name))
     for make in (
         lambda: jk.layers.Dense(1, dtype=name),
@@ -90,7 +90,7 @@ def test_equality_is_by_content():
     assert DTypePolicyMap("float32", ENTRIES) == DTypePolicyMap(jk.DTypePolicy("float32"), ENTRIES)
     assert DTypePolicyMap("float32", ENTRIES) != DTypePolicyMap("float32")
     assert DTypePolicyMap("float32") != jk.DTypePolicy("float32")
-    # As in Keras, where the second is another name of the first.
+    # As in Keras, where FloatDTypePolicy is an alias.
     assert jk.DTypePolicy("float16") == jk.FloatDTypePolicy("float16") != jk.DTypePolicy("float32")
     assert repr(jk.FloatDTypePolicy("float16")) == repr(keras.FloatDTypePolicy("float16"))
     shown = repr(DTypePolicyMap("float16", {"a": "float32"}))
@@ -98,11 +98,11 @@ def test_equality_is_by_content():
 
 
 @pytest.mark.parametrize("default", ["float16", None])
-def test_configs_are_those_of_keras(default):
+def test_configs_equal_keras(default):
     ours, theirs = both(default, ENTRIES)
     config = jk.dtype_policies.serialize(ours)
     config = json.loads(json.dumps(config))
-    if default is not None:  # else Keras drops the names of all the policies
+    if default is not None:  # otherwise Keras drops the names of all policies
         assert config == keras.dtype_policies.serialize(theirs)
     for policies in (
         jk.dtype_policies.deserialize(config), jk.dtype_policies.get(config),
@@ -113,7 +113,7 @@ def test_configs_are_those_of_keras(default):
     assert jk.dtype_policies.get(ours) is ours
 
 
-def test_a_default_that_was_not_given_is_that_of_the_program():
+def test_missing_default_uses_the_global_policy():
     config = DTypePolicyMap(None, {"a": "float32"}).get_config()
     jk.config.set_dtype_policy("bfloat16")
     try:
@@ -123,7 +123,7 @@ def test_a_default_that_was_not_given_is_that_of_the_program():
 
 
 def model_of(K, dtype=None):
-    """A model with layers that hold layers."""
+    """A model with nested layers."""
     x = K.layers.Input((4, 6), name="x")
     y = K.layers.Dense(6, dtype=dtype, name="first")(x)
     y = K.layers.MultiHeadAttention(2, 3, dtype=dtype, name="attention")(y, y)
@@ -140,7 +140,7 @@ POLICIES = {
 
 
 def types(model):
-    """What each layer of a model computes in and keeps its weights in."""
+    """Compute and variable dtypes of each layer of a model."""
     found = {}
     for layer in model._flatten_layers():
         if layer.weights and layer.path is not None:
@@ -150,17 +150,17 @@ def types(model):
 
 @pytest.fixture
 def oracle(monkeypatch):
-    """Lists a layer's own weights in both libraries."""
+    """Define `_own_weights` for the layers of both libraries."""
     monkeypatch.setattr(keras.Layer, "_own_weights", lambda layer: layer._trainable_variables, raising=False)
     monkeypatch.setattr(jk.Layer, "_own_weights", lambda layer: layer.own_variables(), raising=False)
 
 
-def test_layers_go_by_their_paths_as_in_keras(oracle):
+def test_layer_policies_follow_paths_as_in_keras(oracle):
     ours, theirs = both("float32", POLICIES)
     assert types(model_of(jk, ours)) == types(model_of(keras, theirs))
 
 
-def test_a_global_map_is_for_all_layers_as_in_keras(oracle):
+def test_global_map_applies_to_all_layers_as_in_keras(oracle):
     ours, theirs = both("float32", POLICIES)
     jk.config.set_dtype_policy(ours)
     keras.config.set_dtype_policy(theirs)
@@ -179,11 +179,11 @@ def test_a_global_map_is_for_all_layers_as_in_keras(oracle):
 
 
 def close(ours, theirs):
-    """Equal, to the precision of the 16 bits that most of the layers compute in."""
+    """Assert equality to 16-bit precision, in which most layers compute."""
     np.testing.assert_allclose(np.asarray(ours, "float32"), np.asarray(theirs, "float32"), rtol=0, atol=5e-3)
 
 
-def test_files_go_to_keras_and_back(oracle, tmp_path):
+def test_files_are_exchanged_with_keras(oracle, tmp_path):
     x = np.random.default_rng(0).normal(size=(3, 4, 6)).astype("float32")
     ours = model_of(jk, DTypePolicyMap("float32", POLICIES))
     ours.save(tmp_path / "ours.keras")
@@ -192,7 +192,7 @@ def test_files_go_to_keras_and_back(oracle, tmp_path):
     again = jk.saving.load_model(tmp_path / "theirs.keras")
     itself = jk.saving.load_model(tmp_path / "ours.keras")
     assert types(again) == types(itself) == types(ours)
-    # Keras gives other paths to what it reads, which the expressions allow for.
+    # Loaded Keras layers get other paths, for which the expressions allow.
     assert sorted(types(theirs).values(), key=str) == sorted(types(ours).values(), key=str)
     y = np.asarray(ours(x), "float32")
     np.testing.assert_array_equal(np.asarray(itself(x), "float32"), y)
@@ -201,7 +201,7 @@ def test_files_go_to_keras_and_back(oracle, tmp_path):
     assert itself.get_layer("first").dtype_policy == DTypePolicyMap("float32", POLICIES)
 
 
-def test_a_read_sequential_and_its_clone_keep_the_paths_that_the_keys_name(tmp_path):
+def test_loaded_and_cloned_sequential_keep_layer_paths(tmp_path):
     policies = DTypePolicyMap("float32", {"outer/inner/dense": "float16"})
     inner = jk.Sequential([jk.layers.Dense(2, dtype=policies, name="dense")], name="inner")
     model = jk.Sequential([jk.layers.Input((3,)), inner], name="outer")
@@ -211,14 +211,14 @@ def test_a_read_sequential_and_its_clone_keep_the_paths_that_the_keys_name(tmp_p
         assert copy.weights[0].dtype == "float16"
 
 
-def test_inputs_are_cast_by_the_path_at_the_first_call_already():
+def test_first_call_already_casts_inputs_by_path():
     layer = jk.layers.Dense(2, dtype=DTypePolicyMap("float32", {"dense": "float16"}), name="dense")
     x = np.ones((1, 3), "float32")
     assert layer.compute_dtype == "float32"  # it has no path yet
     assert layer(x).dtype == layer(x).dtype == layer.compute_dtype == "float16"
 
 
-def test_setting_the_policy_of_a_layer_changes_the_entry_of_its_path():
+def test_setting_a_layers_policy_changes_the_entry_of_its_path():
     policies = DTypePolicyMap("float32", {"a": "float32", ".*b": "bfloat16"})
     a, b = (jk.layers.Dense(2, dtype=policies, name=name) for name in "ab")
     a.build((None, 3))
@@ -231,7 +231,7 @@ def test_setting_the_policy_of_a_layer_changes_the_entry_of_its_path():
     assert a.dtype_policy is other and a.compute_dtype == "bfloat16"
 
 
-def test_a_model_trains_with_them():
+def test_model_trains_with_policies_by_path():
     policies = DTypePolicyMap("float32", {".*/inner": "mixed_bfloat16"})
     layers = [jk.layers.Dense(4, name="inner", dtype=policies), jk.layers.Dense(1, dtype=policies)]
     model = jk.Sequential([jk.layers.Input((3,)), *layers], name="stack")

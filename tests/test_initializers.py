@@ -1,4 +1,4 @@
-"""Initializers: values, configs, and what `get` accepts."""
+"""Initializers: values, configs and lookup."""
 
 import jax
 import numpy as np
@@ -30,17 +30,17 @@ RANDOM = [
 
 
 @pytest.mark.parametrize("name, kwargs, shape", CALLS)
-def test_values_of_keras(name, kwargs, shape):
+def test_values_equal_keras(name, kwargs, shape):
     ours, theirs = getattr(initializers, name)(**kwargs), getattr(keras.initializers, name)(**kwargs)
     np.testing.assert_allclose(ours(shape), theirs(shape), rtol=1e-5, atol=1e-6)
     assert ours(shape, "bfloat16").dtype == "bfloat16"
-    if name != "Identity":  # Keras forgets the gain; it reads our config all the same
+    if name != "Identity":  # Keras's config lacks the gain, but Keras reads ours
         assert ours.get_config() == theirs.get_config()
 
 
 @pytest.mark.parametrize("name, kwargs", RANDOM)
 @pytest.mark.parametrize("seed", [None, 7])
-def test_configs_of_keras(name, kwargs, seed):
+def test_configs_equal_keras(name, kwargs, seed):
     ours, theirs = (getattr(m, name)(**kwargs, seed=seed) for m in (initializers, keras.initializers))
     assert initializers.serialize(ours) == keras.initializers.serialize(theirs)
     again = keras.initializers.deserialize(initializers.serialize(ours))
@@ -56,7 +56,7 @@ def test_seed_generator_in_a_config():
     np.testing.assert_array_equal(again((2, 2)), ours((2, 2)))
 
 
-def test_every_name_of_keras():
+def test_every_keras_name_exists():
     for name in dir(keras.initializers):
         if not name.startswith("_"):
             assert hasattr(initializers, name), name
@@ -80,7 +80,7 @@ def test_get():
         initializers.get(3)
 
 
-def test_wrong_arguments():
+def test_invalid_arguments_raise():
     for call, message in [
         (lambda: initializers.VarianceScaling(scale=0.0), "positive"),
         (lambda: initializers.VarianceScaling(mode="fan_inn"), "fan_in"),
@@ -103,7 +103,7 @@ def test_constants_compile_nothing():
     assert count.value == 0
 
 
-def test_constants_under_a_trace_are_made_by_the_program():
+def test_constants_under_a_trace_are_part_of_the_program():
     assert "broadcast_in_dim" in str(jax.make_jaxpr(lambda: initializers.Ones()((500, 500)))())
 
 

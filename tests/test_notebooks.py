@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom, and is stored with its outputs and pictures."""
+"""Every notebook runs from top to bottom and is stored with its outputs and pictures."""
 
 import pathlib
 
@@ -10,7 +10,7 @@ NOTEBOOKS = sorted((pathlib.Path(__file__).parent.parent / "notebooks").glob("*.
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_and_shows_what_it_computed(path, tmp_path):
+def test_notebook_runs_and_has_stored_outputs(path, tmp_path):
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)

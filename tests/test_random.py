@@ -1,4 +1,4 @@
-"""Random draws: the same bits as Keras on JAX, by few compilations."""
+"""Random draws: the same bits as Keras on JAX, with few compilations."""
 
 import os
 import pickle
@@ -50,14 +50,14 @@ EXPRESSIONS = [
     "[[i((2,)) for _ in range(2)] for i in [k.initializers.HeNormal(k.random.SeedGenerator(3))]]",
 ]
 
-# The other draws build on these; each expression compiles for a second or more in the other process.
+# The other draws build on these; each expression takes a second or more to compile in the other process.
 BASIC = ("normal((3, 4)", "uniform((40", "random.shuffle", "(None, 1)", "SeedGenerator(13)", "GlorotUniform")
 PARAMETERS = [
     pytest.param(e, marks=() if any(part in e for part in BASIC) else pytest.mark.exhaustive) for e in EXPRESSIONS
 ]
 
-# Our eager draws are cut from longer ones, Keras's are direct: both run with XLA's own settings, since without its
-# optimisations the ends of loops may be rounded otherwise than their bodies.
+# Our eager draws are slices of longer ones, Keras's are direct. Both run with XLA's default settings, since without
+# optimizations loop remainders may round differently from loop bodies.
 PROGRAM = """
 import pickle, sys
 import jax, numpy as np, keras, jaxkeras
@@ -71,9 +71,9 @@ sys.stdout.buffer.write(b"RESULTS" + pickle.dumps(results))
 
 @pytest.fixture(scope="module")
 def results(request):
-    """`{expression: [ours, Keras's]}` of the selected ones, from a process where Keras runs on JAX."""
+    """`{expression: [ours, Keras's]}` for the selected tests, from a process where Keras runs on JAX."""
     pytest.importorskip("keras")
-    selected = [i.callspec.params for i in request.session.items if i.originalname == "test_same_bits_as_keras"]
+    selected = [i.callspec.params for i in request.session.items if i.originalname == "test_bits_equal_keras"]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         input=pickle.dumps([params["expression"] for params in selected]),
@@ -86,7 +86,7 @@ def results(request):
 
 
 @pytest.mark.parametrize("expression", PARAMETERS)
-def test_same_bits_as_keras(expression, results):
+def test_bits_equal_keras(expression, results):
     jax.tree.map(_assert_same, *results[expression])
 
 
@@ -114,18 +114,18 @@ def test_one_compilation_serves_many_shapes():
 
 @pytest.mark.parametrize("size", [0, 1, 7, 2**14 + 1])
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), (-0.05, 0.05), (-0.3, 0.7), (2, 5)])
-def test_draws_on_the_host_have_the_bits_of_jax(size, bounds):
+def test_host_draws_equal_jax(size, bounds):
     key = random.draw_key(size + 3)
     drawn = random.uniform((size,), *bounds, seed=key)
     expected = random._flat(jax.random.uniform, key, size, "float32", *bounds)
-    # The suite's XLA settings round twice where compiled code usually rounds once; the comparison with Keras, which
-    # runs without them, asks for equal bits at all bounds.
+    # With the suite's XLA flags, code rounds twice where it usually rounds once; the comparison with Keras, which
+    # runs without them, requires equal bits for all bounds.
     atol = 0 if bounds == (0.0, 1.0) else 3e-7 * max(map(abs, bounds))
     np.testing.assert_allclose(drawn, expected, rtol=0, atol=atol)
     assert drawn.dtype == "float32"
 
 
-def test_large_and_shaped_draws_are_direct(monkeypatch):
+def test_large_draws_are_direct(monkeypatch):
     monkeypatch.setattr(random, "_LARGEST_BUCKET", 4)
     np.testing.assert_array_equal(random.uniform((5,), seed=1), jax.random.uniform(jnp.array([1, 0], jnp.uint32), (5,)))
 
@@ -141,7 +141,7 @@ def test_seeds():
         random.normal((3,), seed="one")
 
 
-def test_wrong_arguments():
+def test_invalid_arguments_raise():
     with pytest.raises(ValueError, match="randint"):
         random.uniform((3,), dtype="int32")
     with pytest.raises(ValueError, match="uniform"):
@@ -156,7 +156,7 @@ def test_symbolic_draws():
     assert random.categorical(x, 3, seed=1).shape == (None, 3)
 
 
-def test_initializers_draw_from_another_key_under_transformations():
+def test_initializers_under_jit_and_vmap():
     key = jax.random.key(0)
     for name in ["glorot_uniform", "random_normal", "orthogonal"]:
         initializer = initializers.get(name)
@@ -167,6 +167,6 @@ def test_initializers_draw_from_another_key_under_transformations():
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1"])
-def test_set_random_seed_refuses_what_no_generator_takes(seed):
+def test_set_random_seed_rejects_invalid_seeds(seed):
     with pytest.raises(ValueError, match=r"an integer in \[0, 2\*\*32\)"):
         set_random_seed(seed)

@@ -1,4 +1,4 @@
-"""The README is a promise: its Python runs, in order, in one namespace."""
+"""The Python examples of the README run in order in one namespace."""
 
 import pathlib
 import re
@@ -9,7 +9,7 @@ matplotlib.use("Agg")
 ROOT = pathlib.Path(__file__).parent.parent
 
 
-def test_every_example_runs(tmp_path, monkeypatch, capsys):
+def test_examples_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert len(blocks) == 2
@@ -21,7 +21,7 @@ def test_every_example_runs(tmp_path, monkeypatch, capsys):
     assert namespace["accuracy"] > 0.8
 
 
-def test_the_quickstart_leaves_model_picture_and_report(tmp_path, monkeypatch, capsys):
+def test_quickstart_writes_model_plot_and_report(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "quickstart"}
     exec(compile((ROOT / "examples/quickstart.py").read_text(), "quickstart.py", "exec"), namespace)

@@ -1,4 +1,4 @@
-"""Regularizers: penalties and configs of Keras."""
+"""Regularizers: penalties and configs as in Keras."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,22 +21,22 @@ CASES = [
 
 
 @pytest.mark.parametrize("name, kwargs", CASES)
-def test_same_as_keras(name, kwargs):
+def test_penalties_and_configs_equal_keras(name, kwargs):
     ours, theirs = (getattr(m, name)(**kwargs) for m in (regularizers, keras.regularizers))
-    if "mode" not in kwargs:  # Keras's NumPy backend cannot normalise columns
+    if "mode" not in kwargs:  # Keras's NumPy backend cannot normalize columns
         np.testing.assert_allclose(ours(W), theirs(W), rtol=1e-5, atol=1e-7)
     assert ours(jnp.asarray(W, "bfloat16")).dtype == "bfloat16"
     assert regularizers.serialize(ours) == keras.regularizers.serialize(theirs)
     assert regularizers.deserialize(regularizers.serialize(ours)).get_config() == ours.get_config()
 
 
-def test_a_row_of_zeros_is_orthogonal_to_every_other():
+def test_zero_row_is_orthogonal_to_all_rows():
     w = np.stack([np.zeros(3), W[0, :3], W[1, :3]]).astype("float32")
     penalty = regularizers.OrthogonalRegularizer(0.3)
     np.testing.assert_allclose(penalty(w), keras.regularizers.OrthogonalRegularizer(0.3)(w), rtol=1e-6)
 
 
-def test_orthogonal_columns_are_the_rows_of_the_transpose():
+def test_column_mode_equals_row_mode_of_the_transpose():
     by_column = regularizers.OrthogonalRegularizer(mode="columns")(W)
     np.testing.assert_allclose(by_column, regularizers.OrthogonalRegularizer()(W.T), rtol=1e-6)
 
@@ -52,7 +52,7 @@ def test_get():
         regularizers.get(0.1)
 
 
-def test_wrong_arguments():
+def test_invalid_arguments_raise():
     with pytest.raises(ValueError, match="`l2`.*not negative"):
         regularizers.L2(-1.0)
     with pytest.raises(ValueError, match="rows"):

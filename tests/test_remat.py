@@ -1,4 +1,4 @@
-"""`RematScope`: the same numbers with less kept for the gradient."""
+"""`RematScope`: equal results with fewer stored activations."""
 
 import re
 
@@ -14,7 +14,7 @@ Y = X[:, :1]
 
 
 class Block(jk.layers.Layer):
-    """A layer of layers, with random masks, statistics, a loss and a mask."""
+    """A nested layer with dropout, batch statistics, a loss and a mask."""
 
     def __init__(self):
         super().__init__(name="block")
@@ -39,7 +39,7 @@ def model(mode="full", **settings):
 
 
 def remats(m):
-    """How many times a gradient computes a part of the model again."""
+    """The number of remat operations in a gradient of the model."""
     params, state = m.params, m.state
 
     def loss(params):
@@ -60,12 +60,12 @@ MODES = [
 
 
 @pytest.mark.parametrize("mode, settings, expected", MODES)
-def test_which_layers_compute_again(mode, settings, expected):
+def test_which_layers_are_rematerialized(mode, settings, expected):
     assert remats(model(mode, **settings)) == expected
 
 
 @pytest.mark.parametrize("mode, settings, _", MODES[:2] + MODES[3:4] + MODES[5:6])
-def test_training_goes_as_without(mode, settings, _):
+def test_training_is_unaffected(mode, settings, _):
     results = []
     for which, how in ((None, {}), (mode, settings)):
         m = model(which, **how)
@@ -75,7 +75,7 @@ def test_training_goes_as_without(mode, settings, _):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
-def test_masks_pass_through():
+def test_masks_are_propagated():
     ids = np.array([[1, 2, 0], [3, 0, 0]])
     outputs = []
     for mode in (None, "full"):
@@ -88,7 +88,7 @@ def test_masks_pass_through():
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-6)
 
 
-def test_scopes_nest_and_end():
+def test_scopes_can_be_nested():
     with jk.RematScope("activations"):
         with jk.RematScope(None):
             without = jk.layers.Dense(1)

@@ -1,4 +1,4 @@
-"""Scopes and transformations under Keras's names."""
+"""Scopes and transformations with Keras's names."""
 
 import threading
 
@@ -14,7 +14,7 @@ from jaxkeras.core.remat import current_mode
 from jaxkeras.core.scopes import in_symbolic_scope
 
 
-def test_a_stateless_scope_reads_and_writes_its_own_values():
+def test_stateless_scope_reads_and_writes_its_own_values():
     layer = jk.layers.BatchNormalization(momentum=0.5)
     layer.build((None, 2))
     x = jnp.array([[0.0, 4.0], [2.0, 4.0]])
@@ -28,7 +28,7 @@ def test_a_stateless_scope_reads_and_writes_its_own_values():
     assert len(scope.losses) == 1 and scope.get_current_value(layer.beta) is None
 
 
-def test_wrong_pairs_are_named():
+def test_invalid_state_mapping_raises():
     v = jk.Variable(jnp.ones(2), name="v")
     with pytest.raises(ValueError, match="'v' must have shape"):
         jk.StatelessScope([(v, jnp.ones(3))])
@@ -36,7 +36,7 @@ def test_wrong_pairs_are_named():
         jk.StatelessScope([(jnp.ones(2), jnp.ones(2))])
 
 
-def test_a_symbolic_scope_is_open_where_it_is_in_keras():
+def test_symbolic_scope_is_active_where_it_is_in_keras():
     def program(library, in_symbolic_scope):
         seen = []
 
@@ -64,7 +64,7 @@ def test_a_symbolic_scope_is_open_where_it_is_in_keras():
     assert program(jk, in_symbolic_scope) == program(keras, keras_in_symbolic_scope) == [False, False, True, 2]
 
 
-def test_penalties_in_a_symbolic_scope_are_of_the_values_in_force():
+def test_penalties_in_a_symbolic_scope_use_current_values():
     penalties = []
     for library in (jk, keras):
         layer = library.layers.Dense(1, kernel_initializer="ones", kernel_regularizer="l2")
@@ -75,13 +75,13 @@ def test_penalties_in_a_symbolic_scope_are_of_the_values_in_force():
     np.testing.assert_allclose(penalties, [0.02, 0.18, 0.02, 0.18], rtol=1e-6)
 
 
-def test_remat_computes_again_for_the_gradient():
+def test_remat_recomputes_in_the_backward_pass():
     def f(x):
         return jnp.sum(jnp.sin(jnp.cos(x)))
 
     x = jnp.arange(3.0)
     np.testing.assert_allclose(jax.grad(jk.remat(f))(x), jax.grad(f)(x))
-    # The backward pass has the forward operations in it once more.
+    # The backward pass repeats the forward operations.
     count = [str(jax.make_jaxpr(jax.grad(g))(x)).count(" cos ") for g in (f, jk.remat(f))]
     assert count[1] > count[0]
 
@@ -93,7 +93,7 @@ def test_devices_by_name():
         jk.device("gpu:7")
 
 
-def test_scopes_are_not_seen_by_other_threads():
+def test_scopes_are_thread_local():
     seen = []
 
     def look():

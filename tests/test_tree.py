@@ -1,4 +1,4 @@
-"""`jaxkeras.tree` against `keras.tree`, on the same structures."""
+"""`jaxkeras.tree` compared with `keras.tree` on the same structures."""
 
 from collections import OrderedDict, defaultdict, deque, namedtuple
 
@@ -64,13 +64,13 @@ def check(structure):
 
 
 @pytest.mark.parametrize("structure", STRUCTURES, ids=str)
-def test_same_as_keras(structure):
+def test_functions_equal_keras(structure):
     check(structure)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(nested)
-def test_any_structure(structure):
+def test_random_structures_equal_keras(structure):
     check(structure)
 
 
@@ -88,7 +88,7 @@ PAIRS = [
 
 @pytest.mark.parametrize("a, b", PAIRS, ids=str)
 @pytest.mark.parametrize("name", ["assert_same_structure", "assert_same_paths"])
-def test_what_is_the_same(a, b, name):
+def test_structure_assertions_equal_keras(a, b, name):
     def error(module):
         try:
             getattr(module, name)(a, b)
@@ -99,12 +99,12 @@ def test_what_is_the_same(a, b, name):
     assert error(tree) == error(keras.tree)
 
 
-def test_shapes():
+def test_map_shape_structure():
     shapes = {"a": (2, None), "b": [(3,), [4, 5]]}
     same(tree.map_shape_structure(tuple, shapes), keras.tree.map_shape_structure(tuple, shapes))
 
 
-def test_shallow():
+def test_map_structure_up_to():
     result = tree.map_structure_up_to([1, (2,)], lambda a, b: (a, b), [1, (2,)], [[5, 6], ([7],)])
     assert result == [(1, [5, 6]), ((2, [7]),)]
 

@@ -1,4 +1,4 @@
-"""Models as estimators of scikit-learn."""
+"""Models as scikit-learn estimators."""
 
 import copy
 import pickle
@@ -24,13 +24,13 @@ def make(X, y, loss="mse"):
 
 
 def linear(X, y, activation=None, loss="mse"):
-    """A model that learns the same from the same data, as many of scikit-learn's checks expect."""
+    """A model with deterministic initial weights, as many of scikit-learn's checks expect."""
     model = jk.Sequential([jk.Input(X.shape[1:]), jk.layers.Dense(y.shape[1], activation, kernel_initializer="zeros")])
     model.compile("sgd", loss)
     return model
 
 
-# What Keras's own wrappers fail too (and five more with this very model).
+# Keras's own wrappers fail these too, and five more with the same model.
 EXPECTED = {
     SKLearnClassifier: dict.fromkeys(
         ("check_classifiers_train", "check_classifiers_classes"),
@@ -43,7 +43,7 @@ EXPECTED = {
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("wrapper", EXPECTED, ids=lambda c: c.__name__)
-def test_scikit_learn_accepts_them(wrapper):
+def test_scikit_learn_estimator_checks(wrapper):
     classifies = {"activation": "softmax", "loss": "categorical_crossentropy"} if wrapper is SKLearnClassifier else {}
     fitting = {"batch_size": 512, "shuffle": False, "verbose": 0}
     results = check_estimator(
@@ -69,7 +69,7 @@ def test_fit_and_predict():
     assert clone(regressor).fit_kwargs == {"verbose": 0}
 
 
-def test_a_given_model_is_cloned_unless_it_goes_on():
+def test_given_model_is_cloned_without_warm_start():
     model = make(X, X)
     before = model.get_weights()[0]
     regressor = SKLearnRegressor(model, fit_kwargs={"verbose": 0})
@@ -84,7 +84,7 @@ def test_a_given_model_is_cloned_unless_it_goes_on():
     np.testing.assert_allclose(transformed, model.predict(X, verbose=0))
 
 
-def test_mistakes():
+def test_invalid_usage_raises():
     with pytest.raises(RuntimeError, match="must be compiled with an optimizer and a loss"):
         SKLearnRegressor(jk.Sequential([jk.Input((2,)), jk.layers.Dense(1)])).fit(X, X[:, 0])
     with pytest.raises(RuntimeError, match="enable_metadata_routing=True"):
@@ -104,10 +104,10 @@ class Own(jk.layers.Layer):
 
 
 @pytest.mark.parametrize("twin", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["copy", "pickle"])
-def test_models_are_copied_and_pickled(twin):
+def test_models_can_be_copied_and_pickled(twin):
     model = jk.Sequential([jk.Input((2,)), jk.layers.Dense(1), Own()])
     model.compile("adam", my_loss)
-    model.train_on_batch(X, X[:, :1])  # an engine, which nobody could pickle, is there
+    model.train_on_batch(X, X[:, :1])  # creates the session, which cannot be pickled
     other = twin(model)
     for a, b in zip(model.variables + model.optimizer.variables, other.variables + other.optimizer.variables):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
@@ -115,13 +115,13 @@ def test_models_are_copied_and_pickled(twin):
     assert other.loss is my_loss and isinstance(other.layers[1], Own)
 
 
-def test_clones_are_compiled_with_optimizers_of_their_own():
+def test_clones_are_compiled_with_separate_optimizers():
     model = make(X, X, loss=lambda a, b: (a - b) ** 2)
     other = jk.models.clone_model(model)
     assert other.compiled and other.loss is model.loss and other.optimizer is not model.optimizer
 
 
-def test_scikit_learn_is_loaded_late():
+def test_scikit_learn_is_imported_lazily():
     code = "import sys, jaxkeras; w = jaxkeras.wrappers; print('sklearn' in sys.modules, w.SKLearnRegressor.__name__)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["False", "SKLearnRegressor"]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core import config
-from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype, stored_dtype
+from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype
 
 
 class DTypePolicy:
@@ -52,8 +52,8 @@ class DTypePolicy:
                 ) from None
 
     name = property(lambda self: self._name)
-    variable_dtype = property(lambda self: stored_dtype(self._variable_dtype))
-    compute_dtype = property(lambda self: stored_dtype(self._compute_dtype))
+    variable_dtype = property(lambda self: self._variable_dtype)
+    compute_dtype = property(lambda self: self._compute_dtype)
     quantization_mode: str | None = None
 
     def convert_input(self, x: Any, autocast: bool, dtype: str) -> Any:

@@ -1,6 +1,6 @@
-"""Write `architectures.json.xz`: the graphs that the installed Keras builds, for `test_architectures.py`.
+"""Write `architectures.json.xz`, the graphs built by the installed Keras, for `test_architectures.py`.
 
-Run it again after a new version of Keras:
+Rerun it for a new version of Keras:
 
     python tests/applications/make_architectures.py
 """
@@ -27,7 +27,7 @@ NAMES = [
 
 
 def rows(model: Any) -> list[Any]:
-    """Of each layer of a model its name, class, output shape and weights, as plain data."""
+    """Name, class, output shape and weights of each layer of a model, as plain data."""
     return [
         [layer.name, type(layer).__name__, list(layer.output.shape), [[w.name, list(w.shape)] for w in layer.weights]]
         for layer in model.layers
@@ -35,7 +35,7 @@ def rows(model: Any) -> list[Any]:
 
 
 def _plain(config: Any) -> Any:
-    """A config without what is the same thing said in two ways."""
+    """A config without differences in notation."""
     if isinstance(config, dict):
         return {k: _plain(v) for k, v in config.items() if not (k == "activity_regularizer" and v is None)}
     if isinstance(config, (list, tuple)):
@@ -44,7 +44,7 @@ def _plain(config: Any) -> Any:
 
 
 def _sources(arguments: Any) -> list[Any]:
-    """Where the tensors among a call's arguments come from."""
+    """The sources of the tensors among a call's arguments."""
     if isinstance(arguments, dict) and "keras_history" in arguments.get("config", {}):
         return [arguments["config"]["keras_history"]]
     items = arguments.values() if isinstance(arguments, dict) else arguments
@@ -52,7 +52,7 @@ def _sources(arguments: Any) -> list[Any]:
 
 
 def digest(model: Any) -> str:
-    """A hash of all arguments of all layers, and of their connections."""
+    """A hash of the arguments and connections of all layers."""
     config = model.get_config()
     layers = [
         [
@@ -72,7 +72,7 @@ def main() -> None:
     import keras
     import numpy as np
 
-    # Weights are not looked at, so nothing is drawn.
+    # Values of weights do not matter, so none are drawn.
     keras.initializers.VarianceScaling.__call__ = lambda self, shape, dtype=None: np.zeros(shape, dtype or "float32")
     table = {}
     for name in NAMES:

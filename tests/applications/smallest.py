@@ -1,4 +1,4 @@
-"""The architectures that the default selection tests: the cheapest of each family."""
+"""The architectures tested by default: the cheapest of each family."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,5 +11,5 @@ SMALLEST = (
 
 
 def by_size(names: Iterable[str]) -> list[Any]:
-    """Parameters for `parametrize`: the larger architectures are exhaustive."""
+    """Parameters for `parametrize`; the larger architectures are marked exhaustive."""
     return [pytest.param(name, marks=() if name in SMALLEST else pytest.mark.exhaustive) for name in names]

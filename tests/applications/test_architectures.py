@@ -1,4 +1,4 @@
-"""The graphs are Keras's, layer by layer, as `make_architectures.py` wrote them down; no weight is drawn."""
+"""Graphs equal Keras's layer by layer, as recorded by `make_architectures.py`; no weights are drawn."""
 
 import json
 import lzma
@@ -12,13 +12,13 @@ from tests.applications.smallest import by_size
 KERAS = json.loads(lzma.decompress(FILE.read_bytes()))
 
 
-def test_the_table_holds_every_architecture():
+def test_recorded_graphs_cover_every_architecture():
     public = [name for name in vars(jk.applications) if name[0].isupper()]
     assert sorted(NAMES) == sorted(KERAS) == sorted(public)
 
 
 @pytest.mark.parametrize("name", by_size(NAMES))
-def test_layers_weights_and_connections_are_those_of_keras(name):
+def test_layers_weights_and_connections_equal_keras(name):
     model = getattr(jk.applications, name)(weights=None)
     assert not any(v.materialized for v in model.weights)
     expected = KERAS[name]

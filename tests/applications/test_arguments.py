@@ -1,4 +1,4 @@
-"""Arguments that all architectures share, the files of weights, and images before and names after."""
+"""Shared arguments of all architectures, weight files, image preprocessing and decoding of predictions."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ MODULES = {
 
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
-    """No network, and an empty cache."""
+    """No network and an empty cache."""
 
     def refuse(origin, *args):
         raise file_utils.DownloadError(f"Could not download {origin}: no network.")
@@ -49,12 +49,12 @@ def offline(monkeypatch, tmp_path):
         ({"weights": None, "input_tensor": np.ones((1, 32, 32, 3))}, "symbolic"),
     ],
 )
-def test_wrong_arguments_are_named(arguments, message):
+def test_invalid_arguments_raise(arguments, message):
     with pytest.raises(ValueError, match=message):
         apps.ResNet50(**arguments)
 
 
-def test_an_unknown_argument_names_the_function():
+def test_unknown_argument_error_names_the_function():
     with pytest.raises(TypeError, match=r"ResNet50\(\).*colour"):
         apps.ResNet50(colour=True)
 
@@ -62,11 +62,11 @@ def test_an_unknown_argument_names_the_function():
 @pytest.mark.parametrize(
     "pooling, shape", [(None, (None, None, None, 512)), ("avg", (None, 512)), ("max", (None, 512))]
 )
-def test_features_without_the_classifier(pooling, shape):
+def test_feature_extractor_without_top(pooling, shape):
     assert apps.VGG16(include_top=False, weights=None, pooling=pooling).output_shape == shape
 
 
-def test_a_tensor_of_other_layers_can_be_the_image():
+def test_input_tensor_may_come_from_other_layers():
     x = jk.Input((32, 32, 3))
     model = apps.VGG16(weights=None, include_top=False, input_tensor=jk.layers.Rescaling(2.0)(x), name="mine")
     assert model.name == "mine" and model.inputs[0] is x
@@ -74,7 +74,7 @@ def test_a_tensor_of_other_layers_can_be_the_image():
 
 
 @pytest.mark.parametrize("ending", ["weights.h5", "keras", "h5"])
-def test_weights_come_from_a_file_of_keras(tmp_path, ending):
+def test_keras_weights_file_is_loaded(tmp_path, ending):
     path = str(tmp_path / f"w.{ending}")
     arguments = {"include_top": False, "input_shape": (32, 32, 3), "alpha": 0.25}
     theirs = keras.applications.MobileNet(weights=None, **arguments)
@@ -84,7 +84,7 @@ def test_weights_come_from_a_file_of_keras(tmp_path, ending):
         np.testing.assert_array_equal(a, b)
 
 
-def test_layers_of_architectures_are_found_in_a_file_of_keras(tmp_path):
+def test_keras_model_file_with_application_layers_is_loaded(tmp_path):
     """In a process that has not imported the architectures."""
     path = tmp_path / "m.keras"
     x = keras.Input((4,))
@@ -99,7 +99,7 @@ def test_layers_of_architectures_are_found_in_a_file_of_keras(tmp_path):
     assert run.stdout.split() == "[[1.125, 1.125, 1.125, 1.125]]".split(), run.stderr[-2000:]
 
 
-def test_missing_weights_say_what_to_put_where(offline):
+def test_missing_weights_error_gives_instructions(offline):
     with pytest.raises(FileNotFoundError) as error:
         apps.ResNet50()
     name = "resnet50_weights_tf_dim_ordering_tf_kernels.h5"
@@ -110,7 +110,7 @@ def test_weights_in_the_cache_are_loaded(offline, monkeypatch):
     arguments = {"include_top": False, "input_shape": (128, 128, 3), "alpha": 0.25}
     theirs = keras.applications.MobileNet(weights=None, **arguments)
     offline.mkdir()
-    theirs.save(offline / "mobilenet_2_5_128_tf_no_top.h5")  # Keras gives no hash for this one
+    theirs.save(offline / "mobilenet_2_5_128_tf_no_top.h5")  # Keras lists no hash for this file
     ours = apps.MobileNet(weights="imagenet", **arguments)
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -118,7 +118,7 @@ def test_weights_in_the_cache_are_loaded(offline, monkeypatch):
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 @pytest.mark.parametrize("mode", ["caffe", "tf", "torch"])
-def test_images_are_scaled_as_keras_does(mode, data_format):
+def test_preprocessing_equals_keras(mode, data_format):
     shape = (2, 4, 5, 3) if data_format == "channels_last" else (2, 3, 4, 5)
     x = np.random.default_rng(0).integers(0, 256, shape)
     expected = keras.applications.imagenet_utils.preprocess_input(x, data_format, mode)
@@ -131,20 +131,20 @@ def test_images_are_scaled_as_keras_does(mode, data_format):
 
 
 @pytest.mark.parametrize("mode, module", [(mode, module) for mode, group in MODULES.items() for module in group])
-def test_each_family_scales_as_keras_does(mode, module):
+def test_preprocessing_of_each_family_equals_keras(mode, module):
     x = np.random.default_rng(0).uniform(0, 255, (1, 2, 2, 3)).astype("float32")
     expected = getattr(keras.applications, module).preprocess_input(x.copy())
     np.testing.assert_allclose(getattr(apps, module).preprocess_input(x), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_images_are_scaled_inside_a_graph():
+def test_preprocessing_inside_a_graph():
     x = jk.Input((4, 4, 3), dtype="uint8")
     model = jk.Model(x, apps.vgg16.preprocess_input(x))
     pixels = np.random.default_rng(0).integers(0, 256, (1, 4, 4, 3)).astype("uint8")
     np.testing.assert_allclose(model(pixels), apps.vgg16.preprocess_input(pixels), rtol=1e-5, atol=1e-5)
 
 
-def test_predictions_get_names(offline, monkeypatch):
+def test_decode_predictions(offline, monkeypatch):
     with pytest.raises(FileNotFoundError, match="imagenet_class_index.json"):
         apps.resnet.decode_predictions(np.zeros((1, 1000)))
     path = offline / "index.json"

@@ -1,4 +1,4 @@
-"""Outputs with the same weights as in Keras, which `make_outputs.py` wrote down."""
+"""Outputs equal Keras's for the same weights, as recorded by `make_outputs.py`."""
 
 import gc
 import json
@@ -15,17 +15,17 @@ KERAS = json.loads(make_outputs.FILE.read_text())
 
 @pytest.fixture(autouse=True)
 def one_at_a_time():
-    """A model refers to itself, so without this several of half a gigabyte wait for the garbage collector."""
+    """Collect garbage: models contain reference cycles, and several of half a gigabyte would pile up."""
     yield
     gc.collect()
 
 
 @pytest.mark.parametrize("name", by_size(make_outputs.NAMES))
-def test_outputs_are_those_of_keras(name):
+def test_outputs_equal_keras(name):
     model = getattr(jk.applications, name)(**make_outputs.arguments(name))
     for variable, value in zip(model.weights, make_outputs.values(model.weights, KERAS[name]["gain"])):
         variable.assign(value)
     expected = np.array(KERAS[name]["outputs"])
     actual = model.predict(make_outputs.images(name), verbose=0)
-    # Rounding adds up over hundreds of layers, so not 1e-6.
+    # Rounding accumulates over hundreds of layers, so the tolerance exceeds 1e-6.
     np.testing.assert_allclose(actual, expected, rtol=0, atol=2e-5 * np.ptp(expected))

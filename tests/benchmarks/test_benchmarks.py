@@ -1,4 +1,4 @@
-"""The benchmarks run, and everyone in them computes the same thing."""
+"""The benchmarks run, and hand-written and library versions compute the same."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ SMALL = [
 
 
 @pytest.mark.parametrize("w", SMALL, ids=lambda w: w.name)
-def test_the_version_by_hand_computes_what_fit_computes(w: Workload):
+def test_hand_written_jax_equals_fit(w: Workload):
     x, y, _ = draw_data(w)
     weights = [a for _, a in draw_weights(w)]
     model = keras_api.compiled(jk, w, weights)
@@ -39,19 +39,19 @@ def test_the_version_by_hand_computes_what_fit_computes(w: Workload):
         np.testing.assert_allclose(state["params"][name], ours, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-def test_every_comparison_names_known_frameworks():
+def test_comparisons_name_known_frameworks():
     for c in COMPARISONS.values():
         assert {framework for framework, _ in c.entries} <= set(FRAMEWORKS)
         assert c.target is None or c.target in c.entries
 
 
 @pytest.mark.parametrize("w", WORKLOADS.values(), ids=lambda w: w.name)
-def test_a_workload_survives_the_way_to_its_worker(w: Workload):
+def test_workload_serialization_round_trip(w: Workload):
     assert Workload.loads(w.dumps()) == w
     assert w.scaled(1e-9).rows == 2 * w.batch
 
 
-def test_a_tiny_run_writes_a_report(tmp_path: Path):
+def test_tiny_run_writes_a_report(tmp_path: Path):
     frameworks = ["jaxkeras", "jax-scan"]
     output = tmp_path / "tiny"
     run.main(
@@ -67,7 +67,7 @@ def test_a_tiny_run_writes_a_report(tmp_path: Path):
     assert "| jaxkeras |" in (tmp_path / "tiny.md").read_text()
 
 
-def test_every_operation_among_the_lowerings_can_be_traced():
+def test_every_lowering_case_can_be_traced():
     names = [case.name for case in lowerings.CASES]
     assert len(set(names)) == len(names)
     for case in lowerings.CASES:
@@ -76,7 +76,7 @@ def test_every_operation_among_the_lowerings_can_be_traced():
         assert y.size and y.dtype == "float32", case.name
 
 
-def test_a_tiny_comparison_of_operations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_tiny_comparison_of_operations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(lowerings, "SECONDS", 1e-3)
     lowerings.main(["batch norm 32x64", "--rounds", "1", "--output", str(tmp_path / "few")])
     times = json.loads((tmp_path / "few.json").read_text())["cases"]["batch norm 32x64"]

@@ -1,6 +1,6 @@
-"""A program that trains with a backup; run by `test_backup_and_restore.py`, killed, and run again.
+"""A program that trains with a backup; `test_backup_and_restore.py` runs it, kills it, and runs it again.
 
-Arguments: the folder of the backup, the file for the outcome, `save_freq`, the batch of epoch 2 to die in (-1: none).
+Arguments: the backup folder, the result file, `save_freq`, and the batch of epoch 2 in which to die (-1: none).
 """
 
 import os

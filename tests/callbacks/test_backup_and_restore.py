@@ -1,4 +1,4 @@
-"""An interrupted run goes on as if it had not been: bit for bit, where the data are arrays."""
+"""An interrupted run resumes as if uninterrupted; bit for bit if the data are arrays."""
 
 import os
 import pathlib
@@ -18,14 +18,14 @@ EPOCHS = 5
 
 @pytest.fixture(scope="module", autouse=True)
 def program_cache(tmp_path_factory):
-    """Keep compiled steps on disk: the runs of these tests differ in where they stop, not in what they compute."""
+    """Cache compiled steps on disk: runs of these tests differ in where they stop, not in what they compute."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAXKERAS_PROGRAM_CACHE", str(tmp_path_factory.mktemp("programs")))
         yield
 
 
 class Crash(Callback):
-    """Raises in an epoch: at its end, or after a batch."""
+    """Raises at the end of an epoch or after a batch."""
 
     def __init__(self, epoch, batch=None):
         super().__init__()
@@ -88,7 +88,7 @@ SOURCES = {
 
 
 def run(folder, crash=None, source=arrays, extra=(), seed=3, make=interrupted.make, **options):
-    """What a program does from its start to its end, or to its crash."""
+    """Run the program until it ends or crashes."""
     model = make()
     jk.utils.set_random_seed(seed)
     x, y = interrupted.data()
@@ -108,8 +108,8 @@ def assert_same(a, b, stream=False):
     assert a.keys() == b.keys()
     for name in a:
         if stream and np.asarray(a[name]).dtype.kind == "f":
-            # How many batches of a stream are stacked depends on when they arrive, and each number is a program that
-            # may round otherwise: two runs that nothing interrupts differ by as much.
+            # The number of stacked batches of a stream depends on timing, and each number is a different program that
+            # may round differently: two uninterrupted runs differ by as much.
             np.testing.assert_allclose(a[name], b[name], rtol=1e-5, atol=1e-7, err_msg=name)
         else:
             np.testing.assert_array_equal(a[name], b[name], err_msg=name)
@@ -129,18 +129,18 @@ PAIRS = [
 
 
 @pytest.mark.parametrize("source, crash, options", PAIRS)
-def test_an_interrupted_run_equals_one_that_was_not(tmp_path, source, crash, options):
-    # The same program: whether somebody sees every batch decides which of them are stacked.
+def test_interrupted_run_equals_an_uninterrupted_one(tmp_path, source, crash, options):
+    # With the same hooks, so that the same batches are stacked.
     harmless = Crash(EPOCHS, crash.batch)
     expected = run(tmp_path / "a", harmless, source, **options)
     assert run(tmp_path / "b", crash, source, **options) is None
-    # Another seed: what is drawn must come from the backup.
+    # With a different seed: random state must come from the backup.
     stream = source in (SOURCES["PyDataset"], SOURCES["Dataset"])
     assert_same(run(tmp_path / "b", harmless, source, seed=99, **options), expected, stream)
     assert not (tmp_path / "b").exists()
 
 
-def test_interrupted_at_the_end_of_an_epoch_and_several_times(tmp_path):
+def test_repeated_interruptions(tmp_path):
     expected = run(tmp_path / "a", Crash(EPOCHS, 0), save_freq=3)
     for crash in (Crash(0, 5), Crash(2, 3), Crash(2, 5), Crash(4, 5)):
         assert run(tmp_path / "b", crash, save_freq=3) is None
@@ -172,7 +172,7 @@ def sgd():
     return model
 
 
-def test_other_callbacks_go_on(tmp_path):
+def test_state_of_other_callbacks_is_restored(tmp_path):
     def extra(name):
         return [EarlyStopping("loss", patience=1, min_delta=9.0, restore_best_weights=True, start_from_epoch=2),
                 ReduceLROnPlateau("loss", patience=2, min_delta=9.0), CSVLogger(tmp_path / name)]  # fmt: skip
@@ -190,7 +190,7 @@ class KilledWhenDone(Callback):
         raise KeyboardInterrupt
 
 
-def test_a_run_that_was_stopped_stays_stopped(tmp_path):
+def test_early_stopped_run_stays_stopped(tmp_path):
     def extra():
         return [EarlyStopping("loss", min_delta=9.0)]
 
@@ -199,7 +199,7 @@ def test_a_run_that_was_stopped_stays_stopped(tmp_path):
     assert_same(run(tmp_path / "b", extra=extra()), expected)
 
 
-def test_a_damaged_backup(tmp_path):
+def test_damaged_backup_falls_back_to_the_previous_one(tmp_path):
     expected = run(tmp_path / "a")
     run(tmp_path / "b", Crash(3, 2), double_checkpoint=True)
     file = tmp_path / "b" / "latest.backup"
@@ -214,7 +214,7 @@ def test_a_damaged_backup(tmp_path):
         run(tmp_path / "b")
 
 
-def test_a_backup_of_another_model(tmp_path):
+def test_backup_of_another_model_raises(tmp_path):
     run(tmp_path, Crash(3, 2))
     model = jk.Sequential([jk.Input((5,)), jk.layers.Dense(3, activation="softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy")
@@ -222,7 +222,7 @@ def test_a_backup_of_another_model(tmp_path):
         model.fit(**arrays(), verbose=0, callbacks=[BackupAndRestore(tmp_path)])
 
 
-def test_data_without_position_are_told_of(tmp_path):
+def test_data_without_a_position_warns_or_raises(tmp_path):
     model = interrupted.make()
     x, y = interrupted.data()
 
@@ -236,22 +236,22 @@ def test_data_without_position_are_told_of(tmp_path):
         model.fit(batches(), steps_per_epoch=2, verbose=0, callbacks=[BackupAndRestore(tmp_path, 2)])
 
 
-def test_what_stays_when_it_ends(tmp_path):
+def test_backup_is_deleted_after_training(tmp_path):
     (tmp_path / "mine.txt").write_text("")
     run(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
     expected = run(tmp_path, delete_checkpoint=False)
     assert (tmp_path / "latest.backup").exists()
-    assert_same(run(tmp_path, delete_checkpoint=False), expected)  # nothing is left to run
+    assert_same(run(tmp_path, delete_checkpoint=False), expected)  # no epochs remain
 
 
 @pytest.mark.parametrize("arguments", [("",), ("a", "batch"), ("a", 0), ("a", True), ("a", -1)])
-def test_arguments(arguments):
+def test_invalid_arguments_raise(arguments):
     with pytest.raises(ValueError, match="BackupAndRestore"):
         BackupAndRestore(*arguments)
 
 
-def test_undeclarable_state_is_named(tmp_path):
+def test_unserializable_state_raises(tmp_path):
     class Odd(Callback):
         state_attributes = ("thing",)
         thing = object()

@@ -41,7 +41,7 @@ def test_every_hook_reaches_every_callback_in_order():
         assert calls == [("a", hook), ("b", hook)]
 
 
-def test_logs_are_floats_in_alphabetical_order_and_shared():
+def test_logs_are_sorted_floats_shared_by_all_callbacks():
     seen = []
 
     class Add(Callback):
@@ -60,7 +60,7 @@ def test_missing_logs_are_empty():
     assert seen == [{}]
 
 
-def test_lazy_logs_are_passed_on_unread():
+def test_lazy_logs_are_passed_without_reading_them():
     class Lazy(dict):
         def __getitem__(self, key):
             raise AssertionError("read")
@@ -73,7 +73,7 @@ def test_lazy_logs_are_passed_on_unread():
     assert type(seen[0]) is Lazy
 
 
-def test_defaults_are_added_once():
+def test_default_callbacks_are_added_once():
     assert [type(c) for c in CallbackList(None, True, True).callbacks] == [History, ProgbarLogger]
     mine = [ProgbarLogger(), History()]
     assert CallbackList(mine, True, True).callbacks == mine
@@ -86,7 +86,7 @@ def test_model_and_params_are_set():
     assert model.history is callbacks.callbacks[1]
 
 
-def test_a_subclass_may_forget_super_init():
+def test_subclass_without_super_init():
     class Forgetful(Callback):
         def __init__(self):
             self.x = 1
@@ -96,13 +96,13 @@ def test_a_subclass_may_forget_super_init():
 
 
 @pytest.mark.parametrize(("wrong", "hint"), [(EarlyStopping, "EarlyStopping(...)"), (print, "LambdaCallback")])
-def test_what_is_not_a_callback(wrong, hint):
+def test_non_callback_raises(wrong, hint):
     with pytest.raises(TypeError) as error:
         CallbackList([wrong])
     assert hint in str(error.value)
 
 
-# -- which batches are seen -------------------------------------------------------------------------------------------
+# -- batch hooks ------------------------------------------------------------------------------------------------------
 class EveryBatch(Callback):
     def on_train_batch_end(self, batch, logs=None):
         pass
@@ -141,12 +141,12 @@ class Pieces(EveryBatch):
         (CallbackList([]), "train", False, False),
     ],
 )
-def test_who_sees_batches(callback, mode, sees, wants):
+def test_which_callbacks_need_batch_hooks(callback, mode, sees, wants):
     assert (callback.sees_batches(mode), callback.wants_batches(mode)) == (sees, wants)
     assert (CallbackList(callback).sees_batches(mode), CallbackList(callback).wants_batches(mode)) == (sees, wants)
 
 
-def test_a_checkpoint_with_a_batch_hook_of_its_own_sees_batches():
+def test_checkpoint_subclass_with_a_batch_hook_sees_batches():
     class Mine(ModelCheckpoint):
         def on_train_batch_end(self, batch, logs=None):
             pass
@@ -154,7 +154,7 @@ def test_a_checkpoint_with_a_batch_hook_of_its_own_sees_batches():
     assert Mine("a.keras").wants_batches("train")
 
 
-def test_a_callback_of_another_library_is_taken_and_sees_every_batch():
+def test_callback_of_another_library_sees_every_batch():
     keras = pytest.importorskip("keras")
     callbacks = CallbackList(keras.callbacks.Callback(), model=FakeModel())
     assert callbacks.wants_batches("train")
@@ -181,13 +181,13 @@ def test_direction_of_a_metric(monitor, metrics, mode):
         assert callback._find_mode({}) == mode
 
 
-def test_unknown_direction_is_an_error():
+def test_unknown_direction_raises():
     model = FakeModel(metrics=[FakeMetric("mine")])
     with pytest.raises(ValueError, match=r"EarlyStopping\(monitor='mine'\).*mode='min'"):
         run_epochs(CallbackList(EarlyStopping("mine")), [{"mine": 1.0}], model)
 
 
-def test_a_misspelt_metric_is_an_error():
+def test_misspelt_metric_raises():
     with pytest.raises(ValueError, match="val_los.*val_loss"):
         run_epochs(CallbackList(EarlyStopping("val_los")), [{"val_loss": 1.0}], FakeModel())
 
@@ -195,18 +195,18 @@ def test_a_misspelt_metric_is_an_error():
 @pytest.mark.parametrize(
     "callback", [EarlyStopping(), ReduceLROnPlateau(), ModelCheckpoint("a.keras", save_best_only=True)]
 )
-def test_a_missing_metric_warns_once(callback):
+def test_missing_metric_warns_once(callback):
     with pytest.warns(UserWarning, match=r"no metric 'val_loss'.*loss.*Pass `validation_data`") as caught:
         assert run_epochs(CallbackList(callback), [{"loss": 1.0}] * 3, FakeModel()) == 3
     assert len(caught) == 1
 
 
-def test_an_unknown_mode_warns():
+def test_unknown_mode_warns():
     with pytest.warns(UserWarning, match="mode='best'"):
         assert EarlyStopping(mode="best").mode == "auto"
 
 
-def test_early_stopping_says_what_it_does(capsys):
+def test_early_stopping_messages(capsys):
     stop = EarlyStopping("loss", patience=2, restore_best_weights=True, verbose=1)
     model = FakeModel()
     assert run_epochs(CallbackList(stop), [{"loss": x} for x in (3.0, 1.0, 2.0, 2.0, 0.0)], model) == 4
@@ -216,7 +216,7 @@ def test_early_stopping_says_what_it_does(capsys):
     )
 
 
-def test_early_stopping_by_a_custom_value():
+def test_early_stopping_with_a_custom_monitor_value():
     class Sum(EarlyStopping):
         def get_monitor_value(self, logs):
             return logs["a"] + logs["b"]
@@ -225,14 +225,14 @@ def test_early_stopping_by_a_custom_value():
     assert run_epochs(CallbackList(Sum("sum", mode="min")), logs, FakeModel()) == 3
 
 
-def test_early_stopping_can_be_used_again():
+def test_early_stopping_can_be_reused():
     stop = EarlyStopping("loss")
     for _ in range(2):
         assert run_epochs(CallbackList(stop), [{"loss": 1.0}, {"loss": 2.0}, {"loss": 3.0}], FakeModel()) == 2
 
 
 # -- checkpoints ------------------------------------------------------------------------------------------------------
-def test_model_checkpoint_makes_folders_and_says_what_it_does(tmp_path, capsys):
+def test_model_checkpoint_creates_folders_and_prints_messages(tmp_path, capsys):
     path = tmp_path / "runs" / "{epoch}.keras"
     model = FakeModel()
     save = ModelCheckpoint(path, save_best_only=True, verbose=1)
@@ -256,17 +256,17 @@ def test_model_checkpoint_makes_folders_and_says_what_it_does(tmp_path, capsys):
         ({"filepath": "model.keras", "save_freq": 0}, "'epoch' or a positive number"),
     ],
 )
-def test_unsuitable_arguments_of_model_checkpoint(options, hint):
+def test_model_checkpoint_invalid_arguments_raise(options, hint):
     with pytest.raises(ValueError, match=hint.replace(".", r"\.")):
         ModelCheckpoint(**options)
 
 
-def test_unknown_placeholder():
+def test_unknown_placeholder_raises():
     with pytest.raises(KeyError, match="val_los.*val_loss"):
         run_epochs(CallbackList(ModelCheckpoint("{val_los:.2f}.keras")), [{"val_loss": 1.0}], FakeModel())
 
 
-def test_a_folder_in_the_way(tmp_path):
+def test_checkpoint_path_that_is_a_folder_raises(tmp_path):
     with pytest.raises(OSError, match="folder of that name"):
         (tmp_path / "m.keras").mkdir()
         run_epochs(CallbackList(ModelCheckpoint(tmp_path / "m.keras")), [{"loss": 1.0}], FakeModel())
@@ -282,7 +282,7 @@ class ManyOptimizers:
 @pytest.mark.parametrize(
     "callback", [LearningRateScheduler(lambda epoch, lr: lr / 2, 1), ReduceLROnPlateau("loss", 0.5, 1, 1)]
 )
-def test_every_optimizer_of_many_is_changed(callback, capsys):
+def test_learning_rates_of_multiple_optimizers_are_changed(callback, capsys):
     model = FakeModel()
     model.optimizer = ManyOptimizers()
     logs = [{"loss": 1.0}] * (1 if isinstance(callback, LearningRateScheduler) else 2)
@@ -297,7 +297,7 @@ def test_every_optimizer_of_many_is_changed(callback, capsys):
     assert "of sgd" in out and "of adam" in out
 
 
-def test_a_type_error_inside_a_schedule_is_not_hidden():
+def test_type_error_inside_a_schedule_propagates():
     def schedule(epoch, lr):
         raise TypeError("mine")
 
@@ -306,12 +306,12 @@ def test_a_type_error_inside_a_schedule_is_not_hidden():
 
 
 @pytest.mark.parametrize("wrong", [None, "0.1", np.ones(2)])
-def test_a_schedule_must_return_a_number(wrong):
+def test_schedule_must_return_a_number(wrong):
     with pytest.raises(ValueError, match="must return a number"):
         run_epochs(CallbackList(LearningRateScheduler(lambda epoch, lr: wrong)), [{}], FakeModel())
 
 
-def test_a_schedule_may_return_an_array():
+def test_schedule_may_return_an_array():
     import jax.numpy as jnp
 
     model = FakeModel()
@@ -319,14 +319,14 @@ def test_a_schedule_may_return_an_array():
     assert model.optimizer.learning_rate == pytest.approx(0.1 * np.exp(-1), rel=1e-6)
 
 
-def test_an_optimizer_without_a_rate():
+def test_optimizer_without_a_learning_rate_raises():
     model = FakeModel()
     model.optimizer = object()
     with pytest.raises(ValueError, match="no `learning_rate`"):
         run_epochs(CallbackList(LearningRateScheduler(lambda epoch: 0.1)), [{}], model)
 
 
-def test_arguments_of_reduce_lr_on_plateau():
+def test_reduce_lr_on_plateau_arguments():
     with pytest.raises(ValueError, match="below 1"):
         ReduceLROnPlateau(factor=1.5)
     with pytest.warns(UserWarning, match="no argument `patiance`.*`patience`"):
@@ -334,7 +334,7 @@ def test_arguments_of_reduce_lr_on_plateau():
 
 
 # -- others -----------------------------------------------------------------------------------------------------------
-def test_lambda_callback_refuses_unknown_hooks():
+def test_lambda_callback_rejects_unknown_hooks():
     with pytest.raises(ValueError, match="on_epoch_ends.*on_epoch_end"):
         LambdaCallback(on_epoch_ends=print)
     assert LambdaCallback(note=1).note == 1
@@ -354,11 +354,11 @@ def test_terminate_on_nan(value, capsys):
         CallbackList(TerminateOnNaN(raise_error=True), model=FakeModel()).on_train_batch_end(7, {"loss": value})
 
 
-def test_csv_logger_leaves_no_open_file_and_makes_folders(tmp_path):
+def test_csv_logger_closes_its_file_and_creates_folders(tmp_path):
     logger = CSVLogger(tmp_path / "a" / "b.csv")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        logger.on_train_begin()  # of a run that was interrupted
+        logger.on_train_begin()  # of an interrupted run
         run_epochs(CallbackList(logger), [{"loss": 1.0}], FakeModel())
     assert logger.csv_file is None
     assert (tmp_path / "a" / "b.csv").read_text().splitlines()[0] == "epoch,loss,val_loss"
@@ -397,7 +397,7 @@ def test_remote_monitor_sends_json():
     assert json.loads(body) == {"epoch": 3, "loss": 0.5, "many": [0, 1]}
 
 
-def test_remote_monitor_sends_a_form_and_ignores_errors_of_the_server():
+def test_remote_monitor_sends_a_form_and_ignores_server_errors():
     with post_server(500) as (url, received):
         RemoteMonitor(url).on_epoch_end(0, {"loss": 0.5})
     path, kind, _, body = received[0]

@@ -1,4 +1,4 @@
-"""The same logs through our callbacks and Keras's must have the same effect."""
+"""For the same logs, callbacks have the same effect as Keras's."""
 
 import itertools
 import warnings
@@ -75,7 +75,7 @@ def test_learning_rate_scheduler(schedule):
 def test_model_checkpoint(threshold, mode, monitor, tmp_path):
     for best, weights in itertools.product([False, True], [False, True]):
         if monitor == "absent" and mode == "auto":
-            continue  # an error when the metric matters
+            continue  # raises if the metric is monitored
         options = dict(
             filepath=str(tmp_path / f"{{epoch:02d}}-{{val_loss:.2f}}{'.weights.h5' if weights else '.keras'}"),
             save_best_only=best, save_weights_only=weights, initial_value_threshold=threshold, mode=mode,

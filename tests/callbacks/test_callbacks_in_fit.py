@@ -37,20 +37,20 @@ class Watch(Callback):
         self.losses.append(logs["loss"])
 
 
-def test_a_batch_hook_sees_every_batch():
+def test_batch_hook_sees_every_batch():
     watch = Watch()
     history = fit(make(), watch, epochs=2)
     assert watch.batches == [0, 1, 2, 3] * 2
     assert watch.losses[3::4] == pytest.approx(history.history["loss"])
 
 
-def test_a_batch_hook_sees_every_execution():
+def test_batch_hook_with_steps_per_execution():
     watch = Watch()
     fit(make(steps_per_execution=2), watch, epochs=1)
     assert watch.batches == [1, 3]
 
 
-def test_training_stops_at_the_batch():
+def test_stop_training_in_a_batch_hook():
     class Stop(Callback):
         def on_train_batch_end(self, batch, logs=None):
             self.model.stop_training = batch == 1
@@ -76,14 +76,14 @@ def test_early_stopping_restores_the_best_weights():
 
 
 @pytest.mark.parametrize(("monitor", "mode"), [("val_accuracy", "max"), ("mae", "min")])
-def test_direction_of_built_in_metrics_is_known(monitor, mode):
+def test_directions_of_built_in_metrics(monitor, mode):
     model = make(metrics=["accuracy", "mae"])
     stop = EarlyStopping(monitor)
     fit(model, stop, validation_split=0.25)
     assert stop._find_mode({}) == mode
 
 
-def test_learning_rates_change_and_are_logged():
+def test_learning_rates_are_changed_and_logged():
     model = make()
     history = fit(model, LearningRateScheduler(lambda epoch, lr: lr / 2))
     np.testing.assert_allclose(history.history["learning_rate"], [0.005, 0.0025, 0.00125], rtol=1e-6)
@@ -101,7 +101,7 @@ def test_terminate_on_nan():
 
 
 def fit_with_averages(swap_on_epoch):
-    """Weights at the end of each epoch, weights evaluated, the model and the losses evaluated."""
+    """Weights at the end of each epoch, evaluated weights, the model, and the validation losses."""
     at_end, evaluated = [], []
 
     class Look(Callback):
@@ -117,7 +117,7 @@ def fit_with_averages(swap_on_epoch):
 
 
 @pytest.mark.parametrize("swap_on_epoch", [False, True])
-def test_evaluation_with_averaged_weights(swap_on_epoch):
+def test_validation_uses_averaged_weights(swap_on_epoch):
     at_end, evaluated, model, losses = fit_with_averages(swap_on_epoch)
     for epoch in range(2):
         assert np.array_equal(at_end[epoch][0], evaluated[epoch][0]) == swap_on_epoch
@@ -131,7 +131,7 @@ def test_fit_ends_with_averaged_weights(swap_on_epoch):
     np.testing.assert_array_equal(model.get_weights()[0], evaluated[-1][0])
 
 
-def test_a_bar_for_every_call(capsys):
+def test_progress_bar_of_every_method(capsys):
     model = make(metrics=["mae"])
     model.fit(X, Y, batch_size=8, epochs=2, validation_data=(X, Y))
     model.evaluate(X, Y)
@@ -144,7 +144,7 @@ def test_a_bar_for_every_call(capsys):
     assert lines[5].startswith("1/1 ━")
 
 
-def test_the_best_model_is_saved(tmp_path):
+def test_best_model_is_saved(tmp_path):
     model = make()
     best = jk.callbacks.ModelCheckpoint(tmp_path / "best.keras", "loss", save_best_only=True)
     pattern = tmp_path / "{epoch:02d}-{batch:02d}.weights.h5"
@@ -158,7 +158,7 @@ def test_the_best_model_is_saved(tmp_path):
     assert not np.array_equal(again.get_weights()[0], model.get_weights()[0])  # two batches before the end
 
 
-def test_a_failed_run_releases_what_is_open(tmp_path):
+def test_failed_run_releases_resources(tmp_path):
     class Held(jk.callbacks.Callback):
         released = 0
 
@@ -186,4 +186,4 @@ def test_a_failed_run_releases_what_is_open(tmp_path):
         model.fit(x, x[:, :1], epochs=3, verbose=0, callbacks=callbacks)
     assert held.released == 1 and table.csv_file is None
     model.fit(x, x[:, :1], verbose=0, callbacks=[held])
-    assert held.released == 1  # not after a run that ends well
+    assert held.released == 1  # not called after a successful run

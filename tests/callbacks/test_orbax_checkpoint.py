@@ -36,7 +36,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("background", [True, False])
-def test_the_newest_are_kept_and_a_run_resumes_exactly(background, tmp_path):
+def test_newest_checkpoints_are_kept_and_training_resumes_exactly(background, tmp_path):
     jk.utils.set_random_seed(0)
     whole = model()
     fit(whole, epochs=5)
@@ -55,7 +55,7 @@ def test_the_newest_are_kept_and_a_run_resumes_exactly(background, tmp_path):
     assert int(earlier.optimizer.iterations) == 6
 
 
-def test_a_run_that_fails_leaves_its_last_checkpoint_whole(tmp_path):
+def test_failed_run_leaves_a_complete_last_checkpoint(tmp_path):
     class Fails(jk.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             if epoch == 1:
@@ -65,17 +65,17 @@ def test_a_run_that_fails_leaves_its_last_checkpoint_whole(tmp_path):
     m = model()
     with pytest.raises(RuntimeError, match="the user's own"):
         fit(m, [checkpoint, Fails()])
-    assert checkpoint._made is None and not checkpoint._pending  # closed, so other processes may write there
+    assert checkpoint._made is None and not checkpoint._pending  # closed, so other processes may write to it
     assert kept(tmp_path) == [1]
     same(jk.models.load_model(tmp_path), m)
 
 
-def test_wrong_max_to_keep_is_refused():
+def test_invalid_max_to_keep_raises():
     with pytest.raises(ValueError, match="`max_to_keep`.*positive number.*0"):
         jk.callbacks.OrbaxCheckpoint("unused", max_to_keep=0)
 
 
-def test_saving_by_batches_and_only_weights(tmp_path):
+def test_save_freq_in_batches_and_save_weights_only(tmp_path):
     checkpoint = jk.callbacks.OrbaxCheckpoint(tmp_path, save_freq=2, max_to_keep=None, save_weights_only=True)
     m = model()
     fit(m, [checkpoint], epochs=2)
@@ -91,7 +91,7 @@ def test_saving_by_batches_and_only_weights(tmp_path):
     assert kept(tmp_path / "b") == [3, 6]
 
 
-def test_only_the_best(tmp_path):
+def test_save_best_only(tmp_path):
     checkpoint = jk.callbacks.OrbaxCheckpoint(tmp_path, monitor="loss", save_best_only=True, max_to_keep=None)
     m = model()
     checkpoint.set_model(m)
@@ -104,7 +104,7 @@ def test_only_the_best(tmp_path):
     assert kept(tmp_path) == [0, 2]
 
 
-def test_assets_and_a_second_run_into_the_same_folder(tmp_path):
+def test_assets_and_a_second_run_in_the_same_folder(tmp_path):
     lookup = jk.layers.StringLookup(vocabulary=["a", "b"], name="words")
     m = jk.Sequential([jk.Input((1,), dtype="string"), lookup, jk.layers.Embedding(3, 2), jk.layers.Flatten()])
     m.compile("sgd", "mse")
@@ -118,7 +118,7 @@ def test_assets_and_a_second_run_into_the_same_folder(tmp_path):
     assert again.get_layer("words").get_vocabulary() == lookup.get_vocabulary()
 
 
-def test_damage_warns_and_the_previous_checkpoint_is_used(tmp_path):
+def test_damaged_checkpoint_warns_and_falls_back(tmp_path):
     m = model()
     fit(m, [jk.callbacks.OrbaxCheckpoint(tmp_path, max_to_keep=2)])
     rng = np.random.default_rng(0)
@@ -133,7 +133,7 @@ def test_damage_warns_and_the_previous_checkpoint_is_used(tmp_path):
             except ValueError:
                 pass  # refused
             else:
-                same(other, m)  # a bit that means nothing
+                same(other, m)  # an insignificant bit
         file.write_bytes(content)
     data = max(files, key=lambda f: f.stat().st_size)
     data.write_bytes(data.read_bytes()[:-20])
@@ -144,15 +144,15 @@ def test_damage_warns_and_the_previous_checkpoint_is_used(tmp_path):
         model().load_weights(tmp_path / "2")
 
 
-def test_a_checkpoint_that_lost_its_digests_is_not_trusted(tmp_path):
+def test_checkpoint_without_digests_is_not_trusted(tmp_path):
     fit(model(), [jk.callbacks.OrbaxCheckpoint(tmp_path, max_to_keep=2)])
     shutil.rmtree(tmp_path / "2" / "written")
     with pytest.warns(UserWarning, match="digests.* are lost.*'.*1', is used"):
         assert int(jk.models.load_model(tmp_path).optimizer.iterations) == 6
 
 
-def test_killed_at_any_time_a_whole_checkpoint_is_left(tmp_path):
-    # Resumes from the remaining checkpoint, and writes checkpoints without waiting for them.
+def test_killed_process_leaves_a_complete_checkpoint(tmp_path):
+    # Resumes from the last checkpoint and writes new ones asynchronously.
     program = f"""
 import os, pathlib
 import jaxkeras as jk
@@ -184,7 +184,7 @@ t.fit(m, [jk.callbacks.OrbaxCheckpoint(folder, max_to_keep=2), Tell()], initial_
     same(again, whole)
 
 
-def test_a_changed_config_or_vocabulary_is_refused(tmp_path):
+def test_changed_config_or_vocabulary_raises(tmp_path):
     m = model()
     fit(m, [jk.callbacks.OrbaxCheckpoint(tmp_path)], epochs=1)
     file = tmp_path / "0" / "model_config" / "_strings.json"
@@ -197,11 +197,11 @@ def test_a_changed_config_or_vocabulary_is_refused(tmp_path):
     with pytest.raises(ValueError):
         jk.models.load_model(tmp_path)
     other = model()
-    other.load_weights(tmp_path)  # the weights are whole
+    other.load_weights(tmp_path)  # the weights are intact
     same(other, m)
 
 
-def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+def test_checkpoint_of_another_model_raises(tmp_path):
     fit(model(), [jk.callbacks.OrbaxCheckpoint(tmp_path)], epochs=1)
     other = jk.Sequential([jk.Input((3,)), jk.layers.Dense(5, name="first")], name="net")
     with pytest.raises(
@@ -212,7 +212,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
         jk.callbacks.OrbaxCheckpoint(tmp_path, save_freq=0)
 
 
-def test_errors_in_the_background_are_raised(tmp_path, monkeypatch):
+def test_background_errors_are_raised(tmp_path, monkeypatch):
     class Failed:
         def result(self):
             raise OSError("the disk is full")
@@ -223,8 +223,8 @@ def test_errors_in_the_background_are_raised(tmp_path, monkeypatch):
         fit(model(), [checkpoint], epochs=1)
 
 
-def test_keras_reads_it_and_is_read(tmp_path):
-    """Real Keras on JAX in a separate process, with a functional model, whose names it finds."""
+def test_checkpoints_are_exchanged_with_keras(tmp_path):
+    """Real Keras on JAX in a separate process, with a functional model, whose weight names agree."""
     inputs = jk.Input((3,))
     hidden = jk.layers.Dense(4, activation="relu", name="first")(inputs)
     m = jk.Model(inputs, jk.layers.Dense(1, name="last")(hidden))

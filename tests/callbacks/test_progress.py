@@ -54,7 +54,7 @@ def run_epoch(clock, epoch=9, epochs=10, steps=1563, seconds=5.0, verbose=1, kno
     callbacks.on_train_end()
 
 
-def test_finished_epoch_in_a_file(clock, capsys):
+def test_finished_epoch_in_file_output(clock, capsys):
     run_epoch(clock)
     assert capsys.readouterr().out == (
         "Epoch 10/10\n"
@@ -62,7 +62,7 @@ def test_finished_epoch_in_a_file(clock, capsys):
     )
 
 
-def test_finished_epoch_in_a_terminal_is_the_same_text(clock, terminal):
+def test_finished_epoch_in_a_terminal(clock, terminal):
     run_epoch(clock)
     assert screen(terminal.getvalue()) == [
         "Epoch 10/10",
@@ -84,7 +84,7 @@ def test_verbose_zero_is_silent(clock, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_auto_is_one_and_a_single_epoch_has_no_title(clock, capsys):
+def test_auto_is_verbose_one_and_a_single_epoch_has_no_title(clock, capsys):
     run_epoch(clock, epoch=0, epochs=1, steps=2, verbose="auto")
     assert capsys.readouterr().out.startswith(f"2/2 {BAR} 5s")
 
@@ -103,7 +103,7 @@ def test_unknown_length(clock, terminal):
     assert screen(terminal.getvalue())[1].startswith(" 1/12 ━")
 
 
-def test_colours_only_in_a_terminal(clock, terminal):
+def test_colors_only_in_a_terminal(clock, terminal):
     run_epoch(clock, steps=4)
     drawn = terminal.getvalue().split("\r")[2]
     assert drawn.startswith(
@@ -111,7 +111,7 @@ def test_colours_only_in_a_terminal(clock, terminal):
     )
 
 
-def test_a_bar_never_wraps_while_it_moves_and_leaves_nothing_behind(clock, terminal, monkeypatch):
+def test_moving_bar_never_wraps_and_is_erased_completely(clock, terminal, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     bar = Progbar(10, stateless_metrics=())
     bar.update(1, [("a_long_name_of_a_metric", 0.1), ("another_long_name", 0.2)])
@@ -124,7 +124,7 @@ def test_a_bar_never_wraps_while_it_moves_and_leaves_nothing_behind(clock, termi
     assert screen(terminal.getvalue()) == [f" 3/10 {BAR} 7s 1s/step - x: 1.0000"]
 
 
-def test_messages_do_not_run_into_the_bar(clock, terminal):
+def test_messages_are_printed_on_their_own_line(clock, terminal):
     callbacks = CallbackList(add_progbar=True, verbose=1, epochs=2, steps=2)
     callbacks.on_epoch_begin(0)
     clock.now += 1
@@ -141,7 +141,7 @@ def test_messages_do_not_run_into_the_bar(clock, terminal):
     ]
 
 
-def test_an_interrupted_bar_can_be_left(clock, terminal):
+def test_interrupted_bar_ends_its_line(clock, terminal):
     Progbar(10).update(1, [("loss", 0.5)])
     messages.open_line.end()
     messages.open_line.end()
@@ -151,7 +151,7 @@ def test_an_interrupted_bar_can_be_left(clock, terminal):
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.00025, "250us/step"), (0.0449, "45ms/step"), (1.6, "2s/step"), (0, "0s/step")]
 )
-def test_time_of_a_step(seconds, text):
+def test_step_time_format(seconds, text):
     assert progress.format_step_time(seconds) == text
 
 
@@ -159,11 +159,11 @@ def test_time_of_a_step(seconds, text):
     ("value", "text"),
     [(0.64372, "0.6437"), (12345.6, "12345.6000"), (1.2e-4, "1.2000e-04"), (-3e-5, "-3.0000e-05"), (0, "0.0000e+00")],
 )
-def test_numbers(value, text):
+def test_number_format(value, text):
     assert progress.format_value(value) == text
 
 
-def test_time_left_leaves_out_the_first_step(clock, terminal):
+def test_eta_excludes_the_first_step(clock, terminal):
     bar = Progbar(5)
     clock.now += 60
     bar.update(1)
@@ -173,7 +173,7 @@ def test_time_left_leaves_out_the_first_step(clock, terminal):
 
 
 def run_pieces(clock, callbacks, ends, first=0, validation=None):
-    """An epoch of steps that take 1 ms, in pieces that each add 5 ms; `ends` are the steps done after each piece."""
+    """An epoch of 1 ms steps in executions that each add 5 ms; `ends` counts the steps done after each execution."""
     callbacks.on_epoch_begin(1)
     done = first
     for end in ends:
@@ -190,14 +190,14 @@ def run_pieces(clock, callbacks, ends, first=0, validation=None):
 
 @pytest.mark.parametrize("verbose", [1, 2])
 @pytest.mark.parametrize("ends", [[1000], [999, 1000], [400, 800, 1000], [1, 17, 1000]])
-def test_time_of_a_step_is_that_of_all_steps(clock, capsys, ends, verbose):
+def test_step_time_averages_all_steps(clock, capsys, ends, verbose):
     callbacks = CallbackList(add_progbar=True, model=FakeModel(), verbose=verbose, epochs=2, steps=1000)
     callbacks.on_train_begin()
     run_pieces(clock, callbacks, ends)
     assert " 1ms/step" in capsys.readouterr().out
 
 
-def test_time_of_a_step_leaves_out_a_compilation_in_the_first_piece(clock, capsys):
+def test_step_time_excludes_compilation_in_the_first_execution(clock, capsys):
     callbacks = CallbackList(add_progbar=True, model=FakeModel(), verbose=2, epochs=2, steps=1000)
     callbacks.on_train_begin()
     callbacks.on_epoch_begin(0)
@@ -209,7 +209,7 @@ def test_time_of_a_step_leaves_out_a_compilation_in_the_first_piece(clock, capsy
 
 
 @pytest.mark.parametrize("validation", [None, 5.0])
-def test_time_of_a_step_leaves_out_validation_and_other_callbacks(clock, capsys, validation):
+def test_step_time_excludes_validation_and_other_callbacks(clock, capsys, validation):
     class Slow(Callback):
         def on_test_begin(self, logs=None):
             clock.now += 7
@@ -224,14 +224,14 @@ def test_time_of_a_step_leaves_out_validation_and_other_callbacks(clock, capsys,
     assert f"100/100 - {total}s - 1ms/step" in capsys.readouterr().out
 
 
-def test_time_of_a_step_leaves_out_steps_of_an_interrupted_run(clock, capsys):
+def test_step_time_excludes_steps_of_an_interrupted_run(clock, capsys):
     callbacks = CallbackList(add_progbar=True, model=FakeModel(), verbose=2, epochs=2, steps=1000)
     callbacks.on_train_begin()
     run_pieces(clock, callbacks, [999, 1000], first=900)
     assert "1000/1000 - 0s - 1ms/step" in capsys.readouterr().out
 
 
-def test_the_loss_is_seen_before_a_finished_line_wraps(clock, terminal):
+def test_loss_is_visible_before_a_finished_line_wraps(clock, terminal):
     logs = {"a_metric_with_a_long_name": 0.5, "another_metric": 0.25, "loss": 0.6437, "val_loss": 0.7}
     callbacks = CallbackList(add_progbar=True, model=FakeModel(), verbose=1, epochs=1, steps=2)
     callbacks.on_epoch_begin(0)
@@ -246,7 +246,7 @@ def test_the_loss_is_seen_before_a_finished_line_wraps(clock, terminal):
     )
 
 
-def test_time_left_may_be_hours(clock, terminal):
+def test_eta_in_hours(clock, terminal):
     bar = Progbar(7201)
     clock.now += 1
     bar.update(1)
@@ -254,7 +254,7 @@ def test_time_left_may_be_hours(clock, terminal):
 
 
 @pytest.mark.parametrize("options", [{}, {"stateful_metrics": ["b"]}, {"stateless_metrics": ["a"]}])
-def test_averages_as_keras(options, capsys, monkeypatch, clock):
+def test_averages_equal_keras(options, capsys, monkeypatch, clock):
     keras = pytest.importorskip("keras")
     from keras.src.utils import progbar as theirs
 
@@ -268,12 +268,12 @@ def test_averages_as_keras(options, capsys, monkeypatch, clock):
             bar.update(i, [("a", value), ("b", value)], finalize=False)
         bar.update(10, finalize=True)
         lines.append(capsys.readouterr().out.strip())
-    # Keras counts the first step from the start of the run unless it is step 1 alone.
+    # Keras times the first update from the start of the run unless it is step 1 alone.
     assert lines[0].split(" - ")[3:] == lines[1].split(" - ")[3:]
     assert lines[0].startswith("10/10 - 9s - ")
 
 
-def test_both_kinds_of_metrics_is_an_error():
+def test_both_metrics_arguments_raise():
     with pytest.raises(ValueError, match="not both"):
         Progbar(1, stateful_metrics=[], stateless_metrics=[])
 
@@ -300,10 +300,10 @@ def test_logs_are_read_only_when_drawn(clock, terminal):
     for i in range(999):
         callbacks.on_train_batch_end(i, logs)
         clock.now += 0.01
-    assert logs.reads == 100  # ten seconds, ten times a second
+    assert logs.reads == 100  # ten times per second for ten seconds
     before = logs.reads
     callbacks.on_train_batch_end(999, logs)
-    assert logs.reads == before + 1  # the last one is always shown
+    assert logs.reads == before + 1  # the last update is always drawn
     assert terminal.writes == 101
 
 
@@ -322,7 +322,7 @@ def test_evaluation_inside_fit_is_silent(clock, capsys):
 
 
 @pytest.mark.parametrize("mode", ["test", "predict"])
-def test_evaluation_and_prediction_have_a_bar(mode, clock, capsys):
+def test_evaluation_and_prediction_show_a_bar(mode, clock, capsys):
     callbacks = CallbackList(add_progbar=True, verbose=1, epochs=1, steps=1)
     getattr(callbacks, f"on_{mode}_begin")()
     getattr(callbacks, f"on_{mode}_batch_end")(0, LOGS)
@@ -331,7 +331,7 @@ def test_evaluation_and_prediction_have_a_bar(mode, clock, capsys):
     assert capsys.readouterr().out == f"1/1 {BAR} 0s 0s/step{metrics}\n"
 
 
-def test_an_epoch_stopped_in_the_middle_shows_how_far_it_came(clock, capsys):
+def test_partial_epoch_shows_the_steps_done(clock, capsys):
     callbacks = CallbackList(add_progbar=True, verbose=1, epochs=1, steps=4)
     callbacks.on_epoch_begin(0)
     callbacks.on_train_batch_end(0, LOGS)
@@ -339,7 +339,7 @@ def test_an_epoch_stopped_in_the_middle_shows_how_far_it_came(clock, capsys):
     assert capsys.readouterr().out.startswith("1/4 ")
 
 
-def test_output_that_cannot_hold_the_bar(clock, monkeypatch):
+def test_output_encoding_without_the_bar_characters(clock, monkeypatch):
     out = set_output(monkeypatch, io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     run_epoch(clock, epochs=1, steps=1)
     out.seek(0)
@@ -351,7 +351,7 @@ def test_no_standard_output(clock, monkeypatch):
     run_epoch(clock, steps=2)
 
 
-def test_a_dumb_terminal_is_a_file(terminal, monkeypatch):
+def test_dumb_terminal_is_treated_as_a_file(terminal, monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     assert messages.place() == "file"
 
@@ -359,7 +359,7 @@ def test_a_dumb_terminal_is_a_file(terminal, monkeypatch):
 # -- notebooks --------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def notebook(monkeypatch):
-    """The displays requested from a kernel: `(is an update, data, id)`."""
+    """Records the displays sent to the kernel as `(is an update, data, id)`."""
     shown = []
     module = types.ModuleType("IPython.display")
     module.display = lambda data, raw, display_id: shown.append((False, data, display_id))
@@ -369,7 +369,7 @@ def notebook(monkeypatch):
     return shown
 
 
-def test_one_output_an_epoch_is_updated_in_a_notebook(clock, notebook):
+def test_notebook_updates_one_output_per_epoch(clock, notebook):
     run_epoch(clock, steps=4, seconds=4.0)
     assert messages.sys.stdout.getvalue() == ""
     assert [update for update, _, _ in notebook] == [False] + [True] * 5
@@ -388,7 +388,7 @@ def test_names_are_escaped_in_html(clock, notebook):
     assert "&lt;b&gt;: 1.0000" in notebook[-1][1]["text/html"]
 
 
-def test_output_captured_in_a_notebook_is_plain(clock, notebook, monkeypatch):
+def test_captured_notebook_output_is_plain_text(clock, notebook, monkeypatch):
     captured = set_output(monkeypatch, io.StringIO())
     run_epoch(clock, steps=1)
     assert notebook == []
@@ -420,7 +420,7 @@ def test_pseudo_terminal():
     while True:
         try:
             received += os.read(master, 4096)
-        except OSError:  # the child has closed its side
+        except OSError:  # the child has closed its end
             break
     assert child.wait() == 0
     os.close(master)

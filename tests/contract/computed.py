@@ -1,4 +1,4 @@
-"""What the rows of the tables are filled with, and what each one computes: one program a row, shared by all checks."""
+"""Inputs and results for each row of the tables: one compiled program per row, shared by all checks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_shape(s: Any) -> bool:
 
 
 def positional(inputs: Any) -> tuple[Any, ...]:
-    """The positional arguments: a tuple of shapes is several, a list or dict is one nested argument."""
+    """The positional arguments: a tuple of shapes is several arguments, a list or dict is one nested argument."""
     return inputs if isinstance(inputs, tuple) and not is_shape(inputs) else (inputs,)
 
 
@@ -60,30 +60,30 @@ def is_float(x: Any) -> bool:
 
 
 def some(leaves: list[Any], seed: int) -> list[np.ndarray]:
-    """A direction: a random array for every one, zero for what has no derivative."""
+    """A random direction for each leaf, zero for leaves without a derivative."""
     rng = np.random.default_rng(seed)
     return [rng.normal(size=x.shape) * is_float(x) for x in leaves]
 
 
 def weighed(outputs: Any) -> Any:
-    """A number that depends on all outputs."""
+    """A scalar that depends on all outputs."""
     leaves = [y for y in jax.tree.leaves(outputs) if is_float(y)]
     return sum((y * np.asarray(c, y.dtype)).sum() for y, c in zip(leaves, some(leaves, 1)))
 
 
 class Computed(NamedTuple):
-    """What one row computes.
+    """The results of one row.
 
     Attributes:
-        layer: the layer, built.
+        layer: the built layer.
         x: its positional arguments.
-        params, state: its trees, no two weights alike.
-        before: copies of its cells.
-        train: the pure function of (params, state, x) that training calls.
-        training: what it returns, compiled: outputs and state.
-        inference: the outputs at inference, compiled.
-        grads: the gradient of `weighed`, in the parameters and in the leaves of `x`; None where there is none.
-        masks: the masks of the outputs in training; None for an output without one.
+        params, state: its trees, with distinct values.
+        before: copies of its variables' values.
+        train: the training call as a pure function of (params, state, x).
+        training: outputs and state in training, compiled.
+        inference: outputs at inference, compiled.
+        grads: the gradient of `weighed` for the parameters and the leaves of `x`; None if not differentiable.
+        masks: masks of the outputs in training; None for an output without one.
     """
 
     layer: Any
@@ -99,7 +99,7 @@ class Computed(NamedTuple):
 
 
 def randomize(layer: Any) -> None:
-    """Weights that no two places share, positive so that they serve as variances too."""
+    """Set distinct weights, positive so that they are valid variances too."""
     rng = np.random.default_rng(0)
     values = [rng.uniform(0.2, 1.2, v.shape).astype(v.dtype) if is_float(v) else v.numpy() for v in layer.weights]
     layer.set_weights(values)
@@ -107,7 +107,7 @@ def randomize(layer: Any) -> None:
 
 @functools.cache
 def compute(row: Row) -> Computed:
-    """Everything that the checks of a row look at, by one compiled program, traced without leaks."""
+    """Everything that the checks of a row need, from one compiled program traced without leaks."""
     layer, x, kwargs = row.make(), arrays(row), keywords(row)
     layer.init(jax.random.key(0), *x)  # builds it
     randomize(layer)
@@ -141,6 +141,6 @@ def compute(row: Row) -> Computed:
 
 @functools.cache
 def eager(row: Row) -> tuple[Any, Any]:
-    """Outputs and state in training, operation by operation."""
+    """Outputs and state in training, without jit."""
     done = compute(row)
     return done.train(done.params, done.state, done.x)

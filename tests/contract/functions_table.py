@@ -49,7 +49,7 @@ class NNX(nnx.Module):
     def __call__(self, x):
         return self.dropout(self.norm(self.dense(x)))
 
-    def get_config(self):  # what a registered class must have; the layer asks for the class itself
+    def get_config(self):  # required of a registered class; the layer uses only the class
         return {}
 
 
@@ -73,7 +73,7 @@ def make_equinox(key):
     return eqx.nn.make_with_state(Equinox)(key)
 
 
-# Keras has the first three on its JAX backend only; files of theirs: tests/layers/test_function_layers.py.
+# Keras has the first three on its JAX backend only; tests/layers/test_function_layers.py reads its files.
 ROWS = [
     Row("JaxLayer", lambda: L.JaxLayer(scaled_product, start, seed=1), (2, 3), keras=False, keras_file=False),
     Row("FlaxLayer-linen", lambda: L.FlaxLayer(Linen()), (2, 3), keras=False, keras_file=False),

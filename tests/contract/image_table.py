@@ -1,13 +1,13 @@
-"""Preprocessing of images."""
+"""Image preprocessing."""
 
 from jaxkeras import layers as L
 from tests.contract.row import Row
 
 X = (2, 6, 5, 3)
-# Keras's RandomCrop leaves images whole at inference, against its documentation and its inferred shape (ours crops the
-# middle); its RandomShear refuses its own config.
+# Keras's RandomCrop does not crop at inference, contrary to its documentation and inferred shape (ours crops the
+# center); its RandomShear rejects its own config.
 APART = ("RandomCrop", "RandomShear")
-# Steps and tables have no derivative of use. At inference, where Keras is compared, most of these change nothing.
+# Steps and lookups have no useful derivative. At inference, where Keras is compared, most of these do nothing.
 ROWS = [
     Row(
         name, (lambda name=name, settings=settings: getattr(L, name)(**settings)), X, grad=False,

@@ -1,4 +1,4 @@
-"""One row of the table of layers that feeds the contract tests."""
+"""One row of the tables of layers that drive the contract tests."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A layer to be checked.
+    """A layer under test.
 
     Attributes:
         name: shown in test ids.
         make: returns a new layer each time.
-        inputs: one shape, or a list or tuple of shapes for a layer of several inputs, or a dict.
-        dtype: of the inputs: "float32", or "int32" for ids, "uint8" for images, "string" for words.
-        high: ids are drawn from [0, high); what is not an id, from a normal distribution.
+        inputs: one shape, or a list, tuple or dict of shapes for a layer with several inputs.
+        dtype: dtype of the inputs: "float32", "int32" (ids), "uint8" (images) or "string" (words).
+        high: ids are drawn from [0, high); other inputs, from a normal distribution.
         call_kwargs: further arguments of the call.
-        host: runs on the host only (strings): no jit, no gradient.
+        host: runs on the host only (strings), without jit or gradients.
         mask: pass a mask along the second axis.
-        vmap: whether `vmap` over a further leading axis is checked.
+        vmap: whether `vmap` over an additional leading axis is checked.
         mixed: whether 16-bit policies are checked.
-        grad: whether the output is differentiable in weights and inputs.
-        batch_stats: whether the gradient is checked while training; it is the gradient at inference otherwise.
-        step: of the differences that the gradient is checked by; large where Keras computes in float32 inside.
-        keras: whether the installed Keras computes the same, without TensorFlow.
-        keras_file: whether real Keras can read it back from a file.
+        grad: whether outputs are differentiable with respect to weights and inputs.
+        batch_stats: check the gradient in training instead of at inference.
+        step: step of the finite differences for the gradient; large where Keras computes in float32 internally.
+        keras: whether the installed Keras computes the same without TensorFlow.
+        keras_file: whether real Keras can read the layer from a file.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Contracts of the core: cells at rest, trees in flight."""
+"""Contracts of the core: weights are variables at rest and trees of arrays inside a trace."""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ def model():
     )  # fmt: skip
 
 
-def test_no_weight_is_born_in_flight():
+def test_creating_a_weight_in_call_raises():
     class Wrong(jk.layers.Layer):
         def call(self, x):
             return x * self.add_weight(shape=(), name="w")
@@ -34,7 +34,7 @@ def test_no_weight_is_born_in_flight():
         Wrong()(jnp.ones((2, 3)))
 
 
-def test_sublayers_made_in_call_are_refused():
+def test_creating_a_sublayer_in_call_raises():
     class Wrong(jk.Model):
         def call(self, x):
             return jk.layers.Dense(2)(x)
@@ -45,7 +45,7 @@ def test_sublayers_made_in_call_are_refused():
         m.apply(params, state, jnp.ones((2, 3)))
 
 
-def test_a_shared_layer_is_one_leaf():
+def test_shared_layer_is_one_subtree():
     shared = jk.layers.Dense(4)
     a, b = jk.Input((4,)), jk.Input((4,))
     m = jk.Model([a, b], shared(shared(a)) + shared(b))
@@ -54,7 +54,7 @@ def test_a_shared_layer_is_one_leaf():
     assert grads["layers"]["dense"]["bias"].shape == (4,)
 
 
-def test_numpy_functions_take_weights_directly():
+def test_numpy_functions_accept_weights():
     layer = Scale()
     layer.build((None, 3))
     w = layer.factor
@@ -63,7 +63,7 @@ def test_numpy_functions_take_weights_directly():
     np.testing.assert_array_equal(2 * w - 1 / w + (-w) @ jnp.ones(3), np.full(3, -2.0))
 
 
-def test_params_are_nested_dicts_by_the_paths_of_weight_files(tmp_path):
+def test_params_are_nested_dicts_keyed_by_weight_paths(tmp_path):
     import h5py
 
     m = model()
@@ -74,7 +74,7 @@ def test_params_are_nested_dicts_by_the_paths_of_weight_files(tmp_path):
             assert f"{layer}/vars" in file
 
 
-def test_set_params_checks_paths_and_shapes():
+def test_set_params_validates_paths_and_shapes():
     m = model()
     params = jax.tree.map(jnp.ones_like, m.params)
     m.params = params
@@ -86,7 +86,7 @@ def test_set_params_checks_paths_and_shapes():
         m.apply(params, m.state, jnp.ones((1, 4)))
 
 
-def test_apply_changes_no_cell_and_leaks_nothing():
+def test_apply_changes_no_variable_and_leaks_no_tracer():
     m = model()
     params, state = m.init(1)
     before = [np.asarray(v.cell()) for v in m.variables]
@@ -104,7 +104,7 @@ def test_apply_changes_no_cell_and_leaks_nothing():
         np.testing.assert_array_equal(a, np.asarray(v.cell()))
 
 
-def test_transformations_of_a_whole_model_with_dropout_and_batch_normalisation():
+def test_transformations_of_a_model_with_dropout_and_batch_normalization():
     m = model()
     params, state = m.init(1)
     x = jax.random.normal(jax.random.key(0), (5, 4))
@@ -130,7 +130,7 @@ def test_transformations_of_a_whole_model_with_dropout_and_batch_normalisation()
     np.testing.assert_allclose(jax.hessian(of_bias)(bias), 10 * np.eye(2), atol=1e-4)
 
 
-def test_many_models_in_one_program():
+def test_vmap_over_models():
     m = model()
     params, state = jax.vmap(m.init)(jax.random.split(jax.random.key(0), 3))
     y, _ = jax.vmap(lambda p, s: m.apply(p, s, jnp.ones((2, 4)), training=True))(params, state)
@@ -157,7 +157,7 @@ def test_randomness_is_explicit():
     jax.tree.map(np.testing.assert_array_equal, kept, state)
 
 
-def test_models_made_alike_draw_alike():
+def test_identical_models_draw_identical_values():
     def make():
         noise = [jk.layers.Dropout(0.5), jk.Sequential([jk.layers.GaussianNoise(1.0)])]
         return jk.Sequential([jk.Input((4, 6)), *noise, jk.layers.GRU(3, recurrent_dropout=0.5)])
@@ -170,7 +170,7 @@ def test_models_made_alike_draw_alike():
     assert (a[0] != a[1]).any()
 
 
-def test_places_and_calls_draw_differently():
+def test_layers_and_repeated_calls_draw_different_values():
     class Twice(jk.Model):
         def __init__(self):
             super().__init__()
@@ -185,14 +185,14 @@ def test_places_and_calls_draw_differently():
     assert len({np.asarray(mask).tobytes() for mask in masks}) == 3
 
 
-def test_writing_under_a_foreign_trace_is_an_error_that_shows_the_way():
+def test_write_under_a_foreign_trace_error_shows_apply():
     layer = jk.layers.BatchNormalization()
     layer.build((None, 3))
     with pytest.raises(RuntimeError, match=r"layer.apply\(params, state, x, training=True\)"):
         jax.jit(lambda x: layer(x, training=True))(jnp.ones((4, 3)))
 
 
-def test_stateless_call_is_an_adapter():
+def test_stateless_call_equals_call():
     m = model()
     x = jnp.ones((3, 4))
     y, fixed = m.stateless_call(
@@ -202,7 +202,7 @@ def test_stateless_call_is_an_adapter():
     assert len(fixed) == len(m.non_trainable_variables)
 
 
-def test_set_random_seed_makes_weights_repeatable():
+def test_set_random_seed_makes_weights_reproducible():
     jk.utils.set_random_seed(1)
     a = model().get_weights()
     jk.utils.set_random_seed(1)
@@ -210,20 +210,20 @@ def test_set_random_seed_makes_weights_repeatable():
         np.testing.assert_array_equal(x, y)
 
 
-def test_masks_flow_through_tracing():
+def test_masks_propagate_through_tracing():
     m = jk.Sequential([jk.Input((None,), dtype="int32"), jk.layers.Embedding(10, 4, mask_zero=True), jk.layers.LSTM(3)])
     x = jnp.array([[1, 2, 3, 0, 0], [4, 5, 0, 0, 0]])
     short = m(x[:1, :3])
     np.testing.assert_allclose(jax.jit(lambda x: m.apply(m.params, m.state, x)[0])(x)[:1], short, rtol=1e-5)
 
 
-def test_no_part_is_lost_when_lists_of_parts_are_made_on_the_way():
-    """`Sequential.layers` is a new list each time; the address of one that is gone must not stand for the next."""
+def test_walk_finds_sublayers_of_temporary_lists():
+    """`Sequential.layers` is a new list each time, so a reused `id` must not hide the next list."""
     outer = jk.Sequential([jk.Sequential([jk.Input((2,)), jk.layers.Dense(2)]) for _ in range(20)])
     assert len([path for path, _ in walk(outer)]) == 41
 
 
-def test_a_variable_from_the_name_of_an_initializer():
+def test_variable_from_an_initializer_name():
     v = jk.Variable("ones", shape=(2, 3), name="v")
     np.testing.assert_array_equal(v, np.ones((2, 3)))
     with pytest.raises(ValueError, match="Did you mean 'zeros'"):

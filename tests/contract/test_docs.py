@@ -1,4 +1,4 @@
-"""Docstrings of losses, metrics and small families have all their sections, and name every parameter."""
+"""Docstrings of losses, metrics and small families have all sections and describe every parameter."""
 
 import inspect
 import re
@@ -21,7 +21,7 @@ OTHERS += [f for f in things(activations, inspect.isfunction) if f.__module__ ==
 OTHERS = list(dict.fromkeys(OTHERS))
 
 
-def test_nothing_is_left_out():
+def test_every_public_object_is_checked():
     assert len(LOSS_CLASSES) >= 24 and len(LOSS_FUNCTIONS) >= 22
     assert len(METRIC_CLASSES) >= 42 and len(METRIC_FUNCTIONS) >= 23
     assert {initializers.HeNormal, regularizers.L2, constraints.MaxNorm, activations.relu} <= set(OTHERS)
@@ -30,7 +30,7 @@ def test_nothing_is_left_out():
 
 
 def sections(thing):
-    """`{heading: text}` of a docstring; the summary is under ""."""
+    """`{heading: text}` of a docstring, with the summary under ""."""
     headings = "Args|Input shape|Output shape|Result|Returns|Raises|Reference|Example"
     parts = re.split(rf"^({headings}):", inspect.getdoc(thing), flags=re.M)
     return {"": parts[0], **dict(zip(parts[1::2], parts[2::2]))}

@@ -1,4 +1,4 @@
-"""The functional core: variables bound by object, writes that cannot leave their trace, interceptors."""
+"""The functional core: variables bound by object, writes confined to their trace, interceptors."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jaxkeras.core.variable import Variable
 L = jk.layers
 
 
-def test_values_in_values_out_and_cells_stay():
+def test_functional_call_returns_new_values_and_keeps_variables():
     v, w = Variable(jnp.ones(2), name="v"), Variable(jnp.zeros(()), name="w")
     result = functional_call({"a": {"v": v}, "b": w}, {"a": {"v": jnp.full(2, 3.0)}, "b": 1.0}, lambda: w.assign(v[0]))
     assert result.output == 3.0 and result.values["b"] == 3.0
@@ -20,7 +20,7 @@ def test_values_in_values_out_and_cells_stay():
     assert float(w) == 0.0 and float(v[0]) == 1.0
 
 
-def test_what_is_not_bound_belongs_to_the_call_around():
+def test_unbound_variables_belong_to_the_enclosing_call():
     v, w = Variable(0.0), Variable(0.0)
 
     def inner():
@@ -39,13 +39,13 @@ def test_what_is_not_bound_belongs_to_the_call_around():
         ({"params": {"w": jnp.ones(3)}, "state": {}}, r"params\['w'\] must have shape \(2,\); got \(3,\)"),
     ],
 )
-def test_another_structure_or_shape_is_named(values, message):
+def test_structure_and_shape_mismatches_raise(values, message):
     v = Variable(jnp.ones(2), name="w")
     with pytest.raises(ValueError, match=message):
         functional_call({"params": {"w": v}, "state": {}}, values, lambda: None)
 
 
-def test_variables_made_during_a_call_inherit_nothing_from_dead_ones():
+def test_temporary_variables_do_not_inherit_state():
     class Temporary(L.Layer):
         def call(self, x):
             return jnp.stack([jk.random.SeedGenerator(i).next()[1] for i in range(40)])
@@ -69,18 +69,18 @@ def scan(f, x):
 
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize("transform", [scan, jax.lax.map, lambda f, x: jax.jit(f)(x)])
-def test_a_write_inside_a_transformation_raises_where_it_happens(transform, jit):
+def test_write_inside_a_transformation_raises(transform, jit):
     layer = Scanned(transform)
     layer.build((3, 4))
     params, state = {}, layer.state
     apply = jax.jit(layer.apply) if jit else layer.apply
     with pytest.raises(RuntimeError, match=r"(?s)seed_generator_state.*inside a JAX transformation.*def step\("):
         apply(params, state, jnp.ones((3, 4)))
-    y, _ = layer.apply(params, state, jnp.ones((3, 4)), training=False)  # writes nothing
+    y, _ = layer.apply(params, state, jnp.ones((3, 4)), training=False)  # no write
     np.testing.assert_array_equal(y, np.ones((3, 4)))
 
 
-def test_a_write_whose_value_does_not_depend_on_the_transformation_is_kept():
+def test_write_of_an_untransformed_value_is_kept():
     class Penalty(L.Layer):
         def __init__(self):
             super().__init__()
@@ -95,7 +95,7 @@ def test_a_write_whose_value_does_not_depend_on_the_transformation_is_kept():
     assert jax.tree.leaves(state)[0].tolist() == [1, 1]  # one draw
 
 
-def test_add_loss_inside_a_transformation():
+def test_add_loss_inside_a_transformation_raises():
     class Lossy(L.Layer):
         def call(self, x):
             return jax.lax.map(lambda t: (self.add_loss(jnp.sum(t)), t)[1], x)
@@ -104,7 +104,7 @@ def test_add_loss_inside_a_transformation():
         Lossy().apply({}, {}, jnp.ones((2, 3)))
 
 
-def test_a_variable_under_vmap_has_the_shape_of_its_slice():
+def test_variable_under_vmap_has_the_shape_of_its_slice():
     v = Variable(jnp.arange(6.0).reshape(3, 2))
     shapes = []
 
@@ -118,20 +118,20 @@ def test_a_variable_under_vmap_has_the_shape_of_its_slice():
     assert copies.shape == (3, 2)
 
 
-def test_apply_on_an_unbuilt_layer_takes_inputs_by_name():
+def test_apply_on_an_unbuilt_layer_accepts_keyword_inputs():
     params, state = L.Dense(2).init(0, (None, 3))
     y, _ = L.Dense(2).apply(params, state, inputs=jnp.ones((1, 3)))
     assert y.shape == (1, 2)
 
 
-def test_apply_without_the_state():
+def test_apply_without_state_raises():
     layer = L.Dense(2)
     params, _ = layer.init(0, (None, 3))
     with pytest.raises(TypeError, match=r"`state` of layer 'dense\w*' must be the dict that `init` returned"):
         layer.apply(params, jnp.ones((1, 3)))
 
 
-def test_interceptors_see_every_call_from_the_outside_in():
+def test_interceptors_run_from_outermost_to_innermost():
     model = jk.Sequential([jk.Input((3,)), L.Dense(2, name="a"), L.Dense(1, name="b")], name="m")
     seen = []
 
@@ -153,10 +153,10 @@ def test_interceptors_see_every_call_from_the_outside_in():
     np.testing.assert_array_equal(model(x), plain)
 
 
-def test_compiled_steps_are_not_shared_between_interceptors():
+def test_compiled_steps_are_not_shared_across_interceptors():
     model = jk.Sequential([jk.Input((3,)), L.Dense(1, kernel_initializer="ones")])
     x = np.ones((4, 3), "float32")
     before = model.predict(x, verbose=0)
     with intercept_calls(lambda next_call, layer, args, kwargs: next_call(*args, **kwargs) + 1):
-        np.testing.assert_allclose(model.predict(x, verbose=0), before + 2)  # the model, and its layer
+        np.testing.assert_allclose(model.predict(x, verbose=0), before + 2)  # once for the model, once for its layer
     np.testing.assert_allclose(model.predict(x, verbose=0), before)

@@ -1,4 +1,4 @@
-"""Imports go one way without circles, heavy libraries are imported lazily, and optax is imported in one place."""
+"""Imports are one-directional and acyclic, heavy libraries are lazy, and only the optimizers import optax."""
 
 import ast
 import functools
@@ -28,7 +28,7 @@ HEAVY = {
     "flax", "equinox", "tensorboard",
 }  # fmt: skip
 
-# Files that are imported lazily themselves: their classes inherit from those of a heavy library.
+# Lazily imported files whose classes inherit from a heavy library's.
 IMPORTED_LATE = {"wrappers/estimators.py"}
 
 @functools.cache
@@ -72,11 +72,11 @@ def part(path: pathlib.Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def test_every_part_has_a_place():
+def test_every_part_is_ranked():
     assert {part(p) for p in files()} <= set(RANK), {part(p) for p in files()} - set(RANK)
 
 
-def test_each_part_imports_only_what_is_above_it():
+def test_parts_import_only_lower_ranks():
     wrong = []
     for path in files():
         mine = part(path)
@@ -100,19 +100,19 @@ def reachable(graph: Graph, start: str) -> set[str]:
     return found
 
 
-def circles(graph: Graph) -> list[list[str]]:
-    """The groups of nodes that import one another."""
+def cycles(graph: Graph) -> list[list[str]]:
+    """The import cycles: groups of nodes that reach one another."""
     below = {node: reachable(graph, node) for node in graph}
     groups = {frozenset(n for n in below[node] if node in below.get(n, ())) for node in graph if node in below[node]}
     return sorted(map(sorted, groups))
 
 
-def test_circles_are_found():
-    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
-    assert circles({"a": {"b", "c"}, "b": {"c"}}) == []
+def test_cycle_detection():
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
+    assert cycles({"a": {"b", "c"}, "b": {"c"}}) == []
 
 
-def test_heavy_libraries_are_imported_where_they_are_used():
+def test_heavy_libraries_are_imported_inside_functions():
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in files() if str(path.relative_to(ROOT)) not in IMPORTED_LATE
@@ -121,7 +121,7 @@ def test_heavy_libraries_are_imported_where_they_are_used():
     assert not wrong, "\n".join(wrong)
 
 
-def test_optax_is_imported_by_the_optimizers_only():
+def test_only_the_optimizers_import_optax():
     wrong = [
         str(p.relative_to(ROOT))
         for p in files()
@@ -131,14 +131,14 @@ def test_optax_is_imported_by_the_optimizers_only():
     assert not wrong, wrong
 
 
-def test_nothing_heavy_is_loaded_by_importing_the_package():
+def test_importing_the_package_loads_no_heavy_library():
     code = f"import sys, jaxkeras; print([m for m in {sorted(HEAVY)!r} if m in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
 
 
-# -- circles, through imports inside functions too ---------------------------------------------------------------------
+# -- cycles, including imports inside functions ------------------------------------------------------------------------
 _STUB_ROW = re.compile(r"^from (\S+) import \(?\s*(\w+) as (\w+)", re.MULTILINE)
 
 
@@ -152,7 +152,7 @@ MODULES = {module_of(path): path for path in ROOT.rglob("*.py")}
 
 @functools.cache
 def stub_of(module: str) -> dict[str, tuple[str, str]]:
-    """The names that a package imports on first use: `{name: (the module it comes from, its name there)}`."""
+    """The names that a package imports on first use: `{name: (source module, name there)}`."""
     stub = MODULES[module].with_suffix(".pyi")
     rows = _STUB_ROW.findall(stub.read_text()) if stub.exists() else []
     return {public: (home, own) for home, own, public in rows}
@@ -169,7 +169,7 @@ def home_of(module: str, name: str) -> str:
 
 @functools.cache
 def imported_by(module: str) -> set[str]:
-    """The library's modules that a module imports, at import time or inside a function."""
+    """The library's modules imported by a module, at import time or inside a function."""
     tree = ast.parse(MODULES[module].read_text())
     typing_only = {
         id(n) for i in ast.walk(tree)
@@ -186,14 +186,14 @@ def imported_by(module: str) -> set[str]:
     return found & MODULES.keys()
 
 
-def test_no_module_imports_itself_by_way_of_others():
+def test_imports_are_acyclic():
     """Imports inside functions included."""
     graph = {module: imported_by(module) - {module} for module in MODULES}
-    assert sum(map(len, graph.values())) > 1000  # imports were found
-    assert not circles(graph)
+    assert sum(map(len, graph.values())) > 1000  # the graph is not empty
+    assert not cycles(graph)
 
 
-def test_imports_inside_functions_go_the_same_way():
+def test_imports_inside_functions_respect_ranks():
     wrong = [
         f"{module} imports {other}"
         for module in MODULES if "." in module

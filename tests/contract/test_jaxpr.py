@@ -1,4 +1,4 @@
-"""The object face costs nothing: the traced step of a model equals the one written by hand, string for string."""
+"""The object API adds no operations: the jaxpr of a model's step equals that of a hand-written step."""
 
 import re
 
@@ -46,18 +46,18 @@ def step(forward):
     return train_step
 
 
-def test_a_train_step_traces_to_the_hand_written_program():
+def test_train_step_jaxpr_equals_the_hand_written_one():
     net = Net()
     params, state = net.init(0, (None, 4))
     x, y = jnp.ones((16, 4)), jnp.ones((16, 1))
     ours = jax.make_jaxpr(step(lambda p, s, x: net.apply(p, s, x, training=True)))(params, state, x, y)
     theirs = jax.make_jaxpr(step(by_hand))(params, state, x, y)
     assert str(ours) == str(theirs)
-    assert "dot_general" in str(ours)  # the comparison is not of two empty programs
+    assert "dot_general" in str(ours)  # the programs are not empty
 
 
-def test_the_session_adds_only_counting_to_sgd():
-    """The step that `fit` runs has, besides forward, backward and update, only the metrics and the step counter."""
+def test_session_step_adds_only_metrics_and_the_step_counter():
+    """Besides forward, backward and update, the step of `fit` has only the metrics and the step counter."""
     net = Net()
     net.compile(jk.optimizers.SGD(0.1), "mse")
     x, y = jnp.ones((16, 4)), jnp.ones((16, 1))
@@ -66,7 +66,7 @@ def test_the_session_adds_only_counting_to_sgd():
     ours = jax.make_jaxpr(net._session.train.step)(ts, (x, y, None))
     plain = jax.make_jaxpr(step(by_hand))(ts.params, ts.state, x, y)
     net._session.write_back()
-    # Two means in the loss instead of one, and the sum of the loss tracker.
+    # A second mean in the loss, and the sum of the loss tracker.
     extra = {"dot_general": 0, "rsqrt": 0, "tanh": 0, "reduce_sum": 3}
     for name, more in extra.items():
         found, expected = (len(re.findall(rf"\b{name}\b", str(jaxpr))) for jaxpr in (ours, plain))

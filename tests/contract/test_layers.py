@@ -1,4 +1,4 @@
-"""One table of layers feeds every contract: purity, leaks, jit equals eager, shapes, configs, 16-bit policies, vmap."""
+"""Contracts for every row of the layer tables: purity, leaks, jit, shapes, configs, 16-bit policies, vmap."""
 
 import importlib
 import inspect
@@ -17,13 +17,13 @@ from tests.saving import zoo
 
 
 def test_every_public_layer_has_a_row():
-    abstract = {"Layer", "Wrapper", "InputLayer"}  # to be subclassed, and the place where a graph begins
+    abstract = {"Layer", "Wrapper", "InputLayer"}  # base classes, and the start of a graph
     public = {c.__name__ for c in vars(jk.layers).values() if inspect.isclass(c) and issubclass(c, jk.layers.Layer)}
     assert public - abstract - {type(row.make()).__name__ for row in ROWS} == set()
 
 
 @pytest.mark.parametrize("row", DEVICE, ids=str)
-def test_apply_is_pure_and_the_same_under_jit(row):
+def test_apply_is_pure_and_equal_under_jit(row):
     done = compute(row)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), eager(row), done.training)
     for a, v in zip(done.before, done.layer.variables):
@@ -31,14 +31,14 @@ def test_apply_is_pure_and_the_same_under_jit(row):
 
 
 @pytest.mark.parametrize("row", [row for row in DEVICE if row.grad], ids=str)
-def test_gradients_are_finite_and_shaped_like_the_weights(row):
+def test_gradients_are_finite_and_have_the_shapes_of_the_weights(row):
     done = compute(row)
     assert jax.tree.map(jnp.shape, done.grads[0]) == jax.tree.map(jnp.shape, done.params)
     assert all(np.isfinite(g).all() for g in jax.tree.leaves(done.grads))
 
 
 @pytest.mark.parametrize("row", [row for row in DEVICE if row.vmap], ids=str)
-def test_vmap_adds_an_axis(row):
+def test_vmap_adds_a_leading_axis(row):
     done = compute(row)
     stacked = jax.tree.map(lambda a: jnp.stack([a, a]), done.x)
     many = jax.eval_shape(jax.vmap(lambda x: done.train(done.params, done.state, x)[0]), stacked)
@@ -46,8 +46,8 @@ def test_vmap_adds_an_axis(row):
 
 
 @pytest.mark.parametrize("row", DEVICE, ids=str)
-def test_the_inferred_shape_is_the_real_one(row):
-    # The oracle of shapes is the computation itself: the size of the batch unknown, and the rest known.
+def test_inferred_shape_equals_the_computed_one(row):
+    # Inference with an unknown batch size must agree with the actual computation.
     x = fill(row, lambda shape: KerasTensor((None, *shape[1:]), row.dtype))
     inferred = jax.tree.leaves(row.make()(*x, **row.call_kwargs))
     real = jax.tree.leaves(compute(row).inference)
@@ -59,7 +59,7 @@ def test_the_inferred_shape_is_the_real_one(row):
 
 
 @pytest.mark.parametrize("row", DEVICE, ids=str)
-def test_a_layer_takes_a_batch_of_any_size(row):
+def test_layer_accepts_any_batch_size(row):
     done = compute(row)
     longer = jax.tree.map(lambda a: jax.ShapeDtypeStruct((a.shape[0] + 3, *a.shape[1:]), a.dtype), done.x)
     y = jax.eval_shape(lambda x: done.layer.apply(done.params, done.state, *x, **row.call_kwargs)[0], longer)
@@ -68,7 +68,7 @@ def test_a_layer_takes_a_batch_of_any_size(row):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-def test_a_config_makes_an_equal_layer(row):
+def test_config_round_trip(row):
     layer = row.make()
     config = json.loads(json.dumps(registry.serialize(layer)))
     again = registry.deserialize(config)
@@ -78,7 +78,7 @@ def test_a_config_makes_an_equal_layer(row):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float16"])
 @pytest.mark.parametrize("row", [r for r in DEVICE if r.mixed], ids=str)
-def test_sixteen_bit_policies_compute_in_sixteen_bits(row, policy):
+def test_16_bit_policies_compute_in_16_bits(row, policy):
     usual = jk.config.dtype_policy()
     jk.config.set_dtype_policy(policy)
     try:
@@ -88,7 +88,7 @@ def test_sixteen_bit_policies_compute_in_sixteen_bits(row, policy):
         jk.config.set_dtype_policy(usual)
     assert {leaf.dtype.name for leaf in jax.tree.leaves(y) if is_float(leaf)} <= {policy.removeprefix("mixed_")}
     expected = "float32" if policy.startswith("mixed") else "float16"
-    # The factors of a low-rank adaptation stay in float32, as in Keras.
+    # LoRA factors stay in float32, as in Keras.
     types = {v.name: v._dtype for v in layer.weights if "lora" not in v.name}
     assert set(types.values()) <= {expected, "uint32", "int32"}, types
 
@@ -101,8 +101,8 @@ WITH_FILES = [
 
 
 @pytest.mark.parametrize("table", WITH_FILES)
-def test_a_file_brings_back_the_layers_of_a_table(table, tmp_path):
-    # Those of the other tables: tests/saving, with Keras at the other end.
+def test_save_and_load_the_layers_of_a_table(table, tmp_path):
+    # tests/saving exchanges the other tables with Keras.
     model, _ = zoo.family(table.removesuffix("_table"))
     model.save(tmp_path / "it.keras")
     again = jk.saving.load_model(tmp_path / "it.keras")
@@ -112,7 +112,7 @@ def test_a_file_brings_back_the_layers_of_a_table(table, tmp_path):
 
 
 @pytest.mark.parametrize("row", [r for r in ROWS if r.host], ids=str)
-def test_a_file_brings_back_a_layer_of_the_host(row, tmp_path):
+def test_save_and_load_a_host_layer(row, tmp_path):
     inputs = fill(row, lambda shape: jk.Input(shape[1:], dtype=row.dtype))
     model = jk.Model(inputs[0], row.make()(*inputs))
     model.save(tmp_path / "it.keras")
@@ -120,6 +120,6 @@ def test_a_file_brings_back_a_layer_of_the_host(row, tmp_path):
     np.testing.assert_array_equal(again(*arrays(row)), model(*arrays(row)))
 
 
-def test_tables_of_the_files_exist():
+def test_families_of_the_saving_tests_are_tables():
     assert {f"{name}_table" for name in zoo.FAMILIES} <= set(TABLES)
     assert all(importlib.import_module(f"tests.contract.{table}").ROWS for table in TABLES)

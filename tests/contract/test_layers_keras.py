@@ -1,6 +1,6 @@
-"""Every row of the tables against the installed Keras: outputs, masks, state after training, gradients.
+"""Every row of the tables compared with the installed Keras: outputs, masks, state after training, gradients.
 
-Keras computes in float64 by NumPy, so that differences of its outputs are derivatives to eight digits.
+Keras computes in float64 on NumPy, so finite differences of its outputs give derivatives to eight digits.
 """
 
 import inspect
@@ -21,7 +21,7 @@ SAME = [row for row in DEVICE if row.keras]
 
 
 def theirs(row, x):
-    """Keras's layer of the same config and weights, in float64, and what calls it."""
+    """Keras's layer with the same config and weights in float64, and a function that calls it."""
     done = compute(row)
     config = json.dumps(registry.serialize(done.layer)).replace('"float32"', '"float64"')
     layer = keras.layers.deserialize(json.loads(config))
@@ -29,7 +29,7 @@ def theirs(row, x):
 
     def call(x, training=False):
         more = {"training": training} if "training" in inspect.signature(layer.call).parameters else {}
-        # On NumPy Keras rounds all to float32, to be as its other backends; and some operations it has from JAX.
+        # Keras's NumPy backend rounds to float32, like its other backends, and takes some operations from JAX.
         with patch.dict(keras.src.backend.common.dtypes.BIT64_TO_BIT32_DTYPE, float64="float64"), jax.enable_x64(True):
             return layer(*x, **kwargs, **more)
 
@@ -45,7 +45,7 @@ def wide(x):
 
 
 @pytest.mark.parametrize("row", SAME, ids=str)
-def test_outputs_masks_and_gradients_of_keras(row):
+def test_outputs_masks_and_gradients_equal_keras(row):
     done = compute(row)
     x = jax.tree.map(wide, done.x)
     layer, call = theirs(row, x)

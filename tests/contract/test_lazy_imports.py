@@ -1,4 +1,4 @@
-"""Names that are loaded when first used: all are there, and only what is used is loaded."""
+"""Lazily imported names: all are available, and only those used are loaded."""
 
 import importlib
 import pathlib
@@ -18,7 +18,7 @@ PRIVATE = {"core", "data", "lookup", "lowering", "registry", "training"}
 
 
 def modules_after(code):
-    """What a new process has loaded after some code, that of jaxkeras by the path within it."""
+    """Modules loaded by a new process after running `code`, those of jaxkeras relative to the package."""
     code += "\nimport sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -26,11 +26,11 @@ def modules_after(code):
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_every_name_is_there(package):
+def test_every_stub_name_is_importable(package):
     module = importlib.import_module(package)
     stub = (ROOT.parent.joinpath(*package.split("."), "__init__.pyi")).read_text()
     rows = re.findall(r"^(?:from|import) |^\w+ = ", stub, re.MULTILINE)
-    assert len(rows) == len(lazy_imports.homes[package]) > 0  # every row was understood
+    assert len(rows) == len(lazy_imports.homes[package]) > 0  # every row was parsed
     assert set(module.__all__) <= set(dir(module))
     starred = {}
     exec(f"from {package} import *", starred)
@@ -38,29 +38,29 @@ def test_every_name_is_there(package):
         assert starred[name] is getattr(module, name), name
         if home == package:
             assert starred[name] is importlib.import_module(f"{package}.{own}")
-        else:  # a submodule of the same name would take its place
+        else:  # a submodule of the same name would shadow it
             assert starred[name] is getattr(importlib.import_module(home), own)
             assert f"{package}.{name}" not in sys.modules, name
 
 
-def test_every_public_part_is_a_name_of_the_package():
+def test_every_public_part_is_exported():
     parts = {p.stem for p in ROOT.glob("*.py")} | {p.parent.name for p in ROOT.glob("*/__init__.py")}
     assert parts - PRIVATE - {"__init__"} <= set(jaxkeras.__all__)
 
 
-def test_a_name_that_does_not_exist():
+def test_unknown_name_raises():
     with pytest.raises(AttributeError, match="module 'jaxkeras.layers' has no attribute 'Dens'"):
         jaxkeras.layers.Dens  # noqa: B018
     with pytest.raises(ImportError, match="cannot import name 'Dens'"):
         exec("from jaxkeras.layers import Dens")
 
 
-def test_pickle_finds_classes_and_functions():
+def test_classes_and_functions_can_be_pickled():
     for thing in (jaxkeras.layers.Dense, jaxkeras.optimizers.Adam, jaxkeras.metrics.AUC, jaxkeras.ops.relu):
         assert pickle.loads(pickle.dumps(thing)) is thing
 
 
-def test_importing_the_package_loads_what_is_used():
+def test_only_used_modules_are_loaded():
     loaded = modules_after("import jaxkeras as jk; from jaxkeras import layers, metrics, ops")
     assert not {"jax", "numpy", "models", "layers._base.layer", "ops.numpy"} & loaded
     loaded = modules_after(
@@ -71,7 +71,7 @@ def test_importing_the_package_loads_what_is_used():
     assert not unused & loaded
 
 
-def test_names_and_configs_load_what_they_name():
+def test_deserialization_loads_only_the_named_modules():
     code = """
 from jaxkeras import registry
 import jaxkeras as jk

@@ -1,4 +1,4 @@
-"""`get`, `serialize` and `deserialize` of every family: one implementation, Keras's names of arguments."""
+"""`get`, `serialize` and `deserialize` of every family: one implementation with Keras's argument names."""
 
 import doctest
 import importlib
@@ -42,8 +42,8 @@ def test_round_trip_by_keyword(family):
 
 
 @pytest.mark.parametrize("family, name", [(f, n) for f, names in NAMES.items() for n in names])
-def test_help_says_what_is_true(family, name):
-    """Signature, docstring, example and `pickle` of each function are its own."""
+def test_introspection_of_generated_functions(family, name):
+    """Each function has its own signature, docstring and example, and can be pickled."""
     module = importlib.import_module(f"jaxkeras.{family}")
     function = getattr(module, name)
     _, argument, config_argument = FAMILIES[family]
@@ -59,7 +59,7 @@ def test_help_says_what_is_true(family, name):
     assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test).failed == 0
 
 
-def test_what_is_not_of_the_family_is_refused():
+def test_objects_of_another_family_raise():
     with pytest.raises(ValueError, match="Cannot use 3 as an initializer: expected a name"):
         jaxkeras.initializers.get(3)
     with pytest.raises(ValueError, match="config of L2, which is not a layer"):

@@ -1,4 +1,4 @@
-"""`dir()`, tab completion and `help` of every public module list what it offers, and none of what it imports."""
+"""`dir()`, tab completion and `help` of public modules list their public names and none of their imports."""
 
 import importlib
 import inspect
@@ -14,7 +14,7 @@ ROOT = pathlib.Path(jaxkeras.__file__).parent
 
 
 def public_modules(module=jaxkeras):
-    """A module and every module that it lists in its `__all__`, recursively."""
+    """A module and, recursively, every module in its `__all__`."""
     yield module.__name__
     for name in module.__all__:
         value = getattr(module, name)
@@ -25,7 +25,7 @@ def public_modules(module=jaxkeras):
 MODULES = list(public_modules())
 
 
-def test_all_public_modules_are_looked_at():
+def test_all_public_modules_are_checked():
     files = {p.stem for p in ROOT.glob("*.py")} | {p.parent.name for p in ROOT.glob("*/__init__.py")}
     assert files & set(jaxkeras.__all__) <= {name.partition(".")[2] for name in MODULES}
     assert {"jaxkeras", "jaxkeras.activations", "jaxkeras.optimizers.schedules", "jaxkeras.datasets.mnist",
@@ -35,7 +35,7 @@ def test_all_public_modules_are_looked_at():
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_dir_lists_the_public_names_only(name):
+def test_dir_lists_only_public_names(name):
     module = importlib.import_module(name)
     listed = [n for n in dir(module) if not n.startswith("__")]
     assert listed == sorted(set(module.__all__)) and len(module.__all__) == len(listed) > 0
@@ -52,7 +52,7 @@ def home(value):
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_documented_and_importable(name):
+def test_public_names_are_documented_and_importable(name):
     module = importlib.import_module(name)
     assert module.__doc__
     starred = {}
@@ -63,7 +63,7 @@ def test_documented_and_importable(name):
 
 
 @pytest.mark.parametrize("package", sorted(p.parent.relative_to(ROOT.parent) for p in ROOT.rglob("__init__.pyi")))
-def test_stubs_are_sorted_and_without_repetition(package):
+def test_stubs_are_sorted_and_unique(package):
     rows = re.findall(r"^from (\S+) import \w+ as (\w+)$", (ROOT.parent / package / "__init__.pyi").read_text(), re.M)
     assert rows and len({name for _, name in rows}) == len(rows)
     assert [home for home, _ in rows] == sorted(home for home, _ in rows)

@@ -1,4 +1,4 @@
-"""Shapes come from tracing: unknown sizes stay unknown, and no size that stands for one is seen as real."""
+"""Shapes come from tracing: unknown sizes stay unknown, and placeholder sizes are never mistaken for real ones."""
 
 import warnings
 
@@ -11,7 +11,7 @@ import jaxkeras as jk
 L = jk.layers
 
 
-def test_an_unknown_size_is_divisible_by_nothing():
+def test_unknown_sizes_have_no_small_divisors():
     seen = []
 
     class Look(L.Layer):
@@ -36,7 +36,7 @@ def test_networks_that_need_divisible_sizes():
     assert UNet()(jk.Input((None, None, 3))).shape == (None, None, None, 5)
 
 
-def test_a_function_that_no_numbers_fit_is_traced_with_symbolic_sizes():
+def test_symbolic_sizes_are_used_when_placeholder_sizes_fail():
     class Only(L.Layer):
         def call(self, x):
             if isinstance(x.shape[0], int):
@@ -46,7 +46,7 @@ def test_a_function_that_no_numbers_fit_is_traced_with_symbolic_sizes():
     assert Only()(jk.Input((4,))).shape == (None, 4)
 
 
-def test_the_first_error_is_the_one_that_is_raised():
+def test_first_error_is_raised():
     class Wrong(L.Layer):
         def call(self, x):
             raise ValueError("no such thing")
@@ -65,7 +65,7 @@ class Inside(L.Layer):
 
 
 @pytest.mark.parametrize("batch", [6, 32, 64])
-def test_a_stateful_layer_inside_a_layer_gets_the_batch_size_of_the_data(batch):
+def test_nested_stateful_layer_uses_the_batch_size_of_the_data(batch):
     x = np.ones((2 * batch, 4, 2), "float32")
     layer = Inside()
     params, state = layer.init(0, x[:batch])
@@ -76,7 +76,7 @@ def test_a_stateful_layer_inside_a_layer_gets_the_batch_size_of_the_data(batch):
     assert model.layers[0].lstm.states[0].shape == (batch, 3)
 
 
-def test_softmax_over_a_single_value_warns_once_and_of_no_made_up_size():
+def test_softmax_over_one_element_warns_once_without_placeholder_sizes():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         jk.ops.softmax(jk.Input((1, 4)), axis=1)

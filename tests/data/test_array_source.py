@@ -1,4 +1,4 @@
-"""Arrays as a source: conversion of leaves, order of rows, batches, splits; compared with Keras."""
+"""Arrays as a source: conversion of leaves, row order, batches and splits; compared with Keras."""
 
 import collections
 
@@ -48,7 +48,7 @@ CONVERSIONS = {
 
 
 @pytest.mark.parametrize("name", CONVERSIONS)
-def test_types(name):
+def test_dtypes_and_shapes(name):
     value, dtype, shape = CONVERSIONS[name]
     source = adapt(value)
     array = source.arrays[0]
@@ -58,14 +58,14 @@ def test_types(name):
     assert isinstance(next(source.batches(0))[0], np.ndarray)
 
 
-def test_values_survive():
+def test_values_are_preserved():
     np.testing.assert_array_equal(leaf(pd.DataFrame({"a": [0.5, 2], "b": [True, False]})), [[0.5, 1], [2, 0]])
     np.testing.assert_array_equal(leaf(pd.DataFrame({"a": pd.array([1, None], dtype="Int64")})), [[1], [np.nan]])
     exact = np.ones((3, 2), "float32")
-    assert leaf(exact) is exact  # nothing is copied that need not be
+    assert leaf(exact) is exact  # no unnecessary copy
 
 
-def test_types_follow_floatx_and_x64():
+def test_dtypes_follow_floatx_and_x64():
     set_floatx("bfloat16")
     try:
         assert leaf(np.ones(3)).dtype == jnp.bfloat16
@@ -92,7 +92,7 @@ def test_text_stays_on_the_host(text):
     assert next(source.batches(0))[0]["words"].dtype.kind in "USO"
 
 
-def test_sparse_rows_are_made_dense_in_batches():
+def test_sparse_rows_are_densified_per_batch():
     matrix = sparse.random(7, 5, density=0.4, format="coo", random_state=0)
     source = adapt(matrix, batch_size=3, shuffle=True, seed=1)
     assert source.host_only and not source.has_strings
@@ -107,10 +107,10 @@ def test_structures():
     source = adapt({"b": [rows, None], "a": pair(rows, (rows,))}, collections.UserDict(out=rows), np.ones(4))
     x, y, weight = next(source.batches(0))
     assert list(x) == ["b", "a"] and x["b"][1] is None and isinstance(x["a"], pair)
-    assert set(y) == set(weight) == {"out"}  # one weight array goes to every output
+    assert set(y) == set(weight) == {"out"}  # one weight array applies to every output
 
 
-def test_weights_of_outputs_keep_their_structure():
+def test_sample_weights_keep_the_structure_of_the_outputs():
     y, weight = {"a": np.zeros(3), "b": np.zeros(3)}, {"b": np.ones(3), "a": None}
     assert adapt(np.zeros(3), y, weight).arrays[2]["a"] is None
 
@@ -124,7 +124,7 @@ def test_class_weight(y):
     assert weights.dtype == np.float32
 
 
-def test_class_weight_of_keys_far_apart():
+def test_class_weight_with_widely_spaced_keys():
     weights = adapt(np.zeros(2), np.array([1_000_000, -1]), class_weight={-1: 2.0, 1_000_000: 3.0}).arrays[2]
     np.testing.assert_array_equal(weights, [3.0, 2.0])
 
@@ -132,25 +132,25 @@ def test_class_weight_of_keys_far_apart():
 # --- order ---
 
 
-def test_no_order_without_shuffling():
+def test_order_is_none_without_shuffling():
     source = adapt(np.arange(10), batch_size=4)
     assert (source.num_rows, source.batch_size, source.steps, source.order(3)) == (10, 4, 3, None)
     assert [x.tolist() for x, _, _ in source.batches(0)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
-def test_every_epoch_is_another_permutation_and_depends_only_on_the_seed():
+def test_every_epoch_has_its_own_permutation_fixed_by_the_seed():
     source, twin = (adapt(np.arange(100), shuffle=True, seed=3) for _ in range(2))
     orders = [source.order(epoch) for epoch in range(3)]
     assert all(order.dtype == np.int32 and sorted(order) == list(range(100)) for order in orders)
     assert not np.array_equal(orders[0], orders[1])
-    np.testing.assert_array_equal(orders[2], twin.order(2))  # an epoch can be entered without the ones before
+    np.testing.assert_array_equal(orders[2], twin.order(2))  # independent of earlier epochs
     np.testing.assert_array_equal(np.concatenate([x for x, _, _ in source.batches(1)]), orders[1])
     twin = adapt(np.arange(100), shuffle=True)
     twin.restore(source.state())
     np.testing.assert_array_equal(orders[1], twin.order(1))
 
 
-def test_the_global_seed_makes_orders_repeatable():
+def test_global_seed_makes_orders_reproducible():
     set_random_seed(5)
     first = adapt(np.arange(50), shuffle=True).order(0)
     other = adapt(np.arange(50), shuffle=True).order(0)
@@ -159,14 +159,14 @@ def test_the_global_seed_makes_orders_repeatable():
     assert not np.array_equal(first, other)
 
 
-def test_shuffle_batch_moves_rows_within_their_batches_only():
+def test_shuffle_batch_moves_rows_only_within_batches():
     order = adapt(np.arange(10), batch_size=4, shuffle="batch", seed=0).order(0)
     assert [sorted(order[i : i + 4]) for i in (0, 4, 8)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert order.dtype == np.int32 and not np.array_equal(order, np.arange(10))
 
 
 @pytest.mark.parametrize("shuffle", [False, True, "batch"])
-def test_an_epoch_shorter_than_the_data_continues_in_the_next(shuffle):
+def test_epoch_shorter_than_the_data_continues_in_the_next(shuffle):
     source = adapt(np.arange(10), batch_size=2, steps=3, shuffle=shuffle, seed=0)
     assert source.steps == 3
     epochs = [np.concatenate([x for x, _, _ in source.batches(e)]) for e in range(4)]
@@ -183,7 +183,7 @@ def test_skip_and_peek():
     assert source.peek()[0].tolist() == [0, 1, 2]
 
 
-def test_a_source_is_a_source():
+def test_adapt_returns_a_source_unchanged():
     source = adapt(np.arange(3))
     assert adapt(source) is source
     with source:
@@ -191,7 +191,7 @@ def test_a_source_is_a_source():
         source.on_epoch_end()
 
 
-# --- beside Keras ---
+# --- compared with Keras ---
 
 KERAS_CASES = {
     "plain": ((np.ones((10, 3)), np.arange(10)), {"batch_size": 4}),
@@ -206,7 +206,7 @@ KERAS_CASES = {
 
 
 @pytest.mark.parametrize("name", KERAS_CASES)
-def test_batches_are_those_of_keras(name):
+def test_batches_equal_keras(name):
     keras = pytest.importorskip("keras")
     from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 
@@ -240,7 +240,7 @@ def test_split_holds_back_the_last_rows():
 
 
 @pytest.mark.parametrize(("rows", "share"), [(10, 0.2), (10, 0.3), (7, 0.33), (100, 0.29), (3, 0.5)])
-def test_split_cuts_where_keras_does(rows, share):
+def test_split_index_equals_keras(rows, share):
     pytest.importorskip("keras")
     from keras.src.trainers.data_adapters.array_slicing import train_validation_split as keras_split
 

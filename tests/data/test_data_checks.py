@@ -1,4 +1,4 @@
-"""Golden texts of the errors for mistakes with data, all raised before the first step."""
+"""Golden error messages for invalid data, all raised before the first step."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def batches():
 
 
 def words(text):
-    """A text in one line, so that the table below can wrap it."""
+    """A text on one line, so that the table below can wrap it."""
     return " ".join(str(text).split())
 
 
@@ -292,19 +292,19 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_the_text(name):
+def test_error_message(name):
     mistake, text = MISTAKES[name]
     with pytest.raises(ValueError) as caught:
         mistake()
     assert words(caught.value) == words(text)
 
 
-def test_each_size_is_on_its_own_line():
+def test_each_size_is_on_a_separate_line():
     with pytest.raises(ValueError, match=r"Received:\n  x: 4 rows, shape \(4, 2\)\n  y: 3 rows, shape \(3,\)\nIf"):
         adapt(X, Y[:3])
 
 
-def test_a_dataset_that_defines_nothing():
+def test_dataset_without_required_methods():
     with pytest.raises(NotImplementedError) as caught:
         adapt(PyDataset())
     assert words(caught.value) == words(

@@ -1,4 +1,4 @@
-"""Threads and processes that load ahead: order, bounds, errors, crashes, cleanup."""
+"""Threads and processes that prefetch: order, bounds, errors, crashes, cleanup."""
 
 import gc
 import multiprocessing
@@ -29,7 +29,7 @@ def settles(condition, within=30.0):
     return True
 
 
-def test_ordered_keeps_the_order_and_the_bound():
+def test_ordered_keeps_order_and_respects_the_window():
     running, most = [0], [0]
 
     def slow_square(i):
@@ -44,7 +44,7 @@ def test_ordered_keeps_the_order_and_the_bound():
     assert settles(lambda: not data_threads())
 
 
-def test_prefetch_reads_no_further_than_its_size():
+def test_prefetch_reads_no_more_than_its_size_ahead():
     taken = []
 
     def source():
@@ -61,7 +61,7 @@ def test_prefetch_reads_no_further_than_its_size():
 
 
 @pytest.mark.parametrize("how", ["closed", "dropped"])
-def test_leaving_early_stops_the_thread_and_closes_the_inner_iterator(how):
+def test_early_exit_stops_the_thread_and_closes_the_source(how):
     closed = []
 
     def source():
@@ -80,7 +80,7 @@ def test_leaving_early_stops_the_thread_and_closes_the_inner_iterator(how):
     assert closed == ["jaxkeras-data-0"]
 
 
-def test_an_error_comes_after_the_items_before_it_with_the_users_line():
+def test_error_follows_earlier_items_and_shows_the_users_line():
     def source():
         yield 1
         yield 2
@@ -96,7 +96,7 @@ def test_an_error_comes_after_the_items_before_it_with_the_users_line():
     assert settles(lambda: not data_threads())
 
 
-def test_an_exit_in_a_thread_reaches_the_reader():
+def test_system_exit_in_a_thread_propagates():
     def leave(_):
         raise SystemExit(4)
 
@@ -104,13 +104,13 @@ def test_an_exit_in_a_thread_reaches_the_reader():
         list(ordered([leave], range(3), 1))
 
 
-def test_a_batch_that_does_not_come_is_reported(monkeypatch):
+def test_slow_batch_warns(monkeypatch):
     monkeypatch.setattr(workers_module, "_SLOW_AFTER", 0.05)
     with pytest.warns(RuntimeWarning, match="Still waiting for batch 0"):
         assert list(ordered([lambda i: time.sleep(0.3)], range(1), 1)) == [None]
 
 
-def test_batches_are_freed_when_read():
+def test_batches_are_freed_after_reading():
     import weakref
 
     class Item:
@@ -127,7 +127,7 @@ def test_batches_are_freed_when_read():
         items.close()
 
 
-def test_pickling_is_checked_before_anything_starts():
+def test_pickling_is_checked_before_processes_start():
     dataset = Numbers()
     dataset.transform = lambda x: x
     with pytest.raises(ValueError, match="sends the dataset to other processes, but Numbers cannot be pickled"):
@@ -142,7 +142,7 @@ def test_processes():
         source.on_epoch_begin()
         batches = list(source.epoch(epoch))
         source.on_epoch_end()
-        orders.append([int(x[0]) // (epoch + 1) for x, _, _ in batches])  # the scale: changes reach the workers
+        orders.append([int(x[0]) // (epoch + 1) for x, _, _ in batches])  # epoch-end changes reach the workers
         pids = {int(y[0]) for _, y, _ in batches}
         assert len(pids) == 2 and os.getpid() not in pids
         random = {order: float(w[0]) for order, (_, _, w) in zip(orders[-1], batches)}
@@ -162,7 +162,7 @@ def test_processes():
     assert again == first
     assert {p.pid for p in multiprocessing.active_children()} == children
 
-    # An exception keeps its type and carries the worker's traceback.
+    # An exception keeps its type and includes the worker's traceback.
     dataset.fault = 2
     with pytest.raises(LookupError, match="row 2 is gone") as caught:
         list(source.epoch(0))
@@ -171,7 +171,7 @@ def test_processes():
     assert settles(lambda: not multiprocessing.active_children() and not data_threads())
 
 
-def test_a_dead_process_is_reported_and_none_is_left():
+def test_dead_process_raises_and_the_others_are_stopped():
     source = adapt(Numbers(size=100, workers=1, use_multiprocessing=True))
     batches = source.epoch(0, skip=98)
     next(batches)

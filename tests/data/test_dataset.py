@@ -1,4 +1,4 @@
-"""`Dataset`: methods, epochs, and use as data of a model."""
+"""`Dataset`: methods, epochs, and use with models."""
 
 import threading
 import time
@@ -45,10 +45,10 @@ def read(dataset):
 def test_methods(change, expected):
     dataset = change(numbers())
     assert read(dataset) == expected
-    assert read(dataset) == expected  # a dataset can be read again
+    assert read(dataset) == expected  # a dataset can be iterated again
     if dataset.cardinality() >= 0:
         assert len(dataset) == len(expected)
-    # Starting in the middle gives the same elements as skipping.
+    # Starting at an offset gives the same elements as skipping.
     for skip in range(len(expected) + 1):
         assert [np.asarray(x).tolist() for x in dataset._stage.run(0, skip)] == expected[skip:]
 
@@ -64,7 +64,7 @@ def test_unknown_and_infinite_sizes():
     assert Dataset.from_tensor_slices(np.zeros((0, 2))).repeat().cardinality() == 0
 
 
-def test_elements_are_nested_and_functions_get_the_parts_of_tuples():
+def test_nested_elements_and_unpacked_tuples():
     data = Dataset.from_tensor_slices(({"a": np.arange(4.0), "b": [1, 2, 3, 4]}, np.array(["x", "y", "z", "w"])))
     batch = next(iter(data.map(lambda x, y: (x["a"] + x["b"], y)).batch(3)))
     assert batch[0].tolist() == [1.0, 3.0, 5.0] and batch[1].tolist() == ["x", "y", "z"]
@@ -74,27 +74,27 @@ def test_elements_are_nested_and_functions_get_the_parts_of_tuples():
     assert listed.dtype == "int32" and listed.tolist() == [1, 2]
 
 
-def test_shuffle_reshuffles_in_every_epoch_unless_disabled():
+def test_shuffle_reshuffles_every_epoch_unless_disabled():
     shuffled = numbers(20).shuffle(20, seed=1)
     first, second = read(shuffled), read(shuffled)
     assert sorted(first) == sorted(second) == list(range(20)) and first != second
     assert read(numbers(20).shuffle(20, seed=1)) == first
     fixed = numbers(20).shuffle(seed=1, reshuffle_each_iteration=False)
     assert read(fixed) == read(fixed) != list(range(20))
-    # With a small buffer an element moves forward by less than its size.
+    # An element moves forward by less than the buffer size.
     near = read(numbers(100).shuffle(4, seed=0))
     assert all(value <= place + 3 for place, value in enumerate(near))
-    # Partial loops see other elements each time.
+    # Partial passes see different elements each time.
     assert read(shuffled.take(5)) != read(shuffled.take(5))
     with pytest.raises(ValueError, match="buffer_size"):
         numbers().filter(bool).shuffle()
 
 
-def test_cache_reads_once_and_what_follows_still_changes():
+def test_cache_reads_once_and_later_stages_still_run():
     seen = []
     cached = numbers(20).map(lambda x: seen.append(int(x)) or x).cache()
     shuffled = cached.shuffle(20, seed=0)
-    read(cached.take(3))  # not a whole pass: nothing is kept
+    read(cached.take(3))  # a partial pass caches nothing
     first, second = read(shuffled), read(shuffled)
     assert first != second and sorted(first) == sorted(second)
     assert len(seen) == 3 + 20
@@ -107,7 +107,7 @@ def test_padded_batches_pad_to_the_longest():
         read(data.batch(2))
 
 
-def test_from_generator_restarts_in_every_epoch():
+def test_from_generator_restarts_every_epoch():
     data = Dataset.from_generator(lambda: iter([1.5, 2.5]))
     assert read(data) == read(data) == [1.5, 2.5]
     assert next(iter(data)).dtype == "float32"
@@ -115,7 +115,7 @@ def test_from_generator_restarts_in_every_epoch():
         Dataset.from_generator(iter([1]))
 
 
-def test_element_spec_has_no_rows_if_the_last_batch_may_be_smaller():
+def test_element_spec_has_unknown_batch_size_unless_dropping_the_remainder():
     pairs = Dataset.from_tensor_slices((np.zeros((5, 2), "float32"), np.array(list("abcde"))))
     x, y = pairs.batch(2).map(lambda x, y: (x * 2, y)).element_spec
     assert (x.shape, x.dtype, y.shape, y.dtype) == ((None, 2), "float32", (None,), "string")
@@ -137,13 +137,13 @@ def test_element_spec_has_no_rows_if_the_last_batch_may_be_smaller():
         (lambda d: Dataset.from_tensor_slices((np.zeros(2), np.zeros(3))), "rows"),
     ],
 )
-def test_mistakes_are_explained(wrong, text):
+def test_invalid_arguments_raise(wrong, text):
     with pytest.raises(ValueError, match=text):
         wrong(numbers())
 
 
 # -- threads ----------------------------------------------------------------------------------------------------------
-def test_parallel_map_uses_threads_keeps_the_order_and_ends_them():
+def test_parallel_map_uses_threads_keeps_order_and_stops_them():
     names = set()
 
     def slow(x):
@@ -160,7 +160,7 @@ def test_parallel_map_uses_threads_keeps_the_order_and_ends_them():
     assert threading.active_count() <= before
 
 
-def test_an_error_in_a_thread_reaches_the_reader():
+def test_error_in_a_thread_propagates():
     def fails(x):
         if x == 4:
             raise RuntimeError("file 4 is broken")
@@ -175,7 +175,7 @@ def batches_of(source, epoch, skip=0):
     return [x.tolist() for x, _, _ in source.epoch(epoch, skip)]
 
 
-def test_a_source_shuffles_by_epoch_and_resumes_in_the_middle():
+def test_source_shuffles_by_epoch_and_resumes_mid_epoch():
     shuffled = numbers(10).shuffle(10, seed=4).batch(3)
     source = adapt(shuffled)
     assert source.steps == 4 and source.resumable
@@ -192,14 +192,14 @@ def test_epochs_shorter_than_the_data_continue():
     endless = adapt(numbers(3).batch(1).repeat(), steps=2)
     assert endless.infinite
     assert [batches_of(endless, e) for e in range(3)] == [[[0], [1]], [[2], [0]], [[1], [2]]]
-    assert batches_of(endless, 1) == [[2], [0]]  # going back is no mistake
+    assert batches_of(endless, 1) == [[2], [0]]  # going back is allowed
     unknown = adapt(numbers(4).filter(lambda x: x > 0).batch(1))
     assert unknown.steps is None and batches_of(unknown, 0) == [[1], [2], [3]] and unknown.steps == 3
     for opened in (source, endless, unknown):
         opened.close()
 
 
-def test_sources_refuse_wrong_arguments():
+def test_source_invalid_arguments_raise():
     with pytest.raises(ValueError, match="steps_per_epoch"):
         adapt(numbers().batch(2).repeat())
     with pytest.raises(ValueError, match="only 3 batches"):
@@ -210,7 +210,7 @@ def test_sources_refuse_wrong_arguments():
         adapt(numbers().skip(9))
 
 
-def test_a_model_fits_evaluates_and_predicts_as_with_arrays():
+def test_fit_and_predict_are_equivalent_to_arrays():
     x, y = np.random.default_rng(0).normal(size=(8, 3)).astype("float32"), np.arange(8.0, dtype="float32")
     jk.utils.set_random_seed(1)
     results = []
@@ -224,7 +224,7 @@ def test_a_model_fits_evaluates_and_predicts_as_with_arrays():
         np.testing.assert_allclose(mine, theirs, rtol=1e-5)
 
 
-def test_layers_adapt_to_it():
+def test_layers_adapt_to_a_dataset():
     data = Dataset.from_tensor_slices((np.array([[0.0], [2.0], [4.0]]), np.zeros(3))).batch(2)
     layer = jk.layers.Normalization()
     layer.adapt(data.map(lambda x, y: x))

@@ -1,4 +1,4 @@
-"""PyDataset: the base class, its hooks, its order, and loading in threads."""
+"""PyDataset: the base class, hooks, order, and loading in threads."""
 
 import threading
 import time
@@ -37,7 +37,7 @@ def seen(source, epoch, **how):
     return [int(x[0, 0]) for x, _, _ in source.epoch(epoch, **how)]
 
 
-def test_the_class():
+def test_attributes_and_iteration():
     assert Sequence is PyDataset
     dataset = Rows(workers=3, use_multiprocessing=True, max_queue_size=4)
     assert (dataset.workers, dataset.use_multiprocessing, dataset.max_queue_size) == (3, True, 4)
@@ -46,7 +46,7 @@ def test_the_class():
     assert [int(next(first)[0][0, 0]) for _ in range(3)] == [0, 1, 2]
 
 
-def test_forgetting_super_warns():
+def test_missing_super_init_warns():
     class Forgetful(Rows):
         def __init__(self):
             self.size, self.log = 2, []
@@ -55,7 +55,7 @@ def test_forgetting_super_warns():
         assert seen(adapt(Forgetful()), 0) == [0, 1]
 
 
-def test_hooks_surround_an_epoch_and_nothing_is_loaded_twice():
+def test_hooks_surround_epochs_and_batches_are_loaded_once():
     dataset = Rows(2)
     source = adapt(dataset)
     source.peek()
@@ -64,11 +64,11 @@ def test_hooks_surround_an_epoch_and_nothing_is_loaded_twice():
         list(source.epoch(epoch))
         source.on_epoch_end()
     assert dataset.log == ["begin", 0, 1, "end", "begin", 0, 1, "end"]
-    assert not source.resumable  # the hooks may change it in ways that a later process cannot repeat
+    assert not source.resumable  # hooks may change the dataset irreproducibly
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_order(workers):
+def test_shuffled_order(workers):
     source = adapt(Rows(20, workers=workers), shuffle=True, seed=1)
     orders = [seen(source, epoch) for epoch in range(2)]
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(20)) and orders[0] != orders[1]
@@ -79,20 +79,20 @@ def test_order(workers):
     assert seen(twin, 1, skip=15) == orders[1][15:]
 
 
-def test_an_epoch_shorter_than_the_data_continues_in_the_next():
+def test_epoch_shorter_than_the_data_continues_in_the_next():
     source = adapt(Rows(5), steps=2)
     assert source.steps == 2
     assert [seen(source, epoch) for epoch in range(4)] == [[0, 1], [2, 3], [4], [0, 1]]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_endless(workers):
+def test_infinite_dataset(workers):
     source = adapt(Endless(workers=workers), steps=3, shuffle=True)
     assert source.infinite
     assert [seen(source, epoch) for epoch in range(2)] == [[0, 1, 2], [3, 4, 5]]
 
 
-def test_a_dataset_may_grow_between_epochs():
+def test_dataset_may_grow_between_epochs():
     class Growing(Rows):
         def on_epoch_end(self):
             self.size += 1
@@ -130,7 +130,7 @@ def test_threads_load_in_parallel_up_to_the_queue_size():
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_shows_the_users_line(workers):
+def test_error_shows_the_users_line(workers):
     class Broken(Rows):
         def __getitem__(self, index):
             if index == 3:

@@ -1,4 +1,4 @@
-"""Streams: forms of a batch, epochs of generators and iterables, and other frameworks' datasets."""
+"""Streams: batch structures, epochs of generators and iterables, and other frameworks' datasets."""
 
 import warnings
 
@@ -40,21 +40,21 @@ class Sized(Again):
     ("batch", "arity"),
     [(X, 1), ((X,), 1), ({"a": X}, 1), ((X, None), 1), ((X, Y), 2), ([X, Y], 2), (((X, X), [Y]), 2), ((X, Y, Y), 3)],
 )
-def test_forms_of_a_batch(batch, arity):
+def test_batch_structures(batch, arity):
     ((x, y, weight),) = adapt(iter([batch])).epoch(0)
     assert [part is not None for part in (x, y, weight)] == [i < arity for i in range(3)]
     ((x, y, weight),) = adapt(iter([batch]), for_predict=True).epoch(0)
     assert x is not None and y is None and weight is None
 
 
-def test_types_are_those_of_arrays():
+def test_dtypes_equal_those_of_arrays():
     ((x, y, _),) = adapt(iter([(X, Y)])).epoch(0)
     assert (x.dtype, y.dtype) == ("float32", "int32")
     on_device = jnp.ones((2, 1))
     assert next(adapt(iter([on_device])).epoch(0))[0] is on_device
 
 
-def test_weights_of_a_batch():
+def test_sample_and_class_weights():
     ((_, _, weight),) = adapt(iter([(X, Y)]), class_weight={0: 1.0, 1: 4.0}).epoch(0)
     np.testing.assert_array_equal(weight, [1.0, 4.0])
     ((_, _, weight),) = adapt(iter([(X, {"a": Y, "b": Y}, Y)])).epoch(0)
@@ -66,7 +66,7 @@ def test_weights_of_a_batch():
 # --- epochs ---
 
 
-def test_a_generator_continues_across_epochs():
+def test_generator_continues_across_epochs():
     source = adapt(counted(10), steps=4)
     assert (source.steps, source.one_shot, source.resumable) == (4, True, False)
     assert seen(source, 0) == [0, 1, 2, 3]
@@ -77,7 +77,7 @@ def test_a_generator_continues_across_epochs():
         seen(source, 3)
 
 
-def test_a_generator_without_steps_lasts_one_epoch():
+def test_generator_without_steps_lasts_one_epoch():
     source = adapt(counted(3))
     assert source.steps is None
     assert seen(source, 0) == [0, 1, 2]
@@ -85,14 +85,14 @@ def test_a_generator_without_steps_lasts_one_epoch():
         seen(source, 1)
 
 
-def test_no_batch_is_lost_to_reading_ahead():
+def test_prefetching_loses_no_batch():
     source = adapt(counted(9), steps=3)
     for epoch in range(3):
         got = [int(x[0, 0]) for x, _, _ in prefetch(source.epoch(epoch), size=5)]
         assert got == [3 * epoch, 3 * epoch + 1, 3 * epoch + 2]
 
 
-def test_an_iterable_restarts_and_its_size_becomes_known():
+def test_iterable_restarts_and_its_size_becomes_known():
     data = Again(3)
     source = adapt(data)
     assert source.steps is None
@@ -101,13 +101,13 @@ def test_an_iterable_restarts_and_its_size_becomes_known():
     assert adapt(Sized(3)).steps == 3
 
 
-def test_an_iterable_with_steps_continues_and_then_restarts():
+def test_iterable_with_steps_continues_and_then_restarts():
     source = adapt(Again(5), steps=2)
     assert [seen(source, 0), seen(source, 1)] == [[0, 1], [2, 3]]
     with pytest.warns(UserWarning, match="ran out of data after 1 of the 2 steps"):
         assert seen(source, 2) == [4]
     assert seen(source, 3) == [0, 1]
-    source = adapt(Again(4), steps=2)  # the end of the data is the end of an epoch: nothing to warn of
+    source = adapt(Again(4), steps=2)  # the data ends with an epoch, so no warning
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert [seen(source, e) for e in range(3)] == [[0, 1], [2, 3], [0, 1]]
@@ -151,7 +151,7 @@ class Positioned:
         self.at = state["at"]
 
 
-def test_an_iterator_with_a_position_can_be_resumed():
+def test_iterator_with_get_state_can_be_resumed():
     source = adapt(Positioned(), steps=3)
     assert source.resumable
     seen(source, 0)
@@ -170,7 +170,7 @@ def test_an_iterator_with_a_position_can_be_resumed():
     assert seen(source, 2) == [6, 7, 8]
 
 
-# --- datasets of other frameworks, known by the names of their classes ---
+# --- datasets of other frameworks, recognized by class name ---
 
 
 def foreign(name, module, **members):

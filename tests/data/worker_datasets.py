@@ -1,4 +1,4 @@
-"""Datasets in a module that spawned worker processes can import; it imports no more than they need."""
+"""Datasets in a module that spawned worker processes can import, with minimal imports."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from jaxkeras.data import PyDataset
 
 
 class Numbers(PyDataset):
-    """Batch `i` is `[scale * i]`, and where it was made; `on_epoch_end` doubles the scale; batch `fault` fails."""
+    """Batch `i` is `[scale * i]` and its process; `on_epoch_end` doubles the scale; batch `fault` fails."""
 
     def __init__(self, size=6, fault=None, **kwargs):
         super().__init__(**kwargs)
@@ -24,7 +24,7 @@ class Numbers(PyDataset):
             raise LookupError(f"row {index} is gone")
         if index == 99:
             os._exit(3)
-        time.sleep(0.01 * (self.size - index) if self.size < 50 else 0)  # the first ones last longest: order must hold
+        time.sleep(0.01 * (self.size - index) if self.size < 50 else 0)  # the first batches take longest
         x = np.array([self.scale * index], "float32")
         return x, np.array([os.getpid()]), np.random.uniform(size=1)
 

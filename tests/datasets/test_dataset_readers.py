@@ -1,4 +1,4 @@
-"""File formats: what is read, and what is refused."""
+"""File formats: which files are read and which are rejected."""
 
 import gzip
 import io
@@ -34,7 +34,7 @@ def test_idx(tmp_path, shape):
         (struct.pack(">BBBBII", 0, 0, 8, 2, 2**31, 2**31) + b"abcd", "holds 4"),
     ],
 )
-def test_idx_refuses(tmp_path, content, message):
+def test_malformed_idx_raises(tmp_path, content, message):
     (tmp_path / "a.gz").write_bytes(gzip.compress(content))
     with pytest.raises(ValueError, match=message):
         read_idx(tmp_path / "a.gz")
@@ -64,14 +64,14 @@ def test_pickled_arrays(protocol, dtype, order):
     assert read["x"].dtype == array.dtype and read["x"].tolist() == array.tolist()
 
 
-def test_pickles_of_python_2():
+def test_python_2_pickles():
     data = np.arange(12, dtype=np.uint8).reshape(3, 4)
     read = read_pickle(io.BytesIO(python2_pickle({b"data": data, b"labels": [3, 1, 2]})))
     assert read[b"labels"] == [3, 1, 2] and np.array_equal(read[b"data"], data)
 
 
 class Call:
-    """Pickles as a call."""
+    """An object that unpickles by calling a function."""
 
     def __init__(self, function, *args):
         self.call = function, args
@@ -98,7 +98,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_pickles_run_nothing(tmp_path, name):
+def test_unpickling_runs_no_code(tmp_path, name):
     marker = tmp_path / "marker"
     payload = np.empty(1, object)
     payload[0] = HOSTILE[name](marker)
@@ -109,7 +109,7 @@ def test_pickles_run_nothing(tmp_path, name):
 
 
 def _array_pickle(code, state, shape, content):
-    """A pickle of an array, with every part of it at the attacker's choice."""
+    """A pickled array with every field chosen by the attacker."""
 
     class Array:
         def __reduce__(self):
@@ -138,7 +138,7 @@ PLAIN = (3, "<", None, None, None, -1, -1, 0)
         ("i4", (3, "?", None, None, None, -1, -1, 0), (1,), b"abcd"),
     ],
 )
-def test_forged_arrays_are_refused(code, state, shape, content):
+def test_forged_arrays_are_rejected(code, state, shape, content):
     assert read_pickle(io.BytesIO(_array_pickle("i4", PLAIN, (1,), b"\1\0\0\0"))).tolist() == [1]
     with pytest.raises((pickle.UnpicklingError, ValueError)):
         read_pickle(io.BytesIO(_array_pickle(code, state, shape, content)))

@@ -1,4 +1,4 @@
-"""The datasets that are part of the package."""
+"""The datasets bundled with the package."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def offline(monkeypatch):
     monkeypatch.setattr("urllib.request.urlopen", refuse)
 
 
-def test_digits_are_those_of_scikit_learn():
+def test_digits_equal_scikit_learn():
     sklearn_datasets = pytest.importorskip("sklearn.datasets")
     (x_train, y_train), (x_test, y_test) = datasets.digits.load_data()
     assert (x_train.shape, y_train.shape, x_test.shape, y_test.shape) == ((1437, 8, 8), (1437,), (360, 8, 8), (360,))
@@ -41,7 +41,7 @@ def test_movie_snippets():
 
 
 @pytest.mark.parametrize("name", ["digits", "movie_snippets"])
-def test_split_is_fixed_by_its_seed(name):
+def test_split_depends_only_on_the_seed(name):
     load = getattr(datasets, name).load_data
     (first, _), _ = load()
     (again, _), _ = load(seed=113)
@@ -53,20 +53,20 @@ def test_split_is_fixed_by_its_seed(name):
         load(test_split=1)
 
 
-def test_the_very_split():
-    """These first rows are a promise: a changed order would change everybody's results."""
+def test_default_split_never_changes():
+    """Golden first rows: a different order would change users' results."""
     (_, digits), _ = datasets.digits.load_data()
     (snippets, _), _ = datasets.movie_snippets.load_data()
     assert digits[:8].tolist() == [1, 0, 9, 1, 1, 2, 3, 0]
     assert snippets[1].startswith("So beautifully acted and directed")
 
 
-def test_unknown_label_mode():
+def test_unknown_label_mode_raises():
     with pytest.raises(ValueError, match="'stars'.*'rating'"):
         datasets.movie_snippets.load_data(label_mode="stars")
 
 
-def test_licences_travel_along():
+def test_licences_are_packaged():
     folder = Path(datasets.__file__).parent / "embedded"
     data = {path.name.split(".")[0] for path in folder.iterdir() if not path.name.startswith("LICENSE")}
     assert data == {"digits", "movie_snippets"}

@@ -1,4 +1,4 @@
-"""Keras's datasets, on tiny files in their true formats; the table of the package drives the tests."""
+"""Keras's datasets, on tiny files in the real formats; the package's table of datasets drives the tests."""
 
 import gzip
 import hashlib
@@ -17,7 +17,7 @@ from jaxkeras.datasets import catalog
 from tests.datasets.tiny_files import TINY
 from tests.loopback import serve
 
-# Everything that can be loaded: (dataset, function, arguments). Keras loads the same.
+# All calls that load a dataset, in Keras too: (dataset, function, arguments).
 LOADS = [
     ("mnist", "load_data", {}),
     ("fashion_mnist", "load_data", {}),
@@ -58,7 +58,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tiny(home, server, monkeypatch):
-    """The table as it is, but for addresses on the test's server and the digests of the tiny files there."""
+    """The table of datasets, with URLs on the test server and the digests of its tiny files."""
     for key, file in catalog.FILES.items():
         content = gzip.decompress(TINY[key]) if file.of_content else TINY[key]
         path = f"/{key}/{file.url.rsplit('/', 1)[1]}"
@@ -99,7 +99,7 @@ def assert_same(ours, theirs):
 
 @pytest.fixture
 def keras_dataset(tiny, tmp_path, monkeypatch):
-    """Import a dataset of Keras, which then reads the tiny files."""
+    """Import a Keras dataset module that reads the tiny files."""
     pytest.importorskip("keras")
 
     def get_file(fname=None, origin=None, extract=False, **kwargs):
@@ -119,7 +119,7 @@ def keras_dataset(tiny, tmp_path, monkeypatch):
     return load
 
 
-def test_every_row_has_a_tiny_file_and_sound_facts():
+def test_table_rows_are_consistent_and_have_a_tiny_file():
     assert sorted(TINY) == FILES
     for file in catalog.FILES.values():
         assert file.url.startswith("https://")
@@ -127,7 +127,7 @@ def test_every_row_has_a_tiny_file_and_sound_facts():
 
 
 @pytest.mark.parametrize("name, function", [*FUNCTIONS, ("reuters", "get_label_names")])
-def test_signature_is_keras(name, function):
+def test_signature_equals_keras(name, function):
     keras = pytest.importorskip("keras")
     theirs = inspect.signature(getattr(getattr(keras.datasets, name), function)).parameters.values()
     ours = inspect.signature(getattr(getattr(datasets, name), function)).parameters.values()
@@ -136,13 +136,13 @@ def test_signature_is_keras(name, function):
 
 @pytest.mark.filterwarnings("ignore:numpy.core:DeprecationWarning")
 @pytest.mark.parametrize("name, function, kwargs", LOADS, ids=str)
-def test_same_arrays_as_keras(keras_dataset, name, function, kwargs):
+def test_arrays_equal_keras(keras_dataset, name, function, kwargs):
     theirs = getattr(keras_dataset(name), function)(**kwargs)
     assert_same(getattr(getattr(datasets, name), function)(**kwargs), theirs)
 
 
 def test_cifar10(tiny, monkeypatch):
-    # Keras's loader insists on 50,000 images, so the batches are read here.
+    # Keras's loader requires 50,000 images, so the expected batches are read here.
     (x_train, y_train), (x_test, y_test) = datasets.cifar10.load_data()
     assert (x_train.shape, x_test.shape) == ((15, 32, 32, 3), (3, 32, 32, 3))
     assert (y_train.shape, y_test.shape) == ((15, 1), (3, 1))
@@ -161,7 +161,7 @@ def test_cifar10(tiny, monkeypatch):
 
 
 @pytest.mark.parametrize("key", FILES)
-def test_downloads_once_with_a_bar(tiny, capsys, key):
+def test_file_is_downloaded_once_with_a_progress_bar(tiny, capsys, key):
     (path,) = catalog.fetch(key)
     assert path == catalog.FILES[key].locations[0] and path.read_bytes() == TINY[key]
     assert path.name in capsys.readouterr().err
@@ -169,12 +169,12 @@ def test_downloads_once_with_a_bar(tiny, capsys, key):
     assert len(tiny.requests) == 1
 
 
-# What Keras, by its version, calls its copies.
+# Names of the cached files, by Keras version.
 KERAS_PLACES = [(key, index) for key in FILES for index in range(max(1, len(catalog.FILES[key].keras_names)))]
 
 
 @pytest.mark.parametrize("key, index", KERAS_PLACES)
-def test_files_of_keras_are_used(tiny, home, key, index):
+def test_files_in_the_keras_cache_are_used(tiny, home, key, index):
     place = catalog.FILES[key].locations[1 + index]
     assert place.is_relative_to(home / "keras" / "datasets")
     put(place, TINY[key])
@@ -183,8 +183,8 @@ def test_files_of_keras_are_used(tiny, home, key, index):
 
 
 @pytest.mark.parametrize("name, function", FUNCTIONS)
-def test_table_agrees_with_keras(home, monkeypatch, name, function):
-    """Where Keras asks for its files, by which digests, and where it keeps them."""
+def test_table_equals_keras(home, monkeypatch, name, function):
+    """URLs, digests and cache locations are those that Keras uses."""
     pytest.importorskip("keras")
     module = importlib.import_module(f"keras.src.datasets.{name}")
     asked = {}
@@ -203,7 +203,7 @@ def test_table_agrees_with_keras(home, monkeypatch, name, function):
         assert rows[url].digest == file_hash or (rows[url].of_content and file_hash is None)
 
 
-def test_system_files_are_used_whatever_their_gzip_header(tiny, home):
+def test_system_files_are_used_regardless_of_the_gzip_header(tiny, home):
     keys = [key for key in FILES if catalog.FILES[key].system]
     assert len(keys) == 4
     for key in keys:
@@ -219,14 +219,14 @@ def test_system_files_are_used_whatever_their_gzip_header(tiny, home):
     not all(Path(catalog.FILES[key].system).exists() for key in FILES if catalog.FILES[key].system),
     reason="needs Debian's dataset-fashion-mnist",
 )
-def test_the_true_fashion_mnist_of_the_system(home):
+def test_real_fashion_mnist_from_the_system(home):
     (x_train, y_train), (x_test, y_test) = datasets.fashion_mnist.load_data()
     assert (x_train.shape, x_test.shape) == ((60000, 28, 28), (10000, 28, 28))
     assert np.bincount(y_train).tolist() == [6000] * 10 and np.bincount(y_test).tolist() == [1000] * 10
 
 
 @pytest.mark.parametrize("key", FILES)
-def test_wrong_content_from_the_server_is_not_kept(tiny, home, key):
+def test_download_with_the_wrong_digest_is_not_kept(tiny, home, key):
     for path in tiny.files:
         tiny.files[path] = TINY[key][:-9] + b"corrupted"
     with pytest.raises(catalog.DatasetNotFoundError, match="damaged"):
@@ -235,7 +235,7 @@ def test_wrong_content_from_the_server_is_not_kept(tiny, home, key):
 
 
 @pytest.mark.parametrize("key", FILES)
-def test_damaged_files_are_passed_over(tiny, home, key):
+def test_damaged_local_files_are_skipped(tiny, home, key):
     ours, keras, *_ = catalog.FILES[key].locations
     put(ours, b"half")
     put(keras, TINY[key])
@@ -249,7 +249,7 @@ def test_damaged_files_are_passed_over(tiny, home, key):
 @pytest.mark.parametrize(
     "name, function, key", [("mnist", "load_data", "mnist"), ("imdb", "get_word_index", "imdb/word_index")]
 )
-def test_path_names_the_file(tiny, home, name, function, key):
+def test_path_argument_sets_the_file_name(tiny, home, name, function, key):
     load = getattr(getattr(datasets, name), function)
     load(path="other")
     assert files_below(home) == [home / "ours" / "datasets" / "other"]
@@ -259,7 +259,7 @@ def test_path_names_the_file(tiny, home, name, function, key):
 
 
 @pytest.mark.parametrize("key", FILES)
-def test_offline_error_tells_what_to_do(tiny, home, monkeypatch, key):
+def test_offline_error_gives_instructions(tiny, home, monkeypatch, key):
     file = catalog.FILES[key]
     with serve() as gone:
         pass
@@ -276,11 +276,11 @@ def test_offline_error_tells_what_to_do(tiny, home, monkeypatch, key):
     assert "datasets.digits" in message
     assert file.package in message
 
-    put(file.locations[0], TINY[key])  # what the message says
+    put(file.locations[0], TINY[key])  # as the message instructs
     assert catalog.fetch(key) == [file.locations[0]]
 
 
-def test_offline_error_lists_all_that_is_missing(tiny, home):
+def test_offline_error_lists_all_missing_files(tiny, home):
     there = put(catalog.FILES["fashion_mnist/x_train"].locations[0], TINY["fashion_mnist/x_train"])
     tiny.files.clear()
     with pytest.raises(catalog.DatasetNotFoundError) as caught:
@@ -292,7 +292,7 @@ def test_offline_error_lists_all_that_is_missing(tiny, home):
     assert message.count("apt install") == 1
 
 
-def test_unwritable_cache_is_told(tiny, home):
+def test_unwritable_cache_warns(tiny, home):
     put(home / "ours", b"a file in the way")
     with pytest.raises(catalog.DatasetNotFoundError, match="JAXKERAS_HOME"):
         datasets.mnist.load_data()
@@ -310,18 +310,18 @@ def test_unwritable_cache_is_told(tiny, home):
         ("imdb", {"maxlen": 1}, "maxlen=1"),
     ],
 )
-def test_refused_arguments(tiny, name, kwargs, message):
+def test_invalid_arguments_raise(tiny, name, kwargs, message):
     with pytest.raises(ValueError, match=message):
         getattr(datasets, name).load_data(**kwargs)
 
 
-def test_imdb_tells_what_it_ignores(tiny):
+def test_imdb_warns_about_ignored_arguments(tiny):
     with pytest.warns(UserWarning, match="nb_words"):
         datasets.imdb.load_data(nb_words=10)
 
 
-def test_sequences_stay_lists_even_when_of_one_length(tiny):
-    # Keras makes a matrix of them then.
+def test_sequences_of_equal_length_stay_lists(tiny):
+    # Keras stacks them into a matrix.
     (x_train, _), _ = datasets.reuters.load_data(maxlen=4, start_char=None, test_split=0)
     lengths = sorted(set(map(len, x_train)))
     (x_train, _), _ = datasets.reuters.load_data(maxlen=lengths[0] + 1, start_char=None, test_split=0)

@@ -1,4 +1,4 @@
-"""A tiny, made-up file in the true format for every row of the table of datasets."""
+"""A tiny synthetic file in the real format for each row of the table of datasets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _short(text: bytes) -> bytes:
 
 
 def python2_pickle(batch: dict[bytes, np.ndarray | list[int]]) -> bytes:
-    """Pickle a batch by protocol 2 as Python 2 did, opcode for opcode, for CIFAR's true files are of that age."""
+    """Pickle a batch opcode for opcode as Python 2 did with protocol 2, which made the real CIFAR files."""
     out = b"\x80\x02}("
     for key, value in batch.items():
         out += _short(key)
@@ -84,7 +84,7 @@ def _imdb() -> bytes:
     return npz(x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
 
 
-# The batches of the true archives are not in the order of their numbers either.
+# The real archives do not list the batches in numerical order either.
 _CIFAR10_MEMBERS = [f"data_batch_{n}" for n in (4, 1, 5, 3, 2)] + ["test_batch"]
 
 TINY: dict[str, bytes] = {

@@ -1,4 +1,4 @@
-"""Mistakes, and their errors: what was received, what was expected, and what to write."""
+"""Errors for common mistakes say what was received, what was expected, and what to write."""
 
 import re
 import traceback
@@ -267,7 +267,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_mistake(name):
+def test_error_message(name):
     action, *phrases = MISTAKES[name]
     with pytest.raises((ValueError, TypeError, RuntimeError)) as caught:
         action()
@@ -276,11 +276,11 @@ def test_mistake(name):
     missing = [p for p in phrases if p not in text]
     assert not missing, f"{missing} not in:\n{text}"
     last_five = traceback.extract_tb(error.__traceback__)[-5:]
-    if name != "layer made in call":  # the line is in `call`, and the weight is made six frames deeper
+    if name != "layer made in call":  # the weight is created six frames below the line in `call`
         assert any(frame.filename == __file__ for frame in last_five), [f.filename for f in last_five]
 
 
-def test_a_misspelt_argument_is_a_type_error_at_the_line_of_the_call():
+def test_misspelt_argument_raises_type_error_at_the_call():
     with pytest.raises(TypeError) as caught:
         regression().fit(X, Y, epoch=3)
     assert len(traceback.extract_tb(caught.value.__traceback__)) == 2 and caught.value.__suppress_context__
@@ -297,7 +297,7 @@ def test_a_misspelt_argument_is_a_type_error_at_the_line_of_the_call():
         model.predict()
 
 
-def test_a_file_that_names_an_unknown_class(tmp_path):
+def test_file_with_an_unknown_class(tmp_path):
     path = tmp_path / "model.keras"
     jk.Sequential([jk.Input((4,)), Own(), L.Dense(1)]).save(path)
     with pytest.raises(ValueError, match=r"'Own'.*custom_objects=\{'Own': \.\.\.\}.*register_keras_serializable"):
@@ -305,7 +305,7 @@ def test_a_file_that_names_an_unknown_class(tmp_path):
     assert jk.models.load_model(path, custom_objects={"Own": Own}).count_params() == 5
 
 
-def test_all_frames_can_be_seen():
+def test_all_frames_are_shown_without_filtering():
     filtering = jax.config.jax_traceback_filtering
     jax.config.update("jax_traceback_filtering", "off")
     try:
@@ -316,7 +316,7 @@ def test_all_frames_can_be_seen():
         jax.config.update("jax_traceback_filtering", filtering)
 
 
-def test_correct_uses_are_accepted():
+def test_valid_edge_cases_are_accepted():
     loss = jk.losses.SparseCategoricalCrossentropy(ignore_class=-1)
     model = classifier()
     model.compile("sgd", loss)
@@ -325,7 +325,7 @@ def test_correct_uses_are_accepted():
     assert np.isfinite(embedding().fit(np.full((40, 3), 9), Y, verbose=0).history["loss"]).all()
 
 
-def test_validation_data_without_targets_for_a_loss_that_needs_none():
+def test_validation_data_without_targets_for_add_loss():
     class Size(L.Layer):
         def call(self, x):
             self.add_loss(jnp.sum(x**2))
@@ -340,8 +340,8 @@ def test_validation_data_without_targets_for_a_loss_that_needs_none():
     assert sizes == [0, 1, 2, 3, 4]  # batches of 8 rows, as in training
 
 
-def test_checks_on_values_inside_other_transformations():
-    """An id computed inside a scan or a vmap cannot be checked outside, and its tracer must not leak."""
+def test_value_checks_inside_other_transformations():
+    """An id computed inside scan or vmap cannot be checked outside, and its tracer must not leak."""
     inner = jk.Sequential([L.Embedding(10, 4), L.GlobalAveragePooling1D()])
     model = regression(L.TimeDistributed(inner))
     assert np.isfinite(model.fit(np.ones((8, 3, 2), int), np.ones((8, 3, 1)), verbose=0).history["loss"]).all()

@@ -1,4 +1,4 @@
-"""Mistakes in a user's code: one error that ends at the user's line and names the place, the shapes and the cure."""
+"""Errors in user code: one exception that ends at the user's line and names the place, the shapes and the fix."""
 
 import re
 import traceback
@@ -91,7 +91,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_error_says_where_and_what_to_write(case):
+def test_error_names_the_place_and_the_fix(case):
     model, loss, metrics, kind, message = CASES[case]
     net = model()
     net.compile("sgd", loss, metrics=metrics)
@@ -100,10 +100,10 @@ def test_the_error_says_where_and_what_to_write(case):
     text = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
     assert re.search(message, text, re.DOTALL), text
     files = [frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)]
-    assert set(files) == {__file__}, files  # no frame of the library's or of JAX's
+    assert set(files) == {__file__}, files  # no library or JAX frames
 
 
-def test_with_filtering_off_every_frame_stays():
+def test_all_frames_are_kept_without_filtering():
     net = WrongShapes()
     net.compile("sgd", "mse")
     jk.config.disable_traceback_filtering()
@@ -115,7 +115,7 @@ def test_with_filtering_off_every_frame_stays():
     assert any("jaxkeras" in frame.filename for frame in traceback.extract_tb(caught.value.__traceback__))
 
 
-def test_values_kept_on_a_layer_may_be_read_in_the_same_trace():
+def test_layer_attributes_can_be_read_in_the_same_trace():
     class Keeps(Net):
         def call(self, x):
             self.mean = x.mean()
@@ -147,7 +147,7 @@ SMALL = {
 
 
 @pytest.mark.parametrize("case", SMALL)
-def test_small_mistakes(case):
+def test_api_misuse_raises(case):
     make, message = SMALL[case]
     with pytest.raises(ValueError, match=message):
         make()

@@ -1,4 +1,4 @@
-"""The `Loss` base class, gradients, types and messages."""
+"""The `Loss` base class, gradients, dtypes and error messages."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_computes_in_its_dtype():
 
 
 def test_strict_promotion():
-    """Nothing relies on types or ranks being promoted silently."""
+    """No loss relies on implicit promotion of dtypes or ranks."""
     y, p = jnp.array([[0.0, 1.0], [1.0, 0.0]]), jnp.array([[0.25, 0.75], [0.5, 0.5]])
     with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
         for name in ("MeanSquaredError", "Huber", "LogCosh", "Hinge", "BinaryCrossentropy", "CategoricalCrossentropy",
@@ -67,7 +67,7 @@ def test_on_symbolic_tensors():
     assert y.shape == (None,)
 
 
-def test_gradients_that_could_be_nan():
+def test_gradients_are_finite_at_singular_points():
     alone = jax.jit(jax.grad(losses.Circle(), argnums=1))(jnp.array([0, 1, 1]), jnp.eye(3))
     impossible = jax.jit(jax.grad(losses.CTC(), argnums=1))(jnp.array([[1, 1, 1]]), jnp.zeros((1, 2, 3)))
     sparse = jax.jit(jax.grad(losses.SparseCategoricalCrossentropy(ignore_class=0), argnums=1))
@@ -77,14 +77,14 @@ def test_gradients_that_could_be_nan():
     assert not all_ignored.any() and not ignored[0].any() and ignored[1].any()
 
 
-def test_minus_infinity_forbids_a_class():
+def test_minus_infinity_logit_excludes_a_class():
     logits = jnp.array([[0.0, 0.0, -jnp.inf]])
     loss = losses.sparse_categorical_crossentropy([1], logits, from_logits=True)
     np.testing.assert_allclose(loss, np.log([2.0]), rtol=1e-6)
 
 
 def test_ctc_sums_over_alignments():
-    """Against the sum over every path of classes that collapses to the labels."""
+    """Compare with a sum over all paths that collapse to the labels."""
     import itertools
 
     logits = np.random.default_rng(3).normal(size=(1, 4, 3)).astype("float32")
@@ -104,7 +104,7 @@ SCORES = np.random.default_rng(5).normal(size=(2, 3, 4)).astype("float32")
 
 @pytest.mark.parametrize("axis", [-1, 1])
 @pytest.mark.parametrize("from_logits", [True, False])
-def test_sparse_losses_equal_those_of_one_hot_targets(axis, from_logits):
+def test_sparse_losses_equal_one_hot_losses(axis, from_logits):
     scores = np.moveaxis(SCORES, -1, axis)
     scores = scores if from_logits else np.abs(scores)
     one_hot = np.moveaxis(np.eye(4, dtype="float32")[SPARSE], -1, axis)
@@ -129,7 +129,7 @@ def test_sparse_losses_equal_those_of_one_hot_targets(axis, from_logits):
              losses.SparseCategoricalCrossentropy(ignore_class=1, from_logits=True, label_smoothing=0.1)],
     ids=["focal", "smoothed"],
 )  # fmt: skip
-def test_ignored_classes_leave_the_average(loss):
+def test_ignored_classes_are_excluded_from_the_average(loss):
     kept = SPARSE != 1
     config = {**loss.get_config(), "ignore_class": None}
     expected = type(loss).from_config(config)(SPARSE[kept], SCORES[kept])
@@ -141,7 +141,7 @@ def test_ignored_classes_leave_the_average(loss):
 
 @settings(max_examples=50, deadline=None)
 @given(rank=st.integers(0, 3), tail=st.sampled_from([(), (1,), (3,)]), expand=st.booleans())
-def test_same_rank_never_loses_elements(rank, tail, expand):
+def test_squeeze_or_expand_keeps_all_elements(rank, tail, expand):
     a, b = np.zeros((2,) * rank), np.zeros((2,) * rank + tail)
     x, y = squeeze_or_expand_to_same_rank(a, b, expand)
     assert x.size == a.size and y.size == b.size
@@ -169,17 +169,17 @@ def test_same_rank_never_loses_elements(rank, tail, expand):
         (lambda: losses.sparse_categorical_crossentropy([1], [[0.5, 0.5]], label_smoothing=-1), r"\[0, 1\]; got -1"),
     ],
 )  # fmt: skip
-def test_messages(call, message):
+def test_error_messages(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
 
-def test_a_loss_needs_call():
+def test_loss_without_call_raises():
     with pytest.raises(NotImplementedError, match="define `call"):
         losses.Loss()(1.0, 1.0)
 
 
-def test_one_class_is_warned_about():
+def test_single_class_warns():
     with pytest.warns(SyntaxWarning, match="binary_crossentropy") as caught:
         losses.categorical_crossentropy([[1.0]], [[1.0]])
     assert caught[0].filename == __file__

@@ -1,4 +1,4 @@
-"""Every loss against the installed Keras: values, weights, masks, reductions, signatures and configs."""
+"""Every loss compared with the installed Keras: values, weights, masks, reductions, signatures and configs."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ ROWS: list[tuple[str, dict[str, Any], str]] = [
 IDS = [f"{i}-{name}-{data}" for i, (name, _, data) in enumerate(ROWS)]
 each_row = pytest.mark.parametrize("name, kwargs, data", ROWS, ids=IDS)
 
-QUICK = {"xla_backend_optimization_level": 0}  # these programs run once, so compiling is all their cost
+QUICK = {"xla_backend_optimization_level": 0}  # each program runs once, so compile time dominates
 API = [n for n in dir(keras.losses) if not n.startswith("_")]
 
 
@@ -136,12 +136,12 @@ def test_unreduced_values_and_weights(name, kwargs, data):
 
 
 @each_row
-def test_gradients_shapes_and_sixteen_bits(name, kwargs, data):
+def test_gradients_shapes_and_16_bit_dtypes(name, kwargs, data):
     y_true, y_pred = DATA[data]
     towards = RNG.normal(size=y_pred.shape)
     ours, theirs = _pair(name, {**kwargs, "reduction": "sum", "dtype": "float64"})
     wide = y_pred.astype("float64")
-    # On NumPy Keras rounds all to float32, to be as its other backends.
+    # Keras's NumPy backend rounds to float32, like its other backends.
     with patch.dict(keras.src.backend.common.dtypes.BIT64_TO_BIT32_DTYPE, float64="float64"):
         above, below = (float(theirs(y_true, wide + step * towards)) for step in (1e-6, -1e-6))
     with jax.enable_x64(True):
@@ -160,7 +160,7 @@ def test_gradients_shapes_and_sixteen_bits(name, kwargs, data):
         np.testing.assert_allclose(narrow.astype("float32"), value, rtol=tolerance, atol=tolerance, err_msg=dtype)
 
 
-# An ordinary loss, one that masks its own values, one that is a scalar already.
+# Ordinary losses, one that masks its own values, and one that already returns a scalar.
 REDUCED = [
     ("MeanSquaredError", {}, "real_3d"),
     ("SparseCategoricalCrossentropy", {"ignore_class": 1}, "sparse_3d"),
@@ -237,10 +237,10 @@ def test_structures():
 
 
 @each_row
-def test_configs_go_both_ways(name, kwargs, data):
+def test_configs_round_trip_through_keras(name, kwargs, data):
     ours, theirs = _pair(name, {**kwargs, "name": "it", "reduction": "sum"})
     own = ours.get_config()
-    forgotten = set(own) - set(theirs.get_config())  # settings that Keras's own config loses
+    forgotten = set(own) - set(theirs.get_config())  # settings missing from Keras's own config
     assert {k: v for k, v in own.items() if k not in forgotten} == theirs.get_config()
     assert forgotten <= {"delta", "axis"} and all(own[k] == kwargs[k] for k in forgotten)
 
@@ -287,7 +287,7 @@ def test_functions_accept_lists_and_integers():
 
 
 def test_huge_logits_stay_finite():
-    """Keras's numpy oracle clips where its JAX backend does not, so these are the exact values."""
+    """Keras's NumPy backend clips where its JAX backend does not, so compare with exact values."""
     t, p = np.array([[1.0, 0.0, 1.0, 0.0]], "float32"), np.array([[-100.0, 100.0, 100.0, -100.0]], "float32")
     value, grad = jax.jit(jax.value_and_grad(lambda p: losses.binary_crossentropy(t, p, from_logits=True)[0]))(p)
     _close(value, 50.0)

@@ -1,4 +1,4 @@
-"""What `compile(loss=...)` means, as in Keras."""
+"""`compile(loss=...)` resolves losses as in Keras."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHAPES = [((4,), (4, 1)), ((4, 1), (4, 1)), ((4,), (4, 3)), ((4, 1), (4, 3)), ((
 
 @pytest.mark.parametrize("shapes", SHAPES, ids=str)
 @pytest.mark.parametrize("name", ["crossentropy", "ce", "CE", "mse", "Huber", "binary_crossentropy"])
-def test_as_keras_resolves(name, shapes):
+def test_names_resolve_as_in_keras(name, shapes):
     y_true, y_pred = (spec(*s) for s in shapes)
     ours = resolve_loss(name, y_true, y_pred)
     theirs = keras.src.trainers.compile_utils.get_loss(name, y_true, y_pred)

@@ -1,4 +1,4 @@
-"""A program gets the forms of the platform that it is lowered for, in any process and under every transformation."""
+"""Programs use the forms of the platform they are lowered for, in any process and under every transformation."""
 
 import re
 from unittest.mock import patch
@@ -16,7 +16,7 @@ from jaxkeras.lowering import operations
 
 
 def module(f, platforms, *args):
-    """The StableHLO text of `f` lowered for these platforms."""
+    """The StableHLO text of `f` lowered for `platforms`."""
     return jax.export.export(jax.jit(f), platforms=platforms)(*args).mlir_module()
 
 
@@ -46,12 +46,12 @@ def gradient(f, *argnums):
 
 
 def references():
-    """A scope in which operations call their references, as while shapes are inferred."""
+    """A scope in which operations call their references, as during shape inference."""
     return patch("jaxkeras.lowering.dispatch.is_abstract", lambda: True)
 
 
 def reference_only(f):
-    """`f` with references in place of all forms, as a function of its own."""
+    """A copy of `f` that calls the reference of every operation."""
 
     def run(*args):
         with references():
@@ -72,34 +72,34 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_program_for_tpu_holds_the_references(name):
+def test_tpu_program_uses_the_references(name):
     f, args = CASES[name]
     found, expected = (operators(module(g, ["tpu"], *args)) for g in (f, reference_only(f)))
     assert found == expected and found
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name != "depthwise"])  # the same sum, written otherwise
-def test_a_program_for_the_cpu_does_not(name):
+@pytest.mark.parametrize("name", [name for name in CASES if name != "depthwise"])  # the same sum in another form
+def test_cpu_program_uses_its_own_forms(name):
     f, args = CASES[name]
-    f = gradient(f, 0)  # max pooling differs in its gradient, the LSTM in its gradient most of all
+    f = gradient(f, 0)  # max pooling and the LSTM differ mainly in the gradient
     assert operators(module(f, ["cpu"], *args)) != operators(module(reference_only(f), ["cpu"], *args))
 
 
-def test_convolutions_and_their_gradients():
-    """The CPU's forms here are sums of matrix products; elsewhere there are three convolutions."""
+def test_convolutions_become_matrix_products_on_the_cpu_only():
+    """On CPU, forward pass and gradients are sums of matrix products; elsewhere they are three convolutions."""
     f, args = gradient(conv, 0, 1), CASES["conv"][1]
     cpu, tpu = (operators(module(f, [platform], *args)) for platform in ("cpu", "tpu"))
     assert tpu.count("convolution") == 3 and "dot_general" not in tpu
     assert "dot_general" in cpu
 
 
-def test_an_lstm_keeps_gates_on_the_cpu_only():
+def test_lstm_gates_are_one_tanh_on_the_cpu_only():
     f, args = gradient(lstm, 2), CASES["lstm"][1]
     cpu, tpu = (operators(module(f, [platform], *args)) for platform in ("cpu", "tpu"))
-    assert "exponential" in tpu and "exponential" not in cpu  # the CPU's gates are one tanh of the whole array
+    assert "exponential" in tpu and "exponential" not in cpu  # on CPU, one tanh computes all gates
 
 
-def test_one_program_for_two_platforms():
+def test_export_for_two_platforms():
     f, args = CASES["conv"]
     both = operators(module(f, ["cpu", "tpu"], *args))
     assert "convolution" in both and "dot_general" in both
@@ -109,7 +109,7 @@ def test_one_program_for_two_platforms():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_no_choice_is_left_to_run_time(name):
+def test_forms_are_chosen_at_compile_time(name):
     f, args = CASES[name]
     step = gradient(f, *range(len(args)))
     text = jax.jit(step).lower(*args).compile().as_text()
@@ -118,8 +118,8 @@ def test_no_choice_is_left_to_run_time(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_transformations(name):
-    """Inside remat, a scan, vmap over any argument, and without jit, gradients are those of the reference."""
+def test_gradients_under_transformations(name):
+    """Gradients equal the reference's inside remat, scan and vmap over any argument, and without jit."""
     f, args = (conv, (zeros(2, 6, 6, 3), zeros(3, 3, 3, 8))) if name == "conv" else CASES[name]
     draw = np.random.default_rng(0)
     values = [jnp.asarray(draw.permutation(a.size).reshape(a.shape) / a.size - 0.5, a.dtype) for a in args]
@@ -144,7 +144,7 @@ def test_transformations(name):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), ours, theirs)
 
 
-def test_a_checkpoint_policy_saves_an_operation_whose_reference_it_would_save():
+def test_checkpoint_policy_applies_to_the_reference():
     f, args = CASES["attention"]
 
     def saved(policy):
@@ -155,14 +155,14 @@ def test_a_checkpoint_policy_saves_an_operation_whose_reference_it_would_save():
 
 
 def test_residuals_that_are_arguments_are_not_copied():
-    """A loop would stack a copy of the kernel for every step."""
+    """Otherwise a loop would stack a copy of the kernel for every step."""
     f, (gates, state, kernel) = CASES["lstm"]
     jaxpr = jax.make_jaxpr(gradient(f, 0))(gates, state, kernel)
     (forward,) = [eqn for eqn in jaxpr.eqns if eqn.primitive is primitive.by_platform_p]
     assert kernel.shape not in [var.aval.shape for var in forward.outvars]
 
 
-def test_explicitly_sharded_arrays_take_the_reference():
+def test_explicitly_sharded_arrays_use_the_reference():
     mesh = jax.make_mesh((1,), ("x",), axis_types=(jax.sharding.AxisType.Explicit,))
     f, args = CASES["attention"]
     with jax.set_mesh(mesh):
@@ -175,7 +175,7 @@ def test_explicitly_sharded_arrays_take_the_reference():
     "f", [conv, lambda x, k: lowering.max_pool(x @ k[0, 0], 2), lambda x, k: lowering.dense(x, k[0, 0])]
 )
 def test_gradients_inside_shard_map_are_summed_over_devices(f):
-    """A weight that is the same everywhere meets data that differ: JAX's own operations know that."""
+    """The gradient of a replicated weight is summed over sharded data, as for JAX's own operations."""
     mesh = jax.make_mesh((1,), ("x",), axis_types=(jax.sharding.AxisType.Auto,))
     rows, same = jax.sharding.PartitionSpec("x"), jax.sharding.PartitionSpec()
     x, kernel = (np.random.default_rng(0).normal(size=s).astype("float32") for s in ((2, 4, 4, 3), (3, 3, 3, 3)))
@@ -183,17 +183,17 @@ def test_gradients_inside_shard_map_are_summed_over_devices(f):
     np.testing.assert_allclose(jax.jit(mapped)(x, kernel)[0], gradient(f, 1)(x, kernel)[0], rtol=1e-5, atol=1e-4)
 
 
-def test_shapes_are_inferred_by_the_references_alone():
+def test_shape_inference_uses_the_references_only():
     x, calls = jk.Input((8, 8, 3)), []
     with patch("jaxkeras.lowering.dispatch.by_platform", lambda *args, **_: calls.append(args)):
         assert jk.layers.MaxPooling2D(2)(jk.layers.Conv2D(4, 3)(x)).shape == (None, 3, 3, 4)
     assert not calls
 
 
-def test_the_first_row_that_fits_is_taken_and_every_operation_names_itself():
+def test_first_matching_form_is_chosen_and_operations_have_names():
     assert operations.conv.__name__ == "conv" and repr(operations.conv) == "Operation(conv)"
     spec = lowering.geometry.ConvSpec((1, 1), ((0, 0), (0, 0)), (1, 1), (1, 1), 1, False)
-    x, kernel = zeros(2, 4, 4, 1), zeros(1, 1, 1, 32)  # pointwise, and a short sum
+    x, kernel = zeros(2, 4, 4, 1), zeros(1, 1, 1, 32)  # pointwise with few channels
     assert lowering.table.conv.forward.choose("cpu", x, kernel, spec) is lowering.table.im2col.pointwise_forward
     assert lowering.table.conv.forward.choose("tpu", x, kernel, spec) is lowering.reference.conv
 
@@ -227,7 +227,7 @@ LAYERS = {
 
 @pytest.mark.parametrize("platform", ["cpu", "tpu"])
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_layer_of_a_symbolic_batch_exports(name, platform):
+def test_layer_exports_with_a_symbolic_batch(name, platform):
     make, shape = LAYERS[name]
     layer = make()
     params, state = layer.init(0, shape(2))
@@ -241,7 +241,7 @@ def test_a_layer_of_a_symbolic_batch_exports(name, platform):
         np.testing.assert_allclose(exported.call(x), layer.apply(params, state, x)[0], rtol=1e-4, atol=1e-5)
 
 
-def test_attention_of_a_symbolic_batch_exports():
+def test_attention_exports_with_a_symbolic_batch():
     layer = jk.layers.MultiHeadAttention(2, 4)
     model = jk.Sequential([jk.Input((6, 8)), jk.layers.Dense(8)])
     params, state = layer.init(0, (2, 6, 8), (2, 6, 8))

@@ -1,4 +1,4 @@
-"""Tuned forms against references, in float64: values, and derivatives in both modes, twice, mapped, in loops."""
+"""Tuned forms against references in float64: values, first and second derivatives, vmap and loops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jaxkeras.lowering.cpu import im2col, microbatch, winograd
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, window_pads
 from jaxkeras.lowering.hash_rng import Drop
 
-QUICK = {"xla_backend_optimization_level": 0}  # these programs run once
+QUICK = {"xla_backend_optimization_level": 0}  # each program runs once
 RNG = np.random.default_rng(0)
 CPU = pytest.mark.skipif(jax.default_backend() != "cpu", reason="the tuned forms under test are those of the CPU")
 
@@ -40,7 +40,7 @@ def close(ours, theirs):
 
 
 def derivatives(f, args, second_order):
-    """Everything a program may ask of `f`, as one function of float arrays."""
+    """All derivatives of `f` under test, as one function of float arrays."""
     argnums = tuple(range(len(args)))
     directions = tuple(jnp.cos(jnp.arange(a.size, dtype=a.dtype)).reshape(a.shape) for a in args)
 
@@ -72,7 +72,7 @@ def derivatives(f, args, second_order):
 
 
 def check(tuned, reference, *args, second_order=True):
-    """Compare two functions of float arrays in every way in which a model may be differentiated."""
+    """Compare values and all derivatives of two functions of float arrays."""
     close(derivatives(tuned, args, second_order), derivatives(reference, args, second_order))
 
 
@@ -135,7 +135,7 @@ def test_conv(name):
     check(tuned, plain, x, kernel, second_order=name in TWICE)
 
 
-# Forms that the table chooses for larger arrays only, on small ones.
+# Forms that the table chooses only for larger arrays, tested on small ones.
 FORMS = {
     "winograd": (("same", "one dimension, plain"), cpu_conv.forward, winograd.forward),
     "winograd, pieces": (("same",), cpu_conv.forward, winograd.forward),
@@ -165,7 +165,7 @@ def test_form(form, case, monkeypatch):
     shape, window, options = FORM_CASES[case]
 
     def fits(x, other, *rest):
-        """What the form cannot do without; the table asks for more."""
+        """The form's minimum requirements; the table's are stricter."""
         *sizes, spec = rest
         width = sizes[0] if sizes else other.shape[:-2]
         return "winograd" not in form or table._threes(width, spec)
@@ -173,7 +173,7 @@ def test_form(form, case, monkeypatch):
     for other in (cpu_conv.forward, cpu_conv.input_gradient, cpu_conv.kernel_gradient):
         monkeypatch.setattr(other, "rows", ())
     monkeypatch.setattr(operation, "rows", (dispatch.Row(operation, "cpu", fits, run),))
-    if "pieces" in form:  # five images by two leave a rest, which is taken by itself
+    if "pieces" in form:  # five images in pieces of two leave a remainder
         for module in (im2col, winograd):
             monkeypatch.setattr(module, "rows_of_a_piece", lambda batch, size: 2)
         shape = (5, *shape[1:])
@@ -208,7 +208,7 @@ def test_pieces_of_the_batch():
 @CPU
 @pytest.mark.parametrize("name", [name for name in CONVS if "depthwise" in name])
 def test_depthwise_gradient_without_scan(name, monkeypatch):
-    """The form for large images, which the table does not choose here."""
+    """The form for large images, which the table does not choose for this size."""
     shape, kernel, options = CONVS[name]
     monkeypatch.setattr(cpu_conv.depthwise_kernel_gradient, "rows", ())
     x, kernel = normal(*shape), normal(*kernel)
@@ -232,12 +232,12 @@ LARGE = {
 @CPU
 @pytest.mark.parametrize("name", LARGE)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_what_the_table_chooses(name, dtype):
+def test_forms_chosen_by_the_table(name, dtype):
     shape, kernel, strides, forward, gradient = LARGE[name]
     x, k = jax.ShapeDtypeStruct(shape, dtype), jax.ShapeDtypeStruct(kernel, dtype)
     spec = conv_spec(x, kernel[:-2], strides=strides, padding="same")
     dy = jax.eval_shape(lambda x, k: reference.conv(x, k, spec), x, k)
-    exact = dtype == "float32"  # sums of parts would be rounded after each part in 16 bits
+    exact = dtype == "float32"  # in 16 bits, partial sums are rounded separately
     assert cpu_conv.forward.choose("cpu", x, k, spec) is (forward if exact else reference.conv)
     if exact:
         assert cpu_conv.kernel_gradient.choose("cpu", x, dy, kernel[:-2], spec) is gradient
@@ -281,7 +281,7 @@ def test_pool(operation, name):
 
 @CPU
 @pytest.mark.parametrize("window, strides", [(2, 2), (3, 2)])
-def test_max_pool_gives_ties_to_the_first_as_xla_does(window, strides):
+def test_max_pool_gradient_of_ties_goes_to_the_first_as_in_xla(window, strides):
     spec = pool_spec((1, 7, 7, 1), (window, window), strides, "valid")
     x = jnp.asarray(RNG.integers(0, 2, (1, 7, 7, 1)).astype("float64"))
     slopes = [

@@ -1,4 +1,4 @@
-"""Forward results of the public functions against Keras."""
+"""Outputs of the public functions compared with Keras."""
 
 from __future__ import annotations
 
@@ -245,6 +245,6 @@ def test_zero_output_for_mask():
         (lambda: lowering.lstm_sequence(*[jnp.ones((3, 2, 4))] * 3, jnp.ones((2, 8))), "4 \\* units"),
     ],
 )
-def test_errors_say_what_to_do(call, message):
+def test_invalid_arguments_raise(call, message):
     with pytest.raises(ValueError, match=message):
         call()

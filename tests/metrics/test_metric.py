@@ -1,4 +1,4 @@
-"""The `Metric` base class: variables, the pure functions, messages."""
+"""The `Metric` base class: variables, pure functions, error messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.leaks import checking_leaks
 
 
 class TrueCount(metrics.Metric):
-    """Written as a Keras user writes one."""
+    """A custom metric as a Keras user writes it."""
 
     def __init__(self, name="true_count", **kwargs):
         super().__init__(name=name, **kwargs)
@@ -35,7 +35,7 @@ class TrueCount(metrics.Metric):
 
 
 class Spread(metrics.Metric):
-    """Holds a variable of its own making, a metric, and metrics in containers."""
+    """Holds a variable assigned as an attribute, a metric, and metrics in containers."""
 
     def __init__(self, name=None):
         super().__init__(name=name)
@@ -69,7 +69,7 @@ def test_custom_metric_runs_eagerly_and_compiled():
     assert float(metric.count) == 0.0
 
 
-def test_variables_of_attributes_are_found_in_keras_order():
+def test_variables_of_attributes_are_tracked_in_keras_order():
     metric = Spread()
     assert metric.name == "spread"
     assert [v.path for v in metric.variables] == [
@@ -93,7 +93,7 @@ def test_config_and_names():
     assert metrics.Mean(name="a/b").variables[0].path == "a>b/total"
 
 
-def test_wraps_functions_and_losses():
+def test_mean_metric_wrapper_accepts_functions_and_losses():
     @register_keras_serializable("tests")
     def distance(y_true, y_pred, power=1.0):
         return jnp.abs(y_true - y_pred) ** power
@@ -108,7 +108,7 @@ def test_wraps_functions_and_losses():
 
 
 def test_large_class_numbers_in_low_precision():
-    """Class numbers are compared as integers, not in the type of the scores (bfloat16 has 8 bits)."""
+    """Class numbers are compared as integers, not in the dtype of the scores (bfloat16 has 8 significant bits)."""
     scores = jnp.zeros((1, 400), "bfloat16").at[0, 300].set(1)
     assert float(metrics.sparse_categorical_accuracy([301], scores)[0]) == 0.0
     assert float(metrics.sparse_categorical_accuracy([300], scores)[0]) == 1.0
@@ -153,8 +153,8 @@ scores_at = st.lists(st.tuples(st.booleans(), st.integers(0, 40), st.integers(0,
 
 @settings(max_examples=40, deadline=None)
 @given(scores_at)
-def test_buckets_count_as_comparisons_do(samples):
-    """Scores at, below and above the thresholds 0, 1/8, ..., 1, padded to one shape."""
+def test_bucketed_counts_equal_comparisons(samples):
+    """Scores at, below and above the thresholds 0, 1/8, ..., 1, padded to a fixed shape."""
     samples += [(False, 0, 0)] * (12 - len(samples))
     positive, place, weight = (np.array(x) for x in zip(*samples))
     compared, bucketed = both_ways(positive, (place / 40).astype("float32"), weight)
@@ -183,17 +183,17 @@ def test_buckets_count_as_comparisons_do(samples):
         (lambda: metrics.Metric()([1], [1]), NotImplementedError, "define `update_state"),
     ],
 )
-def test_messages(call, error, message):
+def test_error_messages(call, error, message):
     with pytest.raises(error, match=message):
         call()
 
 
-def test_variables_must_not_be_made_inside_a_step():
+def test_creating_variables_in_a_stateless_update_raises():
     with pytest.raises(RuntimeError, match="nothing would keep it"):
         metrics.F1Score().stateless_update_state([], jnp.ones((2, 2)), jnp.ones((2, 2)))
 
 
-def test_forgotten_super():
+def test_missing_super_init_raises():
     class Broken(metrics.Metric):
         def __init__(self):
             self.name = "broken"
@@ -203,6 +203,6 @@ def test_forgotten_super():
         Broken()
 
 
-def test_float_weights_of_counts_are_warned_about():
+def test_fractional_weights_of_counts_warn():
     with pytest.warns(UserWarning, match="fractions"):
         metrics.MeanIoU(2).update_state([0, 1], [0, 1], sample_weight=np.array([0.5, 1.0]))

@@ -1,4 +1,4 @@
-"""Every metric against the installed Keras: several updates, weights, reset, jit, signatures and configs."""
+"""Every metric compared with the installed Keras: updates, weights, reset, jit, signatures and configs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _classes(n: int, *shape: int) -> np.ndarray:
 
 
 ONE_HOT = np.eye(3, dtype="float32")
-# Each kind of data makes a new batch of six samples.
+# Each function draws a new batch of six samples.
 DATA = {
     "values": lambda: (_normal(6, 3),),
     "vector": lambda: (_normal(6),),
@@ -154,7 +154,7 @@ IDS = [f"{i}-{name}-{data}" for i, (name, _, data) in enumerate(ROWS)]
 each_row = pytest.mark.parametrize("name, kwargs, data", ROWS, ids=IDS)
 
 API = [n for n in dir(keras.metrics) if not n.startswith("_")]
-QUICK = {"xla_backend_optimization_level": 0}  # these programs run once, so compiling is all their cost
+QUICK = {"xla_backend_optimization_level": 0}  # each program runs once, so compile time dominates
 WEIGHT = np.array([0.5, 1.0, 0.0, 2.0, 3.0, 1.0], "float32")
 
 
@@ -167,9 +167,9 @@ def _pair(name: str, kwargs: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _weight(name: str, kwargs: dict[str, Any], data: str) -> np.ndarray | None:
-    if kwargs.get("axis") in (0, 1):  # the axis of the samples is gone: Keras has no weights for these
+    if kwargs.get("axis") in (0, 1):  # the sample axis is reduced: Keras takes no weights here
         return None
-    if "ignore_class" in kwargs and "IoU" not in name:  # the mask of the values wants weights of its own shape
+    if "ignore_class" in kwargs and "IoU" not in name:  # weights must have the shape of the mask
         return np.repeat(WEIGHT[:, None], 5, axis=1)
     if "IoU" not in name:
         return WEIGHT
@@ -207,8 +207,8 @@ def test_compiled_updates_with_and_without_weights(name, kwargs, data):
 
 
 @each_row
-def test_states_of_devices_add_up_and_sixteen_bits(name, kwargs, data):
-    """Whatever a metric keeps are sums: devices that saw parts of the data add theirs, and have seen all of it."""
+def test_states_are_additive_and_16_bit_dtypes_are_supported(name, kwargs, data):
+    """States are sums, so the states of devices that each saw part of the data add up to the state for all of it."""
     metric = getattr(metrics, name)(**kwargs)
     parts = [DATA[data](), DATA[data]()]
     if len(parts[0]) == 2:
@@ -254,10 +254,10 @@ def test_eager_updates_and_reset(name, kwargs, data):
 
 
 @each_row
-def test_configs_go_both_ways(name, kwargs, data):
+def test_configs_round_trip_through_keras(name, kwargs, data):
     ours, theirs = _pair(name, {**kwargs, "name": "it"})
     own, other = ours.get_config(), theirs.get_config()
-    forgotten = set(own) - set(other)  # settings that Keras's own config loses
+    forgotten = set(own) - set(other)  # settings missing from Keras's own config
     assert forgotten <= {"axis"} and all(own[k] == kwargs[k] for k in forgotten)
     for key, value in other.items():
         np.testing.assert_array_equal(own[key], value, err_msg=key)
@@ -268,7 +268,7 @@ def test_configs_go_both_ways(name, kwargs, data):
     np.testing.assert_equal(read.get_config(), other)
     back = metrics.deserialize(serialized)
     assert type(back) is type(ours) and back.get_config() == own
-    if kwargs.get("label_weights") is None:  # Keras writes an array, which its own class then does not take
+    if kwargs.get("label_weights") is None:  # Keras writes an array, which it cannot read back
         again = metrics.deserialize(keras.metrics.serialize(theirs)).get_config()
         assert {**again, **{k: own[k] for k in forgotten}} == own
 
@@ -324,7 +324,7 @@ def test_names(name):
     assert type(metrics.get(name)).__name__ == theirs.__name__
 
 
-def test_wrapped_functions_go_both_ways():
+def test_wrapped_functions_round_trip_through_keras():
     for function in ("binary_accuracy", "squared_hinge", "pearson_correlation"):
         ours = metrics.MeanMetricWrapper(getattr(metrics, function), name="it")
         theirs = keras.metrics.deserialize(metrics.serialize(ours))
@@ -345,7 +345,7 @@ def test_adjusted_r2_with_too_few_values():
         _close(jax.jit(ours.stateless_result)(state), result)
 
 
-def test_variables_that_wait_for_data_are_made_without_computing():
+def test_deferred_variables_are_created_without_an_update():
     for name, kwargs, data in (
         ("R2Score", {}, "real"),
         ("F1Score", {}, "bits"),
@@ -359,7 +359,7 @@ def test_variables_that_wait_for_data_are_made_without_computing():
         assert not any(np.asarray(v.value).any() for v in metric.variables)
 
 
-def test_one_weight_for_all_samples_of_an_f_score():
+def test_f1_score_with_a_single_weight():
     ours, theirs = _pair("F1Score", {})
     y_true, y_pred = np.eye(4, dtype="float32")[_classes(4, 6)], _uniform(6, 4)
     _close(ours(y_true, y_pred, sample_weight=[0.5]), theirs(y_true, y_pred, sample_weight=[0.5]))

@@ -1,4 +1,4 @@
-"""What `compile(metrics=[...])` means, as in Keras."""
+"""`compile(metrics=[...])` resolves metrics as in Keras."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHAPES = [((4,), (4, 1)), ((4, 1), (4, 1)), ((4,), (4, 3)), ((4, 1), (4, 3)), ((
 
 @pytest.mark.parametrize("shapes", SHAPES, ids=str)
 @pytest.mark.parametrize("name", ["accuracy", "acc", "Accuracy", "mse", "MAE", "AUC", "binary_accuracy"])
-def test_as_keras_resolves(name, shapes):
+def test_names_resolve_as_in_keras(name, shapes):
     y_true, y_pred = (spec(*s) for s in shapes)
     ours = resolve_metric(name, y_true, y_pred)
     theirs = keras.src.trainers.compile_utils.get_metric(name, y_true, y_pred)
@@ -51,7 +51,7 @@ def test_functions_and_objects():
         resolve_metric(None, y, y)
 
 
-def test_variables_exist_afterwards():
+def test_resolving_creates_variables():
     class Lazy(metrics.Metric):
         total = None
 

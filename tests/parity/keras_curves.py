@@ -1,6 +1,6 @@
-"""Trains the models with the installed Keras on its jax backend and prints their histories as JSON.
+"""Train the models with the installed Keras on its JAX backend and print their histories as JSON.
 
-`python tests/parity/keras_curves.py` writes them all to `curves.json` beside this file; with names, prints only these.
+`python tests/parity/keras_curves.py` writes all of them to `curves.json`; given names, it prints those.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Small models of every family of layers, each with another optimizer, written once for Keras and for jaxkeras.
+"""Small models of every layer family, each with a different optimizer, written once for Keras and jaxkeras.
 
-`k` is either library. There is no dropout: the bits of masks differ on purpose.
+`k` is either library. There is no dropout, since masks differ by design.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Run(NamedTuple):
-    """A model, and the arguments of its `compile` and of its `fit`."""
+    """A model with the arguments of `compile` and `fit`."""
 
     model: Any
     compile: dict[str, Any]
@@ -37,7 +37,7 @@ def ids(high: int, *shape: int, low: int = 0, seed: int = 2) -> np.ndarray:
 
 
 def sentences(length: int = 5) -> np.ndarray:
-    """Ids with zeros behind, for padding."""
+    """Ids padded with trailing zeros."""
     lengths = np.random.default_rng(3).integers(2, length + 1, (COUNT, 1))
     return np.where(np.arange(length) < lengths, ids(7, length, low=1), 0).astype("int32")
 
@@ -262,21 +262,21 @@ def weights_and_a_smaller_batch(k: Any) -> Run:
 
 
 def same_start(model: Any) -> None:
-    """Weights that follow from their shapes."""
+    """Set weights that depend only on their shapes."""
     rng = np.random.default_rng(0)
     values = []
     for v, w in zip(model.weights, model.get_weights()):
         if w.ndim > 1 and w.dtype == np.float32:
             w = rng.normal(size=w.shape) / np.sqrt(np.prod(w.shape[:-1]))
         elif v.trainable:
-            start = w if np.array_equal(w, np.round(w)) else np.zeros_like(w)  # else it was drawn, and not repeatable
+            start = w if np.array_equal(w, np.round(w)) else np.zeros_like(w)  # otherwise it was random
             w = start + 0.1 * rng.normal(size=w.shape)
         values.append(np.asarray(w, "float32") if w.dtype == np.float64 else w)
     model.set_weights(values)
 
 
 def curves(k: Any, name: str) -> dict[str, list[float]]:
-    """The history of training a model: its losses and metrics, epoch by epoch."""
+    """Train a model and return its history: losses and metrics per epoch."""
     run = MODELS[name](k)
     same_start(run.model)
     run.model.compile(**run.compile)

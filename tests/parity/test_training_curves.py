@@ -1,6 +1,6 @@
-"""From the same weights, on the same batches, training goes as in Keras: losses and metrics after every epoch.
+"""Training from the same weights on the same batches gives Keras's losses and metrics after every epoch.
 
-Keras's numbers are in `curves.json`, because training all these with Keras takes a minute; `keras_curves.py` makes it.
+Keras's numbers are stored in `curves.json`, since training with Keras takes a minute; `keras_curves.py` writes it.
 """
 
 import inspect
@@ -26,7 +26,7 @@ def close(ours, theirs, rtol):
         np.testing.assert_allclose(ours[key], theirs[key], rtol=rtol, atol=1e-6, err_msg=key)
 
 
-# One for each kind of layer that trains in its own way; the others are in the exhaustive suite.
+# One per kind of layer with its own training behaviour; the others are in the exhaustive suite.
 USUAL = {
     "dense_sgd", "convolution_batch_normalization_rmsprop", "gru_lion", "grouped_queries_muon", "embedding_loss_scale",
     "merging_schedule", "weights_and_a_smaller_batch",
@@ -36,13 +36,13 @@ USUAL = {
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in USUAL else pytest.mark.exhaustive) for name in MODELS]
 )
-def test_training_goes_as_in_keras(name):
+def test_training_curves_equal_keras(name):
     ours = curves(jk, name)
     assert len(ours["loss"]) == EPOCHS and ours["loss"][0] != ours["loss"][-1]
     close(ours, STORED[name], rtol=1e-3)
 
 
-def test_the_stored_curves_are_those_of_the_installed_keras():
+def test_stored_curves_equal_the_installed_keras():
     pytest.importorskip("keras")
     name = "weights_and_a_smaller_batch"
     done = subprocess.run(
@@ -52,7 +52,7 @@ def test_the_stored_curves_are_those_of_the_installed_keras():
     close(json.loads(done.stdout.splitlines()[-1])[name], STORED[name], rtol=1e-5)
 
 
-def test_every_optimizer_and_every_trained_layer_is_among_them():
+def test_models_cover_every_optimizer_and_trainable_layer():
     used, optimizers = set(), set()
     for make in MODELS.values():
         model, settings, _ = make(jk)

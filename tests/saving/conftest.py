@@ -7,6 +7,6 @@ from tests.saving.hostile import honest_files
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory):
-    """A folder with files of one model in all formats, and the model."""
+    """A folder with one model saved in all formats, and the model."""
     folder = tmp_path_factory.mktemp("honest")
     return folder, honest_files(folder)

@@ -1,4 +1,4 @@
-"""Helpers for the tests of untrusted files: valid files, modified copies, and a check that one is refused."""
+"""Helpers for tests of untrusted files: valid files, modified copies, and a check that a file is rejected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jaxkeras.saving import load_model
 
 
 def honest_files(folder):
-    """A compiled model, saved in all formats into a folder and read once so that all imports have happened."""
+    """A compiled model, saved in all formats and loaded once so that all imports have happened."""
     x = L.Input((3,), name="x")
     model = jk.Model(x, L.Dense(2, name="d")(x))
     model.compile("adam", "mse", metrics=["mae"])
@@ -31,7 +31,7 @@ def honest_files(folder):
 
 
 def rewritten(source, target, change=None, extra=(), replace=None):
-    """A copy of a `.keras` file with another config or members."""
+    """A copy of a `.keras` file with a changed config or changed members."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for name in old.namelist():
             data = old.read(name)
@@ -55,9 +55,9 @@ def _hook(event, arguments):
         _watching[-1].append((event, str(arguments[0]) if arguments else ""))
 
 
-@functools.cache  # a hook cannot be taken away again
+@functools.cache  # audit hooks cannot be removed
 def _prepare():
-    """Import the library's lazily loaded modules, so that their imports are not reported."""
+    """Import the library's lazy modules, so that their imports are not reported."""
     for kind in registry.BUILT_IN_KINDS:
         registry.registered(kind)
     for name in jk.ops.__all__:
@@ -67,7 +67,7 @@ def _prepare():
 
 @contextlib.contextmanager
 def nothing_happens(*allowed):
-    """No module is imported, no code compiled or run, no process or socket made, no file opened but these."""
+    """Assert that nothing is imported or executed, no process or socket made, and only `allowed` files are opened."""
     _prepare()
     events: list = []
     modules = set(sys.modules)
@@ -82,7 +82,7 @@ def nothing_happens(*allowed):
 
 
 def refused(path, load=load_model):
-    """Return the message of the ValueError."""
+    """Assert that loading raises a short ValueError without side effects; return its message."""
     __tracebackhide__ = True
     caught = None
     with nothing_happens(path):

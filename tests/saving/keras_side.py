@@ -1,7 +1,7 @@
-"""The side of the exchange that runs real Keras: opens the models of a folder, predicts, and writes its own files.
+"""Runs real Keras: loads the models of a folder, predicts, and writes its own files.
 
-For each `ours/<name>.keras`, `.h5` and `.weights.h5` it writes `theirs/<name>.<ending>.npz` with the predictions and
-the optimizer's variables, and for the `.keras` file also Keras's own files of the same model: `theirs/<name>.<ending>`.
+For each `ours/<name>.keras`, `.h5` and `.weights.h5` it writes `theirs/<name>.<ending>.npz` with predictions and
+optimizer variables; from each `.keras` file it also saves the model in all formats as `theirs/<name>.<ending>`.
 """
 
 import json

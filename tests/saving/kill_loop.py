@@ -1,6 +1,6 @@
-"""Kills a process that saves again and again, and checks what is left; run by `test_crash.py`.
+"""Repeatedly kills a process that saves in a loop and checks the files left behind; run by `test_crash.py`.
 
-Arguments: the folder, the ending, the number of kills. Each child is a fork, so that only one process imports JAX.
+Arguments: the folder, the file extension, the number of kills. Children are forks, so JAX is imported only once.
 """
 
 import json
@@ -64,7 +64,7 @@ def main(folder: pathlib.Path, ending: str, kills: int) -> None:
                 save(models[i % 2])
                 os.write(write, b".")
         os.close(write)
-        os.read(read, 1)  # it has begun
+        os.read(read, 1)  # the first save has begun
         time.sleep(rng.uniform(0.0, 0.03))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

@@ -1,15 +1,15 @@
-"""A process that reads files on request and reports the memory used; run by `test_bombs.py`.
+"""A process that loads files on request and reports the memory used; run by `test_bombs.py`.
 
-A process's peak of memory never falls again, so the peak of the tests' own process says nothing about one file. Here
-nothing but small files has been read before. One line of JSON on standard input is a request, one on standard output
-the answer:
+Peak memory never decreases, so the peak of the test process says nothing about a single file. This process has loaded
+only small files before. Each line of JSON on standard input is a request, and each line on standard output a
+response:
 
-- `{"path": str, "weights": bool, "quiet": bool}`: read it as a model, or as weights of the honest model; if quiet,
-  nothing else may happen meanwhile (see `nothing_happens`);
-- `{"hold": int}`: hold so many MiB, which shows that the measure can fail.
+- `{"path": str, "weights": bool, "quiet": bool}`: load the file as a model, or as weights of a valid model; if quiet,
+  without side effects (see `nothing_happens`);
+- `{"hold": int}`: allocate that many MiB, to show that the measurement works.
 
-Answers: `caught` (the name of the exception's class, if one came), `message`, `grew` (MiB by which the peak is above
-the one after the honest files), `seconds`.
+Responses: `caught` (class name of the exception, if any), `message`, `grew` (MiB of peak memory beyond the peak after
+loading valid files), `seconds`.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    # On Linux a program inherits the peak memory of the process that starts it, but a fork of it does not.
+    # On Linux a new program inherits the peak memory of its parent process, but a fork does not.
     child = os.fork()
     if child:
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)

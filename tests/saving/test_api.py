@@ -1,4 +1,4 @@
-"""File names, custom classes, and weights that do not fit."""
+"""File names, custom classes and mismatched weights."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Scale(L.Layer):
 
 @jk.saving.register_keras_serializable("mine")
 class Gate(L.Layer):
-    """Two inputs and no `build`: its sublayers are built by the first call."""
+    """Two inputs and no `build`: sublayers are built by the first call."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -114,15 +114,15 @@ def test_registered_classes_and_functions(tmp_path):
     assert again.layers[2].activation is doubled
 
 
-def test_layers_of_two_inputs_without_build(tmp_path):
+def test_layer_with_two_inputs_and_no_build(tmp_path):
     x = L.Input((4,))
     again = train_and_compare(jk.Model(x, L.Dense(2)(Gate()(x, L.Dense(4)(x)))), tmp_path, endings=("keras", "h5"))
     assert len(again.weights) == 6
-    # The form that Keras writes and reads.
+    # The format that Keras writes and reads.
     assert registry.serialize(again.layers[2])["build_config"] == {"input_shape": [None, 4]}
 
 
-def test_classes_given_by_name(tmp_path):
+def test_custom_objects_by_name(tmp_path):
     model = jk.Sequential([L.Input((4,)), Plain(3.0)])
     train_and_compare(model, tmp_path, {"Plain": Plain})
     with pytest.raises(ValueError, match="custom_objects=.*Plain"):
@@ -142,7 +142,7 @@ def test_subclassed_models(tmp_path, make):
     np.testing.assert_array_equal(fresh(X), model(X))
 
 
-def test_lambdas_are_refused_when_saving(tmp_path):
+def test_saving_a_lambda_raises(tmp_path):
     model = jk.Sequential([L.Input((4,)), L.Lambda(lambda x: x)])
     for ending in ("keras", "h5"):
         with pytest.raises(ValueError, match="[lL]ambda"):
@@ -150,7 +150,7 @@ def test_lambdas_are_refused_when_saving(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_lost_compile_arguments_warn(tmp_path):
+def test_unserializable_compile_arguments_warn(tmp_path):
     model = stack()
     model.compile("sgd", lambda y, p: (y - p) ** 2)
     with pytest.warns(UserWarning, match="compile"):
@@ -182,7 +182,7 @@ def test_mixed_precision(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["epoch-03-0.1.keras", "a b.keras", "[x]*?.keras", "ü.h5", "x.hdf5", "{1}.weights.h5"])
-def test_names(tmp_path, name):
+def test_file_names(tmp_path, name):
     model = stack()
     for path in (tmp_path / name, str(tmp_path / name)):
         if name.endswith(".weights.h5"):
@@ -194,7 +194,7 @@ def test_names(tmp_path, name):
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
-def test_wrong_names(tmp_path):
+def test_invalid_file_names_raise(tmp_path):
     model = stack()
     for name, save in [("m", model.save), ("m.weights.h5", model.save), ("m.h5", model.save_weights)]:
         with pytest.raises(ValueError, match="end"):
@@ -209,14 +209,14 @@ def test_wrong_names(tmp_path):
         load_model(tmp_path / "w.weights.h5")
 
 
-def test_a_file_in_the_current_folder(tmp_path, monkeypatch):
+def test_file_in_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stack().save("m.keras")
     assert pathlib.Path("m.keras").is_file() and len(load_model("m.keras").layers) == 2
 
 
 @pytest.mark.parametrize("ending", ["keras", "h5", "weights.h5"])
-def test_weights_that_do_not_fit(tmp_path, ending):
+def test_mismatched_weights_raise(tmp_path, ending):
     path = tmp_path / f"m.{ending}"
     model = stack()
     (model.save_weights if ending == "weights.h5" else model.save)(path)
@@ -235,7 +235,7 @@ def test_weights_that_do_not_fit(tmp_path, ending):
         unbuilt.load_weights(path)
 
 
-def test_by_name(tmp_path):
+def test_load_weights_by_name(tmp_path):
     model = stack()
     model.save(tmp_path / "m.h5")
     other = stack(names=("x", "b"))
@@ -249,7 +249,7 @@ def test_by_name(tmp_path):
             other.load_weights(tmp_path / f"m.{ending}", by_name=True)
 
 
-def test_a_save_keeps_the_state_of_the_call(tmp_path):
+def test_save_writes_the_current_weights(tmp_path):
     model = stack()
     expected = np.asarray(model(X))
     model.save(tmp_path / "m.keras")
@@ -257,7 +257,7 @@ def test_a_save_keeps_the_state_of_the_call(tmp_path):
     np.testing.assert_array_equal(load_model(tmp_path / "m.keras")(X), expected)
 
 
-def test_operations_with_any_number_of_operands(tmp_path):
+def test_op_with_variable_number_of_operands(tmp_path):
     x = jk.Input((6, 3))
     y = jk.ops.einsum("bij,bkj->bik", x, x, optimize=True)
     model = jk.Model(x, y)
@@ -268,8 +268,8 @@ def test_operations_with_any_number_of_operands(tmp_path):
     np.testing.assert_allclose(again(data), np.einsum("bij,bkj->bik", data, data), rtol=1e-5)
 
 
-def test_every_op_comes_back_from_a_config():
-    """Graphs of all calls of `tests/ops/calls.py` that take inputs."""
+def test_every_op_round_trips_through_a_config():
+    """Graphs of all calls in `tests/ops/calls.py` that take inputs."""
     count = 0
     for call in CALLS:
         used = [k for k, a in ARRAYS.items() if re.search(rf"\b{k}\b", call) and isinstance(a, np.ndarray)]

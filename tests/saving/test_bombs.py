@@ -1,4 +1,4 @@
-"""Bombs: files that ask for much more memory than they are large. Another process reads them and measures itself."""
+"""Bombs: small files that request huge amounts of memory, loaded by another process that measures itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCRIPT = pathlib.Path(__file__).with_name("measured_reader.py")
 
 
 class Reader:
-    """Has files read by `measured_reader.py`, and starts it anew when it has died or its measure is used up."""
+    """Loads files with `measured_reader.py`, restarted after it dies or its peak memory has grown."""
 
     def __init__(self, folder):
         self.folder, self.process = folder, None
@@ -40,12 +40,12 @@ class Reader:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         answer = json.loads(line) if line else {"grew": np.inf, "seconds": np.inf}
-        if answer["grew"] >= 64:  # a peak does not fall again, and would hide what comes after
+        if answer["grew"] >= 64:  # the peak never decreases and would hide later growth
             self.close()
         return answer
 
     def read(self, path, quiet=False):
-        """What came of it. At most 64 MiB more were needed for all files until now, and at most five seconds for it."""
+        """Load a file and return the response; growth is limited to 64 MiB over all files, time to five seconds."""
         answer = self.ask(path=str(path), weights=path.name.endswith(".weights.h5"), quiet=quiet)
         assert answer["grew"] < 64 and answer["seconds"] < 5, answer
         return answer
@@ -73,7 +73,7 @@ def _widen(config, units=HUGE):
 
 
 def _declare(file, key, **storage):
-    """In place of an array one of the same kind that is huge, of which nothing is stored."""
+    """Replace an array with a huge one of the same type whose data is not stored."""
     for path in (key, key.replace("kernel", "bias").replace("vars/0", "vars/1")):
         if path in file:
             shape = (*file[path].shape[:-1], HUGE)
@@ -87,7 +87,7 @@ STORAGE = {"contiguous": {}, "chunked": {"chunks": True}, "compressed": {"chunks
 @pytest.mark.parametrize("storage", STORAGE)
 @pytest.mark.parametrize("ending", ["weights.h5", "h5", "keras"])
 @pytest.mark.parametrize("agrees", [False, True], ids=["data", "data-and-config"])
-def test_huge_arrays_of_which_nothing_is_stored(honest, reader, tmp_path, ending, storage, agrees):
+def test_huge_arrays_without_stored_data(honest, reader, tmp_path, ending, storage, agrees):
     folder, _ = honest
     path = tmp_path / f"m.{ending}"
     inner = tmp_path / "m.weights.h5"
@@ -109,7 +109,7 @@ def test_huge_arrays_of_which_nothing_is_stored(honest, reader, tmp_path, ending
 
 @pytest.mark.parametrize("units", [10**8, 10**12])
 @pytest.mark.parametrize("ending", ["h5", "keras"])
-def test_huge_layers_without_weights_to_match(honest, reader, tmp_path, ending, units):
+def test_huge_layers_with_small_weights(honest, reader, tmp_path, ending, units):
     folder, _ = honest
     path = tmp_path / f"m.{ending}"
     if ending == "keras":
@@ -124,7 +124,7 @@ def test_huge_layers_without_weights_to_match(honest, reader, tmp_path, ending, 
 
 
 @pytest.mark.parametrize("member", ["config.json", "model.weights.h5", "metadata.json", "assets/x"])
-def test_members_that_inflate(honest, reader, tmp_path, member):
+def test_zip_bombs(honest, reader, tmp_path, member):
     folder, _ = honest
     path = tmp_path / "m.keras"
     with zipfile.ZipFile(folder / "m.keras") as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
@@ -135,7 +135,7 @@ def test_members_that_inflate(honest, reader, tmp_path, member):
     assert "declares more than it holds" in reader.refused(path)
 
 
-def test_many_arrays_that_are_harmless_alone(tmp_path):
+def test_many_moderate_arrays_without_stored_data(tmp_path):
     path = tmp_path / "m.weights.h5"
     model = jk.Sequential([L.Input((1000,)), *(L.Dense(1000, use_bias=False) for _ in range(9))])
     with h5py.File(path, "w") as file:
@@ -146,8 +146,8 @@ def test_many_arrays_that_are_harmless_alone(tmp_path):
         jk.saving.KerasFileEditor(path)
 
 
-def test_shapes_and_numbers_in_configs_reserve_nothing(honest, reader, tmp_path):
-    """What a layer computes while its graph is built is computed abstractly."""
+def test_huge_sizes_in_configs_allocate_nothing(honest, reader, tmp_path):
+    """Layers are traced abstractly while their graph is built."""
     folder, _ = honest
     bombs = {
         "RepeatVector": {"n": 10**9}, "Dense": {"units": 10**9}, "Embedding": {"input_dim": 10**9, "output_dim": 9},
@@ -175,7 +175,7 @@ def test_shapes_and_numbers_in_configs_reserve_nothing(honest, reader, tmp_path)
     assert "num_thresholds" in reader.refused(rewritten(folder / "m.keras", tmp_path / "m.keras", metric))
 
 
-def test_honest_files_may_be_compressed(honest, tmp_path):
+def test_compressed_valid_files_load(honest, tmp_path):
     folder, model = honest
     path = tmp_path / "m.keras"
     with zipfile.ZipFile(folder / "m.keras") as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
@@ -186,8 +186,8 @@ def test_honest_files_may_be_compressed(honest, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def test_the_measure_sees_what_is_held(reader, tmp_path):
-    ballast = np.ones(256 * 1024**2, np.int8)  # the peak of this process is not the reader's
+def test_reader_measures_allocated_memory(reader, tmp_path):
+    ballast = np.ones(256 * 1024**2, np.int8)  # must not count towards the reader's peak
     reader.close()
     assert reader.ask(hold=16)["grew"] < 64
     assert 160 <= reader.ask(hold=192)["grew"] < 256

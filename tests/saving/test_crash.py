@@ -1,4 +1,4 @@
-"""Whatever happens while a file is written, the old or the new one is there, whole, and nothing else."""
+"""Saving is atomic: after any failure the complete old or new file is there, and no leftovers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def save(model, path, **kwargs):
 
 
 def content(path):
-    """The single value that all weights in a file have."""
+    """The single value of all weights in a file."""
     if path.name.endswith(".weights.h5"):
         model = make(0.0)
         model.load_weights(path)
@@ -63,7 +63,7 @@ class Failing(L.Dense):
 
 
 @pytest.mark.parametrize("ending", ["keras", "weights.h5"])
-def test_an_error_while_saving(tmp_path, ending):
+def test_error_while_saving_keeps_the_old_file(tmp_path, ending):
     path = tmp_path / f"model.{ending}"
     save(make(3.0), path)
     model = jk.Sequential([L.Input((4,)), Failing(4)])
@@ -73,7 +73,7 @@ def test_an_error_while_saving(tmp_path, ending):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_no_room(tmp_path, ending):
+def test_full_disk_keeps_the_old_file(tmp_path, ending):
     path = tmp_path / f"model.{ending}"
     save(make(3.0), path)
     large = make(4.0, 300)
@@ -91,7 +91,7 @@ def test_no_room(tmp_path, ending):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_read_only_folder(tmp_path, ending):
+def test_read_only_folder_keeps_the_old_file(tmp_path, ending):
     path = tmp_path / f"model.{ending}"
     save(make(3.0), path)
     tmp_path.chmod(0o555)
@@ -104,14 +104,14 @@ def test_read_only_folder(tmp_path, ending):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_overwrite_and_folders(tmp_path, ending):
+def test_overwrite_and_missing_folders(tmp_path, ending):
     path = tmp_path / f"model.{ending}"
     save(make(3.0), path)
     with pytest.raises(FileExistsError, match="overwrite=True"):
         save(make(4.0), path, overwrite=False)
     assert content(path) == 3.0
     elsewhere = tmp_path / "none" / path.name
-    if ending == "h5":  # as in Keras
+    if ending == "h5":  # creates the folder, as in Keras
         save(make(4.0), elsewhere)
         assert content(elsewhere) == 4.0
         shutil.rmtree(elsewhere.parent)
@@ -125,7 +125,7 @@ def test_overwrite_and_folders(tmp_path, ending):
     assert sorted(os.listdir(tmp_path)) == sorted(["folder", path.name])
 
 
-def test_leftovers_of_others_stay(tmp_path):
+def test_only_own_leftovers_of_dead_processes_are_removed(tmp_path):
     alive = tmp_path / f".model.keras.{os.getppid()}.tmp"
     other = tmp_path / ".other.keras.1.tmp"
     dead = tmp_path / ".model.keras.999999999.tmp"

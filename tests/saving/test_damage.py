@@ -1,4 +1,4 @@
-"""One flipped bit or a truncated end: the file is refused, or loads unchanged."""
+"""Files with a flipped bit or a truncated end are rejected, or load unchanged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORDS = ["a", "b"]
 
 
 def make(ending):
-    """A model with weights, state, an optimizer and, where the format takes it, an asset."""
+    """A model with weights, state, an optimizer and, where the format supports it, an asset."""
     x = L.Input((3,), name="x")
     y = L.Dense(2, name="d")(L.Dropout(0.5, name="drop")(x))
     inputs = [x]
@@ -40,7 +40,7 @@ def make(ending):
 
 
 def content(model):
-    """Everything that a file holds of a model."""
+    """Everything about a model that a file stores."""
     config = json.dumps([model.get_config(), model.get_compile_config()], sort_keys=True)
     words = [layer.get_vocabulary() for layer in model.layers if isinstance(layer, L.StringLookup)]
     arrays = [np.asarray(v.cell()).tobytes() for v in [*model.variables, *model.optimizer.variables]]
@@ -57,7 +57,7 @@ def saved(request, tmp_path_factory):
 
 
 def loaded(path, model):
-    """The content of a file; `model` has the same architecture, and its weights are ignored."""
+    """The content of a file, loaded into a copy of `model` where the file has no architecture."""
     if not path.name.endswith(".weights.h5"):
         return content(load_model(path))
     other = jk.Model.from_config(model.get_config())
@@ -67,7 +67,7 @@ def loaded(path, model):
 
 
 def unharmed_or_refused(path, data, model, expected, label):
-    """Whether a damaged file was refused; otherwise it must load unchanged, without a warning."""
+    """Whether a damaged file is rejected; otherwise it must load unchanged and without a warning."""
     path.write_bytes(data)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -93,18 +93,18 @@ def test_flipped_bits(saved, tmp_path):
     assert refused > 0.9 * FLIPS
 
 
-def test_missing_ends(saved, tmp_path):
+def test_truncated_files(saved, tmp_path):
     ending, source, model = saved
     expected, data = loaded(source, model), source.read_bytes()
     path = tmp_path / source.name
     for missing in [*range(1, 60), *np.linspace(60, len(data), 20).astype(int)]:
         refused = unharmed_or_refused(path, data[: len(data) - missing], model, expected, f"{missing} bytes less")
-        # With only a few bytes of the checksum left, the content is still complete.
+        # If most of the checksum is cut off, the content is still complete.
         assert refused or 40 < missing <= 48 and ending != "keras", missing
 
 
 @pytest.mark.parametrize("ending", ["h5", "weights.h5"])
-def test_each_byte_of_the_checksum(tmp_path, ending):
+def test_flipped_bits_in_the_checksum(tmp_path, ending):
     path, model = tmp_path / f"m.{ending}", make(ending)
     (model.save_weights if ending == "weights.h5" else model.save)(path)
     expected, data = loaded(path, model), path.read_bytes()
@@ -114,7 +114,7 @@ def test_each_byte_of_the_checksum(tmp_path, ending):
         unharmed_or_refused(path, bytes(flipped), model, expected, f"byte {place}")
 
 
-def test_a_missing_member(tmp_path):
+def test_missing_member_raises(tmp_path):
     model = make("keras")
     model.save(tmp_path / "m.keras")
     with zipfile.ZipFile(tmp_path / "m.keras") as old, zipfile.ZipFile(tmp_path / "less.keras", "w") as new:
@@ -125,7 +125,7 @@ def test_a_missing_member(tmp_path):
         load_model(tmp_path / "less.keras")
 
 
-def test_folders_and_shards(tmp_path):
+def test_flipped_bits_in_folders_and_shards(tmp_path):
     model = make("keras")
     folder = tmp_path / "folder"
     model.save(folder, zipped=False)
@@ -154,7 +154,7 @@ def test_folders_and_shards(tmp_path):
         model.load_weights(tmp_path / "w.weights.json")
 
 
-def test_files_that_other_programs_changed_have_no_checksum(tmp_path):
+def test_files_edited_by_other_programs_lose_their_checksum(tmp_path):
     h5py = pytest.importorskip("h5py")
     path, model = tmp_path / "m.weights.h5", make("weights.h5")
     model.save_weights(path)
@@ -166,7 +166,7 @@ def test_files_that_other_programs_changed_have_no_checksum(tmp_path):
     np.testing.assert_array_equal(model.get_layer("d").bias, [7.0, 8.0])
 
 
-def test_files_of_keras_have_none(tmp_path):
+def test_keras_files_have_no_checksum(tmp_path):
     theirs = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     for ending in ENDINGS:
         path = tmp_path / f"m.{ending}"

@@ -1,4 +1,4 @@
-"""`KerasFileEditor`: files of ours and of Keras looked into, changed, and loaded again."""
+"""`KerasFileEditor`: inspect, edit and reload files of jaxkeras and Keras."""
 
 import keras
 import numpy as np
@@ -29,7 +29,7 @@ def editor(tmp_path):
     return jk.saving.KerasFileEditor(tmp_path / "a.weights.h5")
 
 
-def test_a_file_is_shown_as_a_tree(tmp_path, capsys):
+def test_summary_shows_a_tree(tmp_path, capsys):
     network = model()
     network.save(tmp_path / "a.keras")
     editor = jk.saving.KerasFileEditor(tmp_path / "a.keras")
@@ -38,11 +38,11 @@ def test_a_file_is_shown_as_a_tree(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "├─ dense ('first')\n" in out and "0: shape=(4, 3), dtype=float32\n" in out
     np.testing.assert_array_equal(editor.weights_dict["layers"]["dense"]["0"], network.layers[0].kernel)
-    # Layers inside of a layer are there as well.
+    # Nested layers are included.
     assert editor.weights_dict["layers"]["sequential"]["layers"]["dense"]["0"].shape == (3, 2)
 
 
-def test_what_is_saved_again_loads(editor, tmp_path):
+def test_resaved_file_loads(editor, tmp_path):
     editor.save(tmp_path / "b.weights.h5")
     twin = model()
     twin.load_weights(tmp_path / "b.weights.h5")
@@ -51,7 +51,7 @@ def test_what_is_saved_again_loads(editor, tmp_path):
     assert again.object_metadata == editor.object_metadata
 
 
-def test_files_of_keras_are_edited_and_go_back_to_it(tmp_path):
+def test_edited_keras_files_load_in_keras(tmp_path):
     theirs = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dense(2)])
     theirs.save_weights(tmp_path / "theirs.weights.h5")
     editor = jk.saving.KerasFileEditor(tmp_path / "theirs.weights.h5")
@@ -62,7 +62,7 @@ def test_files_of_keras_are_edited_and_go_back_to_it(tmp_path):
     np.testing.assert_array_equal(theirs.layers[1].bias, bias)
 
 
-def test_objects_are_renamed_deleted_and_added(editor, tmp_path):
+def test_rename_delete_and_add_objects(editor, tmp_path):
     editor.rename_object("layers/dense", "einsum_dense")
     editor.delete_object("batch_normalization")
     editor.add_object("layers/new", weights={"0": np.ones((2, 2))})
@@ -80,7 +80,7 @@ def test_objects_are_renamed_deleted_and_added(editor, tmp_path):
     assert "einsum_dense" in jk.saving.KerasFileEditor(tmp_path / "b.weights.h5").weights_dict["layers"]
 
 
-def test_differences_from_a_model_are_counted(editor, capsys):
+def test_compare_counts_differences(editor, capsys):
     same = editor.compare(model())
     assert same["status"] == "success" and same["error_count"] == 0 and same["match_count"] >= 8
     wider = editor.compare(model(units=5))
@@ -88,7 +88,7 @@ def test_differences_from_a_model_are_counted(editor, capsys):
     assert "mismatch for /layers/dense/0: (4, 5) in reference model, (4, 3) in saved file" in capsys.readouterr().out
     editor.delete_object("layers/dense")
     editor.add_object("extra", {"0": np.zeros(1)})
-    editor.delete_object("seed_generator")  # which Keras does not write
+    editor.delete_object("seed_generator")  # not written by Keras
     assert editor.compare(model())["error_count"] == 3
 
 
@@ -107,12 +107,12 @@ def test_differences_from_a_model_are_counted(editor, capsys):
         (lambda e: e.save("x.keras"), "weights.h5"),
     ],
 )
-def test_mistakes_are_explained(editor, edit, text):
+def test_invalid_edits_raise(editor, edit, text):
     with pytest.raises(ValueError, match=text):
         edit(editor)
 
 
-def test_other_and_damaged_files_are_refused(tmp_path):
+def test_unsupported_and_damaged_files_raise(tmp_path):
     with pytest.raises(ValueError, match="reads"):
         jk.saving.KerasFileEditor(tmp_path / "a.h5")
     with pytest.raises(FileNotFoundError, match="no file"):

@@ -1,4 +1,4 @@
-"""Models as folders, weights in several files, and parts left out; to Keras and back."""
+"""Models saved as folders, sharded weights, and skipped objects; exchanged with Keras."""
 
 import json
 import os
@@ -31,9 +31,9 @@ def same(one, other):
 
 
 # -- folders ----------------------------------------------------------------------------------------------------------
-def test_a_model_is_saved_as_a_folder_and_loaded(tmp_path):
+def test_save_and_load_a_folder(tmp_path):
     text = jk.layers.TextVectorization()
-    text.adapt(["a b", "b"])  # learnt, so that it is written as an asset
+    text.adapt(["a b", "b"])  # adapted, so it is written as an asset
     network = jk.Sequential([jk.Input((1,), dtype="string"), text, jk.layers.Embedding(4, 2)])
     network.save(tmp_path / "folder", zipped=False)
     assert {path.name for path in (tmp_path / "folder").iterdir()} >= {"config.json", "model.weights.h5", "assets"}
@@ -41,7 +41,7 @@ def test_a_model_is_saved_as_a_folder_and_loaded(tmp_path):
     same(loaded, network)
     assert loaded.layers[0].get_vocabulary() == text.get_vocabulary()
     assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
-    # Again, in place of the old one, and only the weights.
+    # Overwrite, and load only the weights.
     other = jk.models.load_model(tmp_path / "folder")
     other.layers[-1].set_weights([np.ones((4, 2))])
     other.save(tmp_path / "folder", zipped=False)
@@ -49,7 +49,7 @@ def test_a_model_is_saved_as_a_folder_and_loaded(tmp_path):
     same(network, other)
 
 
-def test_folders_go_to_keras_and_back(tmp_path):
+def test_folders_are_exchanged_with_keras(tmp_path):
     theirs = model(keras)
     keras.saving.save_model(theirs, tmp_path / "theirs", zipped=False)
     ours = jk.models.load_model(tmp_path / "theirs")
@@ -66,7 +66,7 @@ def test_folders_go_to_keras_and_back(tmp_path):
         ("nowhere/m", {}, FileNotFoundError, "make it first"),
     ],
 )
-def test_folders_that_cannot_be_written(tmp_path, name, more, error, text):
+def test_invalid_folders_raise(tmp_path, name, more, error, text):
     network = model()
     network.save(tmp_path / "old", zipped=False)
     with pytest.raises(error, match=text):
@@ -75,8 +75,8 @@ def test_folders_that_cannot_be_written(tmp_path, name, more, error, text):
         jk.models.load_model(tmp_path)
 
 
-# -- several files ----------------------------------------------------------------------------------------------------
-def test_weights_are_spread_over_files_no_larger_than_allowed(tmp_path):
+# -- shards -----------------------------------------------------------------------------------------------------------
+def test_shards_respect_max_shard_size(tmp_path):
     network = model()
     network.compile("adam", "mse")
     network.fit(np.ones((4, 8)), np.ones((4, 32)), verbose=0)
@@ -95,18 +95,18 @@ def test_weights_are_spread_over_files_no_larger_than_allowed(tmp_path):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_spread_weights_go_to_keras_and_back(tmp_path):
+def test_sharded_weights_are_exchanged_with_keras(tmp_path):
     theirs, ours = model(keras), model()
     theirs.save_weights(tmp_path / "theirs.weights.json", max_shard_size=2.5 * KB)
     ours.load_weights(tmp_path / "theirs.weights.json")
     same(ours, theirs)
     fresh = model()
-    fresh.save_weights(tmp_path / "ours.weights.h5", max_shard_size=2.5 * KB)  # the ending becomes .json, as in Keras
+    fresh.save_weights(tmp_path / "ours.weights.h5", max_shard_size=2.5 * KB)  # saved as .json, as in Keras
     theirs.load_weights(tmp_path / "ours.weights.json")
     same(fresh, theirs)
 
 
-def test_a_save_over_another_reads_in_keras_and_leaves_nothing_else(tmp_path):
+def test_overwriting_shards_removes_only_old_shards(tmp_path):
     ours, theirs = model(), model(keras)
     stranger = tmp_path / "w_00007.weights.h5"
     stranger.write_text("of somebody else")
@@ -126,7 +126,7 @@ class Failing(jk.layers.Dense):
         raise OSError(28, "No space left on device")
 
 
-def test_an_error_in_the_middle_leaves_the_old_ones(tmp_path, monkeypatch):
+def test_error_while_saving_keeps_the_old_files(tmp_path, monkeypatch):
     old, new = model(), model()
     broken = jk.Sequential([jk.Input((8,)), jk.layers.Dense(16), Failing(32)])
     names = lambda: sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*"))  # noqa: E731
@@ -147,7 +147,7 @@ def test_an_error_in_the_middle_leaves_the_old_ones(tmp_path, monkeypatch):
             lambda network=network: network.save_weights(tmp_path / "w.weights.json", max_shard_size=2.5 * KB),
         ):
             with monkeypatch.context() as patch:
-                if network is new:  # all is written, and then something goes wrong with the names
+                if network is new:  # everything is written, but renaming fails
                     patch.setattr(os, "replace", _refuse)
                     patch.setattr(pathlib.Path, "rename", _refuse)
                 with pytest.raises(OSError, match="No space"):
@@ -159,12 +159,12 @@ def _refuse(*arguments):
     raise OSError(28, "No space left on device")
 
 
-def test_new_parts_that_a_crash_kept_from_their_places(tmp_path, monkeypatch):
+def test_folder_with_unfinished_renames_loads(tmp_path, monkeypatch):
     old, new, last = model(), model(), model()
     folder = tmp_path / "folder"
     old.save(folder, zipped=False)
     (folder / "notes.txt").write_text("mine")
-    with monkeypatch.context() as patch:  # as if the process ended there
+    with monkeypatch.context() as patch:  # as if the process died here
         patch.setattr(keras_format, "_settle", lambda *arguments: None)
         new.save(folder, zipped=False)
     same(jk.models.load_model(folder), new)
@@ -177,7 +177,7 @@ def test_new_parts_that_a_crash_kept_from_their_places(tmp_path, monkeypatch):
     assert {p.name for p in folder.iterdir()} == {"config.json", "metadata.json", "model.weights.h5", "notes.txt"}
 
 
-def test_lists_of_files_that_are_wrong(tmp_path):
+def test_invalid_shard_lists_raise(tmp_path):
     network = model()
     with pytest.raises(ValueError, match="alone has 2,048 bytes"):
         network.save_weights(tmp_path / "w.weights.json", max_shard_size=1 * KB)
@@ -194,7 +194,7 @@ def test_lists_of_files_that_are_wrong(tmp_path):
     (tmp_path / "w.weights.json").write_text("[]")
     with pytest.raises(ValueError, match="damaged"):
         network.load_weights(tmp_path / "w.weights.json")
-    # A save over such a list removes nothing that it names.
+    # Saving over an invalid list removes none of the files it names.
     (tmp_path / "notes").write_text("mine")
     (tmp_path / "w.weights.json").write_text('{"weight_map": {"/vars": ["notes", 1]}}')
     network.save_weights(tmp_path / "w.weights.json", max_shard_size=1)
@@ -202,8 +202,8 @@ def test_lists_of_files_that_are_wrong(tmp_path):
     assert (tmp_path / "notes").read_text() == "mine"
 
 
-# -- parts left out ---------------------------------------------------------------------------------------------------
-def test_layers_are_left_out(tmp_path):
+# -- skipped objects --------------------------------------------------------------------------------------------------
+def test_objects_to_skip(tmp_path):
     network, other = model(), model()
     network.save_weights(tmp_path / "w.weights.h5")
     before = weights_of(other)
@@ -218,7 +218,7 @@ def test_layers_are_left_out(tmp_path):
         other.load_weights(tmp_path / "m.keras", objects_to_skip=[other.layers[0]])
 
 
-def test_an_old_file_without_the_optimizer(tmp_path):
+def test_h5_file_without_the_optimizer(tmp_path):
     network = model()
     network.compile("adam", "mse")
     network.fit(np.ones((4, 8)), np.ones((4, 32)), verbose=0)

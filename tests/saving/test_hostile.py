@@ -1,4 +1,4 @@
-"""Untrusted files: nothing in them is executed, imported or opened, and they raise one clear error."""
+"""Untrusted files: nothing in them is executed, imported or opened, and each raises one clear error."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ PLACES = {
 @pytest.mark.parametrize(
     "bad,place", [(b, p) for b in BAD for p in PLACES if b != "vocabulary" or p in ("top", "layer")]
 )
-def test_a_config_names_only_what_is_registered(honest, tmp_path, bad, place):
+def test_unregistered_objects_in_keras_files_are_rejected(honest, tmp_path, bad, place):
     folder, _ = honest
     path = rewritten(folder / "m.keras", tmp_path / "m.keras", lambda c: PLACES[place](c, copy.deepcopy(BAD[bad])))
     refused(path)
@@ -99,7 +99,7 @@ def test_a_config_names_only_what_is_registered(honest, tmp_path, bad, place):
 
 @pytest.mark.parametrize("place", ["layer", "initializer", "call", "deep", "loss", "metrics", "optimizer_config"])
 @pytest.mark.parametrize("bad", ["popen", "eval", "lambda", "get_file", "lambda-layer"])
-def test_old_files_neither(honest, tmp_path, place, bad):
+def test_unregistered_objects_in_h5_files_are_rejected(honest, tmp_path, place, bad):
     folder, _ = honest
     path = tmp_path / "m.h5"
     path.write_bytes((folder / "m.h5").read_bytes())
@@ -116,7 +116,7 @@ def test_old_files_neither(honest, tmp_path, place, bad):
     refused(path)
 
 
-def test_the_other_ways_from_a_config_keep_the_same_list():
+def test_unregistered_objects_in_configs_are_rejected():
     for bad in BAD.values():
         if bad is BAD["vocabulary"]:
             continue
@@ -129,7 +129,7 @@ def test_the_other_ways_from_a_config_keep_the_same_list():
             assert len(str(caught.value)) < 600
 
 
-def test_no_code_from_files_can_be_reached():
+def test_saving_code_cannot_execute_files():
     root = pathlib.Path(jk.__file__).parent
     forbidden = {"pickle", "marshal", "dill", "cloudpickle", "shelve", "importlib", "subprocess", "runpy", "code"}
     paths = [*root.glob("saving/*.py"), *root.glob("registry/*.py"), root / "models" / "functional.py"]
@@ -147,9 +147,9 @@ def test_no_code_from_files_can_be_reached():
                 assert node.arg != "allow_pickle", path
 
 
-# -- HDF5 that reaches outside ----------------------------------------------------------------------------------------
+# -- links in HDF5 files ----------------------------------------------------------------------------------------------
 def _links(group, key, outside):
-    """Replace a member by something that lies elsewhere, one way after the other."""
+    """Functions that replace a member with data outside of the file, in each way that HDF5 offers."""
     shape = group[key].shape if isinstance(group[key], h5py.Dataset) else None
     kinds = [h5py.ExternalLink(str(outside), "/secret"), h5py.SoftLink("/elsewhere")]
     makers = [lambda link=link: group.__setitem__(key, link) for link in kinds]
@@ -170,10 +170,10 @@ PATHS = {
 
 
 @pytest.mark.parametrize("ending,path", [(e, p) for e, paths in PATHS.items() for p in paths])
-def test_links_out_of_the_file_are_not_followed(honest, tmp_path, ending, path):
+def test_external_links_are_not_followed(honest, tmp_path, ending, path):
     folder, model = honest
     fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)  # opening it would wait for ever
+    os.mkfifo(fifo)  # opening it would block forever
     data = (folder / f"m.{ending}").read_bytes()
     parent, _, key = path.rpartition("/")
     target = tmp_path / f"m.{ending}"
@@ -204,8 +204,8 @@ def test_names_cannot_pass_through_a_link(honest, tmp_path):
     assert "link" in refused(target)
 
 
-# -- what is no array, no member, no name ------------------------------------------------------------------------------
-def test_strings_in_place_of_numbers(honest, tmp_path):
+# -- invalid arrays and members ---------------------------------------------------------------------------------------
+def test_strings_instead_of_numbers(honest, tmp_path):
     folder, model = honest
     path = tmp_path / "m.weights.h5"
     path.write_bytes((folder / path.name).read_bytes())
@@ -216,7 +216,7 @@ def test_strings_in_place_of_numbers(honest, tmp_path):
     assert "no array of numbers" in refused(path, model.load_weights)
 
 
-def test_two_members_of_one_name(honest, tmp_path):
+def test_duplicate_member_names(honest, tmp_path):
     folder, _ = honest
     path = rewritten(folder / "m.keras", tmp_path / "m.keras")
     with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as file:
@@ -224,7 +224,7 @@ def test_two_members_of_one_name(honest, tmp_path):
     assert "two members" in refused(path)
 
 
-# -- zip members, damage ----------------------------------------------------------------------------------------------
+# -- zip members and damage -------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["../../evil.txt", "/evil.txt", "a/../../evil.txt"])
 def test_assets_stay_in_their_folder(tmp_path, name):
     layer = L.StringLookup()
@@ -239,7 +239,7 @@ def test_assets_stay_in_their_folder(tmp_path, name):
 
 
 @pytest.mark.parametrize("ending", ["keras", "h5", "weights.h5"])
-def test_cut_files(honest, tmp_path, ending):
+def test_truncated_files(honest, tmp_path, ending):
     folder, model = honest
     data = (folder / f"m.{ending}").read_bytes()
     target = tmp_path / f"m.{ending}"
@@ -271,7 +271,7 @@ def test_malformed_configs(honest, tmp_path, config):
 
 
 @pytest.mark.parametrize("units", [-3, 0, 1.5, "x", None, 10**30, [1], True])
-def test_senseless_arguments(honest, tmp_path, units):
+def test_invalid_layer_arguments(honest, tmp_path, units):
     folder, _ = honest
 
     def change(config):
@@ -280,7 +280,7 @@ def test_senseless_arguments(honest, tmp_path, units):
     refused(rewritten(folder / "m.keras", tmp_path / "m.keras", change))
 
 
-def test_members_missing(honest, tmp_path):
+def test_missing_members(honest, tmp_path):
     folder, _ = honest
     for name in ("config.json", "model.weights.h5"):
         with zipfile.ZipFile(folder / "m.keras") as old, zipfile.ZipFile(tmp_path / "m.keras", "w") as new:

@@ -1,4 +1,4 @@
-"""Real Keras opens what we write, and we open what it writes, in all formats."""
+"""Files of all formats are exchanged with real Keras in both directions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.saving import zoo
 pytest.importorskip("keras")
 ENDINGS = ("keras", "h5", "weights.h5")
 TRAINED = tuple(f"trained_{name}" for name in zoo.optimizers())
-CHEAP = ("core", "merging", "reshaping")  # the other families of layers compile for seconds
+CHEAP = ("core", "merging", "reshaping")  # the other families take seconds to compile
 NAMES = [
     *(pytest.param(name, marks=() if name in CHEAP else pytest.mark.exhaustive) for name in zoo.FAMILIES),
     *(make.__name__ for make in zoo.SHAPES),
@@ -36,13 +36,13 @@ def close(actual, expected):
     assert len(actual) == len(expected)
     for a, e in zip(actual, expected):
         assert a.shape == e.shape
-        # Keras computes by NumPy, in another order: to 1e-6 of the largest value.
+        # Keras computes with NumPy in a different order, so compare to 1e-6 of the largest value.
         np.testing.assert_allclose(a, e, rtol=1e-6, atol=1e-6 * max(1.0, float(np.abs(e).max(initial=0.0))))
 
 
 @pytest.fixture(scope="module")
 def exchange(request, tmp_path_factory):
-    """The selected models in all formats, to Keras and back."""
+    """Pass the selected models through Keras in all formats."""
     folder = tmp_path_factory.mktemp("exchange")
     (folder / "ours").mkdir()
     models = {}
@@ -65,13 +65,13 @@ def exchange(request, tmp_path_factory):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("name", NAMES)
-def test_keras_opens_ours(exchange, name, ending):
+def test_keras_loads_our_files(exchange, name, ending):
     folder, models, errors = exchange
     assert errors.get(f"{name}.{ending}") is None
     model, _, expected = models[name]
     with np.load(folder / "theirs" / f"{name}.{ending}.npz") as result:
         close([result[f"output_{i}"] for i in range(len(expected))], expected)
-        # Keras does not restore the optimizer of an .h5 file, not even of its own.
+        # Keras does not restore optimizers from .h5 files, not even its own.
         if name in TRAINED and ending == "keras":
             for i, v in enumerate(model.optimizer.variables):
                 np.testing.assert_array_equal(result[f"optimizer_{i}"], v.numpy(), err_msg=v.path)
@@ -79,7 +79,7 @@ def test_keras_opens_ours(exchange, name, ending):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("name", NAMES)
-def test_we_open_theirs(exchange, name, ending):
+def test_we_load_keras_files(exchange, name, ending):
     folder, models, _ = exchange
     model, data, expected = models[name]
     path = folder / "theirs" / f"{name}.{ending}"
@@ -101,7 +101,7 @@ def test_we_open_theirs(exchange, name, ending):
             np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=b.path)
 
 
-def test_shapes_of_structures_stay():
+def test_input_and_output_structures_are_preserved():
     model = zoo.shared()
     again = jk.models.model_from_json(model.to_json())
     assert set(again.input) == {"a", "b"} and set(again.output) == {"y", "z", "w"}

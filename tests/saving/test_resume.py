@@ -1,4 +1,4 @@
-"""Training goes on after loading as if it had not stopped, bit for bit."""
+"""Training resumed after loading is bit-identical to an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.saving import zoo
 
 
 @pytest.mark.parametrize("optimizer", zoo.optimizers())
-def test_losses_after_loading_equal_the_uninterrupted_run(tmp_path, optimizer):
+def test_resumed_training_equals_the_uninterrupted_run(tmp_path, optimizer):
     x, y = zoo.training_data()
     make = zoo.optimizers()[optimizer]
 
@@ -31,7 +31,7 @@ def test_losses_after_loading_equal_the_uninterrupted_run(tmp_path, optimizer):
             np.testing.assert_array_equal(a, b)
 
 
-def test_a_frozen_layer_stays_frozen(tmp_path):
+def test_frozen_layer_stays_frozen(tmp_path):
     model = zoo.shared()
     model.get_layer("tower").trainable = False
     for ending in ("keras", "h5"):

@@ -1,4 +1,4 @@
-"""Weights of subclassed models in files that Keras wrote, whose paths depend on the names of attributes."""
+"""Weights of subclassed models, whose paths in Keras files depend on attribute names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ X = np.ones((2, 3), "float32")
 
 
 def later_attributes(k):
-    """Attributes before and after `layers` in alphabetical order, and a model inside of the model."""
+    """A nested model with attributes that sort before and after `layers`."""
 
     class Inner(k.Model):
         def __init__(self):
@@ -57,7 +57,7 @@ def lists_of_lists(k):
 
 
 @pytest.mark.parametrize("make", [later_attributes, lists_of_lists])
-def test_files_of_keras_are_read(tmp_path, make):
+def test_keras_files_are_read(tmp_path, make):
     theirs, ours = make(keras), make(jk)
     theirs.save_weights(tmp_path / "m.weights.h5")
     ours.load_weights(tmp_path / "m.weights.h5")
@@ -71,7 +71,7 @@ def test_keras_reads_our_files(tmp_path):
     np.testing.assert_allclose(ours(X), np.asarray(theirs(X)), rtol=1e-5)
 
 
-def test_a_layer_that_the_file_lacks_is_still_an_error(tmp_path):
+def test_layer_missing_in_the_file_raises(tmp_path):
     ours = later_attributes(jk)
     path = tmp_path / "m.weights.h5"
     ours.save_weights(path)

@@ -1,4 +1,4 @@
-"""Weights in a file of another kind than the model's are refused; NaN is read, with one warning."""
+"""Weights in a file whose kind of dtype differs from the model's are rejected; NaN loads with one warning."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def model(kind="float32"):
 
 
 def write(m, folder, name):
-    """Save the weights of a model in the format that a name says; returns the path to load from."""
+    """Save weights in the format given by the name, and return the path to load from."""
     path = folder / name
     if name == "m.weights.json":
         m.save_weights(path, max_shard_size=1)
@@ -47,7 +47,7 @@ def write(m, folder, name):
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(("saved", "kind"), [("complex64", "float32"), ("float32", "int32"), ("int32", "bool")])
-def test_values_of_another_kind_are_refused(tmp_path, name, saved, kind):
+def test_incompatible_dtypes_raise(tmp_path, name, saved, kind):
     theirs, ours = model(saved), model(kind)
     with pytest.raises(ValueError, match=rf"type {saved} in '[\w/.]*add[\w/.]*', but variable 'net/add/w' is {kind}"):
         ours.load_weights(write(theirs, tmp_path, name))
@@ -56,14 +56,14 @@ def test_values_of_another_kind_are_refused(tmp_path, name, saved, kind):
 @pytest.mark.parametrize(
     ("saved", "kind"), [("int32", "float32"), ("float32", "complex64"), ("bool", "int32"), ("float32", "float16")]
 )
-def test_values_that_the_kind_holds_are_converted(tmp_path, saved, kind):
+def test_compatible_dtypes_are_converted(tmp_path, saved, kind):
     theirs, ours = model(saved), model(kind)
     ours.load_weights(write(theirs, tmp_path, "m.weights.h5"))
     np.testing.assert_array_equal(ours.layers[1].w, np.ones((2, 3)))
     assert ours.layers[1].w.dtype == kind
 
 
-def test_text_is_refused(tmp_path):
+def test_text_raises(tmp_path):
     h5py = pytest.importorskip("h5py")
     m = model()
     path = write(m, tmp_path, "m.weights.h5")
@@ -74,7 +74,7 @@ def test_text_is_refused(tmp_path):
         m.load_weights(path)
 
 
-def test_a_complex_state_of_the_optimizer_is_not_used(tmp_path):
+def test_complex_optimizer_state_warns(tmp_path):
     h5py = pytest.importorskip("h5py")
     m = model()
     m.compile("adam", "mse")
@@ -89,7 +89,7 @@ def test_a_complex_state_of_the_optimizer_is_not_used(tmp_path):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_nan_is_read_with_one_warning(tmp_path, name):
+def test_nan_loads_with_one_warning(tmp_path, name):
     theirs, ours = model(), model()
     theirs.layers[0].bias.assign([1.0, np.nan, 2.0])
     theirs.layers[1].w.assign(np.full((2, 3), np.nan))
@@ -103,7 +103,7 @@ def test_nan_is_read_with_one_warning(tmp_path, name):
 
 
 @pytest.mark.parametrize("kind", ["float32", "bfloat16", "float16", "complex64"])
-def test_nan_is_found_in_every_type(tmp_path, kind):
+def test_nan_is_detected_in_every_dtype(tmp_path, kind):
     m = model(kind)
     path = write(m, tmp_path, "m.weights.h5")
     with warnings.catch_warnings():

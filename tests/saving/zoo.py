@@ -1,4 +1,4 @@
-"""Models for the tests of files: one of every family of layers, and one of every way to connect them."""
+"""Models for the tests of saving: one per layer family, and one per way to connect layers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAMILIES = (
 
 
 def family(name: str) -> tuple[Any, dict[str, np.ndarray]]:
-    """A functional model in which every row of a table is a branch, and data for it."""
+    """A functional model with one branch per row of a table, and data for it."""
     rng = np.random.default_rng(0)
     rows = [r for r in importlib.import_module(f"tests.contract.{name}_table").ROWS if r.keras_file and not r.host]
     inputs, outputs, data = {}, [], {}
@@ -44,14 +44,14 @@ def family(name: str) -> tuple[Any, dict[str, np.ndarray]]:
             y = layer(*tensors, **row.call_kwargs)
         outputs += y if isinstance(y, (list, tuple)) else [y]
     model = jk.Model(inputs, outputs)
-    for v in model.variables:  # so that nothing is read back right by chance
+    for v in model.variables:  # so that values cannot match by accident
         if v.dtype.startswith("float") and "seed" not in v.name:
             v.assign(np.abs(rng.normal(1.0, 0.3, v.shape)))
     return model, data
 
 
 def shared() -> Any:
-    """A layer used twice, twice within a model that is itself used twice."""
+    """Shared layers, one of them inside a model that is itself shared."""
     tower_input = L.Input((3,))
     dense = L.Dense(3, activation="gelu", name="inner")
     tower = jk.Model(tower_input, dense(dense(tower_input)), name="tower")
@@ -119,7 +119,7 @@ def training_data() -> tuple[np.ndarray, np.ndarray]:
 
 
 def sample(model: Any) -> dict[str, np.ndarray]:
-    """Data for a model, by the names of its inputs."""
+    """Data for a model, keyed by the names of its inputs."""
     rng = np.random.default_rng(2)
     return {
         x.name: rng.integers(0, 7, (4, *x.shape[1:])).astype("int32")
@@ -130,7 +130,7 @@ def sample(model: Any) -> dict[str, np.ndarray]:
 
 
 def everything(names: set[str]) -> Iterator[tuple[str, Any, dict[str, np.ndarray]]]:
-    """Name, model and data of those in `names`."""
+    """Yield name, model and data for each model in `names`."""
     for name in FAMILIES:
         if name in names:
             yield (name, *family(name))

@@ -1,4 +1,4 @@
-"""The tutorial "Compile()": the arguments of `compile`, a CIFAR-like program and the lines that it prints."""
+"""The tutorial "Compile()": arguments of `compile`, a CIFAR-like program and its output."""
 
 import inspect
 import re
@@ -25,7 +25,7 @@ def make_model():
     )
 
 
-def test_the_arguments_of_compile():
+def test_arguments_of_compile():
     parameters = inspect.signature(keras.Model.compile).parameters
     assert {name: p.default for name, p in parameters.items() if name != "self"} == {
         "optimizer": "rmsprop",
@@ -41,7 +41,7 @@ def test_the_arguments_of_compile():
     assert list(parameters)[1:4] == ["optimizer", "loss", "loss_weights"]
 
 
-def test_the_form_of_the_document_compiles():
+def test_compile_call_of_the_tutorial():
     model = make_model()
     model.compile(
         optimizer="rmsprop",
@@ -57,7 +57,7 @@ def test_the_form_of_the_document_compiles():
     assert isinstance(model.optimizer, keras.optimizers.RMSprop)
 
 
-def test_without_a_loss_training_is_an_error():
+def test_training_without_a_loss_raises():
     model = make_model()
     model.compile(optimizer="adam")
     with pytest.raises(ValueError, match="without a loss"):
@@ -72,7 +72,7 @@ def test_optimizers_by_name(optimizer):
     assert np.isfinite(history.history["loss"]).all()
 
 
-def test_the_example_and_what_it_prints(capsys):
+def test_example_program_and_its_output(capsys):
     model = make_model()
     model.compile(
         optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
@@ -92,7 +92,7 @@ def test_the_example_and_what_it_prints(capsys):
     ), last
 
 
-def test_run_eagerly_sees_values():
+def test_run_eagerly_exposes_concrete_values():
     seen = []
 
     class Watch(keras.layers.Layer):
@@ -107,13 +107,13 @@ def test_run_eagerly_sees_values():
 
 
 @pytest.mark.parametrize("options", [{"jit_compile": True}, {"jit_compile": False}, {"steps_per_execution": 2}])
-def test_ways_to_run(options):
+def test_execution_options(options):
     model = make_model()
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), **options)
     assert np.isfinite(model.fit(train_images, train_labels, verbose=0).history["loss"]).all()
 
 
-def test_loss_weights_of_two_outputs():
+def test_loss_weights_with_two_outputs():
     inputs = keras.Input((4,))
     model = keras.Model(
         inputs, [keras.layers.Dense(1, name="a")(inputs), keras.layers.Dense(3, activation="softmax", name="b")(inputs)]

@@ -36,7 +36,7 @@ def test_rmsprop_with_categorical_crossentropy():
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 
-def test_the_arguments_of_fit():
+def test_arguments_of_fit():
     mine = {name: p.default for name, p in inspect.signature(keras.Model.fit).parameters.items()}
     document = {
         "x": None, "y": None, "batch_size": None, "epochs": 1, "callbacks": None, "validation_split": 0.0,
@@ -45,7 +45,7 @@ def test_the_arguments_of_fit():
     }  # fmt: skip
     assert document.items() <= mine.items()
     assert [n for n in mine if n in document] == list(document)
-    assert mine["verbose"] == "auto"  # which is 1, the document's
+    assert mine["verbose"] == "auto"  # equivalent to 1, the tutorial's value
 
 
 class Batches(keras.utils.Sequence):

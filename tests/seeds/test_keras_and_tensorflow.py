@@ -1,4 +1,4 @@
-"""The tutorial on Keras and TensorFlow: arrays, variables, a classifier by hand, layers, models, training."""
+"""The tutorial on Keras and TensorFlow: arrays, variables, a hand-written classifier, layers, models, training."""
 
 import jax
 import jax.numpy as jnp
@@ -49,7 +49,7 @@ def test_gradient():
     assert float(jax.grad(jnp.square)(input_var.value)) == 6.0
 
 
-# -- a linear classifier by hand ------------------------------------------------------------------------------------
+# -- a hand-written linear classifier -------------------------------------------------------------------------------
 def test_linear_classifier():
     num_samples_per_class = 1000
     random = np.random.default_rng(0)
@@ -155,7 +155,7 @@ def test_simple_dense():
     np.testing.assert_array_equal(my_dense(input_tensor), output_tensor)
 
 
-def test_layer_call_builds_once_as_the_document_says():
+def test_layer_is_built_once_by_the_first_call():
     class Counting(SimpleDense):
         builds = 0
 
@@ -182,7 +182,7 @@ def test_mnist_models_train(make):
     assert model.count_params() == 784 * 512 + 512 + 512 * 10 + 10
 
 
-def test_a_model_as_a_layer():
+def test_model_used_as_a_layer():
     inputs = keras.Input((784,))
     model = keras.Model(inputs, layers.Dense(1)(KerasLayers()(inputs)))
     assert model(jnp.ones((2, 784))).shape == (2, 1)
@@ -207,7 +207,7 @@ def by_object():
     }
 
 
-def test_names_and_objects_train_alike():
+def test_compile_by_name_and_by_object_are_equivalent():
     inputs, targets = line()
     histories = []
     for settings in (BY_NAME, by_object()):
@@ -222,7 +222,7 @@ def test_names_and_objects_train_alike():
     assert len(histories[1]["loss"]) == 5
 
 
-def test_own_loss_and_metrics():
+def test_custom_loss_and_metrics():
     class MyLoss(keras.losses.Loss):
         def call(self, y_true, y_pred):
             return jnp.mean(jnp.square(y_true - y_pred), axis=-1)
@@ -268,7 +268,7 @@ def test_optimizers(make):
     model = keras.Sequential([keras.layers.Dense(1)])
     model.compile(make(), "mse")
     history = model.fit(*line(64), epochs=4, verbose=0).history
-    assert history["loss"][-1] < history["loss"][1]  # the first step of Ftrl forgets where the weights started
+    assert history["loss"][-1] < history["loss"][1]  # the first step of Ftrl discards the initial weights
 
 
 LOSSES = {

@@ -23,7 +23,7 @@ def make_model():
 
 
 @pytest.mark.filterwarnings("ignore:.*input_shape.*")
-def test_the_summary(capsys):
+def test_summary(capsys):
     model = make_model()
     model.summary()
     printed = capsys.readouterr().out
@@ -58,7 +58,7 @@ def test_compile_and_train():
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 
-def test_an_activation_layer_in_a_sequential_model():
+def test_activation_layer_in_a_sequential_model():
     model = Sequential([Input((4,)), Dense(3), Activation("softmax")])
     np.testing.assert_allclose(model.predict(np.ones((2, 4)), verbose=0).sum(1), 1, rtol=1e-6)
 
@@ -81,12 +81,12 @@ def test_losses(loss, units, activation, y):
     assert np.isfinite(model.fit(rng.random((32, 4)), y, verbose=0).history["loss"]).all()
 
 
-def test_the_misspelt_loss_of_the_document_gets_a_suggestion():
+def test_misspelt_loss_of_the_tutorial_gets_a_suggestion():
     with pytest.raises(ValueError, match="'categorical_cross_entropy'.*'categorical_crossentropy'"):
         Sequential([Dense(3)]).compile(loss="categorical_cross_entropy")
 
 
-def test_what_cross_entropy_is():
+def test_cross_entropy_values():
     p = np.array([[0.7, 0.2, 0.1]], "float32")
     loss = keras.losses.SparseCategoricalCrossentropy()(np.array([0]), p)
     np.testing.assert_allclose(loss, -np.log(0.7), rtol=1e-5)
@@ -101,7 +101,7 @@ def test_optimizers(optimizer):
 
 
 @pytest.mark.filterwarnings("ignore:.*input_shape.*")
-def test_the_diagram(tmp_path):
+def test_diagram(tmp_path):
     pytest.importorskip("matplotlib")
     path = tmp_path / "model.png"
     plot_model(make_model(), to_file=str(path), show_shapes=True)

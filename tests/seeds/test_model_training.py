@@ -25,7 +25,7 @@ def compiled():
     return my_model
 
 
-def test_the_arguments_of_compile_by_position():
+def test_positional_arguments_of_compile():
     names = list(inspect.signature(keras.Model.compile).parameters)[1:]
     assert names[:2] == ["optimizer", "loss"]
     assert {"metrics", "loss_weights", "weighted_metrics"} <= set(names)

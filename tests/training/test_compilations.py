@@ -1,4 +1,4 @@
-"""Never a silent recompile."""
+"""Compilations are counted: nothing is recompiled silently."""
 
 import jax
 import numpy as np
@@ -42,7 +42,7 @@ def test_second_epoch_second_fit_and_a_new_learning_rate_compile_nothing():
     assert count.value == 0
 
 
-def test_evaluate_and_predict_of_other_sizes_compile_only_the_ragged_batch():
+def test_new_data_sizes_compile_only_the_ragged_batch():
     m = model()
     m.fit(X, Y, verbose=0)
     m.evaluate(X, Y, verbose=0)
@@ -59,13 +59,13 @@ def test_evaluate_and_predict_of_other_sizes_compile_only_the_ragged_batch():
     assert count.value <= 1
 
 
-def test_after_precompile_nothing_is_left_to_compile():
+def test_nothing_compiles_after_precompile():
     m = model()
-    m.get_weights()  # drawing them compiles as well
+    m.get_weights()  # initialization compiles as well
     rows = (jax.ShapeDtypeStruct(X.shape, X.dtype), jax.ShapeDtypeStruct(Y.shape, Y.dtype))
     with counting() as before:
         programs = m.precompile(*rows)
-    assert programs == before.value == 8  # loop and ragged batch of each of the three; metrics: reset and read
+    assert programs == before.value == 8  # loop and ragged batch for each of three modes; reset and read metrics
     with counting() as count:
         m.fit(X, Y, epochs=2, verbose=0, validation_data=(X, Y))
         m.evaluate(X, Y, verbose=0)
@@ -84,8 +84,8 @@ def test_train_on_batch_compiles_once():
     assert count.value == 0
 
 
-def test_loops_of_any_length_are_one_program():
-    """Calls of one step and of many run the same program; a second one is for the ragged batch."""
+def test_loops_of_any_length_share_one_program():
+    """Calls of one or many steps run the same program; the ragged batch needs a second one."""
     m = model()
     m.fit(X, Y, epochs=1, verbose=0)
     assert m._session.train.count == 2

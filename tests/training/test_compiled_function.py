@@ -1,4 +1,4 @@
-"""Compiled functions depend on what `jax.jit` depends on, besides their arguments."""
+"""Compiled functions are keyed by the same JAX settings as `jax.jit`, not only by their arguments."""
 
 import contextlib
 
@@ -31,7 +31,7 @@ CONTEXTS = {
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
-def test_a_program_is_not_used_under_other_settings(context):
+def test_program_is_not_reused_under_other_settings(context):
     traced = []
 
     @CompiledFunction
@@ -49,7 +49,7 @@ def test_a_program_is_not_used_under_other_settings(context):
     assert len(traced) == f.count == 2
 
 
-def test_strict_promotion_is_obeyed_after_a_program_without():
+def test_strict_promotion_applies_after_a_standard_program():
     f = CompiledFunction(lambda x, i: x + i)
     x, i = np.ones(2, "float32"), jnp.arange(2)
     f(x, i)

@@ -1,4 +1,4 @@
-"""`run_eagerly=True`: every value can be read, in calls, losses, metrics and callbacks, under the gradient too."""
+"""`run_eagerly=True`: values are concrete in calls, losses, metrics and callbacks, also inside the gradient."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ Y = X.sum(1, keepdims=True)
 
 
 def read(h):
-    """A value by every way that Python and NumPy have."""
+    """Read a value in every way that Python and NumPy offer."""
     mean = h.mean()
     return float(mean), float(np.asarray(h).mean()), mean.item(), float(np.mean(h.tolist())), int(mean), bool(mean > 0)
 
@@ -30,7 +30,7 @@ class Reading(jk.Model):
         return self.out(h)
 
 
-def test_values_can_be_read_everywhere():
+def test_values_are_concrete_everywhere():
     seen = []
 
     def loss(y_true, y_pred):
@@ -57,7 +57,7 @@ def test_values_can_be_read_everywhere():
         assert whole == int(first) and positive == (first > 0)
 
 
-def test_training_is_the_same_as_compiled():
+def test_eager_training_equals_compiled_training():
     weights = []
     for eagerly in (False, True):
         jk.utils.set_random_seed(0)
@@ -69,7 +69,7 @@ def test_training_is_the_same_as_compiled():
         np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
-def test_outside_of_an_eager_step_tracers_are_as_jax_made_them():
+def test_tracers_are_unpatched_outside_eager_steps():
     before = Tracer.__float__, Tracer.__array__
     with eager_step():
         assert Tracer.__float__ is not before[0]
@@ -82,7 +82,7 @@ def test_outside_of_an_eager_step_tracers_are_as_jax_made_them():
         jax.grad(lambda x: x * float(x))(3.0)
 
 
-def test_the_hint_to_run_eagerly_is_not_given_to_who_does():
+def test_no_hint_to_run_eagerly_when_already_eager():
     class Scanning(jk.Model):
         def __init__(self):
             super().__init__()

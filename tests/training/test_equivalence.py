@@ -1,4 +1,4 @@
-"""As if one step at a time: fused, in executions of k, single and eager runs end in the same numbers."""
+"""Fused, k-step, single-step and eager runs give the same results."""
 
 import functools
 
@@ -32,7 +32,7 @@ def recurrent():
 
 
 class EveryBatch(jk.callbacks.Callback):
-    """Wants to see every batch, which forbids fusing."""
+    """Sees every batch, which prevents fusing."""
 
     def __init__(self):
         super().__init__()
@@ -54,7 +54,7 @@ def run(make, how, **fit):
     schedule = jk.optimizers.schedules.ExponentialDecay(0.01, 3, 0.9)
     every = how in ("single", "executions")
     model.compile(
-        jk.optimizers.SGD(schedule, momentum=0.9),  # Adam would blow differences of rounding up to whole steps
+        jk.optimizers.SGD(schedule, momentum=0.9),  # Adam would amplify rounding differences to whole steps
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
         run_eagerly=how == "eager",
@@ -73,7 +73,7 @@ def weighted(make, how):
 
 @pytest.mark.parametrize("make", [dense, convolutional, recurrent])
 @pytest.mark.parametrize("how", ["single", "executions", "eager"])
-def test_every_way_of_running_gives_the_same_numbers(make, how):
+def test_all_execution_modes_are_equivalent(make, how):
     fused, a, _ = weighted(make, "fused")
     other, b, callbacks = weighted(make, how)
     assert set(a) == set(b) == {"loss", "accuracy", "val_loss", "val_accuracy"}
@@ -87,7 +87,7 @@ def test_every_way_of_running_gives_the_same_numbers(make, how):
         assert callbacks[0].steps[:2] == [2, 3]  # 29 rows: three whole batches at once, then the ragged one
 
 
-def test_streams_see_what_arrays_see():
+def test_streams_are_equivalent_to_arrays():
     x, y = data()
     runs = []
     for kind in ("arrays", "generator", "PyDataset"):
@@ -120,14 +120,14 @@ def test_streams_see_what_arrays_see():
             np.testing.assert_allclose(v, w, rtol=1e-4, atol=1e-6)
 
 
-def test_the_same_seed_gives_the_same_run_bit_for_bit():
+def test_same_seed_gives_bit_identical_runs():
     a, b = (run(dense, "fused")[0].get_weights() for _ in range(2))
     for v, w in zip(a, b):
         np.testing.assert_array_equal(v, w)
 
 
-def test_the_ragged_batch_is_really_smaller():
-    """Batch statistics over five rows, not over eight with padding."""
+def test_ragged_batch_is_not_padded():
+    """Batch statistics use the five real rows, not eight padded ones."""
     x = np.concatenate([np.zeros((8, 1)), np.full((5, 1), 4.0)]).astype("float32")
     model = jk.Sequential([jk.Input((1,)), jk.layers.BatchNormalization(momentum=0.0)])
     model.compile("sgd", "mse")
@@ -135,7 +135,7 @@ def test_the_ragged_batch_is_really_smaller():
     np.testing.assert_allclose(model.layers[0].moving_mean.numpy(), [4.0])
 
 
-def test_evaluate_and_predict_equal_the_model_as_a_function():
+def test_evaluate_and_predict_equal_calling_the_model():
     model, _, _ = run(dense, "fused")
     x, y = data()
     p = model.predict(x, batch_size=8, verbose=0)

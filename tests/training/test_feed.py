@@ -1,4 +1,4 @@
-"""Feeds: every row once and in order, and no more data on the device than was decided."""
+"""Feeds: every row once and in order, within the limit of data on the device."""
 
 import gc
 
@@ -24,11 +24,11 @@ def seen_rows(feed, per_call, skip=0, **more):
 @pytest.mark.parametrize("per_call", [1, 3, 10**6])
 @pytest.mark.parametrize("skip", [0, 2])
 @pytest.mark.parametrize("kind", [ResidentFeed, SliceFeed, StreamFeed, "stack"])
-def test_every_row_once_in_order(kind, rows, per_call, skip):
+def test_every_row_is_fed_once_in_order(kind, rows, per_call, skip):
     source = adapt(np.arange(2.0 * rows).reshape(rows, 2), batch_size=4, for_predict=True)
     feed = SliceFeed(source, stack=True) if kind == "stack" else kind(source)
     if kind == "stack" and per_call == 3:
-        per_call = 10**6  # outputs that are collected run by whole chunks
+        per_call = 10**6  # collected outputs run in whole chunks
     assert seen_rows(feed, per_call, skip) == (2.0 * np.arange(min(4 * skip, rows), rows)).tolist()
 
 
@@ -37,7 +37,7 @@ def bytes_on_device():
     return sum(a.nbytes for a in jax.live_arrays())
 
 
-def test_data_read_once_do_not_stay_on_the_device():
+def test_single_pass_data_is_released_from_the_device():
     x = np.zeros((64, 2**18), "float32")  # 64 MiB, in chunks of 4 MiB
     feed, before, most = feed_for(adapt(x, batch_size=2)), bytes_on_device(), 0
     for _ in feed.refs(0, lambda: 10**6):
@@ -45,7 +45,7 @@ def test_data_read_once_do_not_stay_on_the_device():
     assert 0 < most <= 2 * feeds.CHUNK_BYTES
 
 
-def test_validation_data_stay_only_if_they_fit(monkeypatch):
+def test_validation_data_stays_on_the_device_only_if_it_fits(monkeypatch):
     source = adapt(np.zeros((8, 2), "float32"), batch_size=2)
     assert feed_for(source, keep=True).keep and not feed_for(source, keep=False).keep
     monkeypatch.setattr(feeds, "_free_host_bytes", lambda: 100)
@@ -55,7 +55,7 @@ def test_validation_data_stay_only_if_they_fit(monkeypatch):
         assert isinstance(feed_for(shuffled, keep=True), StreamFeed)
 
 
-def test_a_model_trains_on_data_that_do_not_fit(monkeypatch):
+def test_training_on_data_larger_than_memory_is_equivalent(monkeypatch):
     x = np.random.default_rng(0).normal(size=(10, 3)).astype("float32")
     weights = []
     for free in (float("inf"), 10):

@@ -1,4 +1,4 @@
-"""`Function`: graphs of bare KerasTensors, with Keras as the oracle."""
+"""`Function`: graphs of plain KerasTensors, compared with Keras."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ import jaxkeras as jk
 
 
 def of_two(library, make):
-    """A function of a list of two tensors, and one of a single tensor."""
+    """A function of a list of two tensors and one of a single tensor."""
     x, y = make(library)
     both = library.Function([x, y], {"a": x * 2, "b": library.ops.concatenate([x, y], -1)})
     return both, library.Function(x, library.ops.sum(x, -1))
@@ -30,7 +30,7 @@ def result_or_error(function, *args):
 
 
 @pytest.mark.parametrize("make", [bare, inputs])
-def test_output_shapes_are_those_of_keras(make):
+def test_output_shapes_equal_keras(make):
     (both, single), (keras_both, keras_single) = of_two(jk, make), of_two(keras, make)
     for shapes in (
         [(5, 3), (5, 2)], [(None, 3), (None, 2)], ((5, 3), (5, 2)), [(5, 3)], [(5, 3), (5, 3)], [(2, 5, 3), (2, 5, 2)],
@@ -43,10 +43,10 @@ def test_output_shapes_are_those_of_keras(make):
         assert found == result_or_error(keras_single.compute_output_shape, shape), shape
     assert len(both.inputs) == 2 and len(both.outputs) == 2
     kinds = [[o.name.split("_")[0] for o in function.operations] for function in (both, keras_both)]
-    assert kinds[0] == kinds[1]  # Keras counts on from test to test
+    assert kinds[0] == kinds[1]  # without suffixes: Keras's counters continue across tests
 
 
-def test_a_call_computes_and_checks_the_inputs():
+def test_call_computes_and_validates_inputs():
     both, single = of_two(jk, bare)
     x, y = np.ones((1, 3), "float32"), np.zeros((1, 2), "float32")
     found = both((x, y))
@@ -61,7 +61,7 @@ def test_a_call_computes_and_checks_the_inputs():
     np.testing.assert_array_equal(jk.Function({"p": p}, [p, p + 1])({"p": x})[1], [[2, 2, 2]])
 
 
-def test_a_graph_needs_both_ends():
+def test_missing_or_disconnected_ends_raise():
     x = jk.KerasTensor((None, 3), name="x")
     with pytest.raises(ValueError, match="needs `inputs`"):
         jk.Function([], x * 2)

@@ -1,4 +1,4 @@
-"""The names of metrics, and the order in which `evaluate` lists their values, with Keras as the oracle."""
+"""Names of metrics and the order of values that `evaluate` returns, compared with Keras."""
 
 import keras
 import numpy as np
@@ -55,7 +55,7 @@ DOUBLE = {"loss": ["mse", "mae"], "metrics": [["mae"], ["mse"]], "weighted_metri
         (of_two_outputs, DOUBLE, ["loss", "one_loss", "two_loss", "one_mae", "one_weighted_mae", "two_mse"]),
     ],
 )
-def test_names_and_values_come_in_the_same_order_and_the_values_in_that_of_keras(make, arguments, expected):
+def test_names_match_the_values_and_both_have_keras_order(make, arguments, expected):
     target = [Y, Y] if make is of_two_outputs else Y
     ours, theirs = make(jk), make(keras)
     theirs.set_weights(ours.get_weights())

@@ -1,4 +1,4 @@
-"""The program cache on disk."""
+"""The on-disk program cache."""
 
 import os
 import resource
@@ -36,7 +36,7 @@ def names(folder):
     return sorted(p.name for p in folder.glob("*.program"))
 
 
-def test_an_equal_function_reads_the_program_from_disk(folder):
+def test_equal_function_loads_the_program_from_disk(folder):
     first = CompiledFunction(double())(X)
     assert len(names(folder)) == 1
     with counting() as count:
@@ -44,11 +44,11 @@ def test_an_equal_function_reads_the_program_from_disk(folder):
     assert count.value == 0
     np.testing.assert_array_equal(first, second)
     CompiledFunction(lambda x: x * 2 + np.float32(0.25))(X)
-    assert len(names(folder)) == 2  # another program, another key
+    assert len(names(folder)) == 2  # a different program has a different key
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "foreign"])
-def test_a_damaged_program_is_compiled_again(folder, damage):
+def test_damaged_program_is_recompiled(folder, damage):
     expected = CompiledFunction(double())(X)
     path = folder / names(folder)[0]
     content = bytearray(path.read_bytes())
@@ -59,15 +59,15 @@ def test_a_damaged_program_is_compiled_again(folder, damage):
     with counting() as count:
         np.testing.assert_array_equal(CompiledFunction(double())(X), expected)
     assert count.value == 1
-    assert program_cache.load(path.stem) is not None  # written anew
+    assert program_cache.load(path.stem) is not None  # rewritten
 
 
-def test_the_folder_stays_below_its_limit_and_keeps_recently_used_programs(folder):
+def test_size_limit_evicts_least_recently_used_programs(folder):
     program_cache.set_program_cache(folder, max_bytes=3000)
     for i, name in enumerate("abc"):
         program_cache.store(name, bytes(900))
         os.utime(folder / f"{name}.program", (i, i))
-    assert program_cache.load("a") is not None  # now the one used last
+    assert program_cache.load("a") is not None  # now the most recently used
     program_cache.store("d", bytes(900))
     assert names(folder) == ["a.program", "c.program", "d.program"]
     program_cache.store("huge", bytes(4000))
@@ -75,10 +75,10 @@ def test_the_folder_stays_below_its_limit_and_keeps_recently_used_programs(folde
     assert sum(p.stat().st_size for p in folder.iterdir()) <= 3000
 
 
-def test_a_failed_write_leaves_nothing(folder):
+def test_failed_write_leaves_no_files(folder):
     program_cache.store("a", bytes(100))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # like a full disk, for this process alone
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # like a full disk, for this process only
     try:
         program_cache.store("b", bytes(5000))
     finally:
@@ -86,7 +86,7 @@ def test_a_failed_write_leaves_nothing(folder):
     assert [p.name for p in folder.iterdir()] == ["a.program"]
 
 
-def test_an_interrupted_write_leaves_nothing(folder, monkeypatch):
+def test_interrupted_write_leaves_no_files(folder, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
@@ -96,7 +96,7 @@ def test_an_interrupted_write_leaves_nothing(folder, monkeypatch):
     assert list(folder.iterdir()) == []
 
 
-def test_partial_files_of_killed_processes_are_removed_when_they_are_old(folder):
+def test_old_partial_files_of_killed_processes_are_removed(folder):
     program_cache.store("a", bytes(100))
     old, new = folder / "tmp1.tmp", folder / "tmp2.tmp"
     for path, age in ((old, 7200), (new, 60)):
@@ -106,7 +106,7 @@ def test_partial_files_of_killed_processes_are_removed_when_they_are_old(folder)
     assert sorted(p.name for p in folder.iterdir()) == ["a.program", "b.program", "tmp2.tmp"]
 
 
-def test_a_folder_that_others_can_write_to_is_not_used(tmp_path):
+def test_world_writable_folder_is_not_used(tmp_path):
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)
@@ -118,7 +118,7 @@ def test_a_folder_that_others_can_write_to_is_not_used(tmp_path):
         program_cache.set_program_cache()
 
 
-def test_programs_that_call_back_into_the_process_are_not_kept(folder):
+def test_programs_with_host_callbacks_are_not_cached(folder):
     def shouting(x):
         jax.debug.callback(lambda v: None, x)
         return x + 1
@@ -127,14 +127,14 @@ def test_programs_that_call_back_into_the_process_are_not_kept(folder):
     assert names(folder) == []
 
 
-def test_users_own_functions_and_settings_are_left_alone(folder):
+def test_user_functions_and_jax_settings_are_unaffected(folder):
     before = jax.config.jax_compilation_cache_dir
     jax.jit(lambda x: jax.numpy.sin(x) @ x)(X)
     assert not folder.exists() or names(folder) == []
     assert jax.config.jax_compilation_cache_dir == before
 
 
-def test_with_jax_s_own_cache_the_library_keeps_no_programs(folder, tmp_path):
+def test_no_programs_are_stored_when_the_jax_cache_is_on(folder, tmp_path):
     before = jax.config.jax_compilation_cache_dir
     jax.config.update("jax_compilation_cache_dir", str(tmp_path / "jax"))
     try:
@@ -147,7 +147,7 @@ def test_with_jax_s_own_cache_the_library_keeps_no_programs(folder, tmp_path):
     assert not folder.exists() or names(folder) == []
 
 
-def test_off_by_argument_and_by_environment(monkeypatch):
+def test_disabled_by_argument_and_by_environment(monkeypatch):
     program_cache.set_program_cache(None)
     assert program_cache.program_cache() is None
     program_cache.set_program_cache()
@@ -162,7 +162,7 @@ def test_off_by_argument_and_by_environment(monkeypatch):
 PROGRAM = """
 import jax, numpy as np, jaxkeras as jk
 from jaxkeras.training import compiled_function
-compiled_function.MIN_COMPILE_SECONDS = 0.0  # a small program may compile so fast that it would not be kept
+compiled_function.MIN_COMPILE_SECONDS = 0.0  # small programs compile too fast to be kept otherwise
 compiled = []
 jax.monitoring.register_event_duration_secs_listener(
     lambda event, seconds, **about: compiled.append(about.get("fun_name")) if "backend_compile" in event else None)
@@ -175,7 +175,7 @@ print([name for name in compiled if name and "_program" in name], h.history["los
 """
 
 
-def test_a_second_process_compiles_no_step_and_gets_the_same_numbers(tmp_path):
+def test_second_process_compiles_no_step_and_gets_equal_results(tmp_path):
     environment = {**os.environ, "JAXKERAS_PROGRAM_CACHE": str(tmp_path)}
     runs = [
         subprocess.run(
@@ -184,12 +184,12 @@ def test_a_second_process_compiles_no_step_and_gets_the_same_numbers(tmp_path):
         for _ in range(2)
     ]
     first, second = (run.split("]", 1) for run in runs)
-    assert first[0].count("_program") == 4  # whole batches and the smaller last one, of training and validation
+    assert first[0].count("_program") == 4  # full and ragged batches, of training and validation
     assert second[0] == "["
     assert first[1] == second[1]
 
 
-def test_a_model_trains_and_predicts_with_a_program_from_disk(folder):
+def test_model_trains_and_predicts_with_programs_from_disk(folder):
     def train():
         jk.utils.set_random_seed(1)
         m = jk.Sequential([jk.Input((3,)), jk.layers.Dense(2), jk.layers.Dense(1)])

@@ -1,4 +1,4 @@
-"""Callbacks that stop an evaluation or prediction, and predictions while a fit runs."""
+"""Callbacks that stop evaluation or prediction, and prediction during `fit`."""
 
 import threading
 
@@ -31,7 +31,7 @@ def endless(item):
 
 
 @pytest.mark.parametrize("again", [1, 2])
-def test_endless_streams_stop_when_a_callback_says_so(again):
+def test_callbacks_stop_endless_evaluation_and_prediction(again):
     model = compiled()
     for _ in range(again):
         loss = model.evaluate(endless((X, Y)), callbacks=[Stop()], verbose=0)
@@ -40,7 +40,7 @@ def test_endless_streams_stop_when_a_callback_says_so(again):
     assert outputs.shape == (3 * len(X), 1)
 
 
-def test_prediction_and_evaluation_from_a_thread_while_a_fit_runs():
+def test_predict_and_evaluate_from_a_thread_during_fit():
     model = compiled()
     model.fit(X, Y, verbose=0)
     model.predict(X, verbose=0)
@@ -59,7 +59,7 @@ def test_prediction_and_evaluation_from_a_thread_while_a_fit_runs():
     thread = threading.Thread(target=ask)
     thread.start()
     try:
-        while not started.is_set():  # at least one answer comes while steps run
+        while not started.is_set():  # at least one prediction during training
             model.fit(np.tile(X, (200, 1)), np.tile(Y, (200, 1)), epochs=2, batch_size=4, verbose=0)
     finally:
         running.clear()

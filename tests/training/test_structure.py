@@ -1,4 +1,4 @@
-"""A loop of one's own over `train_on_batch`: whatever changes in the model between two batches takes effect."""
+"""Custom loops over `train_on_batch`: changes to the model between two batches take effect."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ CHANGES = [add_metric, put, append, replace, freeze, freeze_one, another_optimiz
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda f: f.__name__)
-def test_a_change_between_batches_takes_effect(change):
+def test_change_between_batches_takes_effect(change):
     net = Net()
     net.compile("sgd", "mse")
     net.train_on_batch(X, Y)
@@ -76,7 +76,7 @@ def test_a_change_between_batches_takes_effect(change):
         assert (not np.array_equal(value, v.numpy())) == was_trainable, v.path
 
 
-def test_without_a_change_the_compiled_steps_stay():
+def test_compiled_steps_are_kept_without_structural_changes():
     net = Net()
     net.compile("sgd", "mse", metrics=["mae"])
     net.train_on_batch(X, Y)

@@ -1,4 +1,4 @@
-"""There is one training step: Keras's list form of it is an adapter that trains the same."""
+"""There is one training step; Keras's list form is an adapter around it."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -37,7 +37,7 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_step_that_only_calls_the_one_of_the_base_class_changes_nothing(optimizer):
+def test_steps_that_only_call_super_change_nothing(optimizer):
     runs = []
     for cls in (jk.Sequential, Adapted):
         jk.utils.set_random_seed(3)
@@ -53,7 +53,7 @@ def test_a_step_that_only_calls_the_one_of_the_base_class_changes_nothing(optimi
         np.testing.assert_allclose(v.numpy(), w.numpy(), rtol=1e-5, atol=1e-6, err_msg=v.path)
 
 
-def test_loss_scaling_under_mixed_precision_trains_right_and_leaves_no_deleted_array():
+def test_loss_scaling_in_a_custom_step_trains_and_leaves_no_deleted_arrays():
     class Net(jk.Model):
         def __init__(self):
             super().__init__(dtype="mixed_float16")
@@ -76,7 +76,7 @@ def test_loss_scaling_under_mixed_precision_trains_right_and_leaves_no_deleted_a
     assert all(np.isfinite(v.numpy()).all() for v in net.variables + net.optimizer.variables)
 
 
-def test_a_step_that_assigns_variables_itself_is_told_so():
+def test_assigning_variables_in_train_step_raises():
     class Wrong(jk.Sequential):
         def train_step(self, state, data):
             self.layers[0].kernel.assign(jnp.zeros((4, 1)))
@@ -88,7 +88,7 @@ def test_a_step_that_assigns_variables_itself_is_told_so():
         model.fit(X, Y, verbose=0)
 
 
-def test_the_state_of_a_step_by_hand():
+def test_calling_train_step_with_an_explicit_state():
     model = jk.Sequential([jk.Input((4,)), jk.layers.Dense(1)])
     model.compile("sgd", "mse")
     model.optimizer.build(model.trainable_variables)
@@ -101,7 +101,7 @@ def test_the_state_of_a_step_by_hand():
         model.train_step((lists[0][:1], *lists[1:]), (X, Y))
 
 
-def test_checks_inside_a_step_of_the_base_class_still_stop_the_run():
+def test_checks_inside_super_train_step_stop_the_run():
     model = Adapted([jk.Input((4,)), jk.layers.Dense(3, activation="softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy")
 

@@ -1,4 +1,4 @@
-"""What users override, as they write it for Keras on JAX."""
+"""Overridden methods and callbacks as users write them for Keras on JAX."""
 
 import jax
 import jax.numpy as jnp
@@ -49,7 +49,7 @@ def plain():
     return m
 
 
-def test_an_overridden_train_step_trains_as_the_built_in_one():
+def test_custom_train_step_equals_the_built_in_one():
     jk.utils.set_random_seed(3)
     a = plain()
     ha = a.fit(X, Y, epochs=3, verbose=0, shuffle=False, batch_size=8).history
@@ -74,7 +74,7 @@ def test_super_train_step_works():
     assert h["one"] == [1.0, 1.0] and set(h) == {"loss", "mae", "one"}
 
 
-def test_a_tensorflow_train_step_gets_the_jax_form():
+def test_tensorflow_style_train_step_error_shows_the_jax_form():
     class Old(jk.Sequential):
         def train_step(self, data):
             x, y = data
@@ -100,7 +100,7 @@ def test_compute_loss():
     np.testing.assert_allclose(got, np.array(expected) / 2, rtol=1e-6)
 
 
-def test_a_metric_with_assign():
+def test_custom_metric_with_assign():
     class Largest(jk.metrics.Metric):
         def __init__(self, name="largest", **kwargs):
             super().__init__(name=name, **kwargs)
@@ -118,7 +118,7 @@ def test_a_metric_with_assign():
     np.testing.assert_allclose(h["largest"], [Y.max()] * 2, rtol=1e-6)
 
 
-def test_a_model_with_its_own_trackers_and_metrics_property():
+def test_model_with_custom_trackers_and_metrics_property():
     class Tracked(jk.Model):
         def __init__(self):
             super().__init__()
@@ -153,7 +153,7 @@ def test_a_model_with_its_own_trackers_and_metrics_property():
     assert list(h) == ["tracked"] and h["tracked"][1] < h["tracked"][0]
 
 
-def test_add_loss_and_regularizers_count():
+def test_add_loss_and_regularizers_contribute_to_the_loss():
     class Penalty(jk.layers.Layer):
         def call(self, x):
             self.add_loss(3.0 * jnp.mean(x**2))
@@ -170,7 +170,7 @@ def test_add_loss_and_regularizers_count():
 
 
 @pytest.mark.parametrize("optimizer", [optax.adam(1e-2), optax.chain(optax.clip(1.0), optax.sgd(1e-2)), "adabelief"])
-def test_any_optax_transformation_trains(optimizer):
+def test_optax_transformation_as_optimizer(optimizer):
     m = jk.Sequential([jk.Input((4,)), jk.layers.Dense(1)])
     m.compile(optimizer, "mse")
     h = m.fit(X, Y, epochs=3, verbose=0).history["loss"]
@@ -187,7 +187,7 @@ def test_plain_functions_as_loss_metric_and_schedule():
     np.testing.assert_allclose(h["loss"], h["error"], rtol=1e-6)
 
 
-def test_callbacks_change_and_read_the_model_while_it_trains():
+def test_callbacks_read_and_change_the_model_during_training():
     seen = []
 
     class Meddler(jk.callbacks.Callback):
@@ -207,11 +207,11 @@ def test_callbacks_change_and_read_the_model_while_it_trains():
     np.testing.assert_allclose([s[2] for s in seen], [0.05, 0.05, 0.1 / 3, 0.025], rtol=1e-6)
     assert m.layers[0].bias.numpy() == [7.0]
     np.testing.assert_allclose(callback.prediction, X[:3] @ callback.weights[0] + callback.weights[1], rtol=1e-5)
-    callback.weights[0] + 1  # arrays handed out stay usable
+    callback.weights[0] + 1  # returned arrays stay valid
 
 
 class Looks(jk.callbacks.Callback):
-    """Uses the model in every way that does not train it."""
+    """Uses the model in every way except training."""
 
     def look(self):
         m = self.model
@@ -239,7 +239,7 @@ class LooksAtBatches(Looks):
 
 
 @pytest.mark.parametrize("callback", [Looks, LooksAtBatches])
-def test_callbacks_predict_and_evaluate_while_it_trains(callback):
+def test_callbacks_predict_and_evaluate_during_training(callback):
     histories, weights = [], []
     for callbacks in ([], [callback()]):
         m = plain()
@@ -253,7 +253,7 @@ def test_callbacks_predict_and_evaluate_while_it_trains(callback):
     np.testing.assert_allclose(weights[0][0], weights[1][0], rtol=1e-5)
 
 
-def test_eager_values_are_visible_to_python(capsys):
+def test_run_eagerly_exposes_values_to_python(capsys):
     class Curious(jk.layers.Layer):
         def build(self, input_shape):
             self.w = self.add_weight(shape=(4, 1), name="w")
@@ -273,7 +273,7 @@ def test_eager_values_are_visible_to_python(capsys):
 
 
 @pytest.mark.parametrize("eagerly", [False, True])
-def test_values_of_single_batches_are_of_that_batch_alone(eagerly):
+def test_on_batch_methods_report_that_batch_only(eagerly):
     m = plain()
     m.compile("sgd", "mse", metrics=["mae"], run_eagerly=eagerly)
     for method in (m.train_on_batch, m.test_on_batch, m.train_on_batch):
@@ -284,7 +284,7 @@ def test_values_of_single_batches_are_of_that_batch_alone(eagerly):
 
 
 @pytest.mark.parametrize("targets", [Y, [Y], {"first": Y}], ids=["array", "list", "dict"])
-def test_targets_of_the_only_output_with_a_loss(targets):
+def test_targets_for_a_single_output_with_a_loss(targets):
     inputs = jk.Input((4,))
     m = jk.Model(inputs, [jk.layers.Dense(1, name="first")(inputs), jk.layers.Dense(3, name="second")(inputs)])
     m.compile("sgd", ["mse", None])
@@ -317,7 +317,7 @@ def test_multi_output_losses_metrics_and_weights():
     assert out["a"].shape == (40, 1) and out["b"].shape == (40, 2)
 
 
-def test_interrupt_leaves_a_usable_model():
+def test_keyboard_interrupt_leaves_a_usable_model():
     class Interrupt(jk.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             if batch == 2:

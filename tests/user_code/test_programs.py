@@ -11,7 +11,7 @@ from jaxkeras import layers, ops
 rng = np.random.default_rng(0)
 
 
-# -- a generative adversarial network with a training step of its own -------------------------------------------------
+# -- a generative adversarial network with a custom training step -----------------------------------------------------
 class GAN(keras.Model):
     def __init__(self, discriminator, generator, latent_dim):
         super().__init__()
@@ -28,7 +28,7 @@ class GAN(keras.Model):
         self.d_optimizer = d_optimizer
         self.g_optimizer = g_optimizer
         self.loss_fn = loss_fn
-        self.jitted_step = jax.jit(self.step)  # once: every jit of a bound method compiles anew
+        self.jitted_step = jax.jit(self.step)  # once: every jit of a bound method recompiles
         self.d_optimizer.build(self.discriminator.trainable_variables)
         self.g_optimizer.build(self.generator.trainable_variables)
 
@@ -44,7 +44,7 @@ class GAN(keras.Model):
         return d_loss, self.loss_fn(jnp.ones_like(on_fake), on_fake)
 
     def step(self, weights, real, noise):
-        """One update of both; `weights` are the discriminator's and the generator's."""
+        """Update both networks once; `weights` are the discriminator's and the generator's."""
         d_weights, g_weights = weights
         d_state = [v.value for v in self.discriminator.non_trainable_variables]
         g_state = [v.value for v in self.generator.non_trainable_variables]
@@ -86,7 +86,7 @@ def test_generative_adversarial_network():
 
 
 class Distiller(keras.Model):
-    """A training step in the form that Keras documents for JAX."""
+    """A custom `train_step` in the form that Keras documents for JAX."""
 
     def __init__(self):
         super().__init__()
@@ -133,7 +133,7 @@ def test_custom_train_step():
 
 # -- a variational autoencoder ----------------------------------------------------------------------------------------
 class Sampling(layers.Layer):
-    """Draws from the latent normal and adds its divergence to the loss."""
+    """Samples the latent variable and adds its KL divergence to the loss."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -183,7 +183,7 @@ def test_sequence_to_sequence():
     history = model.fit([one_hot[source], one_hot[shifted]], one_hot[target], epochs=30, batch_size=32, verbose=0)
     assert history.history["loss"][-1] < 0.8 * history.history["loss"][0]
 
-    # The two models of inference, made of the trained layers.
+    # Encoder and decoder for inference, built from the trained layers.
     encoder_model = keras.Model(encoder_inputs, [state_h, state_c])
     h, c = keras.Input((latent_dim,)), keras.Input((latent_dim,))
     outputs, new_h, new_c = decoder_lstm(decoder_inputs, initial_state=[h, c])
@@ -198,7 +198,7 @@ def test_sequence_to_sequence():
     assert teacher.argmax(-1)[0].tolist() == decoded
 
 
-# -- a transformer with layers of its own and masks -------------------------------------------------------------------
+# -- a transformer with custom layers and masks -----------------------------------------------------------------------
 class TokenAndPositionEmbedding(layers.Layer):
     def __init__(self, maxlen, vocab_size, embed_dim):
         super().__init__()
@@ -241,13 +241,13 @@ def test_transformer_classifier():
     x = layers.GlobalAveragePooling1D()(x)
     model = keras.Model(inputs, layers.Dense(2, activation="softmax")(layers.Dropout(0.1)(x)))
     model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    # Rows of its own, whatever ran before; enough epochs for every start, and no dropout in what is looked at.
+    # Own random rows, independent of earlier tests; enough epochs for any initialization; no dropout in the checks.
     x = np.random.default_rng(0).integers(1, 12, (96, 6))
     x[::3, 4:] = 0
     y = (x == 5).any(1).astype("int32")
     model.fit(x, y, epochs=40, batch_size=32, verbose=0)
     assert model.evaluate(x, y, verbose=0, return_dict=True)["accuracy"] > 0.9
-    # Padding counts for nothing: what the padded places are embedded as does not show.
+    # Padding is masked: the embedding of id 0 does not affect the output.
     padded = np.array([[5, 7, 2, 0, 0, 0]])
     before = model.predict(padded, verbose=0)
     table = embedding.token_emb.embeddings
@@ -255,12 +255,12 @@ def test_transformer_classifier():
     np.testing.assert_allclose(model.predict(padded, verbose=0), before, rtol=1e-4)
 
 
-# -- one network for two inputs ---------------------------------------------------------------------------------------
+# -- shared weights ---------------------------------------------------------------------------------------------------
 def test_siamese_network():
     shared = keras.Sequential([keras.Input((4,)), layers.Dense(16, activation="relu"), layers.Dense(4)])
     a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
     distance = layers.Lambda(lambda t: ops.sqrt(ops.sum(ops.square(t[0] - t[1]), axis=1, keepdims=True) + 1e-6))
-    # The further apart, the less alike: from the other sign training must first find its way around.
+    # A larger distance means less similar; with the opposite initial sign, training would first have to flip it.
     head = layers.Dense(1, activation="sigmoid", kernel_initializer=keras.initializers.Constant(-1.0))
     model = keras.Model([a, b], head(distance([shared(a), shared(b)])))
     assert len(model.trainable_variables) == 6
@@ -328,8 +328,8 @@ def test_schedule_early_stopping_and_checkpoint(tmp_path):
     assert isinstance(loaded.optimizer.get_config()["learning_rate"], dict)
 
 
-# -- a training loop written by hand, the variables handed to it as they are ------------------------------------------
-def test_a_loop_over_lists_of_variables():
+# -- a hand-written training loop over lists of variables -------------------------------------------------------------
+def test_hand_written_loop_over_lists_of_variables():
     inputs = keras.Input((4,))
     model = keras.Model(
         inputs, layers.Dense(3)(layers.BatchNormalization()(layers.Dense(8, activation="relu")(inputs)))

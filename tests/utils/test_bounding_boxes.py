@@ -1,4 +1,4 @@
-"""Functions of boxes, against Keras's on NumPy."""
+"""Bounding-box functions, compared with Keras on NumPy."""
 
 import jax
 import keras
@@ -38,7 +38,7 @@ def test_compute_iou_equals_keras(first, second, more):
     np.testing.assert_allclose(ours.compute_iou(first, second, **arguments), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_compute_iou_says_what_is_missing():
+def test_compute_iou_rejects_a_wrong_shape_or_a_missing_image_shape():
     with pytest.raises(ValueError, match="image_shape"):
         ours.compute_iou(A, B, "rel_xyxy")
     with pytest.raises(ValueError, match=r"\(3, 4\) and \(4,\)"):
@@ -52,7 +52,7 @@ def test_compute_ciou_equals_keras(form):
     np.testing.assert_allclose(ours.compute_ciou(A, A, form), 1.0, atol=1e-5)
 
 
-def test_compute_ciou_takes_relative_boxes_where_keras_refuses():
+def test_compute_ciou_accepts_relative_boxes_unlike_keras():
     unit = np.array([50, 40, 50, 40], "float32")
     relative = ours.compute_ciou(A / unit, PAIR / unit, "rel_xyxy", image_shape=(40, 50, 3))
     np.testing.assert_allclose(relative, ours.compute_ciou(A, PAIR, "xyxy"), rtol=1e-4)
@@ -83,7 +83,7 @@ def test_crop_and_pad_equal_keras():
 
 @pytest.mark.parametrize("coding", ["center_yxhw", "center_xywh"])
 @pytest.mark.parametrize("variance", [None, [0.1, 0.1, 0.2, 0.2]])
-def test_deltas_equal_keras_and_go_back(coding, variance):
+def test_encoding_deltas_equals_keras_and_decoding_inverts_it(coding, variance):
     shared = {"anchor_format": "xyxy", "box_format": "rel_xywh", "variance": variance, "image_shape": (40, 50, 3)}
     relative = np.asarray(ours.convert_format(A, "xyxy", "rel_xywh", 40, 50))
     deltas = ours.encode_box_to_deltas(PAIR[0], relative, encoding_format=coding, **shared)
@@ -95,11 +95,11 @@ def test_deltas_equal_keras_and_go_back(coding, variance):
     np.testing.assert_array_equal(levels["P3"], back)
 
 
-def test_a_wrong_variance_is_refused():
+def test_invalid_variance_raises():
     with pytest.raises(ValueError, match="four numbers"):
         ours.encode_box_to_deltas(A[0], A, "xyxy", "xyxy", variance=[1.0, 2.0])
 
 
-def test_boxes_are_pure_functions_under_jit():
+def test_box_functions_run_under_jit():
     shape = jax.eval_shape(lambda a, b: ours.compute_iou(a, b, "xyxy"), A, B)
     assert shape.shape == (2, 3, 5)

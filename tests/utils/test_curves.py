@@ -14,7 +14,7 @@ LOGS = {"accuracy": [0.5, 0.7, 0.9], "loss": [0.9, 0.5, 0.2], "val_accuracy": [0
 
 
 def curves(figure):
-    """`{title: {label: (x, y)}}` of every panel."""
+    """`{title: {label: (x, y)}}` for each panel."""
 
     def lines(axes):
         return {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines}
@@ -22,7 +22,7 @@ def curves(figure):
     return {axes.get_title(loc="left"): lines(axes) for axes in figure.axes}
 
 
-def test_a_panel_for_the_loss_and_each_metric():
+def test_one_panel_per_metric():
     epochs = [1, 2, 3]
     assert curves(plot_history(LOGS)) == {
         "loss": {"train": (epochs, LOGS["loss"]), "val": (epochs, LOGS["val_loss"])},
@@ -30,12 +30,12 @@ def test_a_panel_for_the_loss_and_each_metric():
     }
 
 
-def test_the_last_values_are_written():
+def test_final_values_are_annotated():
     texts = [text.get_text() for text in plot_history(LOGS).axes[0].texts]
     assert texts == ["train 0.2000", "val 0.9000"]
 
 
-def test_a_history_knows_its_first_epoch():
+def test_epochs_start_at_initial_epoch():
     history = History()
     history.on_train_begin()
     for epoch in (5, 6):
@@ -48,31 +48,31 @@ def test_validation_every_other_epoch():
     assert curves(figure)["loss"]["val"][0] == [2, 4]
 
 
-def test_learning_rates_come_last_on_a_logarithmic_scale():
+def test_learning_rate_panel_is_last_and_logarithmic():
     figure = plot_history({"learning_rate": [1e-2, 1e-3, 1e-5], "loss": [3.0, 2.0, 1.0], "mae": [1.0, 1.0, 1.0]})
     assert list(curves(figure)) == ["loss", "mae", "learning rate"]
     assert [axes.get_yscale() for axes in figure.axes] == ["linear", "linear", "log"]
 
 
-def test_a_metric_of_validation_alone_and_values_that_are_not_numbers(tmp_path):
+def test_validation_only_metric_and_non_finite_values(tmp_path):
     figure = plot_history({"loss": [1.0, np.nan], "val_extra": [np.inf, 1.0]}, tmp_path / "curves.png")
     assert list(curves(figure)) == ["loss", "val extra"]
 
 
-def test_many_panels_stand_in_rows():
+def test_many_panels_are_arranged_in_rows():
     figure = plot_history({f"metric_{i}": [1.0, 2.0] for i in range(5)})
     assert len(figure.axes) == 5
     assert figure.axes[3].get_subplotspec().rowspan.start == 1
 
 
 @pytest.mark.parametrize(("extension", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
-def test_files(extension, start, tmp_path):
+def test_file_formats(extension, start, tmp_path):
     path = tmp_path / f"curves.{extension}"
     plot_history({"loss": [1.0]}, path)
     assert path.read_bytes().startswith(start)
 
 
-def test_text_does_not_run_into_other_text():
+def test_text_does_not_overlap():
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure = plot_history({"a_very_long_name_of_an_output_sparse_categorical_accuracy": [1.0], "loss": [1.0]})
@@ -85,19 +85,19 @@ def test_text_does_not_run_into_other_text():
         assert a.x1 <= figure.bbox.x1
 
 
-def test_a_notebook_shows_the_picture(monkeypatch):
+def test_figure_is_displayed_in_a_notebook(monkeypatch):
     IPython = pytest.importorskip("IPython")
     monkeypatch.setattr(IPython, "get_ipython", lambda: types.SimpleNamespace())
     assert plot_history(LOGS).data.startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("empty", [{}, {"loss": []}, History()])
-def test_no_epoch(empty):
+def test_empty_history_raises(empty):
     with pytest.raises(ValueError, match="no epoch has ended"):
         plot_history(empty)
 
 
-def test_without_matplotlib(monkeypatch):
+def test_missing_matplotlib_raises(monkeypatch):
     hide(monkeypatch, "matplotlib")
     with pytest.raises(ImportError, match=re.escape('pip install "jaxkeras[plot]"')):
         plot_history(LOGS)

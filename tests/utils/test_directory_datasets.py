@@ -1,4 +1,4 @@
-"""Data sets from folders and time series: files and labels as Keras finds them, contents, and mistakes."""
+"""Datasets from directories and time series: files and labels as in Keras, contents, and errors."""
 
 import pathlib
 import wave
@@ -25,7 +25,7 @@ def write_wav(path, samples, rate=8000, width=2):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Folders `images`, `texts` and `sounds` of three classes with four files each, one of them further down."""
+    """Folders `images`, `texts` and `sounds`: three classes of four files each, one file in a subfolder."""
     root = tmp_path_factory.mktemp("folders")
     for name in CLASSES:
         for i in range(4):
@@ -50,10 +50,10 @@ def images(root, **more):
     )
 
 
-# -- which files ------------------------------------------------------------------------------------------------------
+# -- file discovery ---------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("labels, names", [("inferred", None), ("inferred", ["cats", "ants"]), (None, None)])
-def test_files_and_labels_are_those_of_keras(root, shuffle, labels, names):
+def test_files_and_labels_equal_keras(root, shuffle, labels, names):
     paths, numbers, found = dataset_utils.index_directory(
         root / "images", labels, (".png",), names, shuffle=shuffle, seed=7, verbose=False
     )
@@ -64,7 +64,7 @@ def test_files_and_labels_are_those_of_keras(root, shuffle, labels, names):
 
 
 @pytest.mark.parametrize("subset", ["training", "validation"])
-def test_the_parts_of_a_split_are_those_of_keras(root, subset):
+def test_split_subsets_equal_keras(root, subset):
     paths, numbers, _ = dataset_utils.index_directory(root / "texts", "inferred", (".txt",), seed=3, verbose=False)
     expected, _ = dataset_utils.get_training_or_validation_split(paths, numbers, 0.3, subset)
     arguments = {"seed": 3, "validation_split": 0.3, "verbose": False}
@@ -72,12 +72,12 @@ def test_the_parts_of_a_split_are_those_of_keras(root, subset):
     assert data.file_paths == expected
     both = jk.utils.text_dataset_from_directory(root / "texts", subset="both", **arguments)
     assert both[subset == "validation"].file_paths == expected
-    # What is for validation is not shuffled again.
+    # The validation subset is not reshuffled.
     texts = [[text for batch, _ in both[1] for text in batch] for _ in range(2)]
     assert texts[0] == texts[1] == [pathlib.Path(p).read_text(errors="replace") for p in both[1].file_paths]
 
 
-def test_labels_of_every_form(root):
+def test_label_modes(root):
     integers = np.concatenate([y for _, y in images(root, shuffle=False)])
     assert integers.dtype == "int32" and integers.tolist() == [0] * 4 + [1] * 4 + [2] * 4
     one_hot = np.concatenate([y for _, y in images(root, shuffle=False, label_mode="categorical")])
@@ -89,7 +89,7 @@ def test_labels_of_every_form(root):
     assert next(iter(images(root, label_mode=None))).shape == (5, 6, 8, 3)
 
 
-def test_every_pass_has_another_order_that_follows_from_the_seed(root):
+def test_order_changes_every_epoch_and_depends_on_the_seed(root):
     data = images(root, seed=1, batch_size=12)
     first, second = (next(iter(data))[1].tolist() for _ in range(2))
     assert first != second and sorted(first) == sorted(second)
@@ -98,7 +98,7 @@ def test_every_pass_has_another_order_that_follows_from_the_seed(root):
     assert all(pairs[tuple(x.ravel()[:3].tolist())] == int(y) for x, y in images(root, seed=2, batch_size=None))
 
 
-def test_it_says_what_it_found(root, capsys):
+def test_file_counts_are_printed(root, capsys):
     jk.preprocessing.text_dataset_from_directory(root / "texts", seed=0, validation_split=0.5, subset="both")
     out = capsys.readouterr().out
     assert out == "Found 12 files belonging to 3 classes.\nUsing 6 files for training.\nUsing 6 files for validation.\n"
@@ -127,12 +127,12 @@ def test_it_says_what_it_found(root, capsys):
         ({"crop_to_aspect_ratio": True, "pad_to_aspect_ratio": True}, "Only one"),
     ],
 )
-def test_mistakes_are_explained(root, wrong, text):
+def test_invalid_arguments_raise(root, wrong, text):
     with pytest.raises(ValueError, match=text):
         images(root, **wrong)
 
 
-def test_missing_folders_and_broken_files_are_named(tmp_path):
+def test_errors_name_missing_folders_and_broken_files(tmp_path):
     with pytest.raises(ValueError, match="no folder"):
         jk.utils.image_dataset_from_directory(tmp_path / "nowhere")
     (tmp_path / "a").mkdir()
@@ -146,9 +146,9 @@ def test_missing_folders_and_broken_files_are_named(tmp_path):
         list(jk.utils.audio_dataset_from_directory(tmp_path, verbose=False))
 
 
-# -- what is in them --------------------------------------------------------------------------------------------------
+# -- contents ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("color_mode, channels", [("rgb", 3), ("rgba", 4), ("grayscale", 1)])
-def test_images_are_resized_as_keras_does(root, color_mode, channels):
+def test_image_resizing_equals_keras(root, color_mode, channels):
     data = images(root, shuffle=False, labels=None, batch_size=None, color_mode=color_mode)
     assert data.element_spec.shape == (6, 8, channels)
     for actual, path in zip(data, data.file_paths):
@@ -172,7 +172,7 @@ def test_images_cropped_padded_and_channels_first(root):
 
 @pytest.mark.parametrize("method", ["bilinear", "nearest", "bicubic", "lanczos3", "lanczos5"])
 @pytest.mark.parametrize("size", [(5, 20), (18, 7), (9, 13)])
-def test_resizing_on_the_host_equals_keras(method, size):
+def test_host_resizing_equals_keras(method, size):
     from jaxkeras.utils.host_resize import resize
 
     image = RNG.uniform(0, 255, (9, 13, 2)).astype("float32")
@@ -180,7 +180,7 @@ def test_resizing_on_the_host_equals_keras(method, size):
     np.testing.assert_allclose(resize(image, size, method), expected, atol=2e-3)
 
 
-def test_resizing_by_areas_and_by_smoothing_kernels():
+def test_area_gaussian_and_mitchell_resizing():
     from jaxkeras.utils.host_resize import resize
 
     image = RNG.uniform(0, 255, (6, 4, 1)).astype("float32")
@@ -188,7 +188,7 @@ def test_resizing_by_areas_and_by_smoothing_kernels():
     np.testing.assert_allclose(resize(image, (3, 2), "area"), halves, rtol=1e-5)
     thirds = resize(np.array([[[0.0], [3.0]]]), (1, 3), "area")[0, :, 0]
     np.testing.assert_allclose(thirds, [0.0, 1.5, 3.0], rtol=1e-6)
-    # Weights of a Gaussian at distances 1, 0, 1, and of Mitchell and Netravali's kernel: 1/18, 8/9, 1/18.
+    # Gaussian weights at distances 1, 0, 1; the Mitchell-Netravali kernel has 1/18, 8/9, 1/18.
     spike = np.array([[[0.0], [0.0], [1.0], [0.0], [0.0]]])
     side = np.exp(-2)
     np.testing.assert_allclose(
@@ -197,7 +197,7 @@ def test_resizing_by_areas_and_by_smoothing_kernels():
     np.testing.assert_allclose(resize(spike, (1, 5), "mitchellcubic")[0, 1:4, 0], [1 / 18, 8 / 9, 1 / 18], rtol=1e-5)
 
 
-def test_images_of_sixteen_bits_keep_the_upper_eight(tmp_path):
+def test_16_bit_images_keep_the_upper_8_bits(tmp_path):
     (tmp_path / "a").mkdir()
     Image.fromarray(np.array([[0, 256 * 7 + 3]], "uint16")).save(tmp_path / "a" / "deep.png")
     arguments = {"labels": None, "image_size": (1, 2), "verbose": False}
@@ -206,7 +206,7 @@ def test_images_of_sixteen_bits_keep_the_upper_eight(tmp_path):
         assert batch[0, 0, :, 0].tolist() == [0.0, 7.0]
 
 
-def test_texts_are_strings(root):
+def test_text_batches_are_string_arrays(root):
     data = jk.utils.text_dataset_from_directory(root / "texts", shuffle=False, batch_size=4, verbose=False)
     batch, _ = next(iter(data))
     assert batch.dtype == object and sorted(batch) == [f"ants number {i}" for i in range(3)] + ["ants number 3\ufffd"]
@@ -214,7 +214,7 @@ def test_texts_are_strings(root):
     assert {len(text) for batch in short for text in batch} == {3}
 
 
-def test_sounds_are_padded_cut_resampled_or_left(root):
+def test_audio_is_padded_cut_resampled_or_unchanged(root):
     folder, plain = root / "sounds", {"labels": None, "shuffle": False, "verbose": False, "batch_size": 4}
     load = jk.utils.audio_dataset_from_directory
     data = load(folder, **plain)
@@ -236,7 +236,7 @@ def test_sounds_are_padded_cut_resampled_or_left(root):
 
 
 @pytest.mark.parametrize("width, dtype", [(1, "uint8"), (3, None), (4, "<i4")])
-def test_sounds_of_other_widths(tmp_path, width, dtype):
+def test_audio_sample_widths(tmp_path, width, dtype):
     (tmp_path / "a").mkdir()
     values = np.array([[0.5, -0.25], [-1.0, 0.0]])
     whole = (values * 2 ** (8 * width - 1)).astype(np.int64) + (128 if width == 1 else 0)
@@ -246,7 +246,7 @@ def test_sounds_of_other_widths(tmp_path, width, dtype):
     np.testing.assert_array_equal(batch[0], values)
 
 
-def test_a_model_learns_from_a_folder(root):
+def test_model_trains_on_a_directory(root):
     data = images(root, batch_size=6).map(lambda x, y: (x / 255, y))
     model = jk.Sequential([jk.Input((6, 8, 3)), jk.layers.Flatten(), jk.layers.Dense(3, activation="softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -267,7 +267,7 @@ def test_a_model_learns_from_a_folder(root):
     ],
 )
 @pytest.mark.parametrize("with_targets", [True, False])
-def test_windows(more, with_targets):
+def test_timeseries_windows(more, with_targets):
     series = np.arange(40.0).reshape(20, 2)
     arguments = {"sequence_length": 4, "batch_size": 6, **more}
     data = jk.utils.timeseries_dataset_from_array(series, np.arange(20) if with_targets else None, **arguments)
@@ -295,6 +295,6 @@ def test_windows(more, with_targets):
         ({"format": "torch"}, "format"),
     ],
 )
-def test_windows_that_cannot_be_are_explained(wrong, text):
+def test_impossible_windows_raise(wrong, text):
     with pytest.raises(ValueError, match=text):
         jk.preprocessing.timeseries_dataset_from_array(np.arange(20), None, **{"sequence_length": 3, **wrong})

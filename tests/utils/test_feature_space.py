@@ -1,4 +1,4 @@
-"""`FeatureSpace`: encodings as Keras 3.15.1 on TensorFlow computed them, data of every kind, models and files."""
+"""`FeatureSpace`: encodings as computed by Keras 3.15.1 on TensorFlow, input types, models and files."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ TABLE = {
     "f": [0.0, 0.1, 0.2, 0.3], "s": ["zero", "one", "two", "three"], "i": [0, 1, 2, 3], "d": [0.1, 0.2, 0.5, 0.9],
     "h": ["a", "b", "c", "d"], "p": [1.0, 2.0, 3.0, 4.0],
 }  # fmt: skip
-# The index that Keras gives each row, from a run on TensorFlow.
+# The index that Keras on TensorFlow assigns to each row.
 INDICES = {"d": [0, 1, 2, 2], "h": [3, 6, 0, 1], "i": [4, 3, 2, 1], "s": [1, 4, 2, 3], "s_X_i": [5, 2, 3, 4]}
 
 
@@ -31,7 +31,7 @@ def adapted():
     return made
 
 
-def test_one_vector_in_alphabetical_order_with_crosses_last(adapted):
+def test_concat_is_alphabetical_with_crosses_last(adapted):
     encoded = np.asarray(adapted(TABLE))
     assert encoded.dtype == "float32"
     expected = [
@@ -43,7 +43,7 @@ def test_one_vector_in_alphabetical_order_with_crosses_last(adapted):
     np.testing.assert_array_equal(one, encoded[2])
 
 
-def test_a_dict_of_integers():
+def test_dict_output_with_integer_features():
     made = FS(
         {"s": FS.string_categorical(output_mode="int"), "i": FS.integer_categorical(output_mode="int")},
         crosses=[FS.cross(("s", "i"), 32, output_mode="int")], output_mode="dict",
@@ -58,7 +58,7 @@ def test_a_dict_of_integers():
 
 @pytest.mark.parametrize("batched", [True, False])
 @pytest.mark.parametrize("labelled", [True, False])
-def test_streams_of_dicts(adapted, batched, labelled):
+def test_dataset_of_dicts(adapted, batched, labelled):
     columns = {key: np.array(column) for key, column in TABLE.items()}
     data = Dataset.from_tensor_slices((columns, np.arange(4)) if labelled else columns)
     data = data.batch(3) if batched else data
@@ -69,7 +69,7 @@ def test_streams_of_dicts(adapted, batched, labelled):
     np.testing.assert_allclose(np.stack(rows), adapted(TABLE), atol=1e-5)
 
 
-def test_it_is_the_beginning_of_a_model(adapted):
+def test_used_as_the_input_stage_of_a_model(adapted):
     model = jk.Model(adapted.get_inputs(), jk.layers.Dense(1)(adapted.get_encoded_features()))
     columns = {key: np.array(column)[:, None] for key, column in TABLE.items()}
     kernel, bias = model.layers[-1].get_weights()
@@ -78,7 +78,7 @@ def test_it_is_the_beginning_of_a_model(adapted):
     assert {x.name: (x.shape, x.dtype) for x in adapted.get_inputs().values()}["s"] == ((None, 1), "string")
 
 
-def test_what_is_crossed_may_be_a_range_of_numbers():
+def test_discretized_floats_can_be_crossed():
     made = FS({"d": "float_discretized", "s": "string_categorical"}, crosses=[("d", "s")], num_discretization_bins=3)
     made.adapt(TABLE)
     model = jk.Model(made.get_inputs(), made.get_encoded_features())
@@ -86,7 +86,7 @@ def test_what_is_crossed_may_be_a_range_of_numbers():
     np.testing.assert_array_equal(model.predict(columns, verbose=0), made(TABLE))
 
 
-def test_a_layer_of_ones_own_encodes_a_column():
+def test_custom_preprocessor_layer():
     layer = jk.layers.TextVectorization(output_mode="tf_idf")
     made = FS({"text": FS.feature("string", layer, output_mode="float")})
     made.adapt({"text": ["1st string", "2nd string", "3rd string"]})
@@ -94,14 +94,14 @@ def test_a_layer_of_ones_own_encodes_a_column():
     assert made.preprocessors["text"] is layer
 
 
-def test_it_is_saved_and_loaded(adapted, tmp_path):
+def test_save_and_load(adapted, tmp_path):
     adapted.save(tmp_path / "space.keras")
     loaded = jk.saving.load_model(tmp_path / "space.keras")
     assert isinstance(loaded, FS) and loaded.crossers.keys() == adapted.crossers.keys()
     np.testing.assert_array_equal(loaded(TABLE), adapted(TABLE))
 
 
-def test_nothing_to_learn_needs_no_data():
+def test_features_without_state_need_no_adapt():
     made = FS({"p": "float", "h": "string_hashed", "n": "integer_hashed"}, hashing_dim=4)
     assert made({"p": 1.0, "h": "a", "n": 3}).shape == (9,)
 
@@ -126,6 +126,6 @@ def test_nothing_to_learn_needs_no_data():
         (lambda: FS({"a": FS.feature("float32", jk.layers.Rescaling(1.0), "one_hot")})({"a": 1.0}), "return integers"),
     ],
 )
-def test_mistakes_are_explained(make, text):
+def test_invalid_usage_raises(make, text):
     with pytest.raises(ValueError, match=text):
         make()

@@ -1,4 +1,4 @@
-"""get_file and safe extraction. Every fault is followed by a look at what is left on the disk."""
+"""`get_file` and safe extraction. Each failure test also checks what is left on disk."""
 
 import hashlib
 import inspect
@@ -40,7 +40,7 @@ def home(tmp_path, monkeypatch):
 
 
 def tree(folder):
-    """Relative path -> content of every file, link text of every link."""
+    """Map relative paths to file contents, and to targets for links."""
     return {
         str(path.relative_to(folder)): f"-> {os.readlink(path)}" if path.is_symlink() else path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -77,14 +77,14 @@ def zip_of(*members):
     return buffer.getvalue()
 
 
-def test_signature_is_keras():
+def test_signature_equals_keras():
     keras = pytest.importorskip("keras")
     theirs = inspect.signature(keras.utils.get_file).parameters
     ours = inspect.signature(get_file).parameters
     assert [(p.name, p.default) for p in ours.values()] == [(p.name, p.default) for p in theirs.values()]
 
 
-def test_downloads_once_with_a_bar(server, home, capsys):
+def test_file_is_downloaded_once_with_a_progress_bar(server, home, capsys):
     path = get_file(origin=f"{server.url}/fox.txt?version=2")
     assert path == str(home / "datasets" / "fox.txt")
     assert "Downloading fox.txt" in capsys.readouterr().err
@@ -92,20 +92,20 @@ def test_downloads_once_with_a_bar(server, home, capsys):
     assert server.requests == ["/fox.txt?version=2"]
 
 
-def test_length_may_be_unknown(server, home):
+def test_download_of_unknown_length(server, home):
     server.announce_length = False
     get_file("fox", f"{server.url}/fox.txt", file_hash=SHA256)
     assert tree(home) == {"datasets/fox": CONTENT}
 
 
 @pytest.mark.parametrize("kwargs", [{"file_hash": SHA256}, {"file_hash": MD5.upper()}, {"md5_hash": MD5}])
-def test_hash_of_either_kind(server, home, kwargs):
+def test_md5_and_sha256_hashes(server, home, kwargs):
     for _ in range(2):
         get_file(origin=f"{server.url}/fox.txt", **kwargs)
     assert server.requests == ["/fox.txt"]
 
 
-def test_wrong_hash_leaves_nothing(server, home):
+def test_wrong_hash_leaves_no_file(server, home):
     with pytest.raises(ValueError, match="corrupted.*0000"):
         get_file(origin=f"{server.url}/fox.txt", file_hash="0" * 64)
     assert tree(home) == {}
@@ -120,7 +120,7 @@ def test_outdated_file_is_replaced(server, home):
     assert tree(home) == {"datasets/fox.txt": CONTENT}
 
 
-def test_outdated_file_survives_a_failed_download(server, home):
+def test_failed_download_keeps_the_outdated_file(server, home):
     path = get_file(origin=f"{server.url}/fox.txt")
     server.claimed_extra = 7
     with pytest.raises(DownloadError, match="1000 of 1007"):
@@ -135,13 +135,13 @@ def test_force_download(server):
     assert len(server.requests) == 2
 
 
-def test_missing_on_the_server(server, home):
+def test_404_raises(server, home):
     with pytest.raises(DownloadError, match="404"):
         get_file(origin=f"{server.url}/cat.txt")
     assert tree(home) == {}
 
 
-def test_no_server(home):
+def test_unreachable_server_raises(home):
     with serve() as gone:
         pass
     with pytest.raises(DownloadError, match="Could not download http://127"):
@@ -160,13 +160,13 @@ def test_no_server(home):
         ({"origin": "http://127.0.0.1/b", "file_hash": SHA256, "hash_algorithm": "sha1"}, "sha1"),
     ],
 )
-def test_refused_arguments(kwargs, message):
+def test_invalid_arguments_raise(kwargs, message):
     with pytest.raises(ValueError, match=message):
         get_file(**kwargs)
 
 
 @pytest.mark.parametrize("suffix", ["cache", "new/folder"])
-def test_places(server, tmp_path, suffix):
+def test_cache_locations(server, tmp_path, suffix):
     path = get_file("a.txt", f"{server.url}/fox.txt", cache_dir=tmp_path / suffix, cache_subdir="sub")
     assert path == str(tmp_path / suffix / "sub" / "a.txt")
     absolute = get_file("a.txt", f"{server.url}/fox.txt", cache_subdir=str(tmp_path / "elsewhere"))
@@ -174,7 +174,7 @@ def test_places(server, tmp_path, suffix):
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs users")
-def test_unwritable_cache_goes_to_a_private_folder(server, tmp_path, monkeypatch):
+def test_unwritable_cache_falls_back_to_a_private_folder(server, tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     with pytest.warns(UserWarning, match="Cannot write to"):
@@ -189,7 +189,7 @@ def test_unwritable_cache_goes_to_a_private_folder(server, tmp_path, monkeypatch
         get_file(origin=f"{server.url}/fox.txt", cache_dir=tmp_path / "file" / "below")
 
 
-# Whether fname is given, and has a dot, decides the names, as in Keras.
+# As in Keras, names depend on whether fname is given and has a dot.
 @pytest.mark.parametrize(
     "fname, archive, folder",
     [(None, "p.tgz_archive", "p.tgz"), ("pets", "pets_archive", "pets"), ("pets.tar.gz",) * 2 + ("pets_extracted",)],
@@ -205,7 +205,7 @@ def test_extraction(server, home, fname, archive, folder, kwargs):
     assert tree(home / "datasets" / folder) == {"pets/cat": b"meow", "pets/alias": "-> cat"}
 
 
-def test_extracting_again_restores_and_keeps_other_files(server, home):
+def test_extracting_again_restores_files_and_keeps_others(server, home):
     server.files["/p.zip"] = zip_of(("cat", b"meow"), ("sub/dog", b"woof"))
     folder = home / "datasets" / "pets"
     for _ in range(2):
@@ -217,7 +217,7 @@ def test_extracting_again_restores_and_keeps_other_files(server, home):
     assert server.requests == ["/p.zip"]
 
 
-def test_no_archive_warns(server, home):
+def test_extract_of_a_plain_file_warns(server, home):
     with pytest.warns(UserWarning, match="not an archive"):
         path = get_file("fox", f"{server.url}/fox.txt", extract=True)
     assert path == str(home / "datasets" / "fox") and not os.path.exists(path)
@@ -238,7 +238,7 @@ OUTSIDE = [
 
 
 @pytest.mark.parametrize("member", OUTSIDE, ids=str)
-def test_nothing_leaves_the_folder(tmp_path, member):
+def test_tar_members_cannot_escape_the_folder(tmp_path, member):
     (tmp_path / "secret").write_bytes(b"secret")
     (tmp_path / "a.tar").write_bytes(tar_of(("sub/good", b"good"), member, mode="w"))
     with pytest.warns(UserWarning, match="Skipped"):
@@ -248,7 +248,7 @@ def test_nothing_leaves_the_folder(tmp_path, member):
     assert not os.path.lexists("/tmp/jaxkeras-evil")
 
 
-def test_zip_does_not_leave_the_folder(tmp_path):
+def test_zip_members_cannot_escape_the_folder(tmp_path):
     (tmp_path / "a.zip").write_bytes(zip_of(("good", b"good"), ("../evil", b"x")))
     with pytest.warns(UserWarning, match="Skipped"):
         assert extract_archive(tmp_path / "a.zip", tmp_path / "out")
@@ -256,8 +256,8 @@ def test_zip_does_not_leave_the_folder(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["a.zip", "out"]
 
 
-def test_file_through_a_link_stays_inside(tmp_path):
-    # The link comes first in the archive; written first, it would send the file outside.
+def test_file_under_a_link_stays_inside_the_folder(tmp_path):
+    # The link comes first in the archive; if created first, it would redirect the file outside.
     (tmp_path / "a.tar").write_bytes(tar_of(("door", f"sym:{tmp_path}"), ("door/evil", b"x"), mode="w"))
     with pytest.warns(UserWarning, match="Skipped 'door'"):
         extract_archive(tmp_path / "a.tar", tmp_path / "out")
@@ -265,8 +265,8 @@ def test_file_through_a_link_stays_inside(tmp_path):
     assert tree(tmp_path / "out") == {"door/evil": b"x"}
 
 
-def test_links_cannot_change_where_links_lead(tmp_path):
-    # Harmless while d/x is missing, then d/x turns d/x/../.. into the folder above.
+def test_links_cannot_redirect_other_links(tmp_path):
+    # Harmless while d/x does not exist; once it does, d/x/../.. resolves to the parent folder.
     members = [("door", "sym:d/x/../.."), ("d", None), ("d/x", "sym:.."), ("door/evil", "hard:good"), ("good", b"good")]
     (tmp_path / "a.tar").write_bytes(tar_of(*members, mode="w"))
     with pytest.warns(UserWarning, match="Skipped"):
@@ -276,7 +276,7 @@ def test_links_cannot_change_where_links_lead(tmp_path):
         assert path.resolve().is_relative_to(tmp_path / "out")
 
 
-def test_links_inside_are_kept_in_any_order(tmp_path):
+def test_internal_links_are_kept_in_any_order(tmp_path):
     members = [("second", "sym:first"), ("first", "sym:sub/good"), ("copy", "hard:sub/good"), ("sub/good", b"good")]
     (tmp_path / "a.tar").write_bytes(tar_of(*members, mode="w"))
     extract_archive(tmp_path / "a.tar", tmp_path / "out")
@@ -286,7 +286,7 @@ def test_links_inside_are_kept_in_any_order(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no executable bit")
-def test_executables_stay_so_and_the_umask_counts(tmp_path):
+def test_executable_bits_are_kept_and_the_umask_applies(tmp_path):
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, mode in (("run", 0o4777), ("text", 0o666)):
@@ -303,7 +303,7 @@ def test_executables_stay_so_and_the_umask_counts(tmp_path):
     assert modes == {"run": 0o750, "text": 0o640}
 
 
-def test_damaged_archive_leaves_nothing(tmp_path):
+def test_damaged_archive_leaves_no_files(tmp_path):
     whole = tar_of(("good", b"good"), ("big", os.urandom(100_000)))
     (tmp_path / "a.tgz").write_bytes(whole[:-50_000])
     with pytest.raises((EOFError, tarfile.ReadError)):
@@ -311,7 +311,7 @@ def test_damaged_archive_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == ["a.tgz"]
 
 
-def test_formats(tmp_path):
+def test_archive_formats(tmp_path):
     (tmp_path / "a.zip").write_bytes(zip_of(("good", b"good")))
     assert not extract_archive(tmp_path / "a.zip", tmp_path / "out", None)
     assert not extract_archive(tmp_path / "a.zip", tmp_path / "out", [])
@@ -331,7 +331,7 @@ def test_formats(tmp_path):
     ],
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX paths")
-def test_homes(monkeypatch, variables, expected):
+def test_home_folders(monkeypatch, variables, expected):
     for name in ("JAXKERAS_HOME", "XDG_CACHE_HOME", "KERAS_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/home/me")

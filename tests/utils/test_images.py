@@ -1,4 +1,4 @@
-"""Images as files and arrays, against Keras's."""
+"""Image files and arrays, compared with Keras."""
 
 import io
 import pathlib
@@ -24,7 +24,7 @@ def test_array_to_img_equals_keras(channels, scale):
     np.testing.assert_array_equal(np.asarray(actual), np.asarray(expected))
 
 
-def test_array_to_img_of_special_images():
+def test_array_to_img_edge_cases():
     assert np.asarray(ours.array_to_img(np.full((2, 2, 3), 7.0))).max() == 0  # nothing to stretch
     assert ours.array_to_img(np.full((2, 2, 1), 1000.0), scale=False).mode == "I"
     first = ours.array_to_img(PHOTO.transpose(2, 0, 1), data_format="channels_first", scale=False)
@@ -69,12 +69,12 @@ def test_load_img_equals_keras(tmp_path, more):
         np.testing.assert_array_equal(np.asarray(actual), np.asarray(expected))
 
 
-def test_load_img_keeps_gray_of_sixteen_bits(tmp_path):
+def test_load_img_keeps_16_bit_grayscale(tmp_path):
     Image.fromarray(np.arange(6, dtype="uint16").reshape(2, 3) * 1000).save(tmp_path / "deep.png")
     assert np.asarray(ours.load_img(tmp_path / "deep.png", color_mode="grayscale")).max() == 5000
 
 
-def test_load_img_says_what_is_wrong(tmp_path):
+def test_load_img_invalid_arguments_raise(tmp_path):
     with pytest.raises(TypeError, match="got int"):
         ours.load_img(3)
     with pytest.raises(ValueError, match="color_mode"):
@@ -83,7 +83,7 @@ def test_load_img_says_what_is_wrong(tmp_path):
         ours.load_img("x.png", target_size=(2, 2), interpolation="cubic")
 
 
-def test_save_img_by_ending_format_and_file(tmp_path):
+def test_save_img_by_extension_format_and_file_object(tmp_path):
     ours.save_img(tmp_path / "a.png", PHOTO, scale=False)
     np.testing.assert_array_equal(np.asarray(ours.load_img(tmp_path / "a.png")), PHOTO)
     ours.save_img(pathlib.Path(tmp_path / "b.jpg"), PHOTO, quality=90)
@@ -103,7 +103,7 @@ def test_smart_resize_equals_keras(size, interpolation):
     np.testing.assert_allclose(ours.smart_resize(x, size, interpolation), expected, rtol=1e-5, atol=1e-3)
 
 
-def test_smart_resize_of_batches_and_layouts():
+def test_smart_resize_batches_and_data_formats():
     x = PHOTO.astype("float32")
     plain = ours.smart_resize(x, (4, 4))
     batch = ours.smart_resize(x[None].transpose(0, 3, 1, 2), (4, 4), data_format="channels_first")
@@ -114,7 +114,7 @@ def test_smart_resize_of_batches_and_layouts():
         ours.smart_resize(x, (4,))
 
 
-def test_without_pillow_the_error_says_what_to_install(monkeypatch):
+def test_missing_pillow_error_names_the_package(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "PIL", None)

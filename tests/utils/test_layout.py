@@ -9,7 +9,7 @@ from jaxkeras.utils.layout import Edge, Run, Size, arrange
 
 
 def points(runs, count=12):
-    """Points along an edge as it is drawn: straight runs, joined by cubic curves."""
+    """Points along a drawn edge: straight runs joined by cubic curves."""
     for run in runs:
         yield from ((run.across, s) for s in np.linspace(run.start, run.end, count))
     for a, b in itertools.pairwise(runs):
@@ -27,7 +27,7 @@ def inside(point, corner, size, margin=0.5):
 
 
 def check(sizes, edges, result):
-    """No two items overlap, no edge runs through an item, and edges start and end at the borders of theirs."""
+    """Items do not overlap, edges cross no item, and each edge starts and ends at its items' borders."""
     for (a, p), (b, q) in itertools.combinations(zip(sizes, result.corners), 2):
         assert p[0] + a[0] <= q[0] or q[0] + b[0] <= p[0] or p[1] + a[1] <= q[1] or q[1] + b[1] <= p[1]
     for corner, size in zip(result.corners, sizes):
@@ -51,11 +51,11 @@ def graphs(draw):
 
 @given(graphs())
 @settings(max_examples=60, deadline=None)
-def test_nothing_overlaps(graph):
+def test_random_graphs_have_no_overlaps(graph):
     check(*graph, arrange(*graph))
 
 
-def test_a_chain_is_straight():
+def test_chain_is_straight():
     sizes = [Size(w, 20) for w in (100, 30, 75, 140)]
     edges = [Edge(i, i + 1) for i in range(3)]
     result = arrange(sizes, edges)
@@ -63,7 +63,7 @@ def test_a_chain_is_straight():
     assert all(len(runs) == 2 for runs in result.routes)
 
 
-def test_branches_are_symmetric_and_long_edges_straight():
+def test_branches_are_symmetric_and_long_edges_are_straight():
     # 0 -> 1 -> 2 -> 3 with 0 -> 3 beside it, and 3 -> 4, 3 -> 5
     sizes = [Size(60, 20)] * 6
     edges = [Edge(0, 1), Edge(1, 2), Edge(2, 3), Edge(0, 3), Edge(3, 4), Edge(3, 5)]
@@ -75,7 +75,7 @@ def test_branches_are_symmetric_and_long_edges_straight():
     assert len({run.across for run in result.routes[3][1:-1]}) == 1
 
 
-def test_an_input_stands_next_to_where_it_is_used():
+def test_input_is_placed_next_to_its_consumer():
     edges = [Edge(0, 1), Edge(1, 2), Edge(3, 2)]
     corners = arrange([Size(50, 20)] * 4, edges).corners
     assert corners[3][1] == corners[1][1]
@@ -88,14 +88,14 @@ def test_crossings_are_avoided():
     assert (across[0] < across[1]) == (max(across[3], across[5]) < min(across[2], across[4]))
 
 
-def test_cycles_run_back():
+def test_back_edges_of_cycles_are_reversed():
     result = arrange([Size(50, 20)] * 3, [Edge(0, 1), Edge(1, 2), Edge(2, 0)])
     back = result.routes[2]
     assert back[0].start > back[-1].end
     assert result.corners[0][1] < result.corners[1][1] < result.corners[2][1]
 
 
-def test_first_and_last_have_a_rank_for_themselves():
+def test_first_and_last_items_get_their_own_ranks():
     sizes = [Size(50, 20)] * 5
     result = arrange(sizes, [Edge(0, 1), Edge(3, 1), Edge(1, 2), Edge(1, 4)], first=[3], last=[4])
     along = [corner[1] for corner in result.corners]
@@ -109,7 +109,7 @@ def test_ports():
     assert end.across == corners[1][0] + 10 - 5
 
 
-def test_nothing():
+def test_empty_and_single_item_graphs():
     assert arrange([], []).size == Size(0, 0)
     assert arrange([Size(5, 6)], []).corners == [(0.0, 0.0)]
     assert Run(1.0, 2.0, 3.0).end == 3.0

@@ -41,7 +41,7 @@ def residual():
 
 
 def nested():
-    """Two levels of models, one of them called twice, and a layer called on its own output."""
+    """Nested models, one of them called twice, and a layer called on its own output."""
     z = jk.Input((8,), name="z")
     split = jk.Model(z, [layers.Dense(8, name="mean")(z), layers.Dense(8, name="spread")(z)], name="split")
     p, q = jk.Input((8,), name="p"), jk.Input((8,), name="q")
@@ -61,8 +61,8 @@ def named_edges(model, **options):
     return {(names[a], names[b]) for a, b in picture.edges}
 
 
-# -- what is shown ----------------------------------------------------------------------------------------------------
-def test_edges_of_a_stack():
+# -- boxes and edges --------------------------------------------------------------------------------------------------
+def test_edges_of_a_sequential_model():
     assert named_edges(stack()) == {("conv", "flat"), ("flat", "head")}
 
 
@@ -72,7 +72,7 @@ def test_edges_of_branches():
     }  # fmt: skip
 
 
-def test_edges_of_models_inside():
+def test_edges_of_nested_models():
     assert named_edges(nested()) == {
         ("x", "core"), ("x", "loop"), ("loop", "loop"), ("loop", "core"), ("core", "core"), ("core", "decoder"),
     }  # fmt: skip
@@ -83,7 +83,7 @@ def test_edges_of_models_inside():
     }  # fmt: skip
 
 
-def test_a_subclassed_model_is_one_box():
+def test_subclassed_model_is_one_box():
     class Own(jk.Model):
         def __init__(self):
             super().__init__(name="own")
@@ -98,7 +98,7 @@ def test_a_subclassed_model_is_one_box():
     assert [(box.title, box.subtitle, box.kind) for box in picture.frame.boxes()] == [("own", "(Own)", "model")]
 
 
-def test_what_stands_in_a_box():
+def test_box_contents():
     boxes = {box.title: box for box in diagram(stack(), Show(True, True, True, True, True)).frame.boxes()}
     assert boxes["head"].rows == [
         [Cell("Activation", "softmax")],
@@ -113,16 +113,16 @@ def test_what_stands_in_a_box():
     assert [box.title for box in diagram(stack(), Show(names=False)).frame.boxes()] == ["Conv2D", "Flatten", "Dense"]
 
 
-def test_shapes_of_several_tensors():
+def test_shapes_of_multiple_inputs():
     boxes = {box.title: box for box in diagram(two_by_two(), Show(shapes=True)).frame.boxes()}
     assert boxes["both"].rows[0][0] == Cell("Input shape", "[(None, 3), (None, 4)]")
     assert boxes["left"].rows[0] == [Cell("Output shape", "(None, 4)")]
 
 
-# -- our own drawing --------------------------------------------------------------------------------------------------
+# -- drawing with matplotlib ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("make", MODELS)
 @pytest.mark.parametrize("upright", [True, False])
-def test_arrows_run_around_boxes_and_names(make, upright):
+def test_arrows_avoid_boxes_and_names(make, upright):
     picture = diagram(make(), Show(shapes=True), expand_nested=True)
     shapes = {box.key: draw._shape(box) for box in picture.frame.boxes()}
     placed = draw._place(picture.frame, picture.edges, shapes, upright, True)
@@ -150,7 +150,7 @@ def test_arrows_run_around_boxes_and_names(make, upright):
     assert sum(route.arrow for route in placed.routes) >= len(targets)
 
 
-def test_text_fits_into_its_cell():
+def test_text_fits_in_its_cell():
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -171,7 +171,7 @@ START = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 
 
 @pytest.mark.parametrize("extension", START)
-def test_formats(extension, tmp_path, without_graphviz):
+def test_file_formats(extension, tmp_path, without_graphviz):
     path = tmp_path / f"model.{extension}"
     assert plot_model(two_by_two(), path, show_shapes=True, show_layer_names=True, dpi=50) is None
     assert path.read_bytes().startswith(START[extension])
@@ -185,7 +185,7 @@ def test_directions(rankdir, tmp_path, without_graphviz):
     assert (width > height) == (rankdir in ("LR", "RL"))
 
 
-def test_a_picture_has_the_size_that_was_asked_for(tmp_path, without_graphviz):
+def test_dpi_sets_the_size_of_the_picture(tmp_path, without_graphviz):
     sizes = []
     for dpi in (40, 80):
         plot_model(nested(), tmp_path / "model.png", dpi=dpi, expand_nested=True)
@@ -193,20 +193,20 @@ def test_a_picture_has_the_size_that_was_asked_for(tmp_path, without_graphviz):
     np.testing.assert_allclose(2 * np.array(sizes[0]), sizes[1], atol=2)
 
 
-def test_names_are_not_mathematics(tmp_path, without_graphviz):
+def test_names_are_not_parsed_as_math(tmp_path, without_graphviz):
     model = jk.Sequential([jk.Input((2,)), layers.Dense(1, name="a$b$_<c>&")])
     plot_model(model, tmp_path / "model.svg", show_layer_names=True)
-    assert "a$b$_" in (tmp_path / "model.svg").read_text()  # matplotlib notes the text beside its outlines
+    assert "a$b$_" in (tmp_path / "model.svg").read_text()  # matplotlib stores the text as a comment
 
 
-def test_nothing_global_is_touched(tmp_path, without_graphviz):
+def test_global_matplotlib_state_is_unchanged(tmp_path, without_graphviz):
     before = dict(matplotlib.rcParams)
     plot_model(stack(), tmp_path / "model.png", dpi=30)
     assert dict(matplotlib.rcParams) == before
 
 
 # -- Graphviz ---------------------------------------------------------------------------------------------------------
-def test_graph_for_graphviz():
+def test_dot_graph():
     pytest.importorskip("pydot")
     dot = model_to_dot(nested(), show_shapes=True, expand_nested=True)
     text = dot.to_string()
@@ -218,7 +218,7 @@ def test_graph_for_graphviz():
     assert type(model_to_dot(stack(), subgraph=True)).__name__ == "Cluster"
 
 
-def test_same_edges_as_keras():
+def test_edges_equal_keras():
     keras = pytest.importorskip("keras")
     pytest.importorskip("pydot")
     x = keras.Input((4,), name="x")
@@ -239,7 +239,7 @@ def test_same_edges_as_keras():
     assert named_edges(ours, expand_nested=True) == theirs
 
 
-def test_graphviz_draws_when_it_is_there(tmp_path, monkeypatch):
+def test_graphviz_is_used_when_installed(tmp_path, monkeypatch):
     pytest.importorskip("pydot")
     program = tmp_path / "dot"
     program.write_text("#!/bin/sh\necho \"drawn by dot $@\"\n")
@@ -249,8 +249,8 @@ def test_graphviz_draws_when_it_is_there(tmp_path, monkeypatch):
     assert (tmp_path / "model.png").read_text().startswith("drawn by dot -Tpng")
 
 
-# -- notebooks and mistakes -------------------------------------------------------------------------------------------
-def test_a_notebook_shows_the_picture(tmp_path, monkeypatch, without_graphviz):
+# -- notebooks and errors ---------------------------------------------------------------------------------------------
+def test_figure_is_displayed_in_a_notebook(tmp_path, monkeypatch, without_graphviz):
     IPython = pytest.importorskip("IPython")
     monkeypatch.setattr(IPython, "get_ipython", lambda: types.SimpleNamespace())
     kinds = [type(plot_model(stack(), tmp_path / f"model.{e}", dpi=30)).__name__ for e in START]
@@ -263,14 +263,14 @@ def hide(monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
 
 
-def test_without_matplotlib(tmp_path, monkeypatch, without_graphviz):
+def test_missing_matplotlib_raises(tmp_path, monkeypatch, without_graphviz):
     hide(monkeypatch, "matplotlib")
     draw.text_width.cache_clear()
     with pytest.raises(ImportError, match=re.escape('pip install "jaxkeras[plot]"')):
         plot_model(stack(), tmp_path / "model.png")
 
 
-def test_without_pydot(monkeypatch):
+def test_missing_pydot_raises(monkeypatch):
     hide(monkeypatch, "pydot")
     with pytest.raises(ImportError, match=re.escape('pip install "jaxkeras[plot]"')):
         model_to_dot(stack())
@@ -283,12 +283,12 @@ def test_without_pydot(monkeypatch):
         ({"rankdir": "UP"}, "'TB', 'BT', 'LR', 'RL'"),
     ],
 )
-def test_wrong_arguments(options, message, tmp_path):
+def test_invalid_arguments_raise(options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         plot_model(stack(), tmp_path / "model.png", **options)
 
 
-def test_a_model_that_is_not_built(tmp_path):
+def test_unbuilt_model_raises(tmp_path):
     with pytest.raises(ValueError, match="not built"):
         plot_model(jk.Sequential([layers.Dense(2)]), tmp_path / "model.png")
 

@@ -1,4 +1,4 @@
-"""Small helpers, against Keras's where that computes something."""
+"""Small helpers, compared with Keras where they compute something."""
 
 import copy
 import logging
@@ -45,7 +45,7 @@ def test_pad_sequences_of_vectors_and_strings():
         ([[1]], {"padding": "before"}, "padding"),
     ],
 )
-def test_pad_sequences_says_what_is_wrong(sequences, more, text):
+def test_pad_sequences_invalid_arguments_raise(sequences, more, text):
     with pytest.raises(ValueError, match=text):
         jk.utils.pad_sequences(sequences, **more)
 
@@ -59,7 +59,7 @@ def test_to_categorical_equals_keras(x, num_classes):
     np.testing.assert_array_equal(actual, expected)
 
 
-def test_to_categorical_on_the_device_and_out_of_range():
+def test_to_categorical_on_device_and_out_of_range():
     result = jk.utils.to_categorical(jnp.array([[0], [2]]))
     assert result.shape == (2, 3) and not isinstance(result, np.ndarray)
     with pytest.raises(ValueError, match="from 0 to 5"):
@@ -72,12 +72,12 @@ def test_normalize_equals_keras(order):
     expected = keras.utils.normalize(x, order=order)
     np.testing.assert_allclose(jk.utils.normalize(x, order=order), expected, rtol=1e-6)
     np.testing.assert_allclose(jk.utils.normalize(jnp.asarray(x, "float32"), order=order), expected, rtol=1e-5)
-    # Keras divides by the norms of columns as if they were those of rows.
+    # Keras divides by the column norms as if they were row norms.
     np.testing.assert_allclose(jk.utils.normalize(x.T, 0, order), expected.T, rtol=1e-6)
 
 
 # -- Config -----------------------------------------------------------------------------------------------------------
-def test_config_holds_values_like_a_dict_and_an_object():
+def test_config_supports_item_and_attribute_access():
     config = jk.utils.Config(rate=0.1)
     config.seed = 3
     config["depth"] = 2
@@ -90,7 +90,7 @@ def test_config_holds_values_like_a_dict_and_an_object():
     assert list(config.keys()) == ["rate"] and list(config.values()) == [0.1]
 
 
-def test_a_frozen_config_refuses_changes():
+def test_frozen_config_rejects_changes():
     config = jk.utils.Config(rate=0.1)
     config.freeze()
     assert config.frozen
@@ -103,7 +103,7 @@ def test_a_frozen_config_refuses_changes():
     config.rate = 2
 
 
-def test_a_config_says_what_it_has():
+def test_config_errors_name_its_entries():
     config = jk.utils.Config(learning_rate=0.1)
     with pytest.raises(AttributeError, match="did you mean 'learning_rate'"):
         _ = config.learning_rat
@@ -113,8 +113,8 @@ def test_a_config_says_what_it_has():
         config.keys = 3
 
 
-# -- the process ------------------------------------------------------------------------------------------------------
-def test_clear_session_starts_names_policies_and_draws_anew():
+# -- global state -----------------------------------------------------------------------------------------------------
+def test_clear_session_resets_names_policies_and_seeds():
     jk.config.set_dtype_policy("mixed_bfloat16")
     jk.layers.Dense(1)
     jk.utils.disable_interactive_logging()
@@ -124,7 +124,7 @@ def test_clear_session_starts_names_policies_and_draws_anew():
     assert jk.config.is_interactive_logging_enabled()
 
 
-def test_without_interactive_logging_messages_are_logged(caplog, capsys):
+def test_messages_are_logged_without_interactive_logging(caplog, capsys):
     jk.utils.disable_interactive_logging()
     try:
         model = jk.Sequential([jk.Input((1,)), jk.layers.Dense(1)])
@@ -138,7 +138,7 @@ def test_without_interactive_logging_messages_are_logged(caplog, capsys):
     assert "loss:" in caplog.text and "dense (Dense)" in caplog.text
 
 
-def test_get_source_inputs_finds_every_input_once():
+def test_get_source_inputs_returns_each_input_once():
     a, b = jk.Input((2,), name="a"), jk.Input((2,), name="b")
     both = jk.layers.Add()([jk.layers.Dense(2)(b), a])
     sources = jk.utils.get_source_inputs(jk.layers.Concatenate()([both, a]))

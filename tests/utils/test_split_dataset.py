@@ -1,4 +1,4 @@
-"""`split_dataset`: sizes and shuffles as Keras has them, for data of every kind."""
+"""`split_dataset`: sizes and shuffles as in Keras, for every type of data."""
 
 import random
 
@@ -20,7 +20,7 @@ def read(dataset):
 @pytest.mark.parametrize("left", [None, 3, 0.25, 0.8])
 @pytest.mark.parametrize("right", [None, 2, 0.15, 0.9, 8])
 @pytest.mark.parametrize("count", [10, 11])
-def test_sizes_are_those_of_keras(left, right, count):
+def test_sizes_equal_keras(left, right, count):
     try:
         expected = _rescale_dataset_split_sizes(left, right, count)
     except (ValueError, TypeError):
@@ -32,7 +32,7 @@ def test_sizes_are_those_of_keras(left, right, count):
     assert read(parts[0]) == list(range(expected[0])) and read(parts[1]) == list(range(count - expected[1], count))
 
 
-def test_the_shuffle_is_that_of_keras():
+def test_shuffle_equals_keras():
     expected = list(range(10))
     random.Random(5).shuffle(expected)
     left, right = split(Y, left_size=6, shuffle=True, seed=5)
@@ -51,7 +51,7 @@ class Batches(jk.utils.PyDataset):
 
 
 class Items:
-    """As a map-style dataset of torch."""
+    """Like a map-style torch dataset."""
 
     def __len__(self):
         return 10
@@ -68,7 +68,7 @@ class Items:
     ],
     ids=["tuple", "list", "dict", "PyDataset", "items", "Dataset", "batches", "iterator"],
 )  # fmt: skip
-def test_data_of_every_kind(data):
+def test_data_types(data):
     left, right = split(data, right_size=0.3)
     rows = list(right.unbatch() if right.batch_size else right)
     assert len(rows) == 3 and [int(row["y"] if isinstance(row, dict) else row[1]) for row in rows] == [7, 8, 9]
@@ -78,12 +78,12 @@ def test_data_of_every_kind(data):
     assert (first["x"] if isinstance(data, dict) else first[0]).shape == expected
 
 
-def test_elements_of_different_shapes_stay_as_they_are():
+def test_elements_of_different_shapes_are_unchanged():
     left, _ = split(iter([np.zeros(1), np.zeros(2), np.zeros(3)]), left_size=2)
     assert [len(x) for x in left] == [1, 2]
 
 
-def test_parts_of_what_shuffles_itself_never_mix():
+def test_splits_of_a_shuffling_dataset_stay_disjoint():
     left, right = split(Dataset.from_tensor_slices(Y).shuffle(10, seed=0).batch(3), left_size=0.5)
     for _ in range(2):
         assert sorted(read(left.unbatch()) + read(right.unbatch())) == list(range(10))
@@ -102,11 +102,11 @@ def test_parts_of_what_shuffles_itself_never_mix():
         (3, TypeError, "takes arrays"),
     ],
 )
-def test_mistakes_are_explained(data, error, text):
+def test_invalid_data_raises(data, error, text):
     with pytest.raises(error, match=text):
         split(data, **({} if data is X else {"left_size": 0.5}))
 
 
-def test_sizes_must_be_numbers():
+def test_non_numeric_size_raises():
     with pytest.raises(TypeError, match="right_size"):
         split(X, right_size="half")

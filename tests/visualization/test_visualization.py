@@ -1,4 +1,4 @@
-"""What is drawn, looked at in single pixels and in the parts of a figure."""
+"""Drawings, checked by single pixels and by the elements of a figure."""
 
 import numpy as np
 import pytest
@@ -16,39 +16,39 @@ def black(count=1, size=48, channels=3):
 
 # -- boxes ------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("form", ["xyxy", "rel_yxyx", "center_xywh"])
-def test_boxes_are_outlined_and_those_labelled_minus_one_left_out(form):
+def test_boxes_are_outlined_and_label_minus_one_is_skipped(form):
     boxes = {**BOXES, "boxes": jk.utils.bounding_boxes.convert_format(BOXES["boxes"], "xyxy", form, 48, 48)}
     drawn = v.draw_bounding_boxes(black(), boxes, form, color=RED, line_thickness=2)[0]
     assert drawn.shape == (48, 48, 3) and drawn.dtype == "uint8"
     assert (drawn[12:14, 4:41] == RED).all() and (drawn[12:41, 39:41] == RED).all()
     assert not drawn[14:39, 6:39].any() and not drawn[:12].any()
-    np.testing.assert_array_equal(BOXES["boxes"][0, 0], [4, 12, 40, 40])  # what was given stays as it is
+    np.testing.assert_array_equal(BOXES["boxes"][0, 0], [4, 12, 40, 40])  # the input is unchanged
 
 
-def test_names_stand_above_or_inside_and_confidences_beside_them():
+def test_names_are_drawn_above_or_inside_boxes_with_confidences():
     def painted(top, **more):
         boxes = {"boxes": np.array([[[10.0, top, 60, 70]]]), "labels": np.array([[2]]), **more}
         drawn = v.draw_bounding_boxes(black(size=80), boxes, "xyxy", {2: "dog"}, RED, font_scale=0.5)[0]
         return (drawn == RED).all(-1)
 
     above, inside = painted(40.0), painted(2.0)
-    # A label is a bar of the color with holes for the letters.
+    # A label is a colored bar with letters cut out.
     assert above[25:38, 10:30].mean() > 0.3 and not above[:20].any() and inside[4:15, 14:30].mean() > 0.3
     assert painted(40.0, confidences=np.array([[0.51234]]))[:38].sum() > 1.5 * above[:38].sum()
-    # Next to the right border the label moves to the left; letters are white on red.
+    # Near the right border the label shifts left; letters are white on red.
     right = {"boxes": np.array([[[70.0, 40, 79, 60]]]), "labels": np.array([[0]])}
     drawn = v.draw_bounding_boxes(black(size=80), right, "xyxy", {0: "horse"}, RED, font_scale=0.5)[0]
     assert (drawn[:38, :60] == RED).all(-1).any() and (drawn[:38] == 255).all(-1).any()
 
 
 @pytest.mark.parametrize("channels", [1, 4])
-def test_gray_and_transparent_images(channels):
+def test_grayscale_and_transparent_images(channels):
     drawn = v.draw_bounding_boxes(black(channels=channels), BOXES, "xyxy", {2: "x"}, color=(200, 200, 200))
     assert drawn.shape == (1, 48, 48, channels) and drawn[0, 39, 20, 0] == 200
     assert channels == 1 or drawn[0, 39, 20, 3] == 255
 
 
-def test_values_layouts_and_strange_boxes():
+def test_value_ranges_data_formats_and_degenerate_boxes():
     gray = np.full((1, 3, 48, 48), 0.5, "float32")
     odd = {"boxes": [[[40.0, 40, 4, 12], [np.nan, 0, 1, 1], [-1e9, -1e9, 1e9, 1e9]]], "labels": [[0, 0, 0]]}
     drawn = v.draw_bounding_boxes(gray, odd, "xyxy", color=RED, data_format="channels_first")
@@ -68,7 +68,7 @@ def test_values_layouts_and_strange_boxes():
         (black(channels=2), BOXES, ValueError, "channels"),
     ],
 )
-def test_wrong_images_and_boxes_are_explained(images, boxes, error, text):
+def test_invalid_images_and_boxes_raise(images, boxes, error, text):
     with pytest.raises(error, match=text):
         v.draw_bounding_boxes(images, boxes, "xyxy")
 
@@ -77,7 +77,7 @@ def test_wrong_images_and_boxes_are_explained(images, boxes, error, text):
 MASK = np.array([[[0, 1], [2, 3]]])
 
 
-def test_masks_are_blended_and_the_background_stays():
+def test_masks_are_blended_and_the_background_is_unchanged():
     images = np.full((1, 2, 2, 3), 100, "uint8")
     colors = {1: RED, 2: (0, 255, 0), 3: (0, 0, 255)}
     drawn = v.draw_segmentation_masks(images, MASK, color_mapping=colors, alpha=0.4)[0]
@@ -89,7 +89,7 @@ def test_masks_are_blended_and_the_background_stays():
     assert background[0].tolist() == [list(RED)] * 2 and background[1].tolist() == [[100] * 3] * 2
 
 
-def test_default_colors_differ_and_layouts_do_not_matter():
+def test_default_colors_differ_and_data_formats_agree():
     drawn = v.draw_segmentation_masks(black(size=2), MASK, alpha=1.0)
     assert len({tuple(color) for color in drawn.reshape(-1, 3).tolist()}) == 4
     first = v.draw_segmentation_masks(
@@ -106,7 +106,7 @@ def test_default_colors_differ_and_layouts_do_not_matter():
         (MASK, {"color_mapping": {1: RED}}, ValueError, r"\[2, 3\]"),
     ],
 )
-def test_wrong_masks_are_explained(mask, more, error, text):
+def test_invalid_masks_raise(mask, more, error, text):
     with pytest.raises(error, match=text):
         v.draw_segmentation_masks(black(size=2), mask, **more)
 
@@ -116,7 +116,7 @@ def shown(figure):
     return [axes.images[0].get_array() for axes in figure.axes if axes.images]
 
 
-def test_a_gallery_shows_every_image_with_its_classes():
+def test_gallery_shows_every_image_with_its_classes():
     images = np.stack([np.full((4, 6, 3), i / 4, "float32") for i in range(5)])
     figure = v.plot_image_gallery(
         images,
@@ -129,12 +129,12 @@ def test_a_gallery_shows_every_image_with_its_classes():
     assert [int(picture.max()) for picture in shown(figure)] == [0, 63, 127, 191, 255]
     titles = [axes.get_title() for axes in figure.axes]
     assert titles[1] == "Label: dog  Pred: cat" and titles[4].startswith("Label: Unknown") and titles[5] == ""
-    assert len(figure.axes) == 6  # three rows of two, the last place empty
+    assert len(figure.axes) == 6  # three rows of two, the last cell empty
     few = v.plot_image_gallery(images, rows=1, cols=2, value_range=(0, 1), show=False)
     assert len(shown(few)) == 2
 
 
-def test_a_gallery_is_written_to_a_file(tmp_path):
+def test_gallery_is_saved_to_a_file(tmp_path):
     from PIL import Image
 
     assert v.plot_image_gallery(black(2, 8, 1), path=tmp_path / "a.png", dpi=50) is None
@@ -145,7 +145,7 @@ def test_a_gallery_is_written_to_a_file(tmp_path):
         v.plot_image_gallery(black(), y_true=[0])
 
 
-def test_a_gallery_of_boxes_draws_both_kinds_and_explains_them():
+def test_box_gallery_draws_true_and_predicted_boxes_with_a_legend():
     images = np.full((1, 3, 48, 48), -1.0, "float32")
     figure = v.plot_bounding_box_gallery(
         images, "xyxy", y_true=BOXES, y_pred={**BOXES, "boxes": BOXES["boxes"] + 4}, value_range=(-1, 1), legend=True,
@@ -159,7 +159,7 @@ def test_a_gallery_of_boxes_draws_both_kinds_and_explains_them():
         v.plot_bounding_box_gallery(black(), "xyxy", legend=True, legend_handles=[1])
 
 
-def test_a_gallery_of_masks_has_a_row_for_each_image():
+def test_mask_gallery_has_one_row_per_image():
     figure = v.plot_segmentation_mask_gallery(
         black(2, 2), 3, y_true=np.repeat(MASK, 2, 0), y_pred=np.zeros((2, 2, 2, 1)), show=False
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxkeras import dtype_policies, registry
 from jaxkeras.core.context import local, setting
-from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype
+from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype, stored_dtype
 from jaxkeras.core.symbolic import Operation
 from jaxkeras.core.tracking import Trackable
 from jaxkeras.core.variable import Variable, standardize_shape
@@ -291,20 +291,20 @@ class Weights(Operation, Trackable):
     @property
     def dtype(self) -> str:
         """The type of its weights."""
-        return self._policy_here().variable_dtype
+        return stored_dtype(self._policy_here().variable_dtype)
 
     @property
     def variable_dtype(self) -> str:
-        return self._policy_here().variable_dtype
+        return stored_dtype(self._policy_here().variable_dtype)
 
     @property
     def compute_dtype(self) -> str:
         """The type it computes in."""
-        return self._policy_here().compute_dtype
+        return stored_dtype(self._policy_here().compute_dtype)
 
     @property
     def input_dtype(self) -> str:
-        return self._policy_here().compute_dtype
+        return stored_dtype(self._policy_here().compute_dtype)
 
     @property
     def quantization_mode(self) -> str | None:
