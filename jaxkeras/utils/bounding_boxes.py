@@ -180,8 +180,8 @@ def affine_transform(
 
     Example:
 
-    >>> affine_transform(jnp.array([[2.0, 2, 4, 4]]), 0, -0.1, 0, 1, 0, 0, height=11, width=11).round(3)
-    Array([[3., 2., 5., 4.]], dtype=float32)
+    >>> affine_transform(jnp.array([[2.0, 2, 4, 4]]), 0, -0.1, 0, 1, 0, 0, height=11, width=11).astype(int).tolist()
+    [[1, 2, 3, 4]]
     """
     _corners_only(bounding_box_format)
     boxes = jnp.asarray(boxes, jnp.float32)
