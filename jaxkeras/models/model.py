@@ -10,6 +10,7 @@ import numpy as np
 from jaxkeras import registry
 from jaxkeras.core.context import setting
 from jaxkeras.core.symbolic import KerasTensor
+from jaxkeras.core.tracking import nest
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.models import functional
 from jaxkeras.models.graph import Graph
@@ -42,7 +43,7 @@ class Model(Trainer):
     """
 
     _is_model = True
-    #: Whether it is shown as a list of layers although it has a graph.
+    #: Whether `summary` and plots show a list of layers, although there is a graph.
     _is_stack = False
 
     _graph: Graph | None = None
@@ -86,7 +87,7 @@ class Model(Trainer):
         self._called = True
         self.supports_masking = True
         self.output_names = [x._keras_history.operation.name for x in graph.outputs]
-        if trainable is not None and not trainable:  # True leaves layers frozen that are
+        if trainable is not None and not trainable:  # True does not unfreeze layers
             self.trainable = False
 
     # -- structure -----------------------------------------------------------------------------------------------
@@ -100,8 +101,7 @@ class Model(Trainer):
     def parts(self, kind: str = "layer") -> list[Any]:
         if kind != "layer" or self._graph is None:
             return super().parts(kind)
-        found = {id(layer): layer for layer in [*self.layers, *super().parts()]}
-        return list(found.values())
+        return list({id(layer): layer for layer in [*self.layers, *super().parts()]}.values())
 
     def linked(self) -> list[Any]:
         return [] if self._graph is None else [o for o in self._graph.operations if isinstance(o, Layer)]
@@ -184,7 +184,7 @@ class Model(Trainer):
         return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        return None  # the layers inside have set it on the outputs
+        return None  # the layers inside set it on the outputs
 
     # -- config --------------------------------------------------------------------------------------------------
     def get_config(self) -> dict[str, Any]:
@@ -206,7 +206,7 @@ class Model(Trainer):
         with registry.CustomObjectScope(custom_objects):
             if {"layers", "input_layers", "output_layers"} <= set(config) and _takes_graph(cls):
                 config = dict(config)
-                with setting(names=()):  # its layers are made before it, and outside of the model around it
+                with setting(names=()):  # as when the layers were made, before the model
                     inputs, outputs = functional.graph_from_config(config)
                 rest = {k: v for k, v in config.items() if k not in ("layers", "input_layers", "output_layers")}
                 return cls(inputs=inputs, outputs=outputs, **rest)
@@ -218,7 +218,7 @@ class Model(Trainer):
 
         return json.dumps(registry.serialize(self), **kwargs)
 
-    # -- looking, saving -----------------------------------------------------------------------------------------
+    # -- summary, files ------------------------------------------------------------------------------------------
     def summary(
         self,
         line_length: int | None = None,
@@ -268,7 +268,7 @@ class Model(Trainer):
         load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
     def __reduce__(self) -> Any:
-        """How `pickle` and `copy.deepcopy` take a model: as its `.keras` file, with your classes beside it."""
+        """Let `pickle` and `copy.deepcopy` copy a model as its `.keras` file together with your classes."""
         from jaxkeras.saving import in_memory
 
         return in_memory.from_bytes, (in_memory.to_bytes(self), in_memory.own_objects(self))
@@ -279,32 +279,15 @@ class Model(Trainer):
         Args:
             value_format: `"backend_tensor"` for JAX arrays or `"numpy_array"`.
         """
-        groups = {
-            "trainable_variables": self.trainable_variables,
-            "non_trainable_variables": self.non_trainable_variables,
-            "optimizer_variables": self.optimizer.variables if self.optimizer is not None else [],
-            "metrics_variables": self.metrics_variables,
-        }
         convert = np.asarray if value_format == "numpy_array" else (lambda x: x)
-        tree: dict[str, Any] = {}
-        for group, variables in groups.items():
-            tree[group] = {}
-            for v in variables:
-                node = tree[group]
-                *scopes, leaf = v.path.split("/")
-                for scope in scopes:
-                    node = node.setdefault(scope, {})
-                node[leaf] = convert(v.cell())
-        return tree
+        return {
+            group: nest({tuple(v.path.split("/")): convert(v.cell()) for v in variables})
+            for group, variables in self._state_groups().items()
+        }
 
     def set_state_tree(self, state_tree: dict[str, Any]) -> None:
         """Write what `get_state_tree` returned back into the variables."""
-        groups = {
-            "trainable_variables": self.trainable_variables,
-            "non_trainable_variables": self.non_trainable_variables,
-            "optimizer_variables": self.optimizer.variables if self.optimizer is not None else [],
-            "metrics_variables": self.metrics_variables,
-        }
+        groups = self._state_groups()
         for group, tree in state_tree.items():
             if group not in groups:
                 raise registry.unknown("group of a state tree", group, groups)
@@ -313,6 +296,14 @@ class Model(Trainer):
                 for key in v.path.split("/"):
                     node = node[key]
                 v.assign(node)
+
+    def _state_groups(self) -> dict[str, list[Any]]:
+        return {
+            "trainable_variables": self.trainable_variables,
+            "non_trainable_variables": self.non_trainable_variables,
+            "optimizer_variables": self.optimizer.variables if self.optimizer is not None else [],
+            "metrics_variables": self.metrics_variables,
+        }
 
 
 @registry.register("keras.models", module="keras.src.models.functional")
@@ -326,7 +317,7 @@ class Functional(Model):
 
 
 def _takes_graph(cls: type) -> bool:
-    """Whether a class can be made from a graph: its constructor has not been changed, or passes everything on."""
+    """Whether the constructor of a class takes `inputs` and `outputs`, or passes all arguments on."""
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
     if [p.name for p in parameters[:2]] == ["inputs", "outputs"]:
         return True
