@@ -231,12 +231,15 @@ class Model(Trainer):
         """Print the layers with their output shapes and numbers of parameters.
 
         Args:
-            line_length: width of the table in characters.
-            positions: relative widths of the columns.
-            print_fn: called with the text instead of printing.
-            expand_nested: show the layers of models inside the model.
-            show_trainable: add a column that says whether each layer is trained.
-            layer_range: two names: only the layers from the first to the second.
+            line_length: width of the table in characters; by default chosen to fit the terminal.
+            positions: where each column ends, as a fraction of the width.
+            print_fn: called with the whole text, without colors, instead of printing it.
+            expand_nested: also show the layers of nested models.
+            show_trainable: add a column that says whether each layer is trainable.
+            layer_range: two names or regular expressions; show the layers from the first to the second only.
+
+        Raises:
+            ValueError: if a column would be too narrow, or if `layer_range` matches no layer.
         """
         print_summary(
             self, line_length=line_length, positions=positions, print_fn=print_fn, expand_nested=expand_nested,
