@@ -236,11 +236,17 @@ class Operation:
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor, which must be plain data."""
+        return {"name": self.name, **self._constructor_arguments()}
+
+    def _constructor_arguments(self) -> dict[str, Any]:
         args, kwargs = self._init_arguments
-        bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs).arguments
-        bound.pop("self", None)
-        bound.update(bound.pop("kwargs", {}))
-        return {"name": self.name, **bound}
+        signature = inspect.signature(type(self).__init__)
+        bound = dict(signature.bind(self, *args, **kwargs).arguments)
+        for name, parameter in signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                bound.update(bound.pop(name, {}))
+        bound.pop(next(iter(signature.parameters)), None)
+        return bound
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

@@ -148,7 +148,7 @@ class Compiled(Layer):
         return list({id(m): m for m in [*found, *super().metrics]}.values())
 
     def _all_metrics(self) -> list[Any]:
-        """`metrics`, and what the trainer needs besides when a subclass overrides that."""
+        """`metrics`, and those of `compile` even if a subclass overrides the property."""
         return list({id(m): m for m in [*self.metrics, *Compiled.metrics.fget(self)]}.values())  # type: ignore[attr-defined]
 
     @property

@@ -56,7 +56,7 @@ class KerasSteps(Compiled):
             `(loss, (trainable_variables, non_trainable_variables, metrics_variables))`.
         """
         loss, values, _ = functional_call(
-            [self.trainable_variables, self.non_trainable_variables, self.metrics_variables],
+            self._value_groups("test_step"),
             [list(trainable_variables), list(non_trainable_variables), list(metrics_variables)],
             lambda: self.compute_loss(x, y, y_pred, sample_weight=sample_weight, training=training),
         )
@@ -91,7 +91,7 @@ class KerasSteps(Compiled):
         Returns:
             `(loss, (unscaled_loss, y_pred, non_trainable_variables, metrics_variables))`.
         """
-        groups = [self.trainable_variables, self.non_trainable_variables, self.metrics_variables]
+        groups = self._value_groups("test_step")
         values = [list(trainable_variables), list(non_trainable_variables), list(metrics_variables)]
         if optimizer_variables is not None:
             groups.append(self.optimizer.variables)

@@ -259,21 +259,12 @@ class Layer(Call):
         """The config of a user's class without a `get_config`."""
         if registry.is_builtin(type(self)):
             return config
-        config = {**config, **self._own_arguments()}
+        own = self._constructor_arguments().items()
+        config |= {k: registry.serialize_argument(v) for k, v in own if k not in ("name", "trainable", "dtype")}
         parameters = inspect.signature(type(self).__init__).parameters
         if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             return config
         return {k: v for k, v in config.items() if k in parameters}
-
-    def _own_arguments(self) -> dict[str, Any]:
-        args, kwargs = self._init_arguments
-        signature = inspect.signature(type(self).__init__)
-        bound = dict(signature.bind(self, *args, **kwargs).arguments)
-        for name, parameter in signature.parameters.items():
-            if parameter.kind is parameter.VAR_KEYWORD:
-                bound.update(bound.pop(name, {}))
-        bound.pop(next(iter(signature.parameters)), None)
-        return {k: registry.serialize_argument(v) for k, v in bound.items() if k not in ("name", "trainable", "dtype")}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
