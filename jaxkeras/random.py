@@ -18,7 +18,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from jaxkeras.core import config, jax_config, lazy_imports
+from jaxkeras.core import config, lazy_imports
 from jaxkeras.core.dtypes import is_float_dtype, is_int_dtype, standardize_dtype
 from jaxkeras.core.seeds import SeedGenerator as SeedGenerator
 from jaxkeras.core.seeds import draw_key
@@ -90,7 +90,7 @@ def _draws_on_host(sampler: Any, key: Any, size: int, dtype: str, bounds: tuple[
         and all(type(b) in (int, float) for b in bounds)
         and is_eager(key)
         and key.dtype == np.uint32
-        and jax_config.settings.jax_default_prng_impl == "threefry2x32"
+        and jax.config.jax_default_prng_impl == "threefry2x32"  # type: ignore[attr-defined]
         and getattr(jax.config, "jax_threefry_partitionable", True)
     )
 

@@ -1,4 +1,4 @@
-"""Process-wide settings: float type, fuzz factor, image layout, limits for trial runs, errors, attention."""
+"""Global settings: float type, epsilon, image layout, limits for trial runs, tracebacks, attention."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def set_floatx(value: str) -> None:
     _floatx = value
     if value == "float64" and not _x64():
         warnings.warn(
-            'set_floatx("float64"): JAX computes with at most 32 bits unless told otherwise, so values stay float32. '
+            'set_floatx("float64"): JAX computes with at most 32 bits by default, so values stay float32. '
             'Call jax.config.update("jax_enable_x64", True) first.',
             stacklevel=2,
         )
@@ -74,7 +74,7 @@ def _x64() -> bool:
 
 
 def epsilon() -> float:
-    """Return the small constant that keeps logarithms and divisions finite (1e-7 unless changed)."""
+    """Return the small constant that keeps logarithms and divisions finite (1e-7 by default)."""
     return _epsilon
 
 
@@ -85,7 +85,7 @@ def set_epsilon(value: float) -> None:
 
 
 def image_data_format() -> str:
-    """Return the default image layout, `"channels_last"` unless changed."""
+    """Return the default image layout, `"channels_last"` or `"channels_first"`."""
     return _image_data_format
 
 
@@ -109,20 +109,20 @@ def standardize_data_format(data_format: str | None) -> str:
 
 # -- trial runs -------------------------------------------------------------------------------------------------------
 def max_epochs() -> int | None:
-    """The most epochs that any `fit` runs, or None for no limit."""
+    """The limit on the epochs of a `fit`, or None."""
     return _max_epochs
 
 
 def set_max_epochs(max_epochs: int | None) -> None:
-    """Let every `fit` stop after so many epochs, to try out a program quickly without changing it.
+    """Limit the epochs of every `fit`, to try out a program quickly without changing it.
 
-    The environment variable `KERAS_MAX_EPOCHS`, read when the library is imported, does the same.
+    The environment variable `KERAS_MAX_EPOCHS`, read on import, sets the initial limit.
 
     Args:
         max_epochs: a positive integer, or None for no limit.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: for other values.
 
     Example:
 
@@ -136,20 +136,14 @@ def set_max_epochs(max_epochs: int | None) -> None:
 
 
 def max_steps_per_epoch() -> int | None:
-    """The most batches that an epoch of `fit`, an `evaluate` or a `predict` goes through, or None for no limit."""
+    """The limit on the batches of an epoch, an `evaluate` or a `predict`, or None."""
     return _max_steps_per_epoch
 
 
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
-    """Let every epoch of `fit`, and every `evaluate` and `predict`, end after so many batches.
+    """Limit the batches of every epoch, `evaluate` and `predict`; as `set_max_epochs`.
 
-    The environment variable `KERAS_MAX_STEPS_PER_EPOCH`, read when the library is imported, does the same.
-
-    Args:
-        max_steps_per_epoch: a positive integer, or None for no limit.
-
-    Raises:
-        ValueError: for anything else.
+    The environment variable is `KERAS_MAX_STEPS_PER_EPOCH`.
     """
     global _max_steps_per_epoch
     _max_steps_per_epoch = _limit("`max_steps_per_epoch`", max_steps_per_epoch)
@@ -157,21 +151,20 @@ def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
 
 # -- errors -----------------------------------------------------------------------------------------------------------
 def is_traceback_filtering_enabled() -> bool:
-    """Whether the library's own frames are left out of the tracebacks of mistakes it finds (the default)."""
+    """Whether tracebacks leave out the library's own frames (the default)."""
     return _traceback_filtering
 
 
 def enable_traceback_filtering() -> None:
-    """Let the traceback of a mistake that the library finds end at the user's own line."""
+    """Leave the library's own frames out of tracebacks, so that they end at the user's line."""
     global _traceback_filtering
     _traceback_filtering = True
 
 
 def disable_traceback_filtering() -> None:
-    """Keep the library's own frames in every traceback, to look for a mistake in the library itself.
+    """Keep the library's own frames in tracebacks, to debug the library itself.
 
-    JAX filters its own frames by a setting of its own, `jax_traceback_filtering`, which stays as it is; if that is
-    `"off"`, nothing is left out here either.
+    JAX filters its frames by `jax_traceback_filtering`; if that is `"off"`, nothing is left out here either.
     """
     global _traceback_filtering
     _traceback_filtering = False
@@ -179,17 +172,17 @@ def disable_traceback_filtering() -> None:
 
 # -- attention --------------------------------------------------------------------------------------------------------
 def is_flash_attention_enabled() -> bool | None:
-    """Whether attention runs block by block: True, False, or None (the default) for where it pays."""
+    """Whether attention is computed in blocks: True, False, or None (the default) for where that is faster."""
     return _flash_attention
 
 
 def enable_flash_attention() -> None:
-    """Run attention block by block wherever that is possible; see `ops.nn.dot_product_attention`."""
+    """Compute attention in blocks wherever possible; see `ops.nn.dot_product_attention`."""
     global _flash_attention
     _flash_attention = True
 
 
 def disable_flash_attention() -> None:
-    """Never run attention block by block."""
+    """Never compute attention in blocks."""
     global _flash_attention
     _flash_attention = False

@@ -1,4 +1,4 @@
-"""Types as strings, and how they combine."""
+"""Dtypes as strings, and their promotion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def standardize_dtype(dtype: Any) -> str:
         dtype: a string, a NumPy or JAX dtype, a Python scalar type, or None.
 
     Raises:
-        ValueError: for something that names no dtype.
+        ValueError: for an unknown dtype.
 
     Example:
 
@@ -41,14 +41,14 @@ def standardize_dtype(dtype: Any) -> str:
             name = jnp.dtype(dtype).name
         except TypeError:
             text = str(dtype)
-            if text.startswith("torch."):  # a torch dtype, met when data comes from a DataLoader
+            if text.startswith("torch."):  # from a torch DataLoader
                 return text.removeprefix("torch.")
             raise ValueError(f"Invalid dtype: {dtype!r}. Give a name such as 'float32', 'int32' or 'bool'.") from None
     return name
 
 
 def stored_dtype(name: str) -> str:
-    """The dtype of arrays that JAX makes of a float dtype: float32 of `"float64"` unless `jax_enable_x64` is set."""
+    """The dtype of arrays that JAX creates for a dtype: float32 for `"float64"` unless `jax_enable_x64` is set."""
     return "float32" if name == "float64" and not jax.config.jax_enable_x64 else name  # type: ignore[attr-defined]
 
 
@@ -64,10 +64,10 @@ def is_int_dtype(dtype: Any) -> bool:
 
 
 def result_type(*dtypes: Any) -> str:
-    """The dtype that values of these dtypes combine to, under JAX's promotion with 32-bit limits.
+    """The dtype that dtypes promote to, by JAX's rules and 64-bit setting.
 
     Args:
-        *dtypes: names or dtypes; a Python scalar type counts as weak.
+        *dtypes: names or dtypes; Python scalar types are weak.
 
     Example:
 

@@ -19,7 +19,7 @@ from jax.core import Tracer
 from jax.extend.core import get_opaque_trace_state
 
 from jaxkeras.core.context import local, setting
-from jaxkeras.core.tracking import Trackable, nest, variable_paths
+from jaxkeras.core.tracking import Path, Trackable, nest, variable_paths
 from jaxkeras.core.variable import Variable
 
 Tree = Any
@@ -194,19 +194,7 @@ def functional_call(
     (Array([2., 2.], dtype=float32), Array([0., 0.], dtype=float32))
     """
     leaves, structure = jax.tree.flatten(variables, is_leaf=is_variable)
-    try:
-        arrays = structure.flatten_up_to(values)
-    except ValueError:
-        raise _other_structure(variables, values) from None
-    given: dict[Variable, Any] = {}
-    for variable, array in zip(leaves, arrays):
-        if isinstance(array, Variable):
-            array = array.value
-        elif not hasattr(array, "shape"):
-            array = jnp.asarray(array)
-        if array.shape != variable.shape:
-            raise _other_shape(variables, variable, array)
-        given[variable] = array
+    given = dict(zip(leaves, _matching_arrays(variables, leaves, structure, values)))
     paths = None
     if rng is not None and isinstance(variables, dict):
         paths = {v: path_hash(path[1:]) for path, v in leaf_paths(variables)}
@@ -227,18 +215,35 @@ def as_key(rng: Any) -> Any:
     return jax.random.key(int(rng))
 
 
-# -- errors ----------------------------------------------------------------------------------------------------------
-def leaf_paths(tree: Tree) -> list[tuple[tuple[str, ...], Any]]:
-    """`(path, leaf)` for every leaf of a tree of arrays or variables; keys are strings."""
+def leaf_paths(tree: Tree) -> list[tuple[Path, Any]]:
+    """`(path, leaf)` for every leaf of a tree of arrays or variables."""
     flat, _ = jax.tree_util.tree_flatten_with_path(tree, is_leaf=is_variable)
-    return [(tuple(map(_key_name, keys)), leaf) for keys, leaf in flat]
+    return [(tuple(map(key_name, keys)), leaf) for keys, leaf in flat]
 
 
-def _key_name(key: Any) -> str:
+def key_name(key: Any) -> str:
+    """One element of a JAX key path, as a string."""
     for attribute in ("key", "idx", "name"):
         if hasattr(key, attribute):
             return str(getattr(key, attribute))
     return str(key)
+
+
+# -- errors ----------------------------------------------------------------------------------------------------------
+def _matching_arrays(variables: Tree, leaves: list[Variable], structure: Any, values: Tree) -> list[Any]:
+    """The arrays in `values`, checked against the structure and the shapes of the variables."""
+    try:
+        arrays = structure.flatten_up_to(values)
+    except ValueError:
+        raise _other_structure(variables, values) from None
+    for i, (variable, array) in enumerate(zip(leaves, arrays)):
+        if isinstance(array, Variable):
+            arrays[i] = array.value
+        elif not hasattr(array, "shape"):
+            arrays[i] = jnp.asarray(array)
+        if arrays[i].shape != variable.shape:
+            raise _other_shape(variables, variable, arrays[i])
+    return arrays
 
 
 def _other_structure(variables: Tree, values: Tree) -> ValueError:
@@ -279,7 +284,7 @@ def layer_variables(layer: Any) -> dict[str, Any]:
 def metric_variables(metric: Any) -> dict[str, Any]:
     """The variables of a metric as a nested dict, for a metric of any class with `variables`."""
     known = variable_paths(metric, kind="metric") if isinstance(metric, Trackable) else {}
-    flat: dict[tuple[str, ...], Variable] = {}
+    flat: dict[Path, Variable] = {}
     for i, v in enumerate(metric.variables):
         path = known.get(v, (v.name,))
         flat[path if path not in flat else (*path[:-1], f"{path[-1]}_{i}")] = v
@@ -298,18 +303,11 @@ def set_cells(variables: Tree, values: Tree) -> None:
         ValueError: for another structure or shape, naming the path.
     """
     leaves, structure = jax.tree.flatten(variables, is_leaf=is_variable)
-    try:
-        arrays = structure.flatten_up_to(values)
-    except ValueError:
-        raise _other_structure(variables, values) from None
-    for v, value in zip(leaves, arrays):
-        if tuple(np.shape(value)) != v.shape:
-            raise _other_shape(variables, v, np.asarray(value))
-    for v, value in zip(leaves, arrays):
+    for v, value in zip(leaves, _matching_arrays(variables, leaves, structure, values)):
         v.assign(value)
 
 
-def path_hash(path: tuple[str, ...]) -> int:
+def path_hash(path: Path) -> int:
     """An integer from a path, the same in every process."""
     return zlib.crc32("/".join(path).encode())
 

@@ -1,4 +1,4 @@
-"""Where messages go: printed, or to Python's logging."""
+"""Whether messages are printed or logged."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ _interactive = True
 
 
 def enable_interactive_logging() -> None:
-    """Print messages and progress; so it is unless `disable_interactive_logging` was called."""
+    """Print messages and progress (the default)."""
     global _interactive
     _interactive = True
 
 
 def disable_interactive_logging() -> None:
-    """Send messages to `logging.getLogger("jaxkeras")`, level INFO, in place of printing them.
+    """Log messages to `logging.getLogger("jaxkeras")` at level INFO instead of printing them.
 
-    `verbose="auto"` in `fit`, `evaluate` and `predict` then means 2, a line an epoch.
+    `verbose="auto"` in `fit`, `evaluate` and `predict` then means 2, one line per epoch.
     """
     global _interactive
     _interactive = False

@@ -1,6 +1,6 @@
-"""Masks travel beside the arrays they belong to.
+"""Masks of arrays, in a table keyed by identity, since JAX arrays and tracers accept no attributes.
 
-JAX's tracers accept no attributes, so a table keyed by identity holds them; an entry disappears with its array.
+An entry is removed together with its array.
 """
 
 from __future__ import annotations

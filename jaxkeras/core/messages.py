@@ -1,4 +1,4 @@
-"""Messages on standard output, beside a progress bar that may be open there."""
+"""Messages on standard output, where a progress bar may be open."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _counts: defaultdict[str, int] = defaultdict(int)
 
 
 def to_snake_case(name: str) -> str:
-    """`MyLayer2D` -> `my_layer2d`, the form in which Keras names objects after their class."""
+    """`MyLayer2D` -> `my_layer2d`, as Keras names objects after their class."""
     name = re.sub(r"\W+", "", name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
@@ -40,7 +40,7 @@ def reset_uids() -> None:
 
 
 def closest(name: object, choices: Iterable[object]) -> str:
-    """A sentence for the error about a name that does not exist: the closest ones that do, else all of them."""
+    """A hint for the error about an unknown name: the closest known ones, else all."""
     known = sorted({str(c) for c in choices})
     close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     if not close:
@@ -50,7 +50,7 @@ def closest(name: object, choices: Iterable[object]) -> str:
 
 
 def unique(name: str, used: dict[str, int]) -> str:
-    """`name`, or `name_1`, `name_2`, ... when `used` already has it; records it."""
+    """`name`, or `name_1`, `name_2`, ... if it is in `used`, where it is recorded."""
     if name in used:
         used[name] += 1
         return f"{name}_{used[name]}"
@@ -73,7 +73,7 @@ def name_scope(name: str, **kwargs: object) -> Iterator[None]:
 
 
 def config_scope(config: Mapping[str, Any]) -> contextlib.AbstractContextManager[None]:
-    """The name scope of the object that a config describes, so that its parts get the paths they were saved under."""
+    """The name scope of the object that a config describes, in which its parts get their original paths."""
     name = config.get("name")
     return setting(names=(*local.names, name) if name and isinstance(name, str) else local.names)
 

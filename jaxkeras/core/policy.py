@@ -13,15 +13,15 @@ from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype
 
 
 class DTypePolicy:
-    """A pair of types: weights are stored in one, computations run in the other.
+    """A pair of dtypes, one for weights and one for computations.
 
     Args:
         name: a dtype (`"float32"`, `"bfloat16"`, ...) for both, or `"mixed_bfloat16"` or `"mixed_float16"` for
             float32 weights and 16-bit computations. Defaults to the global policy.
 
     Attributes:
-        variable_dtype: the type of the weights.
-        compute_dtype: the type inputs and weights are cast to inside `call`.
+        variable_dtype: the dtype of the weights.
+        compute_dtype: the dtype to which inputs and weights are cast inside `call`.
 
     Reference: [Micikevicius et al., 2018, Mixed Precision Training](https://arxiv.org/abs/1710.03740).
 
@@ -57,7 +57,7 @@ class DTypePolicy:
     quantization_mode: str | None = None
 
     def convert_input(self, x: Any, autocast: bool, dtype: str) -> Any:
-        """Make an array of an input, in `dtype` if it is floating and `autocast` holds."""
+        """Convert an input to an array; cast a floating one to `dtype` if `autocast`."""
         cast = autocast and is_float_dtype(dtype)
         if isinstance(x, (jax.Array, np.ndarray)) and x.dtype.kind not in "OSU":
             if cast and x.dtype != dtype and is_float_dtype(x.dtype):
@@ -88,18 +88,18 @@ class DTypePolicy:
 
 
 class FloatDTypePolicy(DTypePolicy):
-    """The name Keras gives a policy that is not quantized; the same as `DTypePolicy`."""
+    """Keras's name for a policy without quantization; the same as `DTypePolicy`."""
 
 
 _QUANTIZED = ("int8", "int4", "float8", "gptq", "awq")
 
 
 def not_quantized(name: str) -> ValueError:
-    """An error for a policy of Keras's that keeps weights in a few bits."""
+    """The error for Keras's policies for quantized weights."""
     return ValueError(
-        f"The dtype policy {name!r} is for quantized weights, which jaxkeras does not have yet: its weights are kept "
-        "in floating point. Give a dtype such as 'float32', or for smaller weights 'bfloat16'; a quantized file of "
-        "Keras has to be saved again from the model before `quantize`."
+        f"The dtype policy {name!r} is for quantized weights, which jaxkeras does not have yet. Give a dtype such as "
+        "'float32', or 'bfloat16' for smaller weights. To load a quantized model of Keras, save it again before "
+        "`quantize`."
     )
 
 
@@ -107,15 +107,15 @@ _global: DTypePolicy | None = None
 
 
 def dtype_policy() -> DTypePolicy:
-    """The policy of layers that are given none: `floatx()` unless `set_dtype_policy` was called."""
+    """The default policy of layers: `floatx()` unless `set_dtype_policy` was called."""
     return _global if _global is not None else DTypePolicy(config.floatx())
 
 
 def set_dtype_policy(policy: Any) -> None:
-    """Set the policy of layers created from here on.
+    """Set the default policy of layers created from now on.
 
     Args:
-        policy: a name, a `DTypePolicy` or a `DTypePolicyMap`; None goes back to `floatx()`.
+        policy: a name, a `DTypePolicy` or a `DTypePolicyMap`; None for `floatx()`.
     """
     global _global
     _global = None if policy is None else get_policy(policy)

@@ -1,4 +1,4 @@
-"""Keras's scopes and transformations, as thin layers over JAX's and over functional calls."""
+"""Keras's scopes and transformations, on top of JAX's and of functional calls."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from jaxkeras.core.variable import Variable
 
 
 class StatelessScope:
-    """Within a `with` block, variables read and write values of this scope; their own do not change.
+    """In a `with` block, variables read and write values of this scope instead of their own.
 
     `layer.apply` and the `stateless_` methods do the same in one call.
 
     Args:
-        state_mapping: pairs `(variable, value)`; a variable that is not among them reads its own value.
-        collect_losses: whether `losses` holds what layers add while the scope is open.
+        state_mapping: pairs `(variable, value)`; other variables start with their own values.
+        collect_losses: whether `losses` holds the losses that layers add in the scope.
         initialize_variables: kept for compatibility with Keras.
 
     Raises:
@@ -66,21 +66,21 @@ class StatelessScope:
         self._open.close()
 
     def get_current_value(self, variable: Variable) -> Any:
-        """The value of a variable in the scope, or None for one that the scope neither got nor changed."""
+        """The value of a variable in the scope, or None if the scope neither was given nor changed it."""
         updates = {} if self._frame is None else self._frame.updates
         return updates.get(variable, self._values.get(variable))
 
     @property
     def losses(self) -> list[Any]:
-        """Losses that layers added while the scope was open, if it collects them."""
+        """Losses that layers added in the scope, if it collects them."""
         return list(self._frame.losses) if self.collect_losses and self._frame is not None else []
 
 
 class SymbolicScope:
-    """Declares that values in a `with` block stand for shapes and types only.
+    """Declares that values in a `with` block are symbolic, as during shape inference.
 
-    Shape inference does the same while it runs a `call`. The scope changes no computation; `in_symbolic_scope` reports
-    it, for code that must not act on such values (count calls, write a file).
+    The scope changes no computation. Code with side effects (counting calls, writing a file) can ask
+    `in_symbolic_scope` whether to skip them.
 
     Example:
 
@@ -104,7 +104,7 @@ class SymbolicScope:
 
 
 def in_symbolic_scope() -> bool:
-    """Whether a `SymbolicScope` is open, or shapes are being inferred: a layer is called on KerasTensors, say."""
+    """Whether a `SymbolicScope` is open or shapes are being inferred, such as in a call on KerasTensors."""
     frame = local.frame
     while frame is not None and not frame.abstract:
         frame = frame.outer

@@ -1,7 +1,7 @@
 """Symbolic tensors, the graph they record, and the `@op` decorator.
 
-There are no hand-written shape rules: a function is traced by `jax.eval_shape` with stand-ins for its symbolic inputs.
-Unknown sizes are probed with two different numbers; sizes that come out different are unknown too.
+There are no hand-written shape rules: `jax.eval_shape` traces a function twice, with two different numbers for each
+unknown size. Output sizes that differ are unknown too.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ R = TypeVar("R")
 
 
 class Probe(NamedTuple):
-    """Sizes that stand in for an unknown batch size and for any other unknown size."""
+    """The numbers used for an unknown batch size and for all other unknown sizes."""
 
     batch: Any
     other: Any
 
 
-# Primes that no program has a reason to use, large enough for strides, pooling and dilation.
+# Primes that programs hardly use, large enough for strides, pooling and dilation.
 PRIMES = (Probe(1009, 97), Probe(2003, 151))
 # For functions that need sizes to be divisible, such as a network that halves and doubles them.
 DIVISIBLE = (Probe(1024, 96), Probe(2048, 160))
@@ -49,14 +49,14 @@ class History(NamedTuple):
 
 
 class KerasTensor:
-    """A tensor without values: what `Input` returns and what layers and ops return when called on one.
+    """A symbolic tensor: the result of `Input`, and of layers and ops that are called on one.
 
     Args:
-        shape: sizes; None where unknown.
-        dtype: the name of the type.
+        shape: the shape, None where unknown.
+        dtype: name of the dtype.
         sparse: kept for compatibility; must be False.
         ragged: kept for compatibility; must be False.
-        record_history: whether operations on it become part of a graph.
+        record_history: whether operations on it are recorded in a graph.
         name: shown in messages.
 
     Example:
@@ -129,9 +129,9 @@ class KerasTensor:
 
 
 _NOT_AN_ARRAY = (
-    "{} stands for a value that does not exist yet, so a JAX or NumPy function cannot take it. While a functional "
-    "model is built, call `jaxkeras.ops.*` or a layer on it, or put your code into the `call` method of a layer of "
-    "your own (or into `layers.Lambda`):\n"
+    "{} stands for a value that does not exist yet, so JAX and NumPy functions cannot take it. In a functional model "
+    "call `jaxkeras.ops.*` or a layer on it, or put your code into the `call` method of your own layer (or into "
+    "`layers.Lambda`):\n"
     "    class MyLayer(jaxkeras.layers.Layer):\n"
     "        def call(self, x):\n"
     "            return jnp.tanh(x)"
@@ -200,7 +200,7 @@ class Operation:
 
     def __new__(cls, *args: Any, **kwargs: Any):
         instance = object.__new__(cls)
-        # Kept for classes without a `get_config` of their own.
+        # For classes without a `get_config`.
         object.__setattr__(instance, "_init_arguments", (args, kwargs))
         return instance
 
@@ -235,12 +235,18 @@ class Operation:
         return infer(self.call, args, kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, when they were plain data."""
+        """The arguments of the constructor, which must be plain data."""
+        return {"name": self.name, **self._constructor_arguments()}
+
+    def _constructor_arguments(self) -> dict[str, Any]:
         args, kwargs = self._init_arguments
-        bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs).arguments
-        bound.pop("self", None)
-        bound.update(bound.pop("kwargs", {}))
-        return {"name": self.name, **bound}
+        signature = inspect.signature(type(self).__init__)
+        bound = dict(signature.bind(self, *args, **kwargs).arguments)
+        for name, parameter in signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                bound.update(bound.pop(name, {}))
+        bound.pop(next(iter(signature.parameters)), None)
+        return bound
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
@@ -278,7 +284,7 @@ def _stand_in(x: Any, probe: Probe) -> Any:
 
 
 def known_shape(shape: tuple[Any, ...]) -> tuple[int | None, ...]:
-    """A shape that a `build` may see: while shapes are inferred, with None for an unknown batch size."""
+    """A shape as `build` sees it: during shape inference, with None for an unknown batch size."""
     current = local.frame
     if current is not None and current.abstract and shape and shape[0] in _PROBED_BATCHES:
         shape = (None, *shape[1:])
@@ -297,14 +303,14 @@ class _Inferred(NamedTuple):
 
 
 def infer(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
-    """The result of `function(*args, **kwargs)` as KerasTensors, without computing anything.
+    """The result of `function(*args, **kwargs)` as KerasTensors, by abstract tracing.
 
     Args:
         function: a function over arrays.
         args, kwargs: its arguments; KerasTensors anywhere inside stand for arrays.
 
     Returns:
-        The structure that `function` returns, with a KerasTensor for every array.
+        The structure that `function` returns, with KerasTensors in place of arrays.
     """
     leaves, treedef = jax.tree.flatten((args, kwargs), is_leaf=lambda x: isinstance(x, Variable))
     symbolic = [i for i, x in enumerate(leaves) if isinstance(x, KerasTensor)]
@@ -345,10 +351,10 @@ def infer(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
 
 
 def _probe(run: Callable[[Probe], _Inferred]) -> tuple[_Inferred, _Inferred]:
-    """Run with two sets of sizes; if no two work, with symbolic dimensions."""
+    """Run with two sets of sizes; if that fails, with symbolic dimensions."""
 
     def again(probe: Probe) -> _Inferred:
-        with warnings.catch_warnings(action="ignore"):  # the first run has given them
+        with warnings.catch_warnings(action="ignore"):  # the first run has shown them
             return run(probe)
 
     try:
@@ -373,7 +379,7 @@ def _symbolic_sizes() -> tuple[Any, ...]:
     return export.symbolic_shape("batch, size")
 
 
-# Parameters that carry data. All others of an op are settings and belong in its config, as in Keras's files.
+# Parameters for data. All others of an op are settings, which its config holds as in Keras's files.
 _DATA_PARAMETERS = frozenset(
     "x x1 x2 x3 xs y a b v inputs indices condition operands tensor tensors values arrays target output logits "
     "query key value bias mask kernel data segment_ids updates start_indices matrix images labels".split()
@@ -391,7 +397,7 @@ class OpNode(Operation):
         self._leading = [p.name for p in names[: variadic[0]]] if variadic else []
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        # In einsum(subscripts, *operands), what comes before the operands can be given by position only.
+        # In einsum(subscripts, *operands), parameters before the operands can be given by position only.
         data, settings = iter(args), dict(self.settings)
         leading = [settings.pop(name) if name in settings else next(data) for name in self._leading]
         return self.function(*leading, *data, **kwargs, **settings)
@@ -409,7 +415,7 @@ def op(function: None = None, *, name: str | None = None) -> Callable[[Callable[
 
 
 def op(function: Callable[..., Any] | None = None, *, name: str | None = None) -> Any:
-    """Let a function over arrays also take KerasTensors and variables.
+    """Make a function over arrays accept KerasTensors and variables too.
 
     Args:
         function: takes and returns (nested structures of) arrays.
@@ -463,11 +469,7 @@ def op(function: Callable[..., Any] | None = None, *, name: str | None = None) -
     return wrapper
 
 
-def _getitem(x: Any, key: Any) -> Any:
-    return x[key]
-
-
-_get_item = op(_getitem, name="get_item")
+_get_item = op(lambda x, key: x[key], name="get_item")
 _reshape = op(lambda x, newshape: jnp.reshape(x, newshape), name="reshape")
 _squeeze = op(lambda x, axis=None: jnp.squeeze(x, axis), name="squeeze")
 

@@ -56,7 +56,7 @@ class _Pending:
 
 
 def _as_array(value: Any, dtype: str | None) -> jax.Array:
-    if isinstance(value, _CELLS):
+    if isinstance(value, _ArrayLike):
         value = value.value
     if not isinstance(value, jax.Array) and not hasattr(value, "__jax_array__"):
         try:
@@ -93,8 +93,50 @@ def standardize_shape(shape: Any) -> tuple[int | None, ...]:
     return tuple(sizes)
 
 
+class _ArrayLike:
+    """Converts like the array `value`; the operators are set below."""
+
+    value: Any
+
+    def __jax_array__(self) -> jax.Array:
+        return self.value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.value, dtype=dtype)
+
+    def __iter__(self):
+        return iter(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __index__(self) -> int:
+        return self.value.__index__()
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    if TYPE_CHECKING:
+
+        def __add__(self, other: Any) -> Any: ...
+        def __radd__(self, other: Any) -> Any: ...
+        def __sub__(self, other: Any) -> Any: ...
+        def __rsub__(self, other: Any) -> Any: ...
+        def __mul__(self, other: Any) -> Any: ...
+        def __rmul__(self, other: Any) -> Any: ...
+        def __truediv__(self, other: Any) -> Any: ...
+        def __rtruediv__(self, other: Any) -> Any: ...
+        def __pow__(self, other: Any) -> Any: ...
+        def __matmul__(self, other: Any) -> Any: ...
+        def __rmatmul__(self, other: Any) -> Any: ...
+        def __neg__(self) -> Any: ...
+
+
 @jax.tree_util.register_pytree_node_class
-class Variable:
+class Variable(_ArrayLike):
     """A named cell that holds one array: a weight, a statistic, a counter.
 
     At rest it reads and writes its own cell. Inside `Layer.apply`, and so inside every compiled step, it reads and
@@ -287,12 +329,6 @@ class Variable:
         """The value as a NumPy array."""
         return np.asarray(self.value)
 
-    def __jax_array__(self) -> jax.Array:
-        return self.value
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.value, dtype=dtype)
-
     def __repr__(self) -> str:
         head = f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}"
         if local.frame is not None or not isinstance(self._cell, jax.Array) or isinstance(self._cell, jax.core.Tracer):
@@ -303,38 +339,8 @@ class Variable:
         value = self.value[index]
         return value if isinstance(value, jax.core.Tracer) or local.frame is not None else VariableItem(self, index)
 
-    def __iter__(self):
-        return iter(self.value)
-
     def __len__(self) -> int:
         return self._shape[0]
-
-    if TYPE_CHECKING:  # the operators are set below, all in one way
-
-        def __add__(self, other: Any) -> Any: ...
-        def __radd__(self, other: Any) -> Any: ...
-        def __sub__(self, other: Any) -> Any: ...
-        def __rsub__(self, other: Any) -> Any: ...
-        def __mul__(self, other: Any) -> Any: ...
-        def __rmul__(self, other: Any) -> Any: ...
-        def __truediv__(self, other: Any) -> Any: ...
-        def __rtruediv__(self, other: Any) -> Any: ...
-        def __pow__(self, other: Any) -> Any: ...
-        def __matmul__(self, other: Any) -> Any: ...
-        def __rmatmul__(self, other: Any) -> Any: ...
-        def __neg__(self) -> Any: ...
-
-    def __int__(self) -> int:
-        return int(self.value)
-
-    def __index__(self) -> int:
-        return self.value.__index__()
-
-    def __float__(self) -> float:
-        return float(self.value)
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
 
     def __round__(self, ndigits: int | None = None) -> jax.Array:
         return self.value.__round__(ndigits or 0)
@@ -370,7 +376,7 @@ class _Spec:
 
 
 @jax.tree_util.register_pytree_node_class
-class VariableItem:
+class VariableItem(_ArrayLike):
     """Part of a variable at rest, so that `v[0, 0].assign(3.0)` changes that part; otherwise it acts as its array."""
 
     def __init__(self, variable: Variable, index: Any):
@@ -397,17 +403,8 @@ class VariableItem:
             raise AttributeError(name)
         return getattr(self.value, name)
 
-    def __jax_array__(self) -> jax.Array:
-        return self.value
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.value, dtype=dtype)
-
     def __getitem__(self, index: Any) -> jax.Array:
         return self.value[index]
-
-    def __iter__(self):
-        return iter(self.value)
 
     def __len__(self) -> int:
         return len(self.value)
@@ -417,18 +414,6 @@ class VariableItem:
 
     def __format__(self, spec: str) -> str:
         return format(self.value, spec)
-
-    def __int__(self) -> int:
-        return int(self.value)
-
-    def __index__(self) -> int:
-        return self.value.__index__()
-
-    def __float__(self) -> float:
-        return float(self.value)
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
 
     def tree_flatten(self):
         return (self.value,), None
@@ -440,19 +425,16 @@ class VariableItem:
 
 def _operator(name: str) -> Callable[..., Any]:
     def method(self, *others):
-        return getattr(self.value, name)(*(o.value if isinstance(o, _CELLS) else o for o in others))
+        return getattr(self.value, name)(*(o.value if isinstance(o, _ArrayLike) else o for o in others))
 
     method.__name__ = name
     return method
 
 
-_CELLS = (Variable, VariableItem)
 for _name in (
     "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul "
     "and rand or ror xor rxor neg pos abs invert eq ne lt le gt ge"
 ).split():
-    for _class in _CELLS:
-        setattr(_class, f"__{_name}__", _operator(f"__{_name}__"))
-for _class in _CELLS:
-    _class.__hash__ = object.__hash__  # `==` is elementwise, identity is what containers need
-del _name, _class
+    setattr(_ArrayLike, f"__{_name}__", _operator(f"__{_name}__"))
+_ArrayLike.__hash__ = object.__hash__  # `==` is elementwise, but containers need identity
+del _name

@@ -1,4 +1,4 @@
-"""Mistakes that can be found before the first step."""
+"""Checks before the first step."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import numpy as np
 from jaxkeras.data import ArraySource, Source
 from jaxkeras.data.checks import describe
 from jaxkeras.data.sources import is_in_memory
-from jaxkeras.training.spec import loss_name
+from jaxkeras.training.spec import label_of, loss_name
 
 
 def epochs(count: Any, first: Any) -> None:
-    """`epochs` and `initial_epoch` are whole numbers."""
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 0:
-        raise ValueError(f"`epochs` must be a non-negative integer; got {count!r}.")
-    if isinstance(first, bool) or not isinstance(first, (int, np.integer)) or first < 0:
-        raise ValueError(f"`initial_epoch` must be a non-negative integer; got {first!r}.")
+    """Check that `epochs` and `initial_epoch` are whole numbers."""
+    for what, value in (("epochs", count), ("initial_epoch", first)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+            raise ValueError(f"`{what}` must be a non-negative integer; got {value!r}.")
 
 
 def at_most(count: int, limit: int | None) -> int:
@@ -68,7 +67,7 @@ def _own_loss(model: Any) -> bool:
 
 
 def _name(loss: Any) -> str:
-    return repr(loss) if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", repr(loss)))
+    return repr(loss) if isinstance(loss, str) else label_of(loss)
 
 
 def data_fits(model: Any, source: Source, batch: Any) -> None:
@@ -77,20 +76,16 @@ def data_fits(model: Any, source: Source, batch: Any) -> None:
     _, y, _ = batch
     if objective is None or y is None:
         return
-    whole = source.arrays[1] if isinstance(source, ArraySource) else y
-    everything = objective.pair(whole, model._session.output_spec(batch[0]))
+    y = source.arrays[1] if isinstance(source, ArraySource) else y  # all labels, if they are in memory
+    pairs = objective.pair(y, model._session.output_spec(batch[0]))
     for term in objective.terms:
-        target, prediction = everything[term.output]
+        target, prediction = pairs[term.output]
         if target is not None:
             _check_pair(term, target, prediction, len(objective.outputs) > 1)
 
 
-def _loss_name(function: Any) -> str:
-    return getattr(function, "name", type(function).__name__)
-
-
 def _check_pair(term: Any, target: Any, prediction: Any, several: bool) -> None:
-    name = _loss_name(term.function)
+    name = label_of(term.function)
     where = f" of output '{term.output}'" if several else ""
     shape = tuple(prediction.shape)
     values = target if isinstance(target, (np.ndarray, jax.Array)) else None

@@ -34,7 +34,7 @@ def clone_model(
         recursive: whether `clone_function` also sees the layers of models inside.
 
     Returns:
-        The new model, compiled like the old one; not if its class has a `compile` of your own.
+        The new model, compiled like the old one unless its class overrides `compile`.
     """
     clone = _clone(model, input_tensors, clone_function, call_function, recursive)
     if model.compiled and type(model).compile is Model.compile:
@@ -43,7 +43,7 @@ def clone_model(
 
 
 def _another(argument: Any) -> Any:
-    """A fresh object of the same configuration: optimizers and metrics hold numbers of their own."""
+    """A new object with the same config: optimizers and metrics hold state."""
     if hasattr(argument, "get_config") and not inspect.isclass(argument):
         return type(argument).from_config(argument.get_config())
     return argument
@@ -58,15 +58,14 @@ def _clone(model: Model, input_tensors: Any, clone_function: Any, call_function:
         return type(layer).from_config(layer.get_config())
 
     if isinstance(model, Sequential):
-        with name_scope(model.name):  # copies of models inside are built now, and keep their paths
+        with name_scope(model.name):  # nested models are built here, and keep their paths
             stack = [copy(layer) for layer in model._layers if not isinstance(layer, InputLayer)]
         if input_tensors is not None:
             stack.insert(0, jax.tree.leaves(input_tensors)[0])
         elif model._layers and isinstance(model._layers[0], InputLayer):
             first = model._layers[0]
             stack.insert(0, InputLayer(batch_shape=first.batch_shape, dtype=first.dtype, name=first.name))
-        clone = Sequential(stack, name=model.name, trainable=model.trainable)
-        return clone
+        return Sequential(stack, name=model.name, trainable=model.trainable)
     if model._graph is None:
         return type(model).from_config(model.get_config())
     copies: dict[int, Any] = {}
@@ -92,5 +91,5 @@ def _clone(model: Model, input_tensors: Any, clone_function: Any, call_function:
 
 
 def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
-    """A model from what `to_json` returned."""
+    """A model from the string that `to_json` returned."""
     return registry.deserialize(json.loads(json_string), custom_objects, kind="keras.models")

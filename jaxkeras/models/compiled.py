@@ -17,7 +17,7 @@ from jaxkeras.training.state import build_optimizer
 
 
 class Compiled(Layer):
-    """The part of `Trainer` that is compiled, and has metrics."""
+    """The part of `Trainer` with `compile` and the metrics."""
 
     _untracked = Layer._untracked | {"optimizer", "history", "loss", "_session"}
 
@@ -54,10 +54,10 @@ class Compiled(Layer):
             metrics: names, metrics or functions; for several outputs a list of lists or a dict.
             weighted_metrics: the same, weighted by `sample_weight` and `class_weight`.
             run_eagerly: run each step as plain Python, so that `print`, `pdb` and `if` see values.
-            steps_per_execution: steps that run as one program; batch hooks of callbacks fire once for each. With 1,
-                steps are still fused by themselves as long as no callback wants to see every batch.
-            jit_compile: `"auto"` or True compile by XLA; False is the same as `run_eagerly` without its unrolling of
-                loops, and only useful to find out whether compilation is the trouble.
+            steps_per_execution: steps that run as one program, with one call of the batch hooks of callbacks. Even
+                with 1, steps are fused unless a callback has batch hooks.
+            jit_compile: `"auto"` or True to compile with XLA; False to debug the compilation: as `run_eagerly`, but
+                without unrolling loops.
             auto_scale_loss: scale the loss dynamically under `"mixed_float16"`.
 
         Raises:
@@ -140,32 +140,23 @@ class Compiled(Layer):
     # -- metrics -------------------------------------------------------------------------------------------------
     @property
     def metrics(self) -> list[Any]:
-        """The loss, the metrics of `compile`, losses of single outputs, metrics that are attributes of the model or its
-        layers."""
+        """The loss, the metrics of `compile`, losses of single outputs, and metrics held by the model or its layers."""
         session = self._session
-        found = {id(m): m for m in [session.loss_tracker] if m is not None}
+        found = [] if session.loss_tracker is None else [session.loss_tracker]
         if session.objective is not None:
-            for metric in [*session.objective.all_metrics(), *session.objective.trackers()]:
-                found.setdefault(id(metric), metric)
-        for layer in self._flatten_layers():
-            for metric in layer.parts("metric"):
-                found.setdefault(id(metric), metric)
-        return list(found.values())
+            found += [*session.objective.all_metrics(), *session.objective.trackers()]
+        return list({id(m): m for m in [*found, *super().metrics]}.values())
 
     def _all_metrics(self) -> list[Any]:
-        """`metrics`, and what the trainer needs besides when a subclass overrides that."""
-        found = {id(m): m for m in self.metrics}
-        for metric in Compiled.metrics.fget(self):  # type: ignore[attr-defined]
-            found.setdefault(id(metric), metric)
-        return list(found.values())
+        """`metrics`, and those of `compile` even if a subclass overrides the property."""
+        return list({id(m): m for m in [*self.metrics, *Compiled.metrics.fget(self)]}.values())  # type: ignore[attr-defined]
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of the values that `evaluate` lists, in the order in which it lists them.
+        """The names of the values that `evaluate` returns, in its order.
 
-        The metrics of `compile` are among them from the first data on, which settle what `"accuracy"` and the like
-        mean. Keras says `"compile_metrics"` here for all of them together, which names no value of the list. A metric
-        with a dict of results stands in it once.
+        The metrics of `compile` appear after the first batch, whose shapes decide what `"accuracy"` means. Keras lists
+        them as one name, `"compile_metrics"`. A metric whose result is a dict is listed once.
         """
         metrics, labels = self.metrics, self._labels()
         shown = dict.fromkeys(labels.get(id(m)) or m.name for m in metrics)
@@ -173,7 +164,7 @@ class Compiled(Layer):
         return [*own, *sorted(shown.keys() - own.keys())]
 
     def _labels(self) -> dict[int, str | None]:
-        """The names of the metrics of `compile` in logs, by `id(metric)`."""
+        """Log names of the metrics of `compile`, by `id(metric)`."""
         objective = self._session.objective
         return {} if objective is None else {id(m): label for _, m, label, _ in objective.metrics}
 
@@ -182,12 +173,12 @@ class Compiled(Layer):
         return [v for metric in self.metrics for v in metric.variables]
 
     def reset_metrics(self) -> None:
-        """Set all metrics to their start."""
+        """Reset all metrics."""
         for metric in self._all_metrics():
             metric.reset_state()
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """The values of all metrics by name; a metric may give several."""
+        """The values of all metrics by name."""
         labels = self._labels()
         results: dict[str, Any] = {}
         for metric in self.metrics:

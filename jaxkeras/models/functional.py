@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import jax
@@ -35,7 +36,7 @@ def check_tensors(tensors: Any, what: str) -> None:
 
 
 def standardize_inputs(graph: Graph, inputs: Any, name: str) -> list[Any]:
-    """One array for each input of a graph, however the user passed them: alone, in a list or by name."""
+    """One array for each input of a graph, from a single array, a list or a dict by name."""
     expected = graph.inputs_struct
     names = [x.name for x in graph.inputs]
     if isinstance(inputs, dict) and not (isinstance(expected, dict) and set(expected) <= set(inputs)):
@@ -129,17 +130,10 @@ def graph_config(graph: Graph) -> dict[str, Any]:
         node = history.operation._inbound_nodes[history.node_index]
         return [history.operation.name, first + positions[id(node)], history.tensor_index]
 
-    def symbolic(x: Any) -> Any:
-        if not isinstance(x, KerasTensor):
-            return x
-        return {
-            "class_name": "__keras_tensor__",
-            "config": {"shape": list(x.shape), "dtype": x.dtype, "keras_history": address(x)},
-        }
-
     def arguments(value: Any) -> Any:
         if isinstance(value, KerasTensor):
-            return symbolic(value)
+            config = {"shape": list(value.shape), "dtype": value.dtype, "keras_history": address(value)}
+            return {"class_name": "__keras_tensor__", "config": config}
         if isinstance(value, (list, tuple)):
             return [arguments(v) for v in value]
         if isinstance(value, dict):
@@ -176,24 +170,17 @@ def _camel(name: str) -> str:
 
 
 def _first_node(operation: Any) -> int:
-    """Where Keras starts to count an operation's nodes in a model's inputs and outputs (but not in calls)."""
+    """The index at which Keras starts to count the nodes of an operation, in inputs and outputs but not in calls."""
     return 1 if getattr(operation, "_is_functional", False) else 0
 
 
-# In the order in which a name that several have is looked up.
+# In lookup order: some names are in several modules.
 _OP_MODULES = ("numpy", "nn", "core", "linalg", "math", "image")
-
-
-def _op_module(name: str) -> Any:
-    from jaxkeras.ops import core, image, linalg, math, nn, numpy
-
-    modules = {"numpy": numpy, "nn": nn, "core": core, "linalg": linalg, "math": math, "image": image}
-    return modules.get(name)
 
 
 def _ops_of(module: str) -> dict[str, Any]:
     """The ops of one of Keras's modules by the class names that configs use."""
-    functions = vars(_op_module(module)) if module in _OP_MODULES else {}
+    functions = vars(import_module(f"jaxkeras.ops.{module}")) if module in _OP_MODULES else {}
     ops = {name: f for name, f in functions.items() if hasattr(f, "op_name")}
     # Some public functions prepare their arguments for an op of the same name.
     hidden = {_camel(f.op_name): f for name, f in ops.items() if name.startswith("_")}
@@ -224,7 +211,7 @@ def deserialize_operation(data: dict[str, Any]) -> Any:
         known = _ops_of(module.rsplit(".", 1)[-1])
         if name not in known:
             raise registry.unknown("operation in a config", name, known)
-    elif module is None and "trainable" not in settings:  # old files name no modules; every layer says `trainable`
+    elif module is None and "trainable" not in settings:  # old files have no modules; every layer has `trainable`
         known = {n: f for m in reversed(_OP_MODULES) for n, f in _ops_of(m).items()}
     if name in known:
         label = settings.pop("name", None)
@@ -235,12 +222,12 @@ def deserialize_operation(data: dict[str, Any]) -> Any:
 
 
 def _hashable(value: Any) -> Any:
-    """Lists as the tuples that they were before JSON: an op may need to hash its settings."""
+    """Lists from JSON as tuples, because an op may hash its settings."""
     return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 class _NotYet(Exception):
-    """A node whose inputs are not made yet."""
+    """A node whose inputs do not exist yet."""
 
 
 def graph_from_config(config: dict[str, Any]) -> tuple[Any, Any]:
@@ -259,7 +246,7 @@ def graph_from_config(config: dict[str, Any]) -> tuple[Any, Any]:
     def tensor(address: Any, outside: bool = False) -> KerasTensor:
         name, node_index, tensor_index = address[:3]
         if name not in layers:
-            raise ValueError(f"The config of a model refers to a layer '{name}' that it does not hold.")
+            raise ValueError(f"The config of a model refers to a layer '{name}' that is not in it.")
         layer = layers[name]
         if outside:
             node_index -= _first_node(layer)
@@ -282,7 +269,7 @@ def graph_from_config(config: dict[str, Any]) -> tuple[Any, Any]:
         if isinstance(node, dict):
             args, kwargs = revive(node["args"]), revive(node["kwargs"])
             if isinstance(layer, OpNode) and layer.function.op_name == "get_item" and isinstance(args[1], list):
-                args[1] = tuple(args[1])  # JSON has no tuples, and a list would index otherwise
+                args[1] = tuple(args[1])  # indexing with a list means something else
         else:  # the form of old files: [[name, node, tensor, kwargs], ...]
             inputs = [tensor(item) for item in node]
             kwargs = dict(node[0][3]) if len(node[0]) > 3 else {}

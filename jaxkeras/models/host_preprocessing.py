@@ -1,4 +1,4 @@
-"""Layers that run on the host, such as text layers: the part of a graph before the compiled one."""
+"""Layers that run on the host, such as text layers, before the compiled part of a model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _on_host(operation: Any) -> bool:
 
 
 class HostPreprocessing:
-    """A graph cut in two: text layers, and the rest.
+    """A graph split into text layers, which run on the host, and the rest.
 
     Args:
         graph: the graph of a model with layers that run on the host.
@@ -66,7 +66,7 @@ class HostPreprocessing:
         return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
 
     def source(self, source: Source) -> Source:
-        """A source of batches that went through `prepare`."""
+        """A source whose batches are passed through `prepare`."""
         if isinstance(source, ArraySource):
             x, y, weight = source.arrays
             source.arrays = (self.prepare(x), y, weight)
@@ -118,7 +118,7 @@ def host_preprocessing(model: Any) -> HostPreprocessing | None:
 
 
 def check_text(model: Any, batch: Any) -> None:
-    """Refuse text that no layer of the model takes."""
+    """Refuse text that no layer of the model accepts."""
     for leaf in jax.tree.leaves(batch[0]):
         if is_text(leaf):
             raise ValueError(

@@ -1,7 +1,4 @@
-"""One step in Keras's form, over lists of values: methods that users override.
-
-The computation itself is in `training.step`; these methods are adapters over it.
-"""
+"""Steps in Keras's form, over lists of values, which users override: adapters over `training.step`."""
 
 from __future__ import annotations
 
@@ -22,14 +19,14 @@ class KerasSteps(Compiled):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """The scalar to minimise: the losses of `compile` plus what layers added. Override it for your own.
+        """The scalar to minimize: the losses of `compile` and of layers. Override it for a loss of your own.
 
         Args:
-            x, y, y_pred, sample_weight: a batch and what the model returned for it.
+            x, y, y_pred, sample_weight: a batch and the outputs of the model for it.
             training: whether it is a training step.
 
         Returns:
-            A scalar, or None when there is no loss at all.
+            A scalar, or None without any loss.
         """
         total = None
         session = self._session
@@ -59,7 +56,7 @@ class KerasSteps(Compiled):
             `(loss, (trainable_variables, non_trainable_variables, metrics_variables))`.
         """
         loss, values, _ = functional_call(
-            [self.trainable_variables, self.non_trainable_variables, self.metrics_variables],
+            self._value_groups("test_step"),
             [list(trainable_variables), list(non_trainable_variables), list(metrics_variables)],
             lambda: self.compute_loss(x, y, y_pred, sample_weight=sample_weight, training=training),
         )
@@ -69,7 +66,7 @@ class KerasSteps(Compiled):
         """Update the metrics of `compile` and return all values. Override it to compute others.
 
         Args:
-            x, y, y_pred, sample_weight: a batch and what the model returned for it.
+            x, y, y_pred, sample_weight: a batch and the outputs of the model for it.
 
         Returns:
             `{name: scalar}`.
@@ -94,7 +91,7 @@ class KerasSteps(Compiled):
         Returns:
             `(loss, (unscaled_loss, y_pred, non_trainable_variables, metrics_variables))`.
         """
-        groups = [self.trainable_variables, self.non_trainable_variables, self.metrics_variables]
+        groups = self._value_groups("test_step")
         values = [list(trainable_variables), list(non_trainable_variables), list(metrics_variables)]
         if optimizer_variables is not None:
             groups.append(self.optimizer.variables)
@@ -110,7 +107,7 @@ class KerasSteps(Compiled):
         return scaled, (loss, y_pred, fixed, metric_values)
 
     def _value_groups(self, step: str) -> list[list[Any]]:
-        """The variables whose values make up the state of a step, in Keras's order."""
+        """The variables whose values are the state of a step, in Keras's order."""
         groups = [self.trainable_variables, self.non_trainable_variables]
         if step == "train_step":
             groups.append(self.optimizer.variables)

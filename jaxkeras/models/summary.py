@@ -206,16 +206,7 @@ def print_summary(
     show_trainable: bool = False,
     layer_range: Sequence[str] | None = None,
 ) -> None:
-    """Print a table of the layers of a model with output shapes and parameter counts, and the totals.
-
-    Args:
-        model: a model, built or not.
-        line_length: width of the table in characters; by default chosen to fit the terminal.
-        positions: where each column ends, as a fraction of the width.
-        print_fn: called with the whole text, without colors, instead of printing it.
-        expand_nested: also show the layers of nested models.
-        show_trainable: add a column that says whether each layer is trainable.
-        layer_range: two names or regular expressions; show the layers from the first to the second only.
+    """Print the table of a model, built or not; see `Model.summary` for the arguments.
 
     Raises:
         ValueError: if a column would be too narrow, or if `layer_range` matches no layer.

@@ -1,4 +1,4 @@
-"""The part of a model that trains: `fit`, `evaluate`, `predict` and single batches."""
+"""`fit`, `evaluate`, `predict`, and steps on single batches."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from jaxkeras.training.program import BatchRef
 
 
 class Trainer(KerasSteps):
-    """The part of `Model` that trains."""
+    """The part of `Model` with `fit`, `evaluate`, `predict` and steps on single batches."""
 
     def overrides(self, name: str) -> bool:
-        """Whether a subclass changed a method of the trainer."""
+        """Whether a subclass overrides a method of the trainer."""
         return getattr(type(self), name) is not getattr(Trainer, name)
 
     # -- fit -----------------------------------------------------------------------------------------------------
@@ -61,28 +61,28 @@ class Trainer(KerasSteps):
 
         Args:
             x: inputs: arrays (nested in lists or dicts for several inputs), a pandas table, a generator, a
-                `PyDataset`, a torch `DataLoader`, a `tf.data.Dataset` or a grain data set of batches.
-            y: targets; not with a stream, whose batches hold them.
-            batch_size: rows in a batch, 32 by default; not with a stream.
-            epochs: how often to go through the data.
-            verbose: 0 silent, 1 a progress bar, 2 a line an epoch; `"auto"` is 1, or 2 without interactive logging.
+                `PyDataset`, a torch `DataLoader`, a `tf.data.Dataset` or a grain dataset of batches.
+            y: targets; not for a stream, whose batches contain them.
+            batch_size: rows per batch, 32 by default; not for a stream.
+            epochs: number of passes over the data.
+            verbose: 0 silent, 1 a progress bar, 2 one line per epoch; `"auto"` is 1, or 2 without interactive logging.
             callbacks: a list of `Callback`s.
-            validation_split: share of the last rows that is held back for validation.
+            validation_split: fraction of the rows, from the end, held out for validation.
             validation_data: `(x, y)`, `(x, y, sample_weight)` or a stream.
-            shuffle: whether to draw a new order in every epoch; `"batch"` permutes rows within batches only.
+            shuffle: whether to shuffle the rows in every epoch; `"batch"` shuffles within batches only.
             class_weight: `{class: weight}`.
             sample_weight: a weight for each row.
-            initial_epoch: the epoch to start at, to go on with a run.
-            steps_per_epoch: batches in an epoch; needed for endless streams.
-            validation_steps: batches of a validation.
-            validation_batch_size: rows in a batch of the validation; `batch_size` by default.
-            validation_freq: validate every so many epochs, or after the epochs in a list (counted from 1).
+            initial_epoch: the epoch to start at, to resume a run.
+            steps_per_epoch: batches per epoch; needed for endless streams.
+            validation_steps: batches per validation.
+            validation_batch_size: rows per validation batch; `batch_size` by default.
+            validation_freq: epochs between validations, or a list of the epochs to validate after, from 1.
 
         Returns:
-            `History`: its `history` maps each name to a list with one value an epoch.
+            `History`: its `history` maps each name to a list with one value per epoch.
 
         Raises:
-            ValueError: for data that do not fit the model or each other, before the first step.
+            ValueError: before the first step, for data that do not match the model or each other.
 
         Example:
 
@@ -106,9 +106,7 @@ class Trainer(KerasSteps):
         validation: Any = None
         if validation_data is not None:
             validation = _Validation(self, validation_data, validation_batch_size or batch_size, validation_steps)
-        callback_list = self._callbacks(
-            callbacks, verbose, epochs=epochs, steps=source.steps, add_history=True
-        )
+        callback_list = self._callbacks(callbacks, verbose, epochs=epochs, steps=source.steps, add_history=True)
         self.stop_training = False
         feed = feed_for(source, loop.steps_per_call(self, callback_list, "train"), moving=True, keep=True)
         try:
@@ -118,7 +116,7 @@ class Trainer(KerasSteps):
                 validation_freq=validation_freq,
             )  # fmt: skip
         finally:
-            open_line.end()  # an exception's traceback starts on a line of its own
+            open_line.end()  # so that a traceback starts on a new line
             feed.close()
             source.close()
             if validation is not None:
@@ -134,15 +132,15 @@ class Trainer(KerasSteps):
         modes: Sequence[str] = ("fit", "evaluate", "predict"),
         wait: bool = True,
     ) -> int:
-        """Compile the programs that `fit`, `evaluate` and `predict` will run on arrays of given shapes, before there
-        are any. Where programs are kept between processes, this is also how to fill that store.
+        """Compile the programs of `fit`, `evaluate` and `predict` for arrays of given shapes ahead of time, and store
+        them in the program cache if it is enabled.
 
         Args:
-            input_spec: `jax.ShapeDtypeStruct`s (or arrays) in the structure of `x`, with the number of rows in front.
+            input_spec: `jax.ShapeDtypeStruct`s (or arrays) in the structure of `x`, including the number of rows.
             target_spec, weight_spec: the same for `y` and `sample_weight`; `predict` needs neither.
-            batch_size: rows in a batch, 32 by default.
-            modes: which of `"fit"` (shuffled, as by default), `"evaluate"` and `"predict"`.
-            wait: whether to return only when all is compiled; otherwise that goes on on other threads.
+            batch_size: rows per batch, 32 by default.
+            modes: any of `"fit"` (shuffled, the default of `fit`), `"evaluate"` and `"predict"`.
+            wait: whether to wait for the compilation; otherwise it continues on other threads.
 
         Returns:
             The number of programs.
@@ -180,7 +178,7 @@ class Trainer(KerasSteps):
         return len({id(future) for future in futures})
 
     def _ready(self, source: Any, epoch: int = 0, for_predict: bool = False) -> tuple[Any, Any]:
-        """Build the model for the data, check that they fit, and run text layers.
+        """Build the model for the data, check that they match, and run text layers.
 
         Returns:
             The source to read from, and its first batch.
@@ -225,13 +223,13 @@ class Trainer(KerasSteps):
         callbacks: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """Loss and metrics on data.
+        """Compute loss and metrics on data.
 
         Args:
             x, y, sample_weight: as for `fit`.
-            batch_size: rows in a batch, 32 by default.
+            batch_size: rows per batch, 32 by default.
             verbose: 0, 1, 2 or `"auto"`.
-            steps: batches to go through.
+            steps: number of batches, for a part of the data or an endless stream.
             callbacks: a list of `Callback`s.
             return_dict: return `{name: value}`.
 
@@ -267,13 +265,13 @@ class Trainer(KerasSteps):
         self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:  # fmt: skip
-        """Outputs for data, batch by batch.
+        """Compute the outputs for data in batches.
 
         Args:
             x: inputs, as for `fit`.
-            batch_size: rows in a batch, 32 by default.
+            batch_size: rows per batch, 32 by default.
             verbose: 0, 1, 2 or `"auto"`.
-            steps: batches to go through.
+            steps: number of batches, for a part of the data or an endless stream.
             callbacks: a list of `Callback`s.
 
         Returns:
@@ -301,7 +299,7 @@ class Trainer(KerasSteps):
         class_weight: dict[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """One update on one batch, for a loop of your own.
+        """One update on one batch, for your own training loop.
 
         Args:
             x, y, sample_weight: a batch.
@@ -334,8 +332,7 @@ class Trainer(KerasSteps):
         return jax.tree.map(np.asarray, y)
 
     def _ready_batch(self, given: tuple[Any, Any, Any]) -> Any:
-        """`_ready` for one batch of arrays. It depends on shapes and types only, since values are checked inside the
-        step, so a batch like an earlier one need not be checked again."""
+        """`_ready` for one batch of arrays, once per signature: the values are checked inside the step."""
         session = self._session
         arrays = all(isinstance(leaf, (np.ndarray, jax.Array)) for leaf in jax.tree.leaves(given))
         key = signature(given) if arrays else None
@@ -352,7 +349,7 @@ class Trainer(KerasSteps):
         store = session.acquire()
         with DeferSigint() as defer_sigint, defer_sigint.critical():
             extras = store.update(lambda ts: session.run_alone(mode, ts, batch))
-        extras = jax.tree.map(np.asarray, extras)  # `jax.device_get` starts copies first, which costs 15 us a call
+        extras = jax.tree.map(np.asarray, extras)  # `jax.device_get` would start copies first, which takes 15 us
         session.raise_failed_checks(extras)
         logs = {k: to_python(v) for k, v in sorted(session.results_alone(extras).items())}
         return logs if return_dict else self._in_order(logs)
@@ -390,12 +387,12 @@ class Trainer(KerasSteps):
     make_predict_function = make_train_function
 
     def jax_state_sync(self) -> None:
-        """Write the state of a loop over `train_on_batch` back to the variables; reading a weight does the same."""
+        """Write the state of a `train_on_batch` loop back to the variables; reading a weight does so too."""
         self._session.write_back()
 
 
 class _Validation:
-    """Validation data, adapted once for all epochs of a fit."""
+    """Validation data, adapted once for all epochs of `fit`."""
 
     def __init__(self, model: Any, data: Any, batch_size: int | None, steps: int | None):
         self.model = model

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core import config as global_config
+from jaxkeras.core.functional import key_name
 from jaxkeras.core.variable import Variable
 from jaxkeras.optimizers import functionalize, options
 from jaxkeras.optimizers.keras_api import KerasAPI, Tree
@@ -387,7 +388,7 @@ class Optimizer(KerasAPI):
         known = dict(zip(self._paths, self._trainable_variables))
         infos: list[Any] = []
         for keys, leaf in flat:
-            path = tuple(map(functionalize.key_name, keys))
+            path = tuple(map(key_name, keys))
             full = "/".join(path)
             unknown = ParamInfo(full, full.rpartition("/")[2], jnp.shape(leaf), jnp.result_type(leaf))
             infos.append(known.get(path, unknown))

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from jaxkeras.core.functional import functional_call
+from jaxkeras.core.functional import functional_call, leaf_paths
 from jaxkeras.core.tracking import Path, nest
 from jaxkeras.core.variable import Variable
 from jaxkeras.optimizers.variables import State, is_variable
@@ -38,7 +38,7 @@ def run(
     """
     cells, structure = jax.tree.flatten({k: v for k, v in owner.cells.items() if k in state}, is_leaf=is_variable)
     by_path = dict(zip(owner._paths, owner._trainable_variables))
-    variables = [by_path[path] for path in leaf_paths(params)]
+    variables = [by_path[path] for path, _ in leaf_paths(params)]
     treedef = jax.tree.structure(params)
     values = [jax.tree.leaves(params), structure.flatten_up_to(state)]
     gs = treedef.flatten_up_to(grads)
@@ -57,7 +57,7 @@ def built_for(optimizer: Any, params: Tree, infos: Sequence[Any], fresh: bool = 
     """
     if optimizer.built:
         return optimizer
-    paths = leaf_paths(params)
+    paths = [path for path, _ in leaf_paths(params)]
     known = optimizer._built_copy
     if known is not None and not fresh and known._paths == paths and all(
         v.shape == info.shape and v.dtype == jnp.dtype(info.dtype).name
@@ -90,16 +90,3 @@ def initial_state(owner: Any) -> State:
 
     values = {key: first(key, v) for key, v in owner._slots.items()}
     return {**nest(owner._with_gaps(values)), **owner._counters()}
-
-
-def key_name(key: Any) -> str:
-    """One element of a JAX key path, as a string."""
-    for attribute in ("key", "idx", "name"):
-        if hasattr(key, attribute):
-            return str(getattr(key, attribute))
-    return str(key)
-
-
-def leaf_paths(tree: Tree) -> list[Path]:
-    """The path of every leaf."""
-    return [tuple(map(key_name, keys)) for keys, _ in jax.tree_util.tree_flatten_with_path(tree)[0]]

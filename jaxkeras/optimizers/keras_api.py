@@ -11,10 +11,10 @@ import jax
 import numpy as np
 
 from jaxkeras import registry
+from jaxkeras.core.functional import leaf_paths
 from jaxkeras.core.tracking import nest
 from jaxkeras.core.variable import Variable
 from jaxkeras.optimizers import options
-from jaxkeras.optimizers.functionalize import leaf_paths
 from jaxkeras.optimizers.variables import OptimizerVariables, Rate, State, is_variable
 
 Tree = Any
@@ -81,7 +81,7 @@ class KerasAPI(OptimizerVariables):
         cells, structure = jax.tree.flatten(self.cells, is_leaf=is_variable)
         state = structure.unflatten([c.value for c in cells])
         params, state = self._update(nest({path: given.get(id(v)) for path, v in everything}), state, params)
-        by_path = dict(zip(leaf_paths(params), jax.tree.leaves(params)))
+        by_path = dict(leaf_paths(params))
         for path, v in everything:
             self.assign(v, by_path[path])
         for c, value in zip(cells, structure.flatten_up_to(state)):
@@ -129,7 +129,7 @@ class KerasAPI(OptimizerVariables):
         )
         params = nest(dict(zip(self._paths, trainable_variables)))
         params, state = self.update(nest(dict(zip(self._paths, grads))), self._pack(optimizer_variables), params)
-        by_path = dict(zip(leaf_paths(params), jax.tree.leaves(params)))
+        by_path = dict(leaf_paths(params))
         return [by_path[path] for path in self._paths], self._unpack(state)
 
     def assign(self, variable: Variable, value: Any) -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import jax
 import jax.numpy as jnp
 
+from jaxkeras.core.functional import key_name
 from jaxkeras.core.names import name_scope
 from jaxkeras.core.tracking import Path, nest
 from jaxkeras.core.variable import Variable
 from jaxkeras.optimizers.base import Leaves, Optimizer
-from jaxkeras.optimizers.functionalize import key_name
 from jaxkeras.optimizers.keras_api import Tree
 from jaxkeras.optimizers.rule import scalar
 from jaxkeras.optimizers.variables import State, is_variable

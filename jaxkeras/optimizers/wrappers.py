@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import initializers, registry
+from jaxkeras.core.functional import leaf_paths
 from jaxkeras.core.tracking import Path
 from jaxkeras.core.variable import Variable
 from jaxkeras.optimizers import options
 from jaxkeras.optimizers.base import Optimizer
-from jaxkeras.optimizers.functionalize import leaf_paths
 from jaxkeras.optimizers.keras_api import OPTIONS, Tree
 from jaxkeras.optimizers.rule import cast, scalar
 from jaxkeras.optimizers.variables import State
@@ -381,7 +381,7 @@ def _no_rate() -> AttributeError:
 
 
 def _flat_keys(params: Tree) -> list[str]:
-    return ["/".join(path) for path in leaf_paths(params)]
+    return ["/".join(path) for path, _ in leaf_paths(params)]
 
 
 def _check_part(part: Any) -> Optimizer:

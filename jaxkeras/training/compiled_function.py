@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import functools
 import hashlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +14,8 @@ import jax
 from jaxkeras.core import program_cache
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.context import local
-from jaxkeras.core.jax_config import settings
 
+settings: Any = jax.config  # which declares none of its attributes
 MIN_COMPILE_SECONDS = 0.03  # programs that compile faster than they load from disk are not stored
 
 
@@ -121,22 +122,15 @@ def _compile(lowered: Any) -> Any:
             return serialize_executable.deserialize_and_load(kept, lowered.in_tree, lowered.out_tree)
         except Exception:  # from another build of the compiler, or for another machine
             program_cache.discard(key)
-    compiled, seconds = _timed(lowered.compile)
-    if seconds >= MIN_COMPILE_SECONDS:
+    since = time.perf_counter()
+    compiled = lowered.compile()
+    if time.perf_counter() - since >= MIN_COMPILE_SECONDS:
         try:
             content, _, _ = serialize_executable.serialize(compiled)
         except (ValueError, TypeError, RuntimeError):  # a backend that cannot serialize programs
             return compiled
         program_cache.store(key, content)
     return compiled
-
-
-def _timed(function: Callable[[], Any]) -> tuple[Any, float]:
-    import time
-
-    since = time.perf_counter()
-    result = function()
-    return result, time.perf_counter() - since
 
 
 def _key(lowered: Any) -> str | None:

@@ -107,24 +107,23 @@ class Objective:
         try:
             return function(target, prediction, *rest, **more)
         except (TypeError, ValueError) as error:
-            where = f"{kind} '{_label(owner or function)}'"
+            where = f"{kind} '{label_of(owner or function)}'"
             explain(error, where, {"y_true": target, "y_pred": prediction})
             raise
 
     def pair(self, y: Any, y_pred: Any) -> dict[str, tuple[Any, Any]]:
         """Targets and predictions by output name."""
-        predictions = dict(zip(self.outputs, flat_outputs(y_pred)))
-        targets = match(align(y, self.outputs, [term.output for term in self.terms]), self.outputs, "y")
+        predictions = dict(zip(self.outputs, jax.tree.leaves(y_pred)))
+        targets = per_output(align(y, self.outputs, [t.output for t in self.terms]), self.outputs, "y", shared=False)
         return {name: (targets[name], predictions[name]) for name in self.outputs}
 
     def spread(self, sample_weight: Any) -> dict[str, Any]:
         """Sample weights by output name; one array serves all outputs."""
-        if isinstance(sample_weight, (dict, list, tuple)):
-            return match(sample_weight, self.outputs, "sample_weight")
-        return dict.fromkeys(self.outputs, sample_weight)
+        return per_output(sample_weight, self.outputs, "sample_weight")
 
 
-def _label(function: Any) -> str:
+def label_of(function: Any) -> str:
+    """What a loss or metric is called in messages."""
     return getattr(function, "name", None) or getattr(function, "__name__", type(function).__name__)
 
 
@@ -147,10 +146,6 @@ def _check_classes(frame: Frame, term: LossTerm, target: Any, prediction: Any) -
     )
 
 
-def flat_outputs(y_pred: Any) -> list[Any]:
-    return jax.tree.leaves(y_pred)
-
-
 def output_names(y_pred: Any, declared: list[str] | None) -> list[str]:
     """Names for flat outputs: the keys of a dict, the names of the output layers, else numbers."""
     leaves = jax.tree_util.tree_flatten_with_path(y_pred)[0]
@@ -162,16 +157,22 @@ def output_names(y_pred: Any, declared: list[str] | None) -> list[str]:
     return [f"output_{i}" for i in range(len(leaves))] if len(leaves) > 1 else ["output"]
 
 
-def match(values: Any, names: list[str], what: str) -> dict[str, Any]:
-    """One value for each output.
+def per_output(values: Any, names: list[str], what: str, shared: bool = True) -> dict[str, Any]:
+    """One value for each output, from a dict by output name or a list.
+
+    Args:
+        values: the dict or list, or a single value.
+        names: names of the outputs.
+        what: what the values are, for messages.
+        shared: whether a single value serves several outputs.
 
     Raises:
-        ValueError: when they do not fit, with the names and what came.
+        ValueError: for unknown names, the wrong number of entries, or a single value that is not shared.
     """
-    if isinstance(values, dict):
+    if isinstance(values, dict) and not registry.is_config(values):
+        if len(names) == len(values) == 1:
+            return dict(zip(names, values.values()))
         unknown = [key for key in values if key not in names]
-        if len(names) == 1 and len(values) == 1:
-            return {names[0]: next(iter(values.values()))}
         if unknown:
             error = registry.unknown(f"key in `{what}`", unknown[0], names)
             raise ValueError(f"{error} The outputs of the model are {names}.")
@@ -180,17 +181,15 @@ def match(values: Any, names: list[str], what: str) -> dict[str, Any]:
         if len(values) != len(names):
             raise ValueError(
                 f"`{what}` has {len(values)} entries, but the model has {len(names)} outputs: {names}. Give one for "
-                "each, or a dict by output name."
+                "each (None for none), or a dict by output name."
             )
         return dict(zip(names, values))
-    if len(names) > 1:
-        if values is None:
-            return dict.fromkeys(names)
+    if not shared and values is not None and len(names) > 1:
         raise ValueError(
             f"`{what}` is a single array, but the model has {len(names)} outputs: {names}. Give a list with one array "
             "for each, or a dict by output name."
         )
-    return {names[0]: values}
+    return dict.fromkeys(names, values)
 
 
 def resolve(spec: CompileSpec, y: Any, y_pred: Any, declared: list[str] | None) -> Objective:
@@ -206,10 +205,10 @@ def resolve(spec: CompileSpec, y: Any, y_pred: Any, declared: list[str] | None) 
         ValueError: for keys that are no outputs, wrong numbers of entries, unknown names.
     """
     names = output_names(y_pred, declared)
-    predictions = dict(zip(names, flat_outputs(y_pred)))
-    chosen = _per_output(spec.loss, names, "loss")
+    predictions = dict(zip(names, jax.tree.leaves(y_pred)))
+    chosen = per_output(spec.loss, names, "loss")
     given = [name for name in names if chosen[name] is not None]
-    targets = match(align(y, names, given), names, "y") if y is not None else dict.fromkeys(names)
+    targets = per_output(align(y, names, given), names, "y", shared=False)
     objective = Objective(names)
     single = len(names) == 1
 
@@ -252,50 +251,22 @@ def align(y: Any, names: list[str], wanted: list[str]) -> Any:
     return dict.fromkeys(names) | dict(zip(wanted, given))
 
 
-def _per_output(value: Any, names: list[str], what: str) -> dict[str, Any]:
-    if isinstance(value, dict) and not registry.is_config(value):
-        unknown = [key for key in value if key not in names]
-        if unknown and not (len(names) == 1 and len(value) == 1):
-            error = registry.unknown(f"key in `{what}`", unknown[0], names)
-            raise ValueError(f"{error} The outputs of the model are {names}.")
-        if unknown:
-            return {names[0]: next(iter(value.values()))}
-        return {name: value.get(name) for name in names}
-    if isinstance(value, (list, tuple)):
-        if len(value) != len(names):
-            raise ValueError(
-                f"`{what}` has {len(value)} entries, but the model has {len(names)} outputs: {names}. Give one for "
-                "each (None for none), or a dict by output name."
-            )
-        return dict(zip(names, value))
-    return dict.fromkeys(names, value)
-
-
 def _loss_weights(weights: Any, names: list[str]) -> dict[str, float | None]:
     if weights is None or isinstance(weights, (int, float)):
         return dict.fromkeys(names, None if weights is None else float(weights))
     if not isinstance(weights, (dict, list, tuple)):
         raise ValueError(f"`loss_weights` must be a number, a list or a dict by output name; got {weights!r}.")
-    return _per_output(weights, names, "loss_weights")
+    return per_output(weights, names, "loss_weights")
 
 
 def _metric_groups(metrics: Any, names: list[str], what: str) -> dict[str, list[Any]]:
-    if metrics is None:
-        return {name: [] for name in names}
-    if isinstance(metrics, dict) and not registry.is_config(metrics):
-        groups = _per_output(metrics, names, what)
-    elif len(names) == 1:
+    if len(names) == 1 and (not isinstance(metrics, dict) or registry.is_config(metrics)):
         flat = metrics if isinstance(metrics, (list, tuple)) else [metrics]
-        groups = {names[0]: [m for item in flat for m in (item if isinstance(item, (list, tuple)) else [item])]}
-    elif isinstance(metrics, (list, tuple)):
-        if len(metrics) != len(names):
-            raise ValueError(
-                f"`{what}` is a list of {len(metrics)}, but the model has {len(names)} outputs: {names}. For several "
-                "outputs give one entry (a metric, a list or None) for each output, or a dict by output name."
-            )
-        groups = dict(zip(names, metrics))
+        groups: dict[str, Any] = {
+            names[0]: [m for item in flat for m in (item if isinstance(item, (list, tuple)) else [item])]
+        }
     else:
-        groups = dict.fromkeys(names, metrics)
+        groups = per_output(metrics, names, what)
     return {
         name: [] if group is None else list(group) if isinstance(group, (list, tuple)) else [group]
         for name, group in groups.items()

@@ -1,4 +1,4 @@
-"""`Layer`: the Keras face of a pair of pure functions."""
+"""`Layer`: Keras's interface to a pair of pure functions."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _BASE_ARGUMENTS = ("self", "args", "kwargs", "name", "trainable", "dtype", "weig
 class Layer(Call):
     """A transformation with weights. Subclass it and write `build` (create weights) and `call` (compute).
 
-    A layer is a pair of pure functions with Keras's face: `init` makes its weights and `apply` computes, over nested
-    dicts of arrays; calling the layer itself reads and writes the weights it holds.
+    A layer is a pair of pure functions over nested dicts of arrays: `init` creates weights, `apply` computes. Calling
+    the layer itself reads and updates the weights it holds.
 
     Args:
         activity_regularizer: penalty on the output, or None.
         trainable: whether an optimizer updates its weights.
         dtype: a type or policy, such as `"mixed_bfloat16"`, or a `DTypePolicyMap`; defaults to the global policy.
         autocast: whether floating inputs are cast to the compute dtype.
-        name: unique within a model; made up from the class name when not given.
+        name: unique within a model; generated from the class name by default.
 
     Example:
 
@@ -50,7 +50,7 @@ class Layer(Call):
     """
 
     _untracked = Trackable._untracked | {"_build_shapes", "_losses", "_input_spec", "input_spec"}
-    #: Parameters of the constructor that `get_config` of the class writes itself, or not at all.
+    #: Parameters of the constructor that `Layer.get_config` leaves out.
     _unwritten: frozenset[str] = frozenset()
 
     def __new__(cls, *args: Any, **kwargs: Any):
@@ -83,7 +83,7 @@ class Layer(Call):
         if not isinstance(trainable, bool):
             raise ValueError(f"`trainable` of layer '{self.name}' must be True or False; got {trainable!r}.")
         if input_shape is not None:
-            # Taken by Sequential; elsewhere it says nothing that the input does not say.
+            # Used by Sequential; elsewhere the input has the shape.
             self._declared_input_shape = (None, *input_shape)
         self.activity_regularizer = registry.get("keras.regularizers", activity_regularizer)
         self._dtype_policy = dtype_policies.get(dtype)
@@ -100,7 +100,7 @@ class Layer(Call):
     # -- the pure pair -------------------------------------------------------------------------------------------
     @property
     def params(self) -> dict[str, Any]:
-        """What training changes: a nested dict of arrays, keyed by path as in a `.weights.h5` file."""
+        """Trainable weights: a nested dict of arrays, keyed by path as in a `.weights.h5` file."""
         return cells(layer_variables(self)["params"])
 
     @params.setter
@@ -109,7 +109,7 @@ class Layer(Call):
 
     @property
     def state(self) -> dict[str, Any]:
-        """What a call changes: moving statistics, seed states."""
+        """All other variables, such as moving statistics and seed states, in the same form."""
         return cells(layer_variables(self)["state"])
 
     @state.setter
@@ -117,7 +117,7 @@ class Layer(Call):
         set_cells({"state": layer_variables(self)["state"]}, {"state": tree})
 
     def init(self, key: Any, *inputs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Fresh weights. Pure once the layer is built: jit it, or vmap it over keys for many models.
+        """Fresh weights. Pure once the layer is built: jit it, or vmap it over keys for an ensemble.
 
         Args:
             key: a JAX key or an integer.
@@ -125,7 +125,7 @@ class Layer(Call):
                 `jax.ShapeDtypeStruct`s.
 
         Returns:
-            `(params, state)`, nested dicts of arrays. The weights that the layer itself holds do not change.
+            `(params, state)`, nested dicts of arrays. The layer's own weights do not change.
 
         Raises:
             ValueError: when the layer is not built and no shape is given.
@@ -137,13 +137,13 @@ class Layer(Call):
     def apply(
         self, params: Any, state: Any, *args: Any, training: bool | None = None, rng: Any = None, **kwargs: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """Compute, as a pure function: jit, grad, vmap, scan it.
+        """The call as a pure function, for jit, grad, vmap and scan.
 
         Args:
             params, state: the trees that `init` returned.
             *args: the inputs of `call`.
-            training: whether dropout drops and statistics move.
-            rng: a JAX key for random layers; without one they draw from (and advance) the seeds in `state`.
+            training: whether dropout is active and statistics are updated.
+            rng: a JAX key for random layers; without one they use (and advance) the seeds in `state`.
             **kwargs: further arguments of `call`.
 
         Returns:
@@ -225,7 +225,7 @@ class Layer(Call):
     # -- config --------------------------------------------------------------------------------------------------
     @property
     def input_spec(self) -> Any:
-        """Demands on the inputs: an `InputSpec` or a structure of them."""
+        """What the inputs must be like: an `InputSpec` or a structure of them."""
         return self._input_spec
 
     @input_spec.setter
@@ -234,14 +234,14 @@ class Layer(Call):
 
     @property
     def path(self) -> str | None:
-        """Its name with those of the models around it; None until it is built."""
+        """Its name, prefixed with those of the enclosing models; None until it is built."""
         return self._path
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make an equal layer, as plain data.
+        """The constructor's arguments as plain data.
 
-        For a built-in class they are read from the attributes that its constructor's parameters are named after. For
-        a class of yours without a `get_config` they are what its constructor was given.
+        Those of a built-in class are read from the attributes of the same names. Those of your class, if it has no
+        `get_config`, are the ones that its constructor was given.
         """
         config: dict[str, Any] = {
             "name": self.name, "trainable": self._trainable, "dtype": registry.serialize(self._dtype_policy),
@@ -256,24 +256,15 @@ class Layer(Call):
         return self._with_own_arguments(config) if type(self).get_config is Layer.get_config else config
 
     def _with_own_arguments(self, config: dict[str, Any]) -> dict[str, Any]:
-        """The config of a class of the user's that has no `get_config`."""
+        """The config of a user's class without a `get_config`."""
         if registry.is_builtin(type(self)):
             return config
-        config = {**config, **self._own_arguments()}
+        own = self._constructor_arguments().items()
+        config |= {k: registry.serialize_argument(v) for k, v in own if k not in ("name", "trainable", "dtype")}
         parameters = inspect.signature(type(self).__init__).parameters
         if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             return config
         return {k: v for k, v in config.items() if k in parameters}
-
-    def _own_arguments(self) -> dict[str, Any]:
-        args, kwargs = self._init_arguments
-        signature = inspect.signature(type(self).__init__)
-        bound = dict(signature.bind(self, *args, **kwargs).arguments)
-        for name, parameter in signature.parameters.items():
-            if parameter.kind is parameter.VAR_KEYWORD:
-                bound.update(bound.pop(name, {}))
-        bound.pop(next(iter(signature.parameters)), None)
-        return {k: registry.serialize_argument(v) for k, v in bound.items() if k not in ("name", "trainable", "dtype")}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""A call, stage by stage: bind the arguments, convert them, build, pass masks on, compute, collect losses."""
+"""The stages of a layer call: bind and convert the arguments, build, propagate masks, compute, collect losses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from jaxkeras.registry import foreign_keras, refuse_foreign_keras
 
 
 def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark the layer as built, remember the shapes and name its weights after it, however `build` was reached."""
+    """Make `build` name the weights after the layer, record the shapes and set `built`, for any caller."""
 
     @functools.wraps(build)
     def wrapper(self, *args, **kwargs):
@@ -41,7 +41,7 @@ def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
             self._in_build = False
         self.built = True
         bound = inspect.signature(build).bind(self, *args, **kwargs).arguments
-        shapes = list(bound.items())[1:]  # without the layer, whatever the method calls it
+        shapes = list(bound.items())[1:]  # without `self`
         self._build_shapes = {k: v for k, v in shapes if k not in ("args", "kwargs")}
         return result
 
@@ -51,14 +51,14 @@ def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
 class Call(Weights):
     """The part of `Layer` that builds and calls."""
 
-    #: Whether arguments of `call` are turned into arrays and cast (preprocessing layers take strings).
+    #: Whether arguments of `call` are converted to arrays and cast; not in preprocessing layers, which take strings.
     _convert_input_args = True
     #: Whether Python values may be passed to `call` by position.
     _allow_non_tensor_positional_args = False
     autocast: bool
     supports_masking: bool = False
     activity_regularizer: Any
-    #: Whether an overridden `build` that calls `super().build(...)` runs `call`, and so builds the parts.
+    #: Whether `super().build(...)` in an overridden `build` builds the parts, by running `call`.
     _built_by_super = False
     _called: bool
     _is_model = False
@@ -77,16 +77,15 @@ class Call(Weights):
     @classmethod
     @functools.cache
     def _call_signature(cls) -> inspect.Signature:
-        parameters = list(inspect.signature(cls.call).parameters.values())[1:]
-        return inspect.Signature(parameters)
+        return inspect.Signature(list(inspect.signature(cls.call).parameters.values())[1:])
 
     # -- building ------------------------------------------------------------------------------------------------
     def build(self, input_shape: Any) -> None:
-        """Create the weights, knowing the shape of the first input. Override it in a layer with weights."""
+        """Create the weights, given the shape of the first input. Override it in a layer with weights."""
         if self._in_build and not self._built_by_super:
-            return  # by super().build(...): weights may be still to come, and parts are built by the first call
+            return  # super().build(...): weights may follow, and the first call builds the parts
         if self._has_unbuilt_parts() or not self.built:
-            self.built = self.built or self._in_build  # in a model's own `build`, the call must not come back to it
+            self.built = self.built or self._in_build  # the call must not call an overridden `build` again
             tensors = jax.tree.map(KerasTensor, input_shape, is_leaf=is_shape)
             infer(self.__call__, (tensors,), {})
         self._build_shapes = {"input_shape": input_shape}
@@ -97,7 +96,7 @@ class Call(Weights):
         shapes = self._build_shapes
         if not shapes:
             return None
-        if len(shapes) == 1 or type(self).build is Call.build:  # which takes no more than the first
+        if len(shapes) == 1 or type(self).build is Call.build:  # which takes only the first
             return {"input_shape": next(iter(shapes.values()))}
         return {"shapes_dict": shapes}
 
@@ -106,7 +105,7 @@ class Call(Weights):
         if not config:
             return
         if type(self).build is Call.build and self._needs_more_than_one_input():
-            return  # the first call builds it: the file does not hold the other shapes
+            return  # the first call builds it: the config has only one of the shapes
         if "input_shape" in config:
             shape = config["input_shape"]
             if shape is not None:
@@ -122,15 +121,11 @@ class Call(Weights):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._check_super_called()
         if isinstance(self._dtype_policy, DTypePolicyMap):
-            self._scope()  # the inputs are cast before it is built, and its path says to which type
+            self._scope()  # inputs are cast before `build`, to a type that depends on the path
         if any_symbolic(args, kwargs):
             return self._symbolic(args, kwargs)
         arguments = self._convert_arguments(args, kwargs)
-        first = next(iter(arguments.values()), None)
-        if self._input_spec is not None:
-            check_inputs(self._input_spec, first, self.name)
-        if not self.built or (self._build_shapes is None and type(self).build is Call.build):
-            self._maybe_build(arguments)
+        first = self._check_and_build(arguments)
         if local.interceptors:
             return intercepted(self, self._call_bound)(*args, **kwargs)
         return self._run(arguments, first)
@@ -139,20 +134,25 @@ class Call(Weights):
         arguments = self._convert_arguments(args, kwargs)
         return self._run(arguments, next(iter(arguments.values()), None))
 
-    def _symbolic(self, args: tuple, kwargs: dict) -> Any:
-        arguments = self._bind(args, kwargs)
-        refuse_foreign_keras(jax.tree.leaves(arguments))
+    def _check_and_build(self, arguments: dict[str, Any]) -> Any:
+        """Check the first input and build the layer if needed; returns the first input."""
         first = next(iter(arguments.values()), None)
         if self._input_spec is not None:
             check_inputs(self._input_spec, first, self.name)
         if not self.built or (self._build_shapes is None and type(self).build is Call.build):
             self._maybe_build(arguments)
+        return first
+
+    def _symbolic(self, args: tuple, kwargs: dict) -> Any:
+        arguments = self._bind(args, kwargs)
+        refuse_foreign_keras(jax.tree.leaves(arguments))
+        self._check_and_build(arguments)
         outputs = self.compute_output_spec(*args, **kwargs)
         Node(self, args, kwargs, outputs)
         return outputs
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """What a call returns, as KerasTensors, by tracing it abstractly. A `compute_output_shape` of yours wins."""
+        """The outputs as KerasTensors: by an overridden `compute_output_shape`, or by tracing the call abstractly."""
         if type(self).compute_output_shape is not Call.compute_output_shape:
             shapes = [
                 jax.tree.map(lambda x: x.shape, value, is_leaf=is_leaf)
@@ -165,17 +165,17 @@ class Call(Weights):
         return outputs_of(self, args, kwargs, lambda: infer(self.__call__, args, kwargs))
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
-        """The shape of the output for given shapes of the inputs, None where unknown."""
+        """The shape of the output, given those of the inputs; None where unknown."""
 
         def symbolic(shapes: Any) -> Any:
             return jax.tree.map(lambda s: KerasTensor(s, self.compute_dtype), shapes, is_leaf=is_shape)
 
-        named = {k: symbolic(v) for k, v in _without_suffix(kwargs).items()}
+        named = {k.removesuffix("_shape"): symbolic(v) for k, v in kwargs.items()}
         outputs = Call.compute_output_spec(self, *map(symbolic, args), **named)
         return jax.tree.map(lambda x: x.shape, outputs)
 
     def _bind(self, args: tuple, kwargs: dict) -> dict[str, Any]:
-        """Arguments by the names that `call` gives them; context arguments it does not take are left to `_run`."""
+        """Arguments by their names in `call`; a `training` that it does not take is left to `_run`."""
         if "training" in kwargs and "training" not in self._signature.parameters:
             kwargs = {k: v for k, v in kwargs.items() if k != "training"} if not self._takes_kwargs() else kwargs
         try:
@@ -264,7 +264,7 @@ class Call(Weights):
     def _run(self, arguments: dict[str, Any], first: Any) -> Any:
         parameters = self._signature.parameters
         outermost = local.stage is None
-        # An explicit argument, else that of the layer around, else the default of `call`.
+        # An explicit argument, else that of the calling layer, else the default of `call`.
         training = arguments.get("training")
         if training is None:
             training = local.training
@@ -296,13 +296,13 @@ class Call(Weights):
         elif previous_mask is not None and jax.tree.leaves(previous_mask):
             warnings.warn(
                 f"Layer '{self.name}' ({type(self).__name__}) does not support masking, so the mask of its input ends "
-                "here: later layers will see padded steps as data.",
+                "here: later layers will treat padded steps as data.",
                 stacklevel=3,
             )
         return outputs
 
     def rematerialized_call(self, layer_call: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
-        """What is called in the place of `call`, because the layer was made in a `RematScope`.
+        """What a layer created in a `RematScope` runs in place of `call`.
 
         Args:
             layer_call: `call`.
@@ -417,7 +417,3 @@ class Call(Weights):
         for layer in self._flatten_layers():
             if layer._losses:
                 layer._losses.clear()
-
-
-def _without_suffix(kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {k.removesuffix("_shape"): v for k, v in kwargs.items()}

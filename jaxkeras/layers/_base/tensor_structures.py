@@ -1,4 +1,4 @@
-"""What a leaf is in the structures that layers take and return: shapes, tensors and their masks."""
+"""Predicates for the leaves of nested shapes, tensors and masks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from jaxkeras.core.symbolic import KerasTensor
 
 
 def is_shape(x: Any) -> bool:
+    """Whether `x` is a shape: a list or tuple of sizes, None where unknown."""
     return isinstance(x, (tuple, list)) and all(s is None or isinstance(s, (int, np.integer)) for s in x)
 
 
 def shape_tuples(shape: Any) -> Any:
-    """Shapes read from JSON: innermost lists become tuples."""
+    """Nested shapes from JSON, with the innermost lists as tuples."""
     if is_shape(shape):
         return tuple(shape)
     if isinstance(shape, dict):
@@ -39,6 +40,7 @@ def is_convertible(x: Any) -> bool:
 
 
 def masks_of(value: Any) -> Any:
+    """The masks of nested tensors, None if there are none."""
     if isinstance(value, (list, tuple)):
         masks = [masks_of(x) for x in value]
         return masks if any(m is not None for m in masks) else None

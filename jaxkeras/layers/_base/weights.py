@@ -1,4 +1,4 @@
-"""What a layer holds: its variables and those of its parts."""
+"""The variables of a layer and of its parts, and its dtype policy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jaxkeras.dtype_policies import DTypePolicyMap
 
 
 class Weights(Operation, Trackable):
-    """The part of `Layer` that makes, lists, reads and writes weights."""
+    """The part of `Layer` that creates, lists, reads and writes weights."""
 
     built: bool
     _trainable: bool
@@ -24,7 +24,7 @@ class Weights(Operation, Trackable):
     _losses: list[Any]
     _dtype_policy: Any
 
-    if TYPE_CHECKING:  # attributes that are named after arguments of the constructor, and weights made in `build`
+    if TYPE_CHECKING:  # constructors and `build` set attributes that are declared nowhere
 
         def __getattr__(self, name: str) -> Any: ...
 
@@ -81,8 +81,8 @@ class Weights(Operation, Trackable):
         self._check_super_called()
         if local.stage == "call" or (local.frame is not None and not local.frame.abstract):
             raise RuntimeError(
-                f"Layer '{self.name}' creates a weight while values are in flight (inside `call` or `apply`), so "
-                f"nobody could keep it. Create weights in `build`:\n"
+                f"Layer '{self.name}' creates a weight inside `call` or `apply`, where it would be lost when the call "
+                f"returns. Create weights in `build`:\n"
                 f"    class {type(self).__name__}(Layer):\n"
                 f"        def build(self, input_shape):\n"
                 f"            self.{name or 'w'} = self.add_weight(shape=..., name={name or 'w'!r})\n"
@@ -144,22 +144,16 @@ class Weights(Operation, Trackable):
     @property
     def variables(self) -> list[Variable]:
         """Weights and seed states, its own first, then those of its parts; each once."""
-        found: dict[int, Variable] = {}
+        found: dict[Variable, None] = {}
         for layer in self._flatten_layers():
-            for v in layer.own_variables():
-                found.setdefault(id(v), v)
-            for _, v in layer.own_states():
-                found.setdefault(id(v), v)
-        return list(found.values())
+            found.update(dict.fromkeys(layer.own_variables()))
+            found.update(dict.fromkeys(v for _, v in layer.own_states()))
+        return list(found)
 
     @property
     def weights(self) -> list[Variable]:
         """Trainable and other weights, without seed states."""
-        found: dict[int, Variable] = {}
-        for layer in self._flatten_layers():
-            for v in layer.own_variables():
-                found.setdefault(id(v), v)
-        return list(found.values())
+        return list(dict.fromkeys(v for layer in self._flatten_layers() for v in layer.own_variables()))
 
     @property
     def trainable_variables(self) -> list[Variable]:
@@ -182,11 +176,7 @@ class Weights(Operation, Trackable):
     @property
     def metrics(self) -> list[Any]:
         """Metrics that are attributes of the layer or of its parts."""
-        found: dict[int, Any] = {}
-        for layer in self._flatten_layers():
-            for metric in layer.parts("metric"):
-                found.setdefault(id(metric), metric)
-        return list(found.values())
+        return list({id(m): m for layer in self._flatten_layers() for m in layer.parts("metric")}.values())
 
     @property
     def metrics_variables(self) -> list[Variable]:
@@ -194,7 +184,7 @@ class Weights(Operation, Trackable):
 
     @property
     def trainable(self) -> bool:
-        """Whether its weights are updated; setting it sets that of all its parts."""
+        """Whether its weights are updated; setting it also sets that of all its parts."""
         return self._trainable
 
     @trainable.setter
@@ -268,7 +258,7 @@ class Weights(Operation, Trackable):
     # -- types ---------------------------------------------------------------------------------------------------
     @property
     def dtype_policy(self) -> Any:
-        """Its policy; where that is a `DTypePolicyMap`, the map. Setting one then changes the entry of its path."""
+        """Its policy or `DTypePolicyMap`; setting a policy changes the entry of its path in such a map."""
         return self._dtype_policy
 
     @dtype_policy.setter
@@ -282,7 +272,7 @@ class Weights(Operation, Trackable):
         policies[self._path] = policy
 
     def _policy_here(self) -> Any:
-        """The one policy that it goes by."""
+        """The policy of this layer: the entry of its path if there is a map."""
         policy = self._dtype_policy
         if not isinstance(policy, DTypePolicyMap):
             return policy
