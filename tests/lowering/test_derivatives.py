@@ -280,7 +280,7 @@ def test_pool(operation, name):
 
 @CPU
 @pytest.mark.parametrize("window, strides", [(2, 2), (3, 2)])
-def test_max_pool_gradient_of_ties_goes_to_the_first_as_in_xla(window, strides):
+def test_max_pool_gradient_of_ties_uses_the_first_as_in_xla(window, strides):
     spec = pool_spec((1, 7, 7, 1), (window, window), strides, "valid")
     x = jnp.asarray(RNG.integers(0, 2, (1, 7, 7, 1)).astype("float64"))
     slopes = [
