@@ -62,7 +62,7 @@ def derivatives(f, args, second_order):
         "forward": along(f),
         "reverse in a loop": lambda *a: jax.lax.scan(descend, a, None, length=2)[0],
         "mapped": lambda *a: jax.vmap(gradient)(*stacked),
-        "mapped over the first": lambda *a: jax.vmap(gradient, only_first)(stacked[0], *a[1:]),
+        "vmap over the first": lambda *a: jax.vmap(gradient, only_first)(stacked[0], *a[1:]),
     }
     if second_order:
         results["forward over reverse"] = along(gradient)
