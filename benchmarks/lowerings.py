@@ -1,6 +1,6 @@
-"""Each operation of `jaxkeras.lowering` against `jax.lax`'s own form, inside a loop, as training runs it.
+"""Time each operation of `jaxkeras.lowering` against its `jax.lax` form, inside a loop as in training.
 
-`python -m benchmarks.lowerings [WORD ...]` measures the cases whose names hold one of the words, by default all.
+`python -m benchmarks.lowerings [WORD ...]` measures the cases whose names contain one of the words, by default all.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from benchmarks import machine, report
 from benchmarks.run import RESULTS
 from jaxkeras import lowering
 
-SECONDS = 0.03  # of one measurement
+SECONDS = 0.03  # per measurement
 Function = Callable[..., Any]
 
 
 class Case(NamedTuple):
-    """An operation on arrays of some shapes. The first is the input, the others are trained."""
+    """An operation and the shapes of its arguments; the first is the input, the others are trained."""
 
     name: str
     function: Function
@@ -99,7 +99,7 @@ def _recurrent(kind: str, batch: int, time: int, units: int) -> Case:
 
 
 CASES: list[Case] = [
-    # Two dimensions: first layers, then what networks are made of, for several batches.
+    # Two dimensions: first layers, then typical inner layers for several batch sizes.
     _conv(32, (28, 28), 1, 6, 5), _conv(32, (28, 28), 1, 32), _conv(32, (32, 32), 3, 32), _conv(32, (32, 32), 3, 64),
     _conv(8, (96, 96), 3, 32, strides=2), _conv(4, (112, 112), 3, 64, 7, strides=2),
     _conv(32, (13, 13), 32, 64, padding="valid"), _conv(32, (5, 5), 64, 64, padding="valid"),
@@ -127,7 +127,7 @@ CASES: list[Case] = [
     _depthwise(32, (32, 32), 64), _depthwise(32, (32, 32), 64, strides=2), _depthwise(32, (16, 16), 128, 5),
     _depthwise(4, (56, 56), 96), _depthwise(4, (28, 28), 192, 7), _depthwise(1, (32, 32), 64),
     _depthwise(32, (128,), 64, 5),
-    # The rest.
+    # Other operations.
     _pool("max", (32, 28, 28, 32), 2, 2), _pool("max", (32, 28, 28, 32), 3, 2), _pool("max", (32, 128, 64), 2, 2),
     _pool("average", (32, 28, 28, 32), 2, 2), _pool("average", (32, 28, 28, 32), 3, 1),
     _batch_norm(32, 28, 28, 32), _batch_norm(32, 7, 7, 128), _batch_norm(32, 64),
@@ -157,12 +157,12 @@ def _with_gradients(function: Function) -> Function:
 
 
 def _moved(arrays: Any, y: Any) -> Any:
-    """Arrays that differ from turn to turn, or XLA would compute the operation once, before the loop."""
+    """Arrays that differ between iterations; otherwise XLA would hoist the operation out of the loop."""
     return [a + 1e-30 * y.ravel()[0] for a in arrays]
 
 
 def prepare(case: Case, turn: Callable[[Function], Function]) -> Callable[[], float]:
-    """Compile a loop over an operation and return a function that runs it and returns the seconds per turn."""
+    """Compile a loop over an operation; return a function that runs it and returns seconds per iteration."""
     draw = np.random.default_rng(0)
     arrays = [jnp.asarray(draw.normal(size=shape).astype("float32") / 8) for shape in case.shapes]
     y = jax.eval_shape(case.function, *arrays)
@@ -183,7 +183,7 @@ def prepare(case: Case, turn: Callable[[Function], Function]) -> Callable[[], fl
 
 
 def measure(case: Case, rounds: int) -> dict[str, float]:
-    """Seconds of a turn, the minimum over all rounds, for each kind of program and each contestant."""
+    """Seconds per iteration, the minimum over all rounds, for each kind of program and each implementation."""
     contestants: dict[str, Callable[[], float]] = {}
     for what, turn in (("forward", _forward), ("with gradients", _with_gradients)):
         contestants[f"{what}, ours"] = prepare(case, turn)
@@ -215,7 +215,7 @@ def markdown(results: dict[str, Any]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Measure and write; returns the results."""
+    """Measure, write and return the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lowerings", description="Operations against lax's.")
     parser.add_argument("words", nargs="*", help="parts of the names of cases")
     parser.add_argument("--rounds", type=int, default=5)

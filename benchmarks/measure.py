@@ -30,7 +30,7 @@ def in_turns(workers: dict[str, Worker], rounds: int, once: frozenset[str], say:
         say: called with lines of progress.
 
     Returns:
-        The answers to each epoch, by worker.
+        The results of each epoch, by worker.
     """
     epochs: dict[str, list[Any]] = {name: [] for name in workers}
     for name, worker in workers.items():

@@ -1,7 +1,7 @@
 """Scaling of the cost of an epoch: `python -m benchmarks.scaling`.
 
-One quantity at a time is varied. The slope of log(seconds) over log(quantity) is fitted to the larger half of the
-values, where fixed costs matter less: 1 means proportional, 0 constant.
+One quantity is varied at a time. The slope of log(seconds) over log(quantity) is fitted to the larger half of the
+values, where fixed costs matter less: 1 means proportional, 0 means constant.
 """
 
 from __future__ import annotations

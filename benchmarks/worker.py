@@ -59,7 +59,7 @@ class Gate:
 
 def main(framework: str, task: str, data: str, workload: str) -> None:
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # keep the output of libraries out of the answers
+    os.dup2(2, 1)  # keep library output out of the responses
     gate = Gate(sys.stdin, answers)
     f = FRAMEWORKS[framework]
     module = importlib.import_module(f.module)

@@ -14,20 +14,20 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Workload:
-    """One model with its data. Every model ends in logits or a number, so that all frameworks compute the same.
+    """A model and its data. Every model outputs logits or a number, so that all frameworks compute the same.
 
     Attributes:
-        name: what tables call it.
+        name: name in tables.
         kind: "dense", "cnn", "lstm" or "transformer".
         sizes: dense: features, hidden layers, outputs; cnn: image size, filters, dense units, classes;
             lstm: vocabulary, time, embedding, units; transformer: vocabulary, time, embedding, blocks, heads, hidden.
         loss: "mse" (no metric), "binary" or "classes" (cross-entropies of logits, with accuracy).
         optimizer: "sgd" (0.01) or "adam" (0.001, epsilon 1e-7).
-        rows: of the data, a multiple of the batch.
-        batch: rows in a batch.
-        dropout: after every hidden layer of a dense model.
+        rows: number of rows, a multiple of the batch size.
+        batch: batch size.
+        dropout: dropout rate after every hidden layer of a dense model.
         images: read Fashion-MNIST, if it is on this machine, instead of drawing data.
-        slow: frameworks that run a single epoch.
+        slow: frameworks that run only one epoch.
     """
 
     name: str
@@ -70,7 +70,7 @@ WORKLOADS = {
 
 # -- data ------------------------------------------------------------------------------------------------------------
 def _fashion_mnist() -> tuple[np.ndarray, np.ndarray] | None:
-    """Fashion-MNIST if its files are on this machine; it is not downloaded."""
+    """Fashion-MNIST if its files are on this machine; never downloaded."""
     try:
         from jaxkeras.datasets import catalog, fashion_mnist
     except ImportError:

@@ -38,7 +38,7 @@ CASES = {
     "layer as activation": (lambda: jk.layers.Dense(1, activation=keras.layers.ReLU()), "keras.layers.ReLU", "layers"),
     "input in Sequential": (lambda: jk.Sequential([keras.Input((4,))]), "keras.KerasTensor", "Input"),
     "input to a layer": (lambda: jk.layers.Dense(1)(keras.Input((4,))), "keras.KerasTensor", "Input"),
-    "input beside ours": (
+    "input mixed with ours": (
         lambda: jk.layers.Add()([jk.Input((4,)), keras.Input((4,))]), "keras.KerasTensor", "Input",
     ),
     "input of a model": (lambda: jk.Model(keras.Input((4,)), jk.Input((4,))), "keras.KerasTensor", "Input"),

@@ -1,4 +1,4 @@
-"""`TensorBoard`: its files, read by TensorBoard, compared with those of Keras 3.15.1 on TensorFlow."""
+"""`TensorBoard`: event files, read by TensorBoard and compared with those of Keras 3.15.1 on TensorFlow."""
 
 import io
 import json
@@ -27,7 +27,7 @@ def model(*first, **settings):
 
 
 def events(folder):
-    """`{tag: {step: (plugin, value)}}` of all files in a folder."""
+    """`{tag: {step: (plugin, value)}}` for all event files in a folder."""
     found = {}
     for file in sorted(folder.glob("events*")):
         for event in EventFileLoader(str(file)).Load():
@@ -44,7 +44,7 @@ def steps(found):
 WEIGHTS = ("net/first/kernel", "net/first/bias", "net/last/kernel", "net/last/bias")
 
 
-def test_tags_and_steps_of_keras(tmp_path):
+def test_tags_and_steps_equal_keras(tmp_path):
     board = jk.callbacks.TensorBoard(tmp_path, histogram_freq=1, write_images=True)
     assert not board.wants_batches("train") and not board.wants_batches("test")
     m = model()
@@ -54,7 +54,7 @@ def test_tags_and_steps_of_keras(tmp_path):
         "keras": [0],
         **{f"epoch_{name}": [0, 1] for name in ("loss", "mae", "learning_rate")},
         **{f"{name}/histogram": [0, 1] for name in WEIGHTS},
-        **{f"{name}/image": [0, 1] for name in WEIGHTS[:3]},  # a single number is no picture
+        **{f"{name}/image": [0, 1] for name in WEIGHTS[:3]},  # a single number has no image
     }
     assert steps(validation) == {
         **{f"epoch_{name}": [0, 1] for name in ("loss", "mae")},
@@ -79,7 +79,7 @@ def test_tags_and_steps_of_keras(tmp_path):
     np.testing.assert_allclose(shown, np.clip(kernel.T, 0, 1), atol=1 / 255)
 
 
-def test_every_second_batch(tmp_path):
+def test_update_freq_of_two_batches(tmp_path):
     board = jk.callbacks.TensorBoard(tmp_path, update_freq=2, write_graph=False, write_steps_per_second=True)
     assert board.wants_batches("train")
     model().fit(X, Y, batch_size=5, epochs=2, verbose=0, callbacks=[board])
@@ -92,13 +92,13 @@ def test_every_second_batch(tmp_path):
     assert all(v > 0 for _, v in found["epoch_steps_per_second"].values())
 
 
-def test_several_steps_in_one_execution_count_as_one(tmp_path):  # as in Keras 3.15.1
+def test_steps_per_execution_counts_executions(tmp_path):  # as in Keras 3.15.1
     board = jk.callbacks.TensorBoard(tmp_path, update_freq="batch", write_graph=False)
     model(steps_per_execution=2).fit(X, Y, batch_size=5, epochs=1, verbose=0, callbacks=[board])
     assert list(events(tmp_path / "train")["batch_loss"]) == [1, 2]
 
 
-def test_evaluate_alone_writes_its_numbers(tmp_path):
+def test_evaluate_writes_validation_results(tmp_path):
     m = model()
     results = m.evaluate(X, Y, verbose=0, return_dict=True, callbacks=[jk.callbacks.TensorBoard(tmp_path)])
     found = events(tmp_path / "validation")
@@ -106,13 +106,13 @@ def test_evaluate_alone_writes_its_numbers(tmp_path):
     assert not (tmp_path / "train").exists()
 
 
-def test_a_profile_is_where_tensorboard_looks_for_it(tmp_path):
+def test_profile_is_written_to_the_plugin_folder(tmp_path):
     board = jk.callbacks.TensorBoard(tmp_path, profile_batch=(2, 3))
     model().fit(X, Y, batch_size=5, epochs=1, verbose=0, callbacks=[board])
     assert list((tmp_path / "train" / "plugins" / "profile").glob("*/*.xplane.pb"))
 
 
-def test_every_fit_is_profiled_again(tmp_path, monkeypatch):
+def test_every_fit_is_profiled(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr("jax.profiler.start_trace", lambda folder: calls.append("start"))
     monkeypatch.setattr("jax.profiler.stop_trace", lambda: calls.append("stop"))
@@ -122,7 +122,7 @@ def test_every_fit_is_profiled_again(tmp_path, monkeypatch):
     assert calls == ["start", "stop"] * 2
 
 
-def test_a_profile_ends_when_the_run_fails(tmp_path, monkeypatch):
+def test_failed_run_stops_the_profiler(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr("jax.profiler.start_trace", lambda folder: calls.append("start"))
     monkeypatch.setattr("jax.profiler.stop_trace", lambda: calls.append("stop"))
@@ -138,7 +138,7 @@ def test_a_profile_ends_when_the_run_fails(tmp_path, monkeypatch):
     assert calls == ["start", "stop"] * 2
 
 
-def test_a_profile_that_cannot_start_is_a_warning(tmp_path, monkeypatch):
+def test_profiler_that_cannot_start_warns(tmp_path, monkeypatch):
     def refuse(folder):
         raise RuntimeError("one at a time")
 
@@ -147,7 +147,7 @@ def test_a_profile_that_cannot_start_is_a_warning(tmp_path, monkeypatch):
         model().fit(X, Y, verbose=0, callbacks=[jk.callbacks.TensorBoard(tmp_path, profile_batch=1)])
 
 
-# The images that Keras 3.15.1 writes for ascending weights: their shape and first bytes.
+# Images written by Keras 3.15.1 for ascending weights: weight shape, image shape, first bytes.
 PICTURES = [
     ((5,), (1, 5, 1), [0, 63, 127, 191, 255]),
     ((6, 2), (1, 2, 6), [0, 46, 92, 139, 185, 232, 23, 69, 116, 162, 209, 255]),
@@ -158,7 +158,7 @@ PICTURES = [
 
 
 @pytest.mark.parametrize("shape, pictures, pixels", PICTURES)
-def test_pictures_are_those_of_keras(shape, pictures, pixels, tmp_path):
+def test_weight_images_equal_keras(shape, pictures, pixels, tmp_path):
     class Weight(jk.layers.Layer):
         def build(self, input_shape):
             self.w = self.add_weight(shape, "zeros", name="w")
@@ -178,7 +178,7 @@ def test_pictures_are_those_of_keras(shape, pictures, pixels, tmp_path):
     assert images.ravel()[: len(pixels)].tolist() == pixels
 
 
-def test_the_page_of_graphs_can_draw_a_functional_model(tmp_path):
+def test_graph_plugin_reads_a_functional_model(tmp_path):
     from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
 
     inputs = jk.Input((4,), name="x")
@@ -191,7 +191,7 @@ def test_the_page_of_graphs_can_draw_a_functional_model(tmp_path):
     }  # fmt: skip
 
 
-def test_a_model_that_cannot_be_written_trains_without_a_graph(tmp_path):
+def test_unserializable_model_warns_and_writes_no_graph(tmp_path):
     class Own(jk.layers.Layer):
         def get_config(self):
             raise NotImplementedError("no config")
@@ -204,7 +204,7 @@ def test_a_model_that_cannot_be_written_trains_without_a_graph(tmp_path):
     assert "keras" not in events(tmp_path / "train")
 
 
-def test_a_scheduled_rate_is_logged(tmp_path):
+def test_scheduled_learning_rate_is_logged(tmp_path):
     m = model()
     m.compile(jk.optimizers.SGD(jk.optimizers.schedules.PiecewiseConstantDecay([4, 8], [0.5, 0.25, 0.125])), "mse")
     m.fit(X, Y, batch_size=5, epochs=3, verbose=0, callbacks=[jk.callbacks.TensorBoard(tmp_path)])
@@ -212,14 +212,14 @@ def test_a_scheduled_rate_is_logged(tmp_path):
     assert [float(v) for _, v in rates.values()] == [0.5, 0.25, 0.125]
 
 
-def test_an_optimizer_without_a_rate_or_a_config(tmp_path):
+def test_optimizer_without_a_learning_rate_or_config(tmp_path):
     m = model()
     m.compile(optax.sgd(0.1), "mse")
     m.fit(X, Y, verbose=0, callbacks=[jk.callbacks.TensorBoard(tmp_path)])
     assert set(events(tmp_path / "train")) == {"keras", "epoch_loss"}
 
 
-def test_logs_that_are_not_numbers_are_left_out(tmp_path):
+def test_non_scalar_logs_are_skipped(tmp_path):
     class Pair(jk.metrics.Metric):
         def __init__(self):
             super().__init__(name="pair")
@@ -239,7 +239,7 @@ def test_logs_that_are_not_numbers_are_left_out(tmp_path):
     assert set(events(tmp_path / "validation")) == {"evaluation_loss_vs_iterations", "epoch_loss"}
 
 
-def test_an_interrupted_run_continues_its_step_numbers(tmp_path):
+def test_resumed_run_continues_step_numbers(tmp_path):
     class Stop(jk.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 1:
@@ -256,7 +256,7 @@ def test_an_interrupted_run_continues_its_step_numbers(tmp_path):
     assert list(events(tmp_path / "train")["batch_loss"]) == [2, 4, 6, 8]
 
 
-def test_vectors_of_embeddings(tmp_path):
+def test_embeddings_are_written_for_the_projector(tmp_path):
     ids = np.arange(20).reshape(5, 4) % 7
     m = jk.Sequential(
         [jk.Input((4,)), jk.layers.Embedding(7, 3, name="words"), jk.layers.Flatten(), jk.layers.Dense(1)]
@@ -278,7 +278,7 @@ def test_vectors_of_embeddings(tmp_path):
     [([2.0, 2.0], 2, (2, 2)), ([], 0, ()), ([np.nan, 1.0, np.inf, 3.0], 2, (1, 3))],
     ids=["equal", "empty", "not finite"],
 )
-def test_histograms_of_odd_numbers(values, total, edges, tmp_path):
+def test_histograms_of_edge_cases(values, total, edges, tmp_path):
     file = EventFile(str(tmp_path))
     file.histogram("h", np.array(values), 0)
     file.close()
@@ -296,12 +296,12 @@ def test_histograms_of_odd_numbers(values, total, edges, tmp_path):
         ({"profile_batch": "a"}, "got 'a'"),
     ],
 )
-def test_messages(arguments, message):
+def test_invalid_arguments_raise(arguments, message):
     with pytest.raises(ValueError, match=message):
         jk.callbacks.TensorBoard(**arguments)
 
 
-def test_without_the_package_it_says_what_to_install():
+def test_missing_tensorboard_error_names_the_package():
     code = (
         "import sys; sys.modules['tensorboard'] = None\n"
         "import jaxkeras as jk\ntry: jk.callbacks.TensorBoard()\nexcept ImportError as e: print(e)"

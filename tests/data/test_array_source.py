@@ -197,7 +197,7 @@ KERAS_CASES = {
     "plain": ((np.ones((10, 3)), np.arange(10)), {"batch_size": 4}),
     "rank 1": ((np.ones(10), np.arange(10)), {}),
     "steps": ((np.ones(10), np.arange(10)), {"steps": 4}),
-    "more steps than rows allow": ((np.ones(10), np.arange(10)), {"steps": 6}),
+    "too many steps": ((np.ones(10), np.arange(10)), {"steps": 6}),
     "half": ((np.ones(10, "float16"), np.ones(10, bool)), {}),
     "pandas": ((pd.DataFrame({"a": [1.0, 2, 3]}), pd.Series([1.0, 2, 3]), pd.Series([1.0, 2, 1])), {}),
     "nested": (({"a": np.ones(5), "b": [np.ones((5, 2))]}, (np.ones(5), np.ones(5)), np.ones(5)), {"batch_size": 2}),

@@ -41,7 +41,7 @@ MISTAKES = {
         """All arrays must have the same number of rows (the size of the first axis), one for each sample. Received: x:
         4 rows, shape (4, 2) y: 3 rows, shape (3,) If the extra rows are not needed, write x[:3].""",
     ),
-    "rows of nested arrays": (
+    "unequal rows in nested arrays": (
         lambda: adapt({"a": X, "b": X[:2]}, Y),
         """All arrays must have the same number of rows (the size of the first axis), one for each sample. Received:
         x['a']: 4 rows, shape (4, 2) x['b']: 2 rows, shape (2, 2) y: 4 rows, shape (4,) If the extra rows are not
@@ -51,12 +51,12 @@ MISTAKES = {
         lambda: adapt(X[:0], Y[:0]),
         """`x` is empty: its shape is (0, 2), 0 rows. Look at the filter, the slice or the file that it came from.""",
     ),
-    "no rows axis": (
+    "scalar array": (
         lambda: adapt(np.float32(3)),
         """`x` is a single value (ndarray of shape (), float32), without an axis of rows. For one sample write
         np.array(x)[None]; a dataset of single samples needs .batch(32) first.""",
     ),
-    "nothing": (
+    "None": (
         lambda: adapt(None, Y),
         """`x` is None: there are no data. Expected arrays (NumPy, JAX, pandas, or dicts and lists of them), a
         PyDataset, a generator or another iterable of batches, a tf.data.Dataset, a torch DataLoader or a grain
@@ -89,7 +89,7 @@ MISTAKES = {
         """`x['b']` is a plain Python list of int values (shape (4,)). A list stands for several arrays, one for each
         input or output. Write np.array(x['b']) for one array of rows.""",
     ),
-    "no arrays": (
+    "empty list": (
         lambda: adapt([]),
         """`x` is not an array: list []. Expected a NumPy or JAX array, a tensor, a DataFrame or a Series, or dicts,
         lists and tuples of them. Convert it first, with np.array(x) if it holds rows.""",
@@ -114,7 +114,7 @@ MISTAKES = {
         """`x['age']` is an array of Python objects (NoneType, float, int; dtype object). Fill in missing values, then
         write x['age'].astype('float32') if they are numbers.""",
     ),
-    "no array": (
+    "number in a dict": (
         lambda: adapt({"a": X, "b": 7}),
         """`x['b']` is not an array: int 7. Expected a NumPy or JAX array, a tensor, a DataFrame or a Series, or dicts,
         lists and tuples of them. Convert it first, with np.array(x['b']) if it holds rows.""",
@@ -182,37 +182,37 @@ MISTAKES = {
         """`x` is a PyDataset Endless that never ends, so say how long an epoch is: give `steps_per_epoch` (`steps` in
         evaluate and predict).""",
     ),
-    "batch_size of a stream": (
+    "batch_size with a stream": (
         lambda: adapt(batches(), batch_size=8),
         """`batch_size=8` was given, but `x` is a generator, which makes its own batches. Leave `batch_size` out and
         set the size where the batches are made.""",
     ),
-    "y of a stream": (
+    "y with a stream": (
         lambda: adapt(Three(), Y),
         """`y` was given, but `x` is a PyDataset Three, whose batches hold everything. Leave `y` out and let each batch
         be (x, y).""",
     ),
-    "weights of a stream": (
+    "sample_weight with a stream": (
         lambda: adapt(batches(), sample_weight=Y),
         """`sample_weight` was given, but `x` is a generator, whose batches hold everything. Leave `sample_weight` out
         and let each batch be (x, y, sample_weight).""",
     ),
-    "split of a stream": (
+    "validation_split with a stream": (
         lambda: split_validation((batches(), None, None), 0.1),
         """`validation_split` needs arrays, whose last rows can be held back; `x` is a generator. Pass
         `validation_data=` with data of their own instead.""",
     ),
-    "split out of range": (
+    "validation_split out of range": (
         lambda: split_validation((X, Y, None), 20),
         """`validation_split` must be a number between 0 and 1 (both excluded), the share of the last rows to validate
         on, such as 0.2. Received: 20.""",
     ),
-    "split of too few": (
+    "validation_split of too few rows": (
         lambda: split_validation((X, Y, None), 0.9),
         """`validation_split=0.9` of 4 rows leaves 0 for training and 4 for validation, and each needs at least one.
         Give more data or another share.""",
     ),
-    "class_weight no dict": (
+    "class_weight is a list": (
         lambda: adapt(X, Y, class_weight=[1.0, 2.0, 1.0]),
         """`class_weight` must be a dict such as {0: 1.0, 1: 5.0}. Received: list [1.0, 2.0, 1.0]. Write
         dict(enumerate(class_weight)).""",
@@ -235,7 +235,7 @@ MISTAKES = {
         lambda: adapt(X, Y, class_weight={0: float("nan")}),
         """`class_weight[0]` must be a finite number. Received: float nan.""",
     ),
-    "class_weight misses a class": (
+    "class_weight without a class": (
         lambda: adapt(X, Y, class_weight={1: 5.0}),
         """`y` holds the classes [0, 2], which `class_weight` does not name. It has: [1]. Give every class a weight,
         1.0 for the usual one: class_weight={0: 1.0, 1: 5.0, 2: 1.0}.""",
@@ -249,38 +249,38 @@ MISTAKES = {
         lambda: adapt(X, class_weight={0: 1.0}),
         """`class_weight` needs the classes in `y`, but there is no `y`.""",
     ),
-    "class_weight of outputs": (
+    "class_weight with several outputs": (
         lambda: adapt(X, [Y, Y], class_weight={0: 1, 1: 1, 2: 1}),
         """`class_weight` works for models with one output, whose targets are one array; `y` is a list of 2. Pass a
         `sample_weight` with one array for each output instead.""",
     ),
-    "class_weight of pixels": (
+    "class_weight with pixel labels": (
         lambda: adapt(X, np.zeros((4, 8, 8), "int32"), class_weight={0: 1.0}),
         """`class_weight` needs one class for each row: `y` of shape (rows,), (rows, 1) or one-hot (rows, classes).
         Received: ndarray of shape (4, 8, 8), int32. Pass a `sample_weight` of shape (4, 8) instead.""",
     ),
-    "weights of other outputs": (
+    "sample_weight with other keys": (
         lambda: adapt(X, {"a": Y, "b": Y}, {"a": Y}),
         """`sample_weight` must have the same structure as `y`, one array for each output. `y` is a dict of ['a', 'b'],
         `sample_weight` is a dict of ['a']. Write None for an output without weights.""",
     ),
-    "one weight array of many columns": (
+    "sample_weight with several columns": (
         lambda: adapt(X, [Y, Y], X),
         """With several outputs, one `sample_weight` array counts for all of them and must have the shape (rows,).
         Received the shape (4, 2). Pass one array for each output, in the same structure as `y`.""",
     ),
-    "batch of four": (
+    "batch of four parts": (
         wrong_batch((X, Y, Y, Y)),
         """Batch 1 of the iterator: A batch must be x, (x, y) or (x, y, sample_weight). Received a tuple of 4. For
         several inputs put them in a tuple of their own: ((x1, x2), y).""",
     ),
-    "batch of unequal rows": (
+    "batch with unequal rows": (
         wrong_batch((X, Y[:1])),
         """Batch 1 of the iterator: All arrays must have the same number of rows (the size of the first axis), one for
         each sample. Received: x: 4 rows, shape (4, 2) y: 1 row, shape (1,) If the extra rows are not needed, write
         x[:1].""",
     ),
-    "batch of nothing": (
+    "empty iterator": (
         lambda: list(adapt(iter(())).epoch(0)),
         """The iterator gave no batch at all. Look at what it reads, and whether it was used up before.""",
     ),

@@ -141,16 +141,16 @@ MISTAKES = {
     ),
     "id negative": (lambda: fit(embedding(), np.full((40, 3), -1)), "Layer 'words'", "from 0 to input_dim - 1 = 9"),
     "no loss": (no_loss, "`compile` was called without `loss`", "compile(optimizer, loss='mse')"),
-    "no loss, built": (
+    "no loss, built model": (
         lambda: no_loss(jk.Input((4,))), "`y` was given", "without a loss", "compile(optimizer, loss='mse')",
     ),
     "no targets": (lambda: fit(regression(), y=None), "compile(loss='mse')", "there is no `y`", "fit(x, y)"),
-    "target wider than output": (
+    "target wider than the output": (
         lambda: fit(regression(jk.Input((4,))), y=np.ones((40, 3))),
         "`y` has shape ('batch', 3)", "the model returns ('batch', 1)", "Dense(3)",
     ),
     "batch_size=0": (lambda: fit(regression(), batch_size=0), "`batch_size` must be at least 1", "0", "default, 32"),
-    "class without weight": (
+    "class without class_weight": (
         lambda: fit(classifier(), y=np.arange(40) % 3, class_weight={0: 1.0, 1: 2.0}),
         "classes [2]", "`class_weight` does not name", "class_weight={0: 1.0, 1: 2.0, 2: 1.0}",
     ),
@@ -159,7 +159,7 @@ MISTAKES = {
         lambda: fit(regression(jk.Input((4,))), np.array([["a"] * 4] * 40)),
         "`x` holds text", "cannot compute", "TextVectorization",
     ),
-    "text, not built": (
+    "text, unbuilt model": (
         lambda: fit(regression(), np.array([["a"] * 4] * 40)), "Text was given", "numbers", "TextVectorization",
     ),
     "if on a traced value": (
@@ -187,10 +187,10 @@ MISTAKES = {
     "argument of compile misspelt": (
         lambda: regression().compile("sgd", losses="mse"), "Sequential.compile() got", "mean 'loss'",
     ),
-    "argument of train_on_batch unlike any": (
+    "unknown argument of train_on_batch": (
         lambda: regression().train_on_batch(X, Y, foo=1), "'foo'. Known: class_weight, return_dict, sample_weight, x",
     ),
-    "loss for no output": (
+    "loss for an unknown output": (
         lambda: fit(two_outputs({"price": "mse", "sise": "mse"}), y=[Y, Y]),
         "key in `loss`: 'sise'", "'size'", "outputs of the model are ['price', 'size']",
     ),
@@ -213,7 +213,7 @@ MISTAKES = {
         lambda: fit(regression(), validation_data=(X for _ in range(3))),
         "In `validation_data`: compile(loss='mse')", "there is no `y`", "batches (x, y)",
     ),
-    "validation_data that is a share": (
+    "validation_data is a fraction": (
         lambda: fit(regression(), validation_data=0.2), "`validation_data` must be data", "validation_split=0.2",
     ),
     "validation_data of different lengths": (
@@ -227,39 +227,39 @@ MISTAKES = {
     "different lengths": (
         lambda: fit(regression(), y=Y[:30]), "same number of rows", "x: 40 rows", "y: 30 rows", "x[:30]",
     ),
-    "other width than Input": (
+    "width differs from Input": (
         lambda: fit(regression(jk.Input((4,), name="table")), X[:, :3]),
         "Input 'table' of model", "(None, 4)", "the data has shape", "3)",
     ),
-    "other rank than Input": (
+    "rank differs from Input": (
         lambda: regression(jk.Input((4,), name="table")).predict(X[0], verbose=0),
         "Input 'table' of model", "(None, 4)", "A batch axis is missing", "x[None]",
     ),
     "not compiled": (
         lambda: fit(jk.Sequential([L.Dense(1)])), "must be compiled before `fit`", "compile(optimizer='adam', loss=",
     ),
-    "metrics in the place of weights": (
+    "metrics passed as loss_weights": (
         lambda: jk.Sequential([L.Dense(1)]).compile("sgd", "mse", ["mae"]),
         "`loss_weights` must hold numbers; got 'mae'", "compile(optimizer, loss, metrics=[...])",
     ),
-    "variable to jax.lax": (
+    "variable passed to jax.lax": (
         lambda: fit(regression(Raw(name="raw"))), "layer 'raw' (Raw)", "was given a Variable", "Write `.value`",
     ),
-    "symbolic tensor to jax.numpy": (
+    "symbolic tensor passed to jax.numpy": (
         lambda: jnp.tanh(jk.Input((4,))), "stands for a value that does not exist yet", "jaxkeras.ops", "def call",
     ),
-    "symbolic tensor to numpy": (
+    "symbolic tensor passed to numpy": (
         lambda: np.tanh(jk.Input((4,))), "stands for a value that does not exist yet", "jaxkeras.ops", "def call",
     ),
-    "weight made in call": (
+    "weight created in call": (
         lambda: fit(regression(LateWeight(name="gain"))),
         "Layer 'gain' creates a weight", "Create weights in `build`", "self.w = self.add_weight(",
     ),
-    "layer made in call": (
+    "layer created in call": (
         lambda: fit(regression(LateLayer())), "Layer 'late' creates a weight", "sublayers in `__init__`",
     ),
-    "super().__init__() left out": (no_super, "NoSuper", "super().__init__()", "first statement"),
-    "super().__init__() left out, compile": (no_super_compile, "NoSuper", "super().__init__()", "first statement"),
+    "super().__init__() missing": (no_super, "NoSuper", "super().__init__()", "first statement"),
+    "super().__init__() missing, compile": (no_super_compile, "NoSuper", "super().__init__()", "first statement"),
     "unknown ending": (
         lambda: regression(jk.Input((4,))).save("model.pkl"), "must end in '.keras' (or '.h5')", "'model.pkl'",
     ),
@@ -276,7 +276,7 @@ def test_error_message(name):
     missing = [p for p in phrases if p not in text]
     assert not missing, f"{missing} not in:\n{text}"
     last_five = traceback.extract_tb(error.__traceback__)[-5:]
-    if name != "layer made in call":  # the weight is created six frames below the line in `call`
+    if name != "layer created in call":  # the weight is created six frames below the line in `call`
         assert any(frame.filename == __file__ for frame in last_five), [f.filename for f in last_five]
 
 

@@ -134,7 +134,7 @@ SMALL = {
     "Sequential without brackets": (
         lambda: jk.Sequential(L.Dense(3), L.Dense(1)), r"a list of layers: write Sequential\(\[",
     ),
-    "add_weight by name first": (
+    "add_weight with the name first": (
         lambda: L.Dense(1).add_weight("kernel", (3, 4)),
         r"first argument of `add_weight` of layer 'dense\w*' is the shape; got the string 'kernel'. "
         r"Write self.add_weight\(shape=\(3, 4\), name='kernel'\)",

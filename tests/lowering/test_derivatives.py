@@ -62,7 +62,7 @@ def derivatives(f, args, second_order):
         "forward": along(f),
         "reverse in a loop": lambda *a: jax.lax.scan(descend, a, None, length=2)[0],
         "mapped": lambda *a: jax.vmap(gradient)(*stacked),
-        "mapped over the first": lambda *a: jax.vmap(gradient, only_first)(stacked[0], *a[1:]),
+        "vmap over the first": lambda *a: jax.vmap(gradient, only_first)(stacked[0], *a[1:]),
     }
     if second_order:
         results["forward over reverse"] = along(gradient)
@@ -281,7 +281,7 @@ def test_pool(operation, name):
 
 @CPU
 @pytest.mark.parametrize("window, strides", [(2, 2), (3, 2)])
-def test_max_pool_gradient_of_ties_goes_to_the_first_as_in_xla(window, strides):
+def test_max_pool_gradient_of_ties_uses_the_first_as_in_xla(window, strides):
     spec = pool_spec((1, 7, 7, 1), (window, window), strides, "valid")
     x = jnp.asarray(RNG.integers(0, 2, (1, 7, 7, 1)).astype("float64"))
     slopes = [

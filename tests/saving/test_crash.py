@@ -51,7 +51,7 @@ def test_killed_while_saving(tmp_path, ending):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     saves, leftovers = (int(part.split("=")[1]) for part in done.stdout.split())
-    assert saves >= 10 and leftovers >= 3, "the kills did not hit the saves"
+    assert saves >= 10 and leftovers >= 3, "no save was interrupted"
 
 
 class Failing(L.Dense):

@@ -76,7 +76,7 @@ def unharmed_or_refused(path, data, model, expected, label):
         except ValueError as error:
             assert len(str(error)) < 500, label
             return True
-    assert found == expected, f"{label}: loaded another model silently"
+    assert found == expected, f"{label}: silently loaded a different model"
     return False
 
 

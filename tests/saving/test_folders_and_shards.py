@@ -109,7 +109,7 @@ def test_sharded_weights_are_exchanged_with_keras(tmp_path):
 def test_overwriting_shards_removes_only_old_shards(tmp_path):
     ours, theirs = model(), model(keras)
     stranger = tmp_path / "w_00007.weights.h5"
-    stranger.write_text("of somebody else")
+    stranger.write_text("not ours")
     for value in range(3):
         ours.set_weights([np.full_like(w, value) for w in weights_of(ours)])
         ours.save_weights(tmp_path / "w.weights.json", max_shard_size=2.5 * KB)
