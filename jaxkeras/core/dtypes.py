@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxkeras.core import config
+from jaxkeras.core import config, jax_config
 
 _ALIASES = {"int": "int32", "float": None, "bool": "bool", "str": "string", "string": "string", "object": "string"}
 
@@ -49,7 +49,7 @@ def standardize_dtype(dtype: Any) -> str:
 
 def stored_dtype(name: str) -> str:
     """The dtype of arrays that JAX makes of a float dtype: float32 of `"float64"` unless `jax_enable_x64` is set."""
-    return "float32" if name == "float64" and not jax.config.jax_enable_x64 else name  # type: ignore[attr-defined]
+    return "float32" if name == "float64" and not jax_config.settings.jax_enable_x64 else name
 
 
 def is_float_dtype(dtype: Any) -> bool:

@@ -157,7 +157,11 @@ class EinsumDense(LowRank):
         )
         self.input_spec = InputSpec(ndim=len(input_shape))
         initializer = self.kernel_initializer
-        if hasattr(initializer, "input_axes") and None in (initializer.input_axes, initializer.output_axes):
+        if (
+            initializer is not None
+            and hasattr(initializer, "input_axes")
+            and None in (initializer.input_axes, initializer.output_axes)
+        ):
             # Fan-in and fan-out of the kernel depend on the equation, not on the order of its axes.
             initializer = copy.copy(initializer)
             initializer.input_axes, initializer.output_axes = input_axes, output_axes

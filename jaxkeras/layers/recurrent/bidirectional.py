@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, Self
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,41 @@ _MERGE = {
 }
 
 
-def _copy(layer: Layer, **changes: Any) -> Layer:
+class RecurrentLayer(Protocol):
+    """A layer that `Bidirectional` can run: it has what all layers have, and the settings of `RNN`."""
+
+    built: bool
+    go_backwards: bool
+    return_sequences: bool
+    return_state: bool
+    stateful: bool
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def input_spec(self) -> Any: ...
+
+    @property
+    def states(self) -> Any: ...
+
+    def reset_state(self) -> None: ...
+
+    def build(self, sequences_shape: Any, /) -> None: ...
+
+    def set_weights(self, weights: Any) -> None: ...
+
+    def get_config(self) -> dict[str, Any]: ...
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self: ...
+
+    def _call_signature(self) -> Any: ...
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+def _copy(layer: Any, **changes: Any) -> Any:
     """A new layer with the same configuration. Custom classes need not be registered."""
     with registry.CustomObjectScope({type(part).__name__: type(part) for part in layer._flatten_layers()}):
         return type(layer).from_config({**layer.get_config(), **changes})
@@ -54,12 +88,15 @@ class Bidirectional(Layer):
     (2, 8)
     """
 
+    forward_layer: RecurrentLayer
+    backward_layer: RecurrentLayer
+
     def __init__(
         self,
-        layer: Layer,
+        layer: RecurrentLayer,
         merge_mode: str | None = "concat",
         weights: Sequence[Any] | None = None,
-        backward_layer: Layer | None = None,
+        backward_layer: RecurrentLayer | None = None,
         **kwargs: Any,
     ):
         check_is_layer(layer, "Bidirectional")
