@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import activations, constraints, initializers, lowering, registry, regularizers
+from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import add_configured_weight, as_tuple, reject_quantization
 from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.lora import LowRank
@@ -119,6 +120,9 @@ class EinsumDense(LowRank):
     >>> EinsumDense("abc,cd->abd", output_shape=(None, 64), bias_axes="d")(jnp.ones((2, 32, 128))).shape
     (2, 32, 64)
     """
+
+    lora_kernel_a: Variable
+    lora_kernel_b: Variable
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -22,9 +22,8 @@ _MERGE = {
 
 
 class RecurrentLayer(Protocol):
-    """A layer that `Bidirectional` can run: it has what all layers have, and the settings of `RNN`."""
+    """What `Bidirectional` reads of a layer besides what all layers have."""
 
-    built: bool
     go_backwards: bool
     return_sequences: bool
     return_state: bool
@@ -35,24 +34,6 @@ class RecurrentLayer(Protocol):
 
     @property
     def input_spec(self) -> Any: ...
-
-    @property
-    def states(self) -> Any: ...
-
-    def reset_state(self) -> None: ...
-
-    def build(self, sequences_shape: Any, /) -> None: ...
-
-    def set_weights(self, weights: Any) -> None: ...
-
-    def get_config(self) -> dict[str, Any]: ...
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self: ...
-
-    def _call_signature(self) -> Any: ...
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 
 def _copy(layer: Any, **changes: Any) -> Any:
@@ -88,9 +69,6 @@ class Bidirectional(Layer):
     (2, 8)
     """
 
-    forward_layer: RecurrentLayer
-    backward_layer: RecurrentLayer
-
     def __init__(
         self,
         layer: RecurrentLayer,
@@ -105,8 +83,8 @@ class Bidirectional(Layer):
         if merge_mode not in _MERGE:
             raise registry.unknown("merge_mode of Bidirectional", merge_mode, _MERGE)
         super().__init__(**kwargs)
-        self.forward_layer = _copy(layer, name=f"forward_{layer.name.removeprefix('forward_')}")
-        self.backward_layer = backward_layer or _copy(
+        self.forward_layer: Any = _copy(layer, name=f"forward_{layer.name.removeprefix('forward_')}")
+        self.backward_layer: Any = backward_layer or _copy(
             layer, name=f"backward_{layer.name.removeprefix('backward_')}", go_backwards=True
         )
         self._check_agreement()

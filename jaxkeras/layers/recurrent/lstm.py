@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -127,6 +127,9 @@ class LSTM(CellRNN):
     """
 
     cell_class = LSTMCell
+    units: int
+    recurrent_activation: Callable[..., Any]
+    unit_forget_bias: bool
 
     def __init__(
         self,
