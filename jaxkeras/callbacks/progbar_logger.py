@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ class ProgbarLogger(Callback):
     def set_params(self, params: dict[str, Any]) -> None:
         super().set_params(params)
         verbose = params.get("verbose", 1)
-        if verbose != "auto" and not isinstance(verbose, (Real, np.bool_)):
+        if verbose != "auto" and not isinstance(verbose, (int, float, np.integer, np.floating, np.bool_)):
             raise ValueError(
                 f"`verbose` must be 0 (silent), 1 (a progress bar), 2 (one line per epoch) or 'auto'; got {verbose!r}."
             )

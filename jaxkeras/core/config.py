@@ -68,9 +68,9 @@ def set_floatx(value: str) -> None:
 
 
 def _x64() -> bool:
-    import jax
+    from jaxkeras.core.jax_config import settings
 
-    return bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
+    return bool(settings.jax_enable_x64)
 
 
 def epsilon() -> float:

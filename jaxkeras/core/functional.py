@@ -283,9 +283,10 @@ def layer_variables(layer: Any) -> dict[str, Any]:
 
 def metric_variables(metric: Any) -> dict[str, Any]:
     """The variables of a metric as a nested dict, for a metric of any class with `variables`."""
+    variables: list[Variable] = metric.variables
     known = variable_paths(metric, kind="metric") if isinstance(metric, Trackable) else {}
     flat: dict[Path, Variable] = {}
-    for i, v in enumerate(metric.variables):
+    for i, v in enumerate(variables):
         path = known.get(v, (v.name,))
         flat[path if path not in flat else (*path[:-1], f"{path[-1]}_{i}")] = v
     return nest(flat)

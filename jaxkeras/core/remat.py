@@ -99,6 +99,7 @@ def rematerialized(call: Callable[..., Any], larger_than: int = -1) -> Callable[
 
             def counted() -> Any:
                 inner = local.frame
+                assert inner is not None  # that of the `functional_call` below
                 inner.rng, inner.draws = frame.rng, frame.draws
                 outputs = call(*args, **kwargs)
                 frame.draws = inner.draws

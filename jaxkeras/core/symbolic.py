@@ -91,7 +91,7 @@ class KerasTensor:
 
     @property
     def T(self) -> Any:
-        return op(jnp.transpose, name="transpose")(self)
+        return _transpose(self)
 
     def reshape(self, *newshape: Any) -> Any:
         shape = newshape[0] if len(newshape) == 1 and isinstance(newshape[0], (list, tuple)) else newshape
@@ -376,7 +376,7 @@ def _probe(run: Callable[[Probe], _Inferred]) -> tuple[_Inferred, _Inferred]:
 def _symbolic_sizes() -> tuple[Any, ...]:
     from jax import export
 
-    return export.symbolic_shape("batch, size")
+    return tuple(export.symbolic_shape("batch, size"))
 
 
 # Parameters for data. All others of an op are settings, which its config holds as in Keras's files.
@@ -471,6 +471,7 @@ def op(function: Callable[..., Any] | None = None, *, name: str | None = None) -
 
 _get_item = op(lambda x, key: x[key], name="get_item")
 _reshape = op(lambda x, newshape: jnp.reshape(x, newshape), name="reshape")
+_transpose = op(lambda a: jnp.transpose(a), name="transpose")
 _squeeze = op(lambda x, axis=None: jnp.squeeze(x, axis), name="squeeze")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -18,12 +18,13 @@ from jaxkeras.core.variable import Variable
 from jaxkeras.ops._numpy.arithmetic import divide_no_nan
 from jaxkeras.registry import register
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
 
-def loss_function(*aliases: str) -> Callable[[F], F]:
+def loss_function(*aliases: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function of arrays a public loss: an op, registered under its name and `aliases`.
 
     Configs name functions without their module, as Keras's do.

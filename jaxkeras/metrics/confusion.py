@@ -197,8 +197,8 @@ class CountingMetric(Metric):
         return [getattr(self, name) for name in self._kept]
 
     def _ratio(self, part: str, rest: str) -> jax.Array:
-        part, rest = getattr(self, part).value, getattr(self, rest).value
-        return divide_no_nan(part, part + rest)
+        count, others = getattr(self, part).value, getattr(self, rest).value
+        return divide_no_nan(count, count + others)
 
 
 class _OneCount(Metric):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,8 @@ from jaxkeras.metrics.metric import Metric
 from jaxkeras.ops._numpy.arithmetic import divide_no_nan
 from jaxkeras.registry import deserialize, register, registered, serialize, serialize_dict
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def reduce_to_samplewise_values(
@@ -138,7 +139,7 @@ class Mean(Metric):
 _FUNCTIONS = "keras.metrics.functions"
 
 
-def metric_function(function: F) -> F:
+def metric_function(function: Callable[P, R]) -> Callable[P, R]:
     """Make a function of arrays a public metric: an op, registered for configs under its name."""
     return register(_FUNCTIONS, module="builtins")(op(function))
 

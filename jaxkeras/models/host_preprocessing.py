@@ -111,8 +111,9 @@ def host_preprocessing(model: Any) -> HostPreprocessing | None:
     """The part of a model that runs on the host, or None."""
     graph, session = model._graph, model._session
     if session.host_graph is not graph:
-        runs_on_host = graph is not None and any(_on_host(operation) for operation in graph.operations)
-        session.host = HostPreprocessing(graph, model.name) if runs_on_host else None
+        session.host = None
+        if graph is not None and any(_on_host(operation) for operation in graph.operations):
+            session.host = HostPreprocessing(graph, model.name)
         session.host_graph = graph
     return session.host
 

@@ -91,7 +91,7 @@ class Model(Trainer):
 
     # -- structure -----------------------------------------------------------------------------------------------
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[Any]:
         """The layers directly in the model, from the inputs on; `InputLayer`s included in a functional model."""
         if self._graph is not None:
             return [o for o in self._graph.operations if isinstance(o, Layer)]
@@ -151,7 +151,7 @@ class Model(Trainer):
         """The names by which a dict of data can feed the inputs."""
         return [x._keras_history.operation.name for x in self.inputs]
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """A layer by name or position.
 
         Raises:

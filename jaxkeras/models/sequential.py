@@ -140,7 +140,7 @@ class Sequential(Model):
         return inputs
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[Any]:
         """The layers, without the input."""
         stack = vars(self).get("_layers", [])
         return [layer for i, layer in enumerate(stack) if i or not isinstance(layer, InputLayer)]

@@ -49,6 +49,8 @@ CASES = [
     (lambda: L.BatchNormalization(axis=3)(ones(2, 3)), r"axis 3, which an input of shape \(2, 3\) does not have"),
     (lambda: L.BatchNormalization(renorm=True, renorm_clipping={"max": 1}), "rmin, rmax and dmax; got \\['max'\\]"),
     (lambda: L.BatchNormalization(renorm=True, renorm_clipping={"rmin": 2, "rmax": 1}), "rmin <= rmax"),
+    (lambda: L.BatchNormalization(renorm=True, moving_variance_initializer=None)(ones(2, 3)),
+     "needs a `moving_variance_initializer`"),
     (lambda: L.GroupNormalization(3)(ones(2, 4)), "divide the 4 channels"),
     (lambda: L.GroupNormalization(0), "`groups`"),
     (lambda: L.LayerNormalization(axis="last"), "`axis` of LayerNormalization"),

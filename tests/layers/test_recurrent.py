@@ -101,6 +101,10 @@ def test_lstm_forget_bias_is_initialized_to_one():
     layer = LSTM(2)
     layer.build((None, None, 3))
     np.testing.assert_array_equal(layer.cell.bias, [0, 0, 1, 1, 0, 0, 0, 0])
+    layer = LSTM(2, bias_initializer=None)  # drawn from the default initializer
+    layer.build((None, None, 3))
+    bias = layer.cell.bias.numpy()
+    assert (bias[2:4] == 1).all() and bias[:2].any() and bias[4:].any()
 
 
 @pytest.mark.parametrize("name, count", [("SimpleRNN", 1), ("LSTM", 2), ("GRU", 1)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +23,6 @@ class Weights(Operation, Trackable):
     _path: str | None
     _losses: list[Any]
     _dtype_policy: Any
-
-    if TYPE_CHECKING:  # constructors and `build` set attributes that are declared nowhere
-
-        def __getattr__(self, name: str) -> Any: ...
 
     def _check_super_called(self) -> None:
         if "_dtype_policy" not in vars(self):

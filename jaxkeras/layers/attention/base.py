@@ -22,6 +22,7 @@ class HeadAttention(Layer):
     """The base of multi-head and grouped-query attention: projections, masks and the attention between them."""
 
     _prefix = ""  # of the attribute names of the projections, which are the paths in Keras's files
+    _gate_dense: EinsumDense
 
     def __init__(
         self,

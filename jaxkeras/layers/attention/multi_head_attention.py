@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxkeras import registry
 from jaxkeras.layers._base.arguments import as_tuple, positive_int
 from jaxkeras.layers.attention.base import HeadAttention, Mask
+from jaxkeras.layers.core.einsum_dense import EinsumDense
 
 
 def _projection_equation(free: int, bound: int, made: int) -> str:
@@ -58,6 +59,11 @@ class MultiHeadAttention(HeadAttention):
     >>> layer(jnp.ones((1, 5, 8)), jnp.ones((1, 3, 8))).shape
     (1, 5, 8)
     """
+
+    query_dense: EinsumDense
+    key_dense: EinsumDense
+    value_dense: EinsumDense
+    output_dense: EinsumDense
 
     def __init__(
         self,

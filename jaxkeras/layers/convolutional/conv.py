@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import constraints, initializers, lowering, regularizers
+from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import with_signature
 from jaxkeras.layers._base.lora import LowRank
 from jaxkeras.layers.convolutional.base import BaseConv
@@ -19,6 +20,9 @@ class _Conv(LowRank, BaseConv):
     """A convolution of any rank."""
 
     filters: int
+    kernel: Variable
+    lora_kernel_a: Variable
+    lora_kernel_b: Variable
 
     def __init__(
         self,

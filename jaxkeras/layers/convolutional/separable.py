@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from jaxkeras import constraints, initializers, lowering, regularizers
+from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import positive_int, with_signature
 from jaxkeras.layers.convolutional.base import BaseConv
 from jaxkeras.registry import register
@@ -17,6 +18,8 @@ class _SeparableConv(BaseConv):
     """A depthwise separable convolution of any rank."""
 
     filters: int
+    depthwise_kernel: Variable
+    pointwise_kernel: Variable
     allows_strides_with_dilation = True
 
     def __init__(

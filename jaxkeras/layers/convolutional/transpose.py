@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from jaxkeras import constraints, initializers, lowering, regularizers
+from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import tuple_of, with_signature
 from jaxkeras.layers.convolutional.base import BaseConv
 from jaxkeras.registry import register
@@ -17,6 +18,7 @@ class _ConvTranspose(BaseConv):
     """A transposed convolution of any rank."""
 
     filters: int
+    kernel: Variable
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from jaxkeras import activations, constraints, initializers, lowering, registry, regularizers
+from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import add_configured_weight, positive_int, reject_quantization
 from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.lora import LowRank
@@ -34,6 +35,9 @@ class Dense(LowRank):
     >>> Dense(3, activation="relu")(jnp.ones((2, 4))).shape
     (2, 3)
     """
+
+    lora_kernel_a: Variable
+    lora_kernel_b: Variable
 
     def __init__(
         self,

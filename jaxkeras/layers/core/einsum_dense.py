@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import activations, constraints, initializers, lowering, registry, regularizers
+from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import add_configured_weight, as_tuple, reject_quantization
 from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.lora import LowRank
@@ -120,6 +121,9 @@ class EinsumDense(LowRank):
     (2, 32, 64)
     """
 
+    lora_kernel_a: Variable
+    lora_kernel_b: Variable
+
     def __init__(
         self,
         equation: str,
@@ -157,7 +161,11 @@ class EinsumDense(LowRank):
         )
         self.input_spec = InputSpec(ndim=len(input_shape))
         initializer = self.kernel_initializer
-        if hasattr(initializer, "input_axes") and None in (initializer.input_axes, initializer.output_axes):
+        if (
+            initializer is not None
+            and hasattr(initializer, "input_axes")
+            and None in (initializer.input_axes, initializer.output_axes)
+        ):
             # Fan-in and fan-out of the kernel depend on the equation, not on the order of its axes.
             initializer = copy.copy(initializer)
             initializer.input_axes, initializer.output_axes = input_axes, output_axes

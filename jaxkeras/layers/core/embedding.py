@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxkeras import constraints, initializers, registry, regularizers
 from jaxkeras.core.context import local
 from jaxkeras.core.masks import set_mask
+from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import add_configured_weight, positive_int, reject_quantization
 from jaxkeras.layers._base.lora import LowRank
 
@@ -18,6 +19,8 @@ class _Table(LowRank):
     """The base of `Embedding` and `ReversibleEmbedding`: a matrix and the lookup of its rows."""
 
     adapted = "embeddings"
+    lora_embeddings_a: Variable
+    lora_embeddings_b: Variable
 
     def __init__(
         self,

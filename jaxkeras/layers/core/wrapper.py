@@ -32,7 +32,7 @@ class Wrapper(Layer):
     def __init__(self, layer: Layer, **kwargs: Any):
         check_is_layer(layer, type(self).__name__)
         super().__init__(**kwargs)
-        self.layer = layer
+        self.layer: Any = layer
 
     def build(self, input_shape: Any = None) -> None:
         if not self.layer.built:

@@ -24,6 +24,9 @@ def standardize_axis(layer: Layer, axis: Any) -> int | list[int]:
 class Affine(Layer):
     """A layer with a learned scale (gamma) and offset (beta), which are read in the variable dtype."""
 
+    scale: bool
+    center: bool
+
     def affine(self, shape: Sequence[int], center: bool = True) -> None:
         """Create gamma and beta, where the layer has them."""
         self.gamma = add_configured_weight(self, "gamma", shape, autocast=False) if self.scale else None

@@ -93,15 +93,22 @@ class BatchNormalization(Affine):
         size = known_size(self, input_shape, self.axis)
         self.affine((size,))
 
-        def statistic(name: str, initializer: Callable[..., Any]) -> Any:
+        def statistic(name: str, initializer: Callable[..., Any] | None) -> Any:
             return self.add_weight((size,), initializer, trainable=False, autocast=False, name=name)
-
-        def stddev(shape: Any, dtype: Any = None) -> jax.Array:
-            return jnp.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
         self.moving_mean = statistic("moving_mean", self.moving_mean_initializer)
         self.moving_variance = statistic("moving_variance", self.moving_variance_initializer)
         if self.renorm:
+            initial_variance = self.moving_variance_initializer
+            if initial_variance is None:
+                raise ValueError(
+                    f"BatchNormalization '{self.name}' with renorm=True needs a `moving_variance_initializer`, such as "
+                    "'ones'; got None."
+                )
+
+            def stddev(shape: Any, dtype: Any = None) -> jax.Array:
+                return jnp.sqrt(initial_variance(shape, dtype=dtype))
+
             self.moving_stddev = statistic("moving_stddev", stddev)
             self.renorm_mean = statistic("renorm_mean", self.moving_mean_initializer)
             self.renorm_stddev = statistic("renorm_stddev", stddev)

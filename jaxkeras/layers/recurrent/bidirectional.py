@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,22 @@ _MERGE = {
 }
 
 
-def _copy(layer: Layer, **changes: Any) -> Layer:
+class RecurrentLayer(Protocol):
+    """What `Bidirectional` reads of a layer besides what all layers have."""
+
+    go_backwards: bool
+    return_sequences: bool
+    return_state: bool
+    stateful: bool
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def input_spec(self) -> Any: ...
+
+
+def _copy(layer: Any, **changes: Any) -> Any:
     """A new layer with the same configuration. Custom classes need not be registered."""
     with registry.CustomObjectScope({type(part).__name__: type(part) for part in layer._flatten_layers()}):
         return type(layer).from_config({**layer.get_config(), **changes})
@@ -56,10 +71,10 @@ class Bidirectional(Layer):
 
     def __init__(
         self,
-        layer: Layer,
+        layer: RecurrentLayer,
         merge_mode: str | None = "concat",
         weights: Sequence[Any] | None = None,
-        backward_layer: Layer | None = None,
+        backward_layer: RecurrentLayer | None = None,
         **kwargs: Any,
     ):
         check_is_layer(layer, "Bidirectional")
@@ -68,8 +83,8 @@ class Bidirectional(Layer):
         if merge_mode not in _MERGE:
             raise registry.unknown("merge_mode of Bidirectional", merge_mode, _MERGE)
         super().__init__(**kwargs)
-        self.forward_layer = _copy(layer, name=f"forward_{layer.name.removeprefix('forward_')}")
-        self.backward_layer = backward_layer or _copy(
+        self.forward_layer: Any = _copy(layer, name=f"forward_{layer.name.removeprefix('forward_')}")
+        self.backward_layer: Any = backward_layer or _copy(
             layer, name=f"backward_{layer.name.removeprefix('backward_')}", go_backwards=True
         )
         self._check_agreement()

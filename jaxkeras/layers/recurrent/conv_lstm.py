@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -138,6 +138,15 @@ class _ConvLSTM(CellRNN):
     """
 
     cell_class = ConvLSTMCell
+    rank: int
+    filters: int
+    kernel_size: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: str
+    data_format: str
+    dilation_rate: tuple[int, ...]
+    recurrent_activation: Callable[..., Any]
+    unit_forget_bias: bool
     dimensions: int
 
     def __init__(

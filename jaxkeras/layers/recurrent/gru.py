@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -126,6 +127,9 @@ class GRU(CellRNN):
     """
 
     cell_class = GRUCell
+    units: int
+    recurrent_activation: Callable[..., Any]
+    reset_after: bool
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxkeras import lowering, registry
 from jaxkeras.core.variable import Variable
+from jaxkeras.initializers.draws import GlorotUniform
 from jaxkeras.layers.recurrent.gated_cell import GatedCell, Masks, lowered_activation
 from jaxkeras.layers.recurrent.rnn import CellRNN, cell_options
 from jaxkeras.lowering.gates import lstm_update
@@ -84,8 +85,9 @@ class LSTMCell(GatedCell):
         )  # fmt: skip
 
     def _initial_bias(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
-        i = self.bias_initializer((self.units,), dtype=dtype)
-        others = self.bias_initializer((2 * self.units,), dtype=dtype)
+        initializer = self.bias_initializer or GlorotUniform()  # the default of `add_weight`
+        i = initializer((self.units,), dtype=dtype)
+        others = initializer((2 * self.units,), dtype=dtype)
         return jnp.concatenate([i, jnp.ones_like(i), others])
 
     def step(self, gates: jax.Array, states: list[jax.Array], masks: Masks = None) -> list[jax.Array]:
@@ -125,6 +127,9 @@ class LSTM(CellRNN):
     """
 
     cell_class = LSTMCell
+    units: int
+    recurrent_activation: Callable[..., Any]
+    unit_forget_bias: bool
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -178,6 +179,19 @@ class CellRNN(RNN):
     """An RNN over a built-in cell. It takes the cell's arguments and has them as attributes."""
 
     cell_class: type
+    use_bias: bool
+    kernel_initializer: Callable[..., Any] | None
+    recurrent_initializer: Callable[..., Any] | None
+    bias_initializer: Callable[..., Any] | None
+    kernel_regularizer: Callable[[Any], Any] | None
+    recurrent_regularizer: Callable[[Any], Any] | None
+    bias_regularizer: Callable[[Any], Any] | None
+    kernel_constraint: Callable[[Any], Any] | None
+    recurrent_constraint: Callable[[Any], Any] | None
+    bias_constraint: Callable[[Any], Any] | None
+    dropout: float
+    recurrent_dropout: float
+    seed: int | None
     # Keras leaves these out of the config.
     _not_in_config = ("cell", "use_cudnn")
 

@@ -101,6 +101,7 @@ class SimpleRNN(CellRNN):
     """
 
     cell_class = SimpleRNNCell
+    units: int
 
     def __init__(
         self,

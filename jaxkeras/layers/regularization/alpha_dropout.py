@@ -28,6 +28,8 @@ class AlphaDropout(RandomLayer):
     (2, 3)
     """
 
+    rate: float
+
     # The limit of SELU for negative inputs: -scale * alpha.
     _floor = -1.0507009873554805 * 1.6732632423543772
 

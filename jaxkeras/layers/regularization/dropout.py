@@ -35,6 +35,8 @@ class Dropout(RandomLayer):
     Array([1., 1., 1.], dtype=float32)
     """
 
+    rate: float
+
     def __init__(
         self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
     ):

@@ -27,6 +27,8 @@ class GaussianDropout(RandomLayer):
     (2, 3)
     """
 
+    rate: float
+
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any):
         super().__init__(rate, "rate", seed, **kwargs)
 
@@ -49,6 +51,8 @@ class GaussianNoise(RandomLayer):
     >>> GaussianNoise(0.1)(jnp.ones((2, 3)), training=True).shape
     (2, 3)
     """
+
+    stddev: float
 
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any):
         super().__init__(stddev, "stddev", seed, **kwargs)

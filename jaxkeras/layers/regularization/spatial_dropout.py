@@ -17,6 +17,7 @@ class _SpatialDropout(RandomLayer):
     """Drops whole channels."""
 
     rank = 1
+    rate: float
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxkeras import initializers, lowering, registry
 from jaxkeras.core import config
 from jaxkeras.core.config import standardize_data_format
+from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.layer import Layer
 
@@ -43,6 +44,9 @@ class STFTSpectrogram(Layer):
     >>> STFTSpectrogram(frame_length=16)(jnp.ones((1, 64, 1))).shape
     (1, 7, 9)
     """
+
+    real_kernel: Variable
+    imag_kernel: Variable
 
     def __init__(
         self,

@@ -40,6 +40,17 @@ class _Choice(ImageLayer):
     """Applies randomly chosen layers one after the other."""
 
     moves = True
+    random_shear: RandomShear
+    random_translation: RandomTranslation
+    random_rotation: RandomRotation
+    random_brightness: RandomBrightness
+    random_color_degeneration: RandomColorDegeneration
+    random_contrast: RandomContrast
+    random_sharpness: RandomSharpness
+    random_posterization: RandomPosterization
+    solarization: Solarization
+    auto_contrast: AutoContrast
+    equalization: Equalization
 
     def __init__(self, names: Sequence[str], factor: Any, value_range: Any, interpolation: str, **kwargs: Any):
         super().__init__(**kwargs)

@@ -443,6 +443,11 @@ class RandomColorJitter(ImageLayer):
     (1, 4, 4, 3)
     """
 
+    random_brightness: RandomBrightness | None
+    random_contrast: RandomContrast | None
+    random_saturation: RandomSaturation | None
+    random_hue: RandomHue | None
+
     def __init__(
         self,
         value_range: Any = (0, 255),

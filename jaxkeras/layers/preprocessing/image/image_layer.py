@@ -197,7 +197,7 @@ class ImageLayer(Layer):
             )
         return self.bounding_box_format
 
-    def _chosen(self, images: Array, factor: Sequence[float], seed: Any) -> Array:
+    def _chosen(self, images: Array, factor: tuple[float, float], seed: Any) -> Array:
         """Choose the images to transform, with a probability drawn from `factor`."""
         probability = random.uniform((len(images),), *factor, seed=seed)
         return random.uniform((len(images),), seed=seed) < probability
