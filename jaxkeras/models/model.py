@@ -116,6 +116,8 @@ class Model(Trainer):
         """Layers and ops of the graph."""
         return self._require_graph("operations").operations
 
+    _operations = operations  # the name by which code written for Keras reads it
+
     def _require_graph(self, what: str) -> Graph:
         if self._graph is None:
             raise AttributeError(f"Model '{self.name}' has no `{what}`: it is not made of symbolic tensors.")
@@ -294,6 +296,11 @@ class Model(Trainer):
                 *scopes, leaf = v.path.split("/")
                 for scope in scopes:
                     node = node.setdefault(scope, {})
+                if leaf in node:
+                    raise ValueError(
+                        f"Two variables of model '{self.name}' have the path '{v.path}', so a state tree cannot hold "
+                        "both. Give their layers different names."
+                    )
                 node[leaf] = convert(v.cell())
         return tree
 

@@ -207,7 +207,7 @@ def resolve(spec: CompileSpec, y: Any, y_pred: Any, declared: list[str] | None) 
     """
     names = output_names(y_pred, declared)
     predictions = dict(zip(names, flat_outputs(y_pred)))
-    chosen = _per_output(spec.loss, names, "loss")
+    chosen = {name: _only(loss) for name, loss in _per_output(spec.loss, names, "loss").items()}
     given = [name for name in names if chosen[name] is not None]
     targets = match(align(y, names, given), names, "y") if y is not None else dict.fromkeys(names)
     objective = Objective(names)
@@ -269,6 +269,11 @@ def _per_output(value: Any, names: list[str], what: str) -> dict[str, Any]:
             )
         return dict(zip(names, value))
     return dict.fromkeys(names, value)
+
+
+def _only(loss: Any) -> Any:
+    """The loss of an output, which may be alone in a list, as metrics are."""
+    return loss[0] if isinstance(loss, (list, tuple)) and len(loss) == 1 else loss
 
 
 def _loss_weights(weights: Any, names: list[str]) -> dict[str, float | None]:
