@@ -68,9 +68,9 @@ def set_floatx(value: str) -> None:
 
 
 def _x64() -> bool:
-    from jaxkeras.core.jax_config import settings
+    import jax
 
-    return bool(settings.jax_enable_x64)
+    return bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
 
 
 def epsilon() -> float:

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import jax
 
-from jaxkeras.core import config, jax_config
+from jaxkeras.core import config
 from jaxkeras.core.context import local
 from jaxkeras.core.names import closest
 from jaxkeras.core.symbolic import known_shape
@@ -56,7 +56,8 @@ def hide_library_frames(function: Callable[P, R]) -> Callable[P, R]:
                     f"{type(args[0]).__name__}.{function.__name__}() got an unexpected keyword argument "
                     f"{unknown[0]!r}. {closest(unknown[0], known)}"
                 ) from None
-            if config.is_traceback_filtering_enabled() and jax_config.settings.jax_traceback_filtering != "off":
+            filtering = jax.config.jax_traceback_filtering  # type: ignore[attr-defined]
+            if config.is_traceback_filtering_enabled() and filtering != "off":
                 frames = list(_frames(traceback))
                 own = [frame for frame in frames if not _file(frame).startswith(_BENEATH)]
                 if own:

@@ -325,6 +325,11 @@ class Variable(_ArrayLike):
     def size(self) -> int:
         return int(np.prod(self._shape, dtype=np.int64))
 
+    @property
+    def _value(self) -> jax.Array:
+        """The array at rest, under the name by which code written for Keras reads it."""
+        return self.cell()
+
     def numpy(self) -> np.ndarray:
         """The value as a NumPy array."""
         return np.asarray(self.value)

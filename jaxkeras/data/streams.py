@@ -141,14 +141,22 @@ class StreamSource(Source):
         """Called once at the end of each epoch."""
 
 
+def _is_sparse(value: Any) -> bool:
+    return hasattr(value, "todense")  # of SciPy, or of JAX, whose sparse arrays are pytrees
+
+
 def _plain(batch: Batch) -> tuple[Batch, Any]:
-    """Convert torch tensors in a batch to NumPy arrays.
+    """Convert torch tensors and sparse arrays in a batch to dense arrays.
 
     Returns:
         The batch, and its signature if it holds only arrays of numbers: checks of equal signatures give equal results.
         Otherwise None, since values matter too.
     """
-    leaves, structure = jax.tree.flatten(batch)
+    leaves, structure = jax.tree.flatten(batch, is_leaf=_is_sparse)
+    if any(map(_is_sparse, leaves)):
+        leaves = [leaf.todense() if _is_sparse(leaf) else leaf for leaf in leaves]
+        leaves = [np.asarray(leaf) if isinstance(leaf, np.matrix) else leaf for leaf in leaves]
+        batch = structure.unflatten(leaves)
     if any(type(leaf).__module__ == "torch" for leaf in leaves):
         leaves = [foreign_to_numpy(leaf, "") if type(leaf).__module__ == "torch" else leaf for leaf in leaves]
         batch = structure.unflatten(leaves)

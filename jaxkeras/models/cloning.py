@@ -51,7 +51,7 @@ def _another(argument: Any) -> Any:
 
 def _clone(model: Model, input_tensors: Any, clone_function: Any, call_function: Any, recursive: bool) -> Any:
     def copy(layer: Any) -> Any:
-        if recursive and isinstance(layer, Model) and layer._graph is not None:
+        if recursive and isinstance(layer, Model) and (layer._graph is not None or isinstance(layer, Sequential)):
             return clone_model(layer, clone_function=clone_function, call_function=call_function, recursive=True)
         if clone_function is not None:
             return clone_function(layer)
@@ -85,6 +85,11 @@ def _clone(model: Model, input_tensors: Any, clone_function: Any, call_function:
         ]
     else:
         new_inputs = jax.tree.leaves(input_tensors)
+        if jax.tree.structure(input_tensors) != jax.tree.structure(graph.inputs_struct) and len(new_inputs) > 1:
+            raise ValueError(
+                "`input_tensors` must have the same structure as model.input: "
+                f"{jax.tree.structure(graph.inputs_struct)}; got {jax.tree.structure(input_tensors)}."
+            )
     outputs = graph.run(new_inputs, call)
     inputs = jax.tree.unflatten(jax.tree.structure(graph.inputs_struct), new_inputs)
     return type(model)(inputs=inputs, outputs=outputs, name=model.name)

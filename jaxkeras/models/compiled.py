@@ -30,6 +30,7 @@ class Compiled(Layer):
         self._session = Session(self)
         self.steps_per_execution = 1
         self._run_eagerly = False
+        self._jit_compile: Any = "auto"
 
     # -- compile -------------------------------------------------------------------------------------------------
     @hide_library_frames
@@ -92,7 +93,7 @@ class Compiled(Layer):
         self._session.write_back()
         self._session = Session(self, spec, arguments)
         self.optimizer, self.loss = resolved, loss
-        self._run_eagerly = bool(run_eagerly)
+        self._run_eagerly, self._jit_compile = bool(run_eagerly), jit_compile
         self.steps_per_execution = int(steps_per_execution)
         self.compiled = True
         self.stop_training = False
@@ -109,7 +110,11 @@ class Compiled(Layer):
     @property
     def jit_compile(self) -> bool:
         """Whether steps are compiled by XLA."""
-        return not self._run_eagerly and (self._session.spec is None or self._session.spec.jit_compile is not False)
+        return not self._run_eagerly and self._jit_compile is not False
+
+    @jit_compile.setter
+    def jit_compile(self, value: Any) -> None:
+        self._jit_compile = value
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """The arguments of `compile`, as plain data; None before it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -39,6 +40,8 @@ def standardize_inputs(graph: Graph, inputs: Any, name: str) -> list[Any]:
     """One array for each input of a graph, from a single array, a list or a dict by name."""
     expected = graph.inputs_struct
     names = [x.name for x in graph.inputs]
+    if isinstance(expected, dict) and jax.tree.structure(inputs) != jax.tree.structure(expected):
+        _check_structure(expected, inputs, name)
     if isinstance(inputs, dict) and not (isinstance(expected, dict) and set(expected) <= set(inputs)):
         by_name = {x._keras_history.operation.name: x for x in graph.inputs}
         missing = [key for key in by_name if key not in inputs]
@@ -57,6 +60,19 @@ def standardize_inputs(graph: Graph, inputs: Any, name: str) -> list[Any]:
     if len(flat) != len(graph.inputs):
         raise ValueError(f"Model '{name}' expects {len(names)} inputs {names}, but it received {len(flat)} arrays.")
     return [_fit(x, tensor, name) for x, tensor in zip(flat, graph.inputs)]
+
+
+def _check_structure(expected: dict[Any, Any], inputs: Any, name: str) -> None:
+    """Warn about inputs that a model does not use, and about inputs without the names that it expects."""
+    what = f"The structure of `inputs` doesn't match the expected structure: model '{name}' takes {list(expected)}"
+    if isinstance(inputs, dict):
+        unused = [key for key in inputs if key not in expected]
+        if unused and set(expected) <= set(inputs) and not any(isinstance(x, KerasTensor) for x in inputs.values()):
+            warnings.warn(f"{what}; {unused} is not used.", stacklevel=2)
+    elif isinstance(inputs, (list, tuple)) and len(inputs) == len(expected) > 1:
+        if list(expected) != sorted(expected):  # JAX sorts the keys of dicts
+            raise ValueError(f"{what}, but got a {type(inputs).__name__}, whose order is ambiguous. Pass a dict.")
+        warnings.warn(f"{what}, but got a {type(inputs).__name__}; its entries are taken in this order.", stacklevel=2)
 
 
 def _fit(x: Any, tensor: KerasTensor, name: str) -> Any:

@@ -115,6 +115,8 @@ class Model(Trainer):
         """Layers and ops of the graph."""
         return self._require_graph("operations").operations
 
+    _operations = operations  # the name by which code written for Keras reads it
+
     def _require_graph(self, what: str) -> Graph:
         if self._graph is None:
             raise AttributeError(f"Model '{self.name}' has no `{what}`: it is not made of symbolic tensors.")
@@ -282,10 +284,17 @@ class Model(Trainer):
             value_format: `"backend_tensor"` for JAX arrays or `"numpy_array"`.
         """
         convert = np.asarray if value_format == "numpy_array" else (lambda x: x)
-        return {
-            group: nest({tuple(v.path.split("/")): convert(v.cell()) for v in variables})
-            for group, variables in self._state_groups().items()
-        }
+        tree: dict[str, Any] = {}
+        for group, variables in self._state_groups().items():
+            paths = [tuple(v.path.split("/")) for v in variables]
+            for v, path in zip(variables, paths):
+                if paths.count(path) > 1:
+                    raise ValueError(
+                        f"Two variables of model '{self.name}' have the path '{v.path}', so a state tree cannot hold "
+                        "both. Give their layers different names."
+                    )
+            tree[group] = nest({path: convert(v.cell()) for v, path in zip(variables, paths)})
+        return tree
 
     def set_state_tree(self, state_tree: dict[str, Any]) -> None:
         """Write what `get_state_tree` returned back into the variables."""

@@ -14,7 +14,7 @@ from jaxkeras.layers._base.tensor_structures import is_shape
 from jaxkeras.layers.core.input import InputLayer
 from jaxkeras.models.functional import serialize_operation
 from jaxkeras.models.graph import Graph
-from jaxkeras.models.model import Model
+from jaxkeras.models.model import Functional, Model
 
 
 @registry.register("keras.models", module="keras")
@@ -96,7 +96,10 @@ class Sequential(Model):
         """Create the weights for inputs of this shape (with the batch axis, None where unknown)."""
         if not self._layers:
             raise ValueError(f"Sequential model '{self.name}' has no layers yet: call `model.add(layer)`.")
-        if self._graph is not None or local.eager:
+        if self._graph is not None:
+            self._check_build_shape(input_shape)
+            return
+        if local.eager:
             return  # an eager step builds the layers as the data reach them
         if not is_shape(input_shape) and input_shape is not None:
             return  # nested inputs: the layers are built when the model is called
@@ -121,6 +124,23 @@ class Sequential(Model):
         self.supports_masking = True
         self._called = True
         self.built = True
+
+    def _check_build_shape(self, input_shape: Any) -> None:
+        expected = self._graph.inputs[0].shape  # type: ignore[union-attr]
+        if not is_shape(input_shape):
+            return
+        given = standardize_shape(input_shape)
+        if len(given) != len(expected) or any(a != b for a, b in zip(given[1:], expected[1:]) if None not in (a, b)):
+            raise ValueError(
+                f"Sequential model '{self.name}' has already been configured to take inputs of shape {expected}; "
+                f"build got {given}."
+            )
+
+    @property
+    def _functional(self) -> Functional | None:
+        """The stack as a functional model of the same layers, under the name by which code written for Keras reads it;
+        None before it is built."""
+        return None if self._graph is None else Functional(self.input, self.output, name=self.name)
 
     _seen_dtype: str | None = None
 

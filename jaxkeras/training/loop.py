@@ -65,6 +65,11 @@ class Runner:
         self.callbacks, self.mode = callbacks, mode
         self.tuner = StepsPerCallTuner(steps_per_call(session.model, callbacks, mode))
         self.watched = callbacks.sees_batches(mode)
+        self.pending = 0  # steps since the last begin hook
+
+    def steps(self) -> int:
+        """How many steps the next call should run; it ends where a hook is due."""
+        return self.tuner.steps() - (self.pending if self.tuner.fixed else 0)
 
     def epoch(
         self, calls: Iterable[tuple[BatchRef, int]], progress: FitProgress | None = None
@@ -87,13 +92,14 @@ class Runner:
         extras = progress.extras if progress is not None and done else None
         running: tuple[int, Any] | None = None  # steps and extras of the call that the device works on
         since = time.perf_counter()
+        self.pending = 0
         if done and model.stop_training:
             calls = ()
         for ref, steps in calls:
             if extras is None or model.run_eagerly:
                 start = self.step.start_extras(store.current, ref)
                 extras = start if extras is None else {**start, "checks": extras["checks"]}
-            if self.watched:
+            if self.watched and not self.pending:
                 begin(done)
             before = extras
             with self.defer_sigint.critical():
@@ -101,6 +107,7 @@ class Runner:
             if running is None:
                 since = time.perf_counter()  # the time before includes compiling
             done += steps
+            self.pending += steps
             if running is not None:
                 # Wait for the call before this one; the new one keeps the device busy.
                 jax.block_until_ready(running[1]["checks"])
@@ -111,10 +118,14 @@ class Runner:
             running = (steps, extras)
             if progress is not None:
                 progress.step, progress.extras = done, extras
-            if self.watched:
-                end(done - 1, self._logs(extras))
-                if stopped(model, self.mode):
-                    break
+            if self.pending >= model.steps_per_execution:
+                self.pending = 0
+                if self.watched:
+                    end(done - 1, self._logs(extras))
+                    if stopped(model, self.mode):
+                        break
+        if self.watched and self.pending:
+            end(done - 1, self._logs(extras))
         if extras is not None:
             jax.block_until_ready(extras["checks"])
             if running is not None:
@@ -178,7 +189,7 @@ def fit(
                     progress.epoch = epoch
                     source.on_epoch_begin()
                     callbacks.on_epoch_begin(epoch)
-                    calls = feed.refs(epoch, runner.tuner.steps, progress.step, more=epoch + 1 < epochs)
+                    calls = feed.refs(epoch, runner.steps, progress.step, more=epoch + 1 < epochs)
                     logs, done = runner.epoch(calls, progress)
                     progress.step, progress.extras = 0, None
                     if done == 0:
@@ -215,7 +226,7 @@ def evaluate(
     runner = Runner(session, session.test, store, defer_sigint, callbacks, "test")
     source.on_epoch_begin()
     callbacks.on_test_begin()
-    logs, done = runner.epoch(feed.refs(0, _unbounded if runner.tuner.fixed is None else runner.tuner.steps))
+    logs, done = runner.epoch(feed.refs(0, _unbounded if runner.tuner.fixed is None else runner.steps))
     if done == 0:
         raise ValueError("The data gave no batch, so there is nothing to evaluate.")
     source.on_epoch_end()
@@ -228,27 +239,37 @@ def predict(session: Session, feed: Feed, source: Source, callbacks: Any) -> Any
     model, ts = session.model, session.view("params", "state").current
     watched = callbacks.sees_batches("predict")
     outputs: list[Any] = []
-    done = 0
+    done = first = 0
     callbacks.on_predict_begin()
     source.on_epoch_begin()
     running: Any = None
+    hooked: list[Any] = []  # outputs since the last begin hook
     for ref, steps in feed.refs(0, _unbounded):
-        if watched:
+        if watched and not hooked:
             callbacks.on_predict_batch_begin(done)
+            first = done
         ts, y = session.predict(ts, None, ref, steps)
         done += steps
         if running is not None:
             outputs.append(jax.tree.map(np.asarray, running))
         running = y
         if watched:
-            callbacks.on_predict_batch_end(done - 1, {"outputs": y})
-            if stopped(model, "predict"):
-                break
+            hooked.append(y)
+            if done - first >= model.steps_per_execution:
+                callbacks.on_predict_batch_end(done - 1, {"outputs": _joined(hooked)})
+                hooked.clear()
+                if stopped(model, "predict"):
+                    break
+    if hooked:
+        callbacks.on_predict_batch_end(done - 1, {"outputs": _joined(hooked)})
     if running is None:
         raise ValueError("The data gave no batch, so there is nothing to predict.")
     outputs.append(jax.tree.map(np.asarray, running))
     source.on_epoch_end()
     callbacks.on_predict_end()
-    if len(outputs) == 1:
-        return outputs[0]
-    return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
+    return _joined(outputs)
+
+
+def _joined(outputs: list[Any]) -> Any:
+    """Outputs of consecutive batches as one."""
+    return outputs[0] if len(outputs) == 1 else jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)

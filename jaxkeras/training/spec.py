@@ -206,7 +206,7 @@ def resolve(spec: CompileSpec, y: Any, y_pred: Any, declared: list[str] | None) 
     """
     names = output_names(y_pred, declared)
     predictions = dict(zip(names, jax.tree.leaves(y_pred)))
-    chosen = per_output(spec.loss, names, "loss")
+    chosen = {name: _only(loss) for name, loss in per_output(spec.loss, names, "loss").items()}
     given = [name for name in names if chosen[name] is not None]
     targets = per_output(align(y, names, given), names, "y", shared=False)
     objective = Objective(names)
@@ -249,6 +249,11 @@ def align(y: Any, names: list[str], wanted: list[str]) -> Any:
     if len(given) == len(names) or len(given) != len(wanted):
         return y
     return dict.fromkeys(names) | dict(zip(wanted, given))
+
+
+def _only(loss: Any) -> Any:
+    """The loss of an output, which may be alone in a list, as metrics are."""
+    return loss[0] if isinstance(loss, (list, tuple)) and len(loss) == 1 else loss
 
 
 def _loss_weights(weights: Any, names: list[str]) -> dict[str, float | None]:

@@ -6,6 +6,7 @@ this file on lists, and a model that overrides `train_step` has its method run o
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -103,11 +104,17 @@ def forward(model: Any, x: Any, training: bool) -> Any:
     return model(x, training=training) if "training" in model._signature.parameters else model(x)
 
 
+def takes_training(method: Callable[..., Any]) -> bool:
+    """Whether a `compute_loss` takes `training`, which Keras's earlier versions did not pass."""
+    parameters = inspect.signature(method).parameters.values()
+    return any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
+
+
 def _loss(model: Any, batch: Batch, training: bool) -> tuple[Any, Any]:
     x, y, sample_weight = batch
     y_pred = forward(model, x, training)
-    loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
-    return loss, y_pred
+    mode = {"training": training} if takes_training(model.compute_loss) else {}
+    return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **mode), y_pred
 
 
 def _update_metrics(

@@ -22,7 +22,7 @@ def convert_to_tensor(
     """Convert anything array-like to a JAX array.
 
     Args:
-        x: array, variable, number or nested list.
+        x: array, variable, number, nested list, or a sparse array of JAX or SciPy, which becomes dense.
         dtype: dtype of the result; that of `x` by default.
         sparse: for compatibility with Keras; must not be True.
         ragged: for compatibility with Keras; must not be True.
@@ -40,6 +40,8 @@ def convert_to_tensor(
     """
     if sparse or ragged:
         raise ValueError("Sparse and ragged arrays are not supported; use dense ones, with a mask where needed.")
+    if hasattr(x, "todense"):
+        x = x.todense()
     return as_array(x, None if dtype is None else standardize_dtype(dtype))
 
 
