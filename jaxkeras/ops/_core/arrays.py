@@ -40,9 +40,8 @@ def convert_to_tensor(
     """
     if sparse or ragged:
         raise ValueError("Sparse and ragged arrays are not supported; use dense ones, with a mask where needed.")
-    if hasattr(x, "todense"):
-        x = x.todense()
-    return as_array(x, None if dtype is None else standardize_dtype(dtype))
+    dense = getattr(x, "todense", None)  # sparse arrays of JAX and SciPy
+    return as_array(x if dense is None else dense(), None if dtype is None else standardize_dtype(dtype))
 
 
 def convert_to_numpy(x: TensorLike) -> np.ndarray:
