@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from importlib import import_module
 from typing import Any
 
 import jax
@@ -196,7 +195,10 @@ _OP_MODULES = ("numpy", "nn", "core", "linalg", "math", "image")
 
 def _ops_of(module: str) -> dict[str, Any]:
     """The ops of one of Keras's modules by the class names that configs use."""
-    functions = vars(import_module(f"jaxkeras.ops.{module}")) if module in _OP_MODULES else {}
+    from jaxkeras.ops import core, image, linalg, math, nn, numpy  # never a module that a config names
+
+    modules = {"numpy": numpy, "nn": nn, "core": core, "linalg": linalg, "math": math, "image": image}
+    functions = vars(modules[module]) if module in modules else {}
     ops = {name: f for name, f in functions.items() if hasattr(f, "op_name")}
     # Some public functions prepare their arguments for an op of the same name.
     hidden = {_camel(f.op_name): f for name, f in ops.items() if name.startswith("_")}
