@@ -130,7 +130,9 @@ class Compiled(Layer):
             warnings.warn("This model has a `compile` of its own; call it yourself after loading.", stacklevel=2)
             return
         config = {k: registry.deserialize(v) for k, v in config.items()}
-        self.compile(**{k: v for k, v in config.items() if k in inspect.signature(self.compile).parameters})
+        parameters = inspect.signature(self.compile).parameters
+        takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        self.compile(**{k: v for k, v in config.items() if takes_all or k in parameters})
         if self.built:
             build_optimizer(self)
 

@@ -12,7 +12,7 @@ from jaxkeras import registry
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.symbolic import KerasTensor, Operation, OpNode
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.layers.core.input import InputLayer
+from jaxkeras.layers.core.input import Input, InputLayer
 from jaxkeras.models.graph import Graph
 
 
@@ -33,6 +33,23 @@ def check_tensors(tensors: Any, what: str) -> None:
                 f"{x!r}, among the `{what}` of a functional model, was not made by `Input` or by calling layers on an "
                 "input. Write Input(shape), or Function(inputs, outputs) for a graph without layers."
             )
+
+
+def graph_of(inputs: Any, outputs: Any) -> Graph:
+    """The graph between symbolic tensors.
+
+    Inputs that layers computed are replaced by new ones, so that those layers and their weights are not in the graph.
+    """
+    graph = Graph(inputs, outputs)
+    operations = [x._keras_history.operation for x in graph.inputs if x._keras_history is not None]
+    if all(isinstance(operation, InputLayer) for operation in operations):
+        return graph
+    own = [
+        x if isinstance(operation, InputLayer) else Input(batch_shape=x.shape, dtype=x.dtype)
+        for x, operation in zip(graph.inputs, operations)
+    ]
+    computed = graph.run(own, lambda operation, args, kwargs: operation(*args, **kwargs))
+    return Graph(jax.tree.unflatten(jax.tree.structure(inputs), own), computed)
 
 
 def standardize_inputs(graph: Graph, inputs: Any, name: str) -> list[Any]:

@@ -76,7 +76,7 @@ class Model(Trainer):
     ) -> None:
         functional.check_tensors(inputs, "inputs")
         functional.check_tensors(outputs, "outputs")
-        graph = Graph(inputs, outputs)
+        graph = functional.graph_of(inputs, outputs)
         Layer.__init__(self, name=name, **kwargs)
         self._graph = graph
         self._scope()

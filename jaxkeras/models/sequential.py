@@ -199,6 +199,8 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        if "name" not in config:
+            raise ValueError(f"The config of a Sequential model must hold its `name`; it has the keys {list(config)}.")
         with registry.CustomObjectScope(custom_objects), config_scope(config):
             layers = [registry.deserialize(item, kind="keras.layers") for item in config["layers"]]
         model = cls(name=config["name"])

@@ -94,3 +94,33 @@ def test_clones_on_tensors_of_another_structure_are_refused():
     with pytest.raises(ValueError, match="same structure"):
         jk.models.clone_model(model, input_tensors=(a, b))
     assert set(jk.models.clone_model(model, input_tensors={"a": a, "b": b}).input) == {"a", "b"}
+
+
+def test_a_model_from_the_middle_of_another_has_only_the_layers_behind():
+    first, second = jk.layers.Dense(2), jk.layers.Dense(1)
+    x = jk.Input((3,))
+    hidden = first(x)
+    whole = jk.Model(x, second(hidden))
+    part = jk.Model(hidden, whole.output)
+    assert part.layers[1:] == [second] and isinstance(part.layers[0], jk.layers.InputLayer)
+    assert part.weights == second.weights
+    np.testing.assert_allclose(part(first(X)), whole(X), rtol=1e-6)
+    copy = jk.Model.from_config(part.get_config())
+    assert [type(layer) for layer in copy.layers] == [jk.layers.InputLayer, jk.layers.Dense]
+
+
+def test_a_sequential_config_without_a_name_is_refused():
+    with pytest.raises(ValueError, match="must hold its `name`"):
+        jk.Sequential.from_config({"layers": []})
+
+
+def test_an_overridden_compile_with_keyword_arguments_gets_the_saved_ones():
+    class Own(jk.Sequential):
+        def compile(self, *args, **kwargs):
+            super().compile(*args, **kwargs)
+
+    model = Own([jk.Input((3,)), jk.layers.Dense(1)])
+    model.compile("sgd", "mae")
+    other = Own([jk.Input((3,)), jk.layers.Dense(1)])
+    other.compile_from_config(model.get_compile_config())
+    assert type(other.optimizer) is jk.optimizers.SGD and other.loss == "mae"
