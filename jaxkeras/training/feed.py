@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -23,19 +24,22 @@ class Span(NamedTuple):
     """Consecutive batches of one size, brought to the device together.
 
     Attributes:
-        ref: where they are; its data may be abstract.
+        ref: where they are, without the data.
         steps: how many.
         place: returns the data, on the device.
+        rows: number of rows of the data.
     """
 
     ref: BatchRef
     steps: int
     place: Callable[[], Any]
+    rows: int
 
 
 class Feed:
     """Batches of a source for a compiled step."""
 
+    source: Any
     seeks = False  # whether `spans` leaves out the batches to skip
 
     def spans(self, epoch: int, skip: int) -> Iterator[Span]:
@@ -80,7 +84,11 @@ class Feed:
         programs = {
             (span.ref.size, span.ref.form, span.steps if step.stack else 0): span for span in self.known_spans(epoch)
         }
-        return [step.prepare(ts, span.ref, span.steps) for span in programs.values()]
+        arrays = self.source.arrays if programs else None
+        return [
+            step.prepare(ts, span.ref._replace(data=batch_spec(arrays, span.rows)), span.steps)
+            for span in programs.values()
+        ]
 
     def close(self) -> None:
         """Release the data."""
@@ -117,12 +125,17 @@ def fits_on_device(arrays: Any) -> bool:
     return _nbytes(arrays) <= free / 2
 
 
-def _free_host_bytes() -> float:
+@functools.lru_cache(maxsize=1)  # reading it takes as long as a short `fit`
+def _free_host_bytes_at(second: int) -> float:
     try:
         with open("/proc/meminfo") as file:
             return next(1024 * int(line.split()[1]) for line in file if line.startswith("MemAvailable"))
     except (OSError, StopIteration):
         return float("inf")
+
+
+def _free_host_bytes() -> float:
+    return _free_host_bytes_at(int(time.monotonic()))
 
 
 def _nbytes(tree: Any) -> int:
@@ -152,12 +165,12 @@ class ResidentFeed(Feed):
 
     def spans(self, epoch: int, skip: int) -> Iterator[Span]:
         source, order = self.source, self._order(epoch)
-        data = batch_spec(source.arrays, source.num_rows)
         whole, tail = divmod(source.num_rows if order is None else len(order), source.batch_size)
         if whole:
-            yield Span(BatchRef(data, source.batch_size, 0, order), whole, self._place)
+            yield Span(BatchRef(None, source.batch_size, 0, order), whole, self._place, source.num_rows)
         if tail:
-            yield Span(BatchRef(data, tail, whole * source.batch_size, order, "slice"), 1, self._place)
+            ref = BatchRef(None, tail, whole * source.batch_size, order, "slice")
+            yield Span(ref, 1, self._place, source.num_rows)
 
     def refs(
         self, epoch: int, steps_per_call: StepsPerCall, skip: int = 0, more: bool = False
@@ -201,13 +214,12 @@ class SliceFeed(Feed):
             start += steps
         if tail:
             first = whole * size
-            data = batch_spec(self.source.arrays, tail)
-            yield Span(BatchRef(data, tail, form="whole"), 1, lambda: self._cut(first, first + tail, tail))
+            yield Span(BatchRef(None, tail, form="whole"), 1, lambda: self._cut(first, first + tail, tail), tail)
 
     def _span(self, first: int, steps: int, padded: int) -> Span:
         size = self.source.batch_size
-        data = batch_spec(self.source.arrays, padded * size)
-        return Span(BatchRef(data, size), steps, lambda: self._cut(first, first + steps * size, padded * size))
+        last, rows = first + steps * size, padded * size
+        return Span(BatchRef(None, size), steps, lambda: self._cut(first, last, rows), rows)
 
     def _cut(self, first: int, last: int, rows: int) -> Any:
         if first in self._placed:
@@ -271,7 +283,7 @@ class StreamFeed(Feed):
         def flush() -> Iterator[Span]:
             if waiting:
                 ref, steps = self._stack(waiting, shape)
-                yield Span(ref, steps, lambda: ref.data)
+                yield Span(ref, steps, lambda: ref.data, 0)
                 waiting.clear()
 
         for batch in batches:
