@@ -118,7 +118,9 @@ class CompiledStep:
         if self.eager:
             return self._run_eagerly(ts, extras, ref, steps)
         changing, extras = self._compiled(*self._arguments(ts, extras, ref, steps), **self._static(ref, steps))
-        return ts._replace(**changing), extras
+        if self.changes == TrainState._fields:
+            return TrainState(*changing), extras
+        return ts._replace(**dict(zip(self.changes, changing))) if self.changes else ts, extras
 
     def prepare(self, ts: TrainState, ref: BatchRef, steps: int) -> Any:
         """Compile the program for such a call in the background; returns a future."""
@@ -141,8 +143,8 @@ class CompiledStep:
         return self._compiled.count
 
     def _arguments(self, ts: TrainState, extras: Any, ref: BatchRef, steps: int) -> tuple[Any, ...]:
-        changing = {name: getattr(ts, name) for name in self.changes}
-        fixed = {name: getattr(ts, name) for name in self.reads}
+        changing = tuple([getattr(ts, name) for name in self.changes])
+        fixed = tuple([getattr(ts, name) for name in self.reads])
         start = None if ref.form == "whole" else np.int32(ref.start)
         looped = ref.form == "loop" and not self.stack
         return changing, fixed, extras, ref.data, ref.order, start, np.int32(steps) if looped else None
@@ -155,8 +157,9 @@ class CompiledStep:
         *, size: int, form: str, repeat: int,
     ) -> Any:  # fmt: skip
         def step(changing: Any, batch: Any) -> Any:
-            ts, new = self.step(_NOTHING._replace(**changing, **fixed), batch)
-            return {name: getattr(ts, name) for name in self.changes}, new
+            fields = dict(zip((*self.changes, *self.reads), (*changing, *fixed)))
+            ts, new = self.step(_NOTHING._replace(**fields), batch)
+            return tuple(getattr(ts, name) for name in self.changes), new
 
         if self.stack and repeat > 1:
             batches = jax.tree.map(lambda a: a.reshape((repeat, size, *a.shape[1:])), data)
