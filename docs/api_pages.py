@@ -10,6 +10,7 @@ import jaxkeras
 
 # Names of arguments that share a description, over several lines.
 ARGUMENTS = re.compile(r"^ +\*{0,2}\w+(?:,\s+\*{0,2}\w+)+: ", re.M)
+LINK = re.compile(r"\[([^\]\[`]{1,200})\]\((https?://[^)\s]+)\)")
 CODE = re.compile(r"(``.+?``|`[^`]+`)", re.S)
 
 
@@ -30,48 +31,49 @@ def public_names(module: types.ModuleType) -> list[str]:
 
 
 def write(folder: pathlib.Path) -> None:
-    """Write the pages, and `index.md` with the list of them."""
+    """Write a page for every namespace that has names of its own, and `index.md` with the list of them.
+
+    A name is documented where it is found first, outer namespaces before inner ones and the package itself last. The
+    others refer to it.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    home: dict[int, str] = {}  # where an object is documented; other namespaces refer to it
+    home: dict[int, str] = {}
     modules = namespaces()
-    # A name is documented in the most specific namespace, so the package itself comes last.
-    for module in reversed(modules.values()):
-        for name in public_names(module):
-            home[id(getattr(module, name))] = ""
-    for path, module in [*list(modules.items())[1:], ("jaxkeras", jaxkeras)]:
-        (folder / f"{path}.md").write_text(page(path, module, home))
-    entries = "\n".join(modules)
+    written = []
+    for path in [*list(modules)[1:], "jaxkeras"]:
+        text = page(path, modules[path], home)
+        if text:
+            (folder / f"{path}.md").write_text(text)
+            written.append(path)
+    entries = "\n".join(sorted(written))
     (folder / "index.md").write_text(
         f"# API reference\n\nEvery public name, by namespace.\n\n```{{toctree}}\n:maxdepth: 1\n\n{entries}\n```\n"
     )
 
 
-def page(path: str, module: types.ModuleType, home: dict[int, str]) -> str:
-    """The page of a namespace."""
-    lines = [f"# {path}", "", summary(module), ""]
-    aliases: list[str] = []
-    own: list[tuple[str, str]] = []
+def page(path: str, module: types.ModuleType, home: dict[int, str]) -> str | None:
+    """The page of a namespace, or None if all its names are documented elsewhere."""
+    own: dict[str, list[str]] = {"class": [], "function": [], "data": []}
+    elsewhere: list[str] = []
     for name in public_names(module):
         value = getattr(module, name)
         if isinstance(value, types.ModuleType):
             continue
-        known = home.get(id(value))
-        if known and known != f"{path}.{name}":
-            aliases.append(f"`{name}` ({{py:obj}}`{known}`)")
+        if id(value) in home:
+            elsewhere.append(f"`{name}` ({{py:obj}}`{home[id(value)]}`)")
             continue
         home[id(value)] = f"{path}.{name}"
-        kind = "class" if inspect.isclass(value) else "function" if callable(value) else "data"
-        own.append((kind, f"{path}.{name}"))
-    for heading, kinds in (("Classes", ["class"]), ("Functions", ["function"]), ("Values", ["data"])):
-        chosen = [(kind, name) for kind, name in own if kind in kinds]
-        if chosen:
-            lines += [f"## {heading}", "", "```{eval-rst}"]
-            for kind, name in chosen:
-                lines += [f".. auto{kind}:: {name}", ""]
-            lines += ["```", ""]
-    if aliases:
-        lines += ["## Documented elsewhere", "", ", ".join(aliases) + ".", ""]
+        own["class" if inspect.isclass(value) else "function" if callable(value) else "data"].append(name)
+    if not any(own.values()):
+        return None
+    lines = [f"# {path}", "", summary(module), ""]
+    for kind, heading in (("class", "Classes"), ("function", "Functions"), ("data", "Values")):
+        if own[kind]:
+            directives = "\n\n".join(f".. auto{kind}:: {path}.{name}" for name in own[kind])
+            lines += [f"## {heading}", "", "```{eval-rst}", directives, "```", ""]
+    if elsewhere:
+        lines += ["## Documented elsewhere", "", ", ".join(elsewhere) + ".", ""]
     return "\n".join(lines)
 
 
@@ -83,8 +85,13 @@ def to_markup(app, what, name, obj, options, lines: list[str]) -> None:  # noqa:
     """Docstrings are plain text with code in backticks: make it reStructuredText outside of examples."""
     text = "\n".join(lines)
     text = ARGUMENTS.sub(lambda match: re.sub(r",\s+", ", ", match[0]), text)
-    paragraphs = text.split("\n\n")
-    lines[:] = "\n\n".join(p if p.lstrip().startswith(">>>") else escape(p) for p in paragraphs).split("\n")
+    paragraphs = [p if p.lstrip().startswith(">>>") else escape(p) for p in text.split("\n\n")]
+    lines[:] = LINK.sub(link, "\n\n".join(paragraphs)).split("\n")
+
+
+def link(match: re.Match[str]) -> str:
+    """A link of Markdown as one of reStructuredText, on one line."""
+    return f"`{' '.join(match[1].split())} <{match[2]}>`__"
 
 
 def escape(text: str) -> str:
