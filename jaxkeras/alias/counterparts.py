@@ -25,10 +25,6 @@ def any_symbolic_tensors(args: Any = None, kwargs: Any = None) -> bool:
     return any_symbolic(args or (), kwargs or {})
 
 
-def distribution() -> None:
-    """The current distribution: there is none."""
-
-
 def in_safe_mode() -> bool | None:
     """Whether a config is being loaded with `safe_mode=True`, or None if none is being loaded."""
     return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: Public module of Keras that jaxkeras does not have -> what stands for it.
+STAND_INS = {"distribution": "jaxkeras.alias.distribution"}
+
 #: Private module -> public namespaces of jaxkeras in which its names are searched, in order; `""` is jaxkeras itself.
 #: A module without a row uses those of its parent, after the one of its own name there: `datasets.mnist`, `ops.nn`.
 NAMESPACES: dict[str, tuple[str, ...]] = {
@@ -101,7 +104,7 @@ _PRIVATE_NAMES = {
     "backend.jax.random.jax_draw_seed": "jaxkeras.core.seeds.draw_key",
     "backend.random.draw_seed": "jaxkeras.core.seeds.draw_key",
     "callbacks.monitor_callback.MonitorCallback": "jaxkeras.callbacks.monitor.MonitorCallback",
-    "distribution.distribution_lib.distribution": "jaxkeras.alias.counterparts.distribution",
+    "distribution.distribution_lib.distribution": "jaxkeras.alias.distribution.distribution",
     "models.functional.Functional": "jaxkeras.models.Functional",
     "ops.node.Node": "jaxkeras.core.symbolic.Node",
     "optimizers.base_optimizer.BaseOptimizer": "jaxkeras.optimizers.Optimizer",

@@ -17,6 +17,8 @@ class _Local(threading.local):
     autocast: str | None = None  # compute dtype of the layer being called, when it differs from its variables'
     training: bool | None = None  # `training` of the outermost layer call in progress
     custom_objects: tuple[Mapping[str, Any], ...] = ()  # of open scopes, outermost first
+    safe_mode: bool | None = None  # of the deserialization in progress
+    sharing: Any = None  # objects and configs of an open `ObjectSharingScope`
     remat_scopes: tuple[Any, ...] = ()  # open ones, outermost first
     remat: bool = False  # the backward pass recomputes what is computed now
     symbolic: bool = False  # a `SymbolicScope` is open
