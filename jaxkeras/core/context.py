@@ -25,6 +25,7 @@ class _Local(threading.local):
     eager: bool = False  # a step runs without jit: layers are built by real calls, values can be read
     stage: str | None = None  # "build" or "call", of the innermost layer
     names: tuple[str, ...] = ()  # name scopes, outermost first
+    name_scope: Any = None  # the innermost `name_scope`
 
 
 local = _Local()
