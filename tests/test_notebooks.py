@@ -1,4 +1,4 @@
-"""Notebooks are stored with outputs and pictures, have Korean twins with equal code, and give the same figures again."""
+"""Notebooks are stored with outputs and pictures, their Korean twins have the same code, and figures come out again."""
 
 import pathlib
 import re
