@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ class Model(Trainer):
     """
 
     _is_model = True
+    _is_functional = False
     #: Whether `summary` and plots show a list of layers, although there is a graph.
     _is_stack = False
 
@@ -70,6 +72,7 @@ class Model(Trainer):
                     f"{type(self).__name__}() takes keyword arguments only (or inputs and outputs); got {args[0]!r}."
                 )
             Layer.__init__(self, **kwargs)
+            self.built = False
 
     def _set_graph(
         self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool | None = None, **kwargs: Any
@@ -79,6 +82,7 @@ class Model(Trainer):
         graph = functional.graph_of(inputs, outputs)
         Layer.__init__(self, name=name, **kwargs)
         self._graph = graph
+        self._is_functional = True
         self._scope()
         self._convert_input_args = False
         self._allow_non_tensor_positional_args = True
@@ -198,8 +202,17 @@ class Model(Trainer):
         return super().get_build_config() if self._graph is None else {"input_shape": None}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        if self._graph is None:
+        if self._graph is not None:
+            return
+        try:
             super().build_from_config(config)
+        except Exception as error:
+            warnings.warn(
+                f"Model '{self.name}' cannot be built from the config of its `build`, so weights that are created "
+                f"there are missing. Override `build_from_config` and `get_build_config`. {type(error).__name__}: "
+                f"{error}",
+                stacklevel=2,
+            )
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
@@ -317,11 +330,18 @@ class Model(Trainer):
         }
 
 
-@registry.register("keras.models", module="keras.src.models.functional")
-class Functional(Model):
-    """The class of models made from symbolic tensors; written as `Model(inputs, outputs)`."""
+class _FunctionalType(type):
+    """The type of `Functional`: an instance of any subclass of `Model` that is made of symbolic tensors is one."""
 
-    _is_functional = True
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if super().__instancecheck__(instance):
+            return True
+        return cls is Functional and isinstance(instance, Model) and instance._is_functional
+
+
+@registry.register("keras.models", module="keras.src.models.functional")
+class Functional(Model, metaclass=_FunctionalType):
+    """The class of models made from symbolic tensors; written as `Model(inputs, outputs)`."""
 
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
