@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxkeras.core import config
 from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype
+from jaxkeras.core.sparse import is_sparse
 
 
 class DTypePolicy:
@@ -63,6 +64,8 @@ class DTypePolicy:
             if cast and x.dtype != dtype and is_float_dtype(x.dtype):
                 return jnp.asarray(x, dtype=dtype)
             return x if isinstance(x, jax.Array) else jnp.asarray(x)
+        if is_sparse(x):
+            return x.astype(dtype) if cast and x.dtype != dtype and is_float_dtype(x.dtype) else x
         as_array = getattr(x, "__jax_array__", None)
         return x if as_array is None else self.convert_input(as_array(), autocast, dtype)
 

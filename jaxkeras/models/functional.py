@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxkeras import registry
 from jaxkeras.core.context import local
 from jaxkeras.core.masks import get_mask, set_mask
+from jaxkeras.core.sparse import densify, is_sparse
 from jaxkeras.core.symbolic import KerasTensor, Operation, OpNode
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers.core.input import Input, InputLayer
@@ -53,7 +54,7 @@ def graph_of(inputs: Any, outputs: Any) -> Graph:
     if all(isinstance(operation, InputLayer) for operation in operations):
         return graph
     own = [
-        x if isinstance(operation, InputLayer) else Input(batch_shape=x.shape, dtype=x.dtype)
+        x if isinstance(operation, InputLayer) else Input(batch_shape=x.shape, dtype=x.dtype, sparse=x.sparse)
         for x, operation in zip(graph.inputs, operations)
     ]
     computed = graph.run(own, lambda operation, args, kwargs: operation(*args, **kwargs))
@@ -70,10 +71,14 @@ def standardize_inputs(graph: Graph, inputs: Any, name: str) -> list[Any]:
         by_name = {x._keras_history.operation.name: x for x in graph.inputs}
         _check_keys(by_name, inputs, name)
         inputs = [inputs[key] for key in by_name]
-    flat = jax.tree.leaves(inputs, is_leaf=lambda x: x is None)
+    flat = jax.tree.leaves(inputs, is_leaf=_is_input)
     if len(flat) != len(graph.inputs):
         raise ValueError(f"Model '{name}' expects {len(names)} inputs {names}, but it received {len(flat)} arrays.")
     return [_fit(x, tensor, name) for x, tensor in zip(flat, graph.inputs)]
+
+
+def _is_input(x: Any) -> bool:
+    return x is None or is_sparse(x)
 
 
 def _check_keys(expected: Iterable[Any], inputs: dict[Any, Any], name: str) -> None:
@@ -119,7 +124,8 @@ def _fit(x: Any, tensor: KerasTensor, name: str) -> Any:
     if tensor.dtype == "string" or isinstance(x, KerasTensor):
         y = x
     else:
-        y = jnp.asarray(x)
+        x = x if tensor.sparse else densify(x)
+        y = x if is_sparse(x) else jnp.asarray(x)
         if y.dtype != tensor.dtype:
             y = y.astype(tensor.dtype)
     rank, wanted = len(y.shape), len(tensor.shape)

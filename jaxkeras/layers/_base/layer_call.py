@@ -15,6 +15,7 @@ from jaxkeras.core.dtypes import is_float_dtype
 from jaxkeras.core.functional import intercepted
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.remat import RematMode, rematerialized
+from jaxkeras.core.sparse import is_sparse
 from jaxkeras.core.stale import forbid_stale_arrays
 from jaxkeras.core.symbolic import KerasTensor, Node, any_symbolic, infer, known_shape
 from jaxkeras.core.tracebacks import explain
@@ -288,7 +289,7 @@ class Call(Weights):
             self._called = True
             self.built = True
             if self.activity_regularizer is not None:
-                for y in jax.tree.leaves(outputs):
+                for y in jax.tree.leaves(outputs, is_leaf=is_sparse):
                     loss = self.activity_regularizer(y)
                     self.add_loss(loss / max(y.shape[0], 1) if y.ndim > 0 else loss)
         if self.supports_masking:
@@ -384,7 +385,7 @@ class Call(Weights):
         if masks is None:
             return
         flat = masks if isinstance(masks, (list, tuple)) else [masks]
-        for y, mask in zip(leaves, flat):
+        for y, mask in zip(jax.tree.leaves(outputs, is_leaf=is_sparse), flat):
             if mask is not None and get_mask(y) is None:
                 set_mask(y, mask)
 
