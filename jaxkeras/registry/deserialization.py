@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxkeras.core.names import closest
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.registry.custom import CustomObjectScope, find_custom
 from jaxkeras.registry.foreign import refuse_foreign_keras
@@ -47,7 +48,9 @@ def get(kind: str, identifier: Any, custom_objects: Mapping[str, Any] | None = N
         if found is None:
             found = find(kind, identifier)
         if found is None:
-            raise unknown(_singular(kind), identifier, registered(kind))
+            # Packages match the first words, which are Keras's.
+            hint = closest(identifier, registered(kind))
+            raise ValueError(f"Could not interpret {_singular(kind)} identifier {identifier!r}. {hint}")
         return found() if inspect.isclass(found) else found
     refuse_foreign_keras([identifier])
     return identifier() if inspect.isclass(identifier) else identifier
