@@ -109,6 +109,21 @@ _PRIVATE_NAMES = {
     "backend.random.draw_seed": "jaxkeras.core.seeds.draw_key",
     "callbacks.monitor_callback.MonitorCallback": "jaxkeras.callbacks.monitor.MonitorCallback",
     "distribution.distribution_lib.distribution": "jaxkeras.alias.counterparts.distribution",
+    "layers.convolutional.base_conv.BaseConv": "jaxkeras.layers.convolutional.conv._Conv",
+    "layers.convolutional.base_conv_transpose.BaseConvTranspose": (
+        "jaxkeras.layers.convolutional.transpose._ConvTranspose"
+    ),
+    "layers.convolutional.base_depthwise_conv.BaseDepthwiseConv": (
+        "jaxkeras.layers.convolutional.depthwise._DepthwiseConv"
+    ),
+    "layers.convolutional.base_separable_conv.BaseSeparableConv": (
+        "jaxkeras.layers.convolutional.separable._SeparableConv"
+    ),
+    "layers.merging.base_merge.Merge": "jaxkeras.layers.merging.base.Merge",
+    "layers.pooling.base_global_pooling.BaseGlobalPooling": "jaxkeras.layers.pooling.global_pooling._GlobalPooling",
+    "layers.pooling.base_pooling.BasePooling": "jaxkeras.layers.pooling.base.Pooling",
+    "layers.preprocessing.data_layer.DataLayer": "jaxkeras.layers.Layer",
+    "layers.preprocessing.tf_data_layer.TFDataLayer": "jaxkeras.layers.Layer",
     "models.functional.Functional": "jaxkeras.models.Functional",
     "ops.node.Node": "jaxkeras.core.symbolic.Node",
     "optimizers.base_optimizer.BaseOptimizer": "jaxkeras.optimizers.Optimizer",
