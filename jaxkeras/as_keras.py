@@ -33,25 +33,24 @@ _PTH = "jaxkeras_as_keras.pth"
 _LINE = f'import os; os.environ.get("{_VARIABLE}", "0") in ("", "0") or __import__("jaxkeras.as_keras")\n'
 _USAGE = f"""usage: python -m jaxkeras.as_keras script.py [argument ...]
        python -m jaxkeras.as_keras -m module [argument ...]
-       python -m jaxkeras.as_keras --install | --uninstall
+       python -m jaxkeras.as_keras --install | --uninstall [folder]
 
-Run a Python program with `keras` resolved to jaxkeras. --install writes a file to site-packages that does so for every
-Python process with {_VARIABLE}=1 in its environment; --uninstall removes it."""
+Run a Python program with `keras` resolved to jaxkeras. --install writes a file to site-packages (or another folder that
+Python treats as such) that does so for every Python process with {_VARIABLE}=1 in its environment; --uninstall removes
+it."""
 
 finder.install()
 
 
-def _pth() -> pathlib.Path:
-    return pathlib.Path(sysconfig.get_path("purelib"), _PTH)
-
-
 def _main(arguments: list[str]) -> int:
-    if arguments[:1] == ["--install"]:
-        _pth().write_text(_LINE)
-        print(f"Wrote {_pth()}: with {_VARIABLE}=1, `import keras` is jaxkeras.")
-    elif arguments[:1] == ["--uninstall"]:
-        _pth().unlink(missing_ok=True)
-        print(f"Removed {_pth()}.")
+    if arguments[:1] in (["--install"], ["--uninstall"]):
+        file = pathlib.Path(*arguments[1:2] or [sysconfig.get_path("purelib")], _PTH)
+        if arguments[0] == "--install":
+            file.write_text(_LINE)
+            print(f"Wrote {file}: with {_VARIABLE}=1, `import keras` is jaxkeras.")
+        else:
+            file.unlink(missing_ok=True)
+            print(f"Removed {file}.")
     elif arguments[:1] == ["-m"] and len(arguments) > 1:
         sys.argv = arguments[1:]
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)

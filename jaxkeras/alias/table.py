@@ -93,22 +93,47 @@ PACKAGES = {f"{parent}.{name}".removeprefix(".") for parent, names in _OTHER_MOD
 
 # Private name -> what it stands for. The packages around a module have its names too, as most of Keras's do.
 _PRIVATE_NAMES = {
+    "activations.ALL_OBJECTS_DICT": "jaxkeras.alias.counterparts.activation_functions",
     "api_export.keras_export": "jaxkeras.alias.counterparts.keras_export",
+    "applications.imagenet_utils.correct_pad": "jaxkeras.applications.common.correct_pad",
+    "applications.imagenet_utils.obtain_input_shape": "jaxkeras.alias.counterparts.obtain_input_shape",
+    "applications.imagenet_utils.validate_activation": "jaxkeras.alias.counterparts.validate_activation",
     "backend.common.global_state.clear_session": "jaxkeras.utils.clear_session",
     "backend.common.keras_tensor.any_symbolic_tensors": "jaxkeras.alias.counterparts.any_symbolic_tensors",
     "backend.common.masking.get_keras_mask": "jaxkeras.core.masks.get_mask",
     "backend.common.masking.set_keras_mask": "jaxkeras.core.masks.set_mask",
+    "backend.common.stateless_scope.in_stateless_scope": "jaxkeras.alias.counterparts.in_stateless_scope",
+    "backend.common.symbolic_scope.in_symbolic_scope": "jaxkeras.core.scopes.in_symbolic_scope",
     "backend.common.variables.KerasVariable": "jaxkeras.core.variable.Variable",
     "backend.common.variables.standardize_shape": "jaxkeras.core.variable.standardize_shape",
     "backend.config.standardize_data_format": "jaxkeras.core.config.standardize_data_format",
+    "backend.core.compute_output_spec": "jaxkeras.alias.counterparts.compute_output_spec",
     "backend.jax.random.jax_draw_seed": "jaxkeras.core.seeds.draw_key",
     "backend.random.draw_seed": "jaxkeras.core.seeds.draw_key",
     "callbacks.monitor_callback.MonitorCallback": "jaxkeras.callbacks.monitor.MonitorCallback",
     "distribution.distribution_lib.distribution": "jaxkeras.alias.distribution.distribution",
+    "layers.convolutional.base_conv.BaseConv": "jaxkeras.layers.convolutional.conv._Conv",
+    "layers.convolutional.base_conv_transpose.BaseConvTranspose": (
+        "jaxkeras.layers.convolutional.transpose._ConvTranspose"
+    ),
+    "layers.convolutional.base_depthwise_conv.BaseDepthwiseConv": (
+        "jaxkeras.layers.convolutional.depthwise._DepthwiseConv"
+    ),
+    "layers.convolutional.base_separable_conv.BaseSeparableConv": (
+        "jaxkeras.layers.convolutional.separable._SeparableConv"
+    ),
+    "layers.merging.base_merge.Merge": "jaxkeras.layers.merging.base.Merge",
+    "layers.pooling.base_global_pooling.BaseGlobalPooling": "jaxkeras.layers.pooling.global_pooling._GlobalPooling",
+    "layers.pooling.base_pooling.BasePooling": "jaxkeras.layers.pooling.base.Pooling",
+    "layers.preprocessing.data_layer.DataLayer": "jaxkeras.layers.Layer",
+    "layers.preprocessing.tf_data_layer.TFDataLayer": "jaxkeras.layers.Layer",
     "models.functional.Functional": "jaxkeras.models.Functional",
     "ops.node.Node": "jaxkeras.core.symbolic.Node",
     "optimizers.base_optimizer.BaseOptimizer": "jaxkeras.optimizers.Optimizer",
+    "ops.operation_utils.compute_conv_output_shape": "jaxkeras.alias.counterparts.compute_conv_output_shape",
+    "ops.operation_utils.compute_pooling_output_shape": "jaxkeras.alias.counterparts.compute_pooling_output_shape",
     "random.seed_generator.draw_seed": "jaxkeras.core.seeds.draw_key",
+    "random.seed_generator.global_seed_generator": "jaxkeras.core.seeds.global_seed_generator",
     "random.seed_generator.make_default_seed": "jaxkeras.core.seeds.make_default_seed",
     "saving.saving_lib.H5IOStore": "jaxkeras.alias.saving_lib.H5IOStore",
     "saving.saving_lib.load_model": "jaxkeras.alias.saving_lib.load_model",
@@ -117,15 +142,22 @@ _PRIVATE_NAMES = {
     "saving.saving_lib.save_weights_only": "jaxkeras.saving.save_weights",
     "saving.serialization_lib.in_safe_mode": "jaxkeras.alias.counterparts.in_safe_mode",
     "testing.test_case.TestCase": "jaxkeras.alias.testing.TestCase",
+    "testing.test_utils.named_product": "jaxkeras.alias.testing.named_product",
     "trainers.data_adapters.data_adapter_utils.class_weight_to_sample_weights": (
         "jaxkeras.data.weights.class_weight_to_sample_weight"
     ),
     "trainers.data_adapters.data_adapter_utils.train_validation_split": "jaxkeras.data.utils.train_validation_split",
     "trainers.trainer.Trainer": "jaxkeras.models.trainer.Trainer",
     "utils.argument_validation.standardize_tuple": "jaxkeras.alias.counterparts.standardize_tuple",
+    "utils.argument_validation.standardize_padding": "jaxkeras.alias.counterparts.standardize_padding",
     "utils.backend_utils.in_grain_data_pipeline": "jaxkeras.alias.counterparts.in_grain_data_pipeline",
     "utils.backend_utils.in_tf_graph": "jaxkeras.alias.counterparts.in_grain_data_pipeline",
-    "utils.module_utils.LazyModule": "jaxkeras.alias.counterparts.LazyModule",
+    "utils.image_utils.smart_resize": "jaxkeras.utils.images.smart_resize",
+    "utils.io_utils.print_msg": "jaxkeras.alias.counterparts.print_msg",
+    **{
+        f"utils.module_utils.{name}": f"jaxkeras.alias.optional_modules.{name}"
+        for name in "LazyModule tensorflow gfile tensorflow_io scipy jax h5py optree grain".split()
+    },
     "utils.naming.auto_name": "jaxkeras.core.names.auto_name",
     "utils.naming.get_uid": "jaxkeras.core.names.get_uid",
     "utils.naming.to_snake_case": "jaxkeras.core.names.to_snake_case",

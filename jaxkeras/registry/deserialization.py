@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core.context import local, setting
+from jaxkeras.core.names import closest
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.registry.custom import CustomObjectScope, find_custom, find_custom_suffix
 from jaxkeras.registry.foreign import refuse_foreign_keras
@@ -53,7 +54,9 @@ def get(kind: str, identifier: Any, custom_objects: Mapping[str, Any] | None = N
         if found is None:
             found = find(kind, identifier)
         if found is None:
-            raise unknown(_singular(kind), identifier, registered(kind))
+            # Packages match the first words, which are Keras's.
+            hint = closest(identifier, registered(kind))
+            raise ValueError(f"Could not interpret {_singular(kind)} identifier {identifier!r}. {hint}")
         return found() if inspect.isclass(found) else found
     refuse_foreign_keras([identifier])
     return identifier() if inspect.isclass(identifier) else identifier
