@@ -161,12 +161,24 @@ def run_graph(graph: Graph, inputs: list[Any], training: bool | None, mask: Any 
             if m is not None:
                 set_mask(x, m)
 
-    def call(operation: Operation, args: tuple, kwargs: dict) -> Any:
-        if training is not None and isinstance(operation, Layer) and "training" in operation._signature.parameters:
-            kwargs = {**kwargs, "training": training}
-        return operation(*args, **kwargs)
+    return graph.run(
+        inputs, lambda operation, args, kwargs: operation(*args, **_with_training(operation, kwargs, training))
+    )
 
-    return graph.run(inputs, call)
+
+def infer_graph(graph: Graph, inputs: list[KerasTensor], training: bool | None) -> Any:
+    """The outputs of a model as KerasTensors, layer by layer, each of which may have its own rule for shapes."""
+
+    def spec(operation: Operation, args: tuple, kwargs: dict) -> Any:
+        return operation.compute_output_spec(*args, **_with_training(operation, kwargs, training))
+
+    return graph.run(inputs, spec)
+
+
+def _with_training(operation: Operation, kwargs: dict, training: bool | None) -> dict:
+    if training is not None and isinstance(operation, Layer) and "training" in operation._signature.parameters:
+        return {**kwargs, "training": training}
+    return kwargs
 
 
 # -- configs --------------------------------------------------------------------------------------------------------

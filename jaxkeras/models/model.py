@@ -6,6 +6,7 @@ import inspect
 import warnings
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxkeras import registry
@@ -186,6 +187,22 @@ class Model(Trainer):
             )
         flat = functional.standardize_inputs(self._graph, inputs, self.name)
         outputs = functional.run_graph(self._graph, flat, training, mask)
+        return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs as KerasTensors: a graph is followed layer by layer."""
+        given = self._bind(args, kwargs)
+        inputs = jax.tree.leaves(given.get("inputs"), is_leaf=lambda x: x is None)
+        if (
+            self._graph is None
+            or type(self).call is not Model.call
+            or given.get("mask") is not None
+            or not all(isinstance(x, KerasTensor) for x in inputs)
+            or [len(x.shape) for x in inputs] != [len(x.shape) for x in self._graph.inputs]
+        ):
+            return super().compute_output_spec(*args, **kwargs)
+        flat = functional.standardize_inputs(self._graph, given["inputs"], self.name)
+        outputs = functional.infer_graph(self._graph, flat, given.get("training"))
         return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:

@@ -78,6 +78,7 @@ def deserialize(
     safe_mode: bool = True,
     *,
     module_objects: Mapping[str, Any] | None = None,
+    printable_module_name: str = "object",
     kind: str | None = None,
 ) -> Any:
     """An object from its config.
@@ -88,6 +89,7 @@ def deserialize(
         safe_mode: False to follow references to lambdas that this process itself serialized; code in a config is
             never executed.
         module_objects: further names, looked up last.
+        printable_module_name: accepted for compatibility.
         kind: the namespace to search if the config names no module, as in old files.
 
     Returns:

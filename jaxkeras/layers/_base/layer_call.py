@@ -49,6 +49,20 @@ def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def _shapes_of(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The shapes of the arguments of a call that are tensors, or structures of them, as `{"<name>_shape": ...}`."""
+    shapes = {}
+    for name, value in arguments.items():
+        if name in ("mask", "training") or value is None:
+            continue
+        leaves = jax.tree.leaves(value, is_leaf=is_leaf)
+        if leaves and all(x is None or is_tensor(x) for x in leaves):
+            shapes[f"{name}_shape"] = jax.tree.map(
+                lambda x: None if x is None else tuple(x.shape), value, is_leaf=is_leaf
+            )
+    return shapes
+
+
 class Call(Weights):
     """The part of `Layer` that builds and calls."""
 
@@ -155,13 +169,12 @@ class Call(Weights):
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs as KerasTensors: by an overridden `compute_output_shape`, or by tracing the call abstractly."""
         if type(self).compute_output_shape is not Call.compute_output_shape:
-            shapes = [
-                jax.tree.map(lambda x: x.shape, value, is_leaf=is_leaf)
-                for value in self._bind(args, kwargs).values()
-                if any_symbolic(value)
-            ]
-            count = len(inspect.signature(self.compute_output_shape).parameters)
-            shape = self.compute_output_shape(*shapes[:count])
+            shapes = _shapes_of(self._bind(args, kwargs))
+            names = inspect.signature(self.compute_output_shape).parameters
+            if len(names) > 1 and names.keys() & shapes:
+                shape = self.compute_output_shape(**{name: shapes[name] for name in names if name in shapes})
+            else:
+                shape = self.compute_output_shape(*list(shapes.values())[: len(names)])
             return jax.tree.map(lambda s: KerasTensor(s, self.compute_dtype), shape_tuples(shape), is_leaf=is_shape)
         return outputs_of(self, args, kwargs, lambda: infer(self.__call__, args, kwargs))
 
@@ -231,15 +244,8 @@ class Call(Weights):
 
     def _maybe_build(self, arguments: dict[str, Any]) -> None:
         self._refuse_foreign_parts()
-        shapes = {}
-        for name, value in arguments.items():
-            if name in ("mask", "args", "kwargs", "training") or value is None:
-                continue
-            leaves = jax.tree.leaves(value, is_leaf=is_leaf)
-            if leaves and all(x is None or is_tensor(x) for x in leaves):
-                shapes[f"{name}_shape"] = jax.tree.map(
-                    lambda x: None if x is None else known_shape(tuple(x.shape)), value, is_leaf=is_leaf
-                )
+        tensors = {name: value for name, value in arguments.items() if name not in ("args", "kwargs")}
+        shapes = {name: jax.tree.map(known_shape, s, is_leaf=is_shape) for name, s in _shapes_of(tensors).items()}
         if type(self).build is not Call.build:
             names = [
                 p.name for p in inspect.signature(self.build).parameters.values()
