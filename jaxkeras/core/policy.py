@@ -118,10 +118,21 @@ def set_dtype_policy(policy: Any) -> None:
     """Set the default policy of layers created from now on.
 
     Args:
-        policy: a name, a `DTypePolicy` or a `DTypePolicyMap`; None for `floatx()`.
+        policy: a name, a `DTypePolicy` or a `DTypePolicyMap`.
+
+    Raises:
+        ValueError: for None, or an unknown name.
     """
     global _global
-    _global = None if policy is None else get_policy(policy)
+    if policy is None:
+        raise ValueError("A dtype policy is expected, such as 'float32' or 'mixed_bfloat16'; got None.")
+    _global = get_policy(policy)
+
+
+def reset_dtype_policy() -> None:
+    """Let the default policy follow `floatx()` again."""
+    global _global
+    _global = None
 
 
 def get_policy(identifier: Any) -> DTypePolicy:

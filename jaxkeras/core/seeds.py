@@ -117,8 +117,19 @@ _global: SeedGenerator | None = None
 
 
 def global_seed_generator() -> SeedGenerator:
-    """The generator behind `seed=None` in `jaxkeras.random`."""
+    """The generator behind `seed=None` in `jaxkeras.random`.
+
+    Raises:
+        ValueError: under a transformation of JAX outside of layers, where its draws would be constants.
+    """
     global _global
+    if local.frame is None and isinstance(jax.device_put(np.uint32(0)), jax.core.Tracer):
+        raise ValueError(
+            "Random numbers were drawn without a seed under a JAX transformation (`jit`, `scan`, `vmap`, ...), where "
+            "they would be drawn once and stay the same in every call. Give a seed that changes: a "
+            "`random.SeedGenerator` of a layer that is called there, or a JAX key as an argument of the function:\n"
+            "    jk.random.normal((2, 3), seed=key)"
+        )
     if _global is None:
         _global = SeedGenerator(name="global_seed_generator")
     return _global
