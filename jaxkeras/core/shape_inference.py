@@ -48,18 +48,18 @@ class Spec(NamedTuple):
 
 
 class Inferred(NamedTuple):
-    """What a function returns: the specs of the leaves, which of them have a mask, and the structure."""
+    """What a function returns: the specs of the leaves, a note on each, and the structure."""
 
     specs: list[Spec]
-    masked: list[bool]
+    notes: list[Any]
     structure: Any
 
 
 class Traced(NamedTuple):
-    """What a traced function returns, as flat arrays; which of them have a mask, and the structure."""
+    """What a traced function returns: flat arrays, a note on each, such as whether it has a mask, and the structure."""
 
     leaves: list[Any]
-    masked: list[bool]
+    notes: list[Any]
     structure: Any
 
 
@@ -129,7 +129,7 @@ def _merge(first: Inferred, second: Inferred) -> Inferred:
         Spec(tuple(m if isinstance(m, int) and m == n else None for m, n in zip(a.shape, b.shape)), a.dtype)
         for a, b in zip(first.specs, second.specs)
     ]
-    return Inferred(specs, first.masked, first.structure)
+    return Inferred(specs, first.notes, first.structure)
 
 
 def _trace(function: Function, specs: Sequence[Spec], masks: Sequence[Spec | None], probe: Probe) -> Inferred:
@@ -141,7 +141,7 @@ def _trace(function: Function, specs: Sequence[Spec], masks: Sequence[Spec | Non
 
     arrays = [_stand_in(spec, probe) for spec in specs]
     shapes = jax.eval_shape(call, arrays, [None if mask is None else _stand_in(mask, probe) for mask in masks])
-    return Inferred([Spec(x.shape, x.dtype.name) for x in shapes], traced[0].masked, traced[0].structure)
+    return Inferred([Spec(x.shape, x.dtype.name) for x in shapes], traced[0].notes, traced[0].structure)
 
 
 def _stand_in(spec: Spec, probe: Probe) -> jax.ShapeDtypeStruct:

@@ -312,7 +312,7 @@ def infer(function: Callable[..., Any], args: tuple, kwargs: dict, sizes: Sequen
     masks = [m if m is None else Spec(m.shape, m.dtype) for m in (get_mask(leaves[i]) for i in symbolic)]
     inferred = infer_specs(call, specs, masks) if sizes is None else infer_leniently(call, specs, masks, sizes)
     outputs = []
-    for (shape, dtype), has_mask in zip(inferred.specs, inferred.masked):
+    for (shape, dtype), has_mask in zip(inferred.specs, inferred.notes):
         y = KerasTensor(shape, dtype)
         if has_mask:
             set_mask(y, KerasTensor(shape[:-1] if len(shape) > 1 else shape, "bool", record_history=False))
