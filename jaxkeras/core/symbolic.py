@@ -1,15 +1,10 @@
-"""Symbolic tensors, the graph they record, and the `@op` decorator.
-
-There are no hand-written shape rules: `jax.eval_shape` traces a function twice, with two different numbers for each
-unknown size. Output sizes that differ are unknown too.
-"""
+"""Symbolic tensors, the graph they record, and the `@op` decorator."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, ParamSpec, TypeVar, overload
 
 import jax
@@ -17,29 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core import hooks
-from jaxkeras.core.context import local
 from jaxkeras.core.dtypes import standardize_dtype, stored_dtype
 from jaxkeras.core.functional import functional_call
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.names import auto_name
+from jaxkeras.core.shape_inference import Spec, Traced, infer_leniently, infer_specs
+from jaxkeras.core.shape_inference import known_shape as known_shape
 from jaxkeras.core.sparse import any_sparse, is_sparse, placeholder
 from jaxkeras.core.variable import Variable, standardize_shape
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class Probe(NamedTuple):
-    """The numbers used for an unknown batch size and for all other unknown sizes."""
-
-    batch: Any
-    other: Any
-
-
-# Primes that programs hardly use, large enough for strides, pooling and dilation.
-PRIMES = (Probe(1009, 97), Probe(2003, 151))
-# For functions that need sizes to be divisible, such as a network that halves and doubles them.
-DIVISIBLE = (Probe(1024, 96), Probe(2048, 160))
 
 
 class History(NamedTuple):
@@ -107,17 +90,27 @@ class KerasTensor:
     def __getitem__(self, key: Any) -> Any:
         return _get_item(self, key)
 
+    def __eq__(self, other: Any) -> Any:
+        # As in Keras, tensors are compared by identity, so that they can be searched in lists.
+        is_value = isinstance(other, (int, float, np.generic, np.ndarray, jax.Array))
+        return _equal(self, other) if is_value else self is other
+
+    __hash__ = object.__hash__
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return _round(self, ndigits or 0)
+
     def __len__(self) -> int:
         raise TypeError("The length of a KerasTensor is unknown while a graph is built.")
 
     def __iter__(self):
-        raise TypeError("A KerasTensor cannot be iterated over; use `jaxkeras.ops.unstack`.")
+        raise NotImplementedError("A KerasTensor cannot be iterated over; use `jaxkeras.ops.unstack`.")
 
     def __bool__(self) -> bool:
         raise TypeError("A KerasTensor has no value, so it is neither true nor false; use `jaxkeras.ops.where`.")
 
     def __float__(self) -> float:
-        raise TypeError("A KerasTensor has no values while a graph is built.")
+        raise ValueError("A KerasTensor has no values while a graph is built.")
 
     __int__ = __float__
 
@@ -240,13 +233,33 @@ class Operation:
         return infer(self.call, args, kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, which must be plain data."""
-        return {"name": self.name, **self._constructor_arguments()}
+        """The arguments of the constructor, which must be plain data.
 
-    def _constructor_arguments(self) -> dict[str, Any]:
+        Raises:
+            NotImplementedError: for other arguments, and for positional ones without a name.
+        """
+        if type(self).get_config is not Operation.get_config:  # a subclass adds its arguments
+            return {"name": self.name}
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        config = {**self._constructor_arguments(defaults=True), "name": self.name}
+        kinds = {p.kind for p in parameters}
+        if inspect.Parameter.VAR_KEYWORD not in kinds and all(p.name != "name" for p in parameters):
+            del config["name"]
+        unnamed = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL and config.pop(p.name)]
+        if unnamed or not all(isinstance(v, (str, int, float, bool)) for v in jax.tree.leaves(config)):
+            raise NotImplementedError(
+                f"The arguments of {type(self).__name__} are not plain data with names, so it needs a `get_config`:"
+                "\n    def get_config(self):\n        return {**super().get_config(), 'units': self.units}"
+            )
+        return config
+
+    def _constructor_arguments(self, defaults: bool = False) -> dict[str, Any]:
         args, kwargs = self._init_arguments
         signature = inspect.signature(type(self).__init__)
-        bound = dict(signature.bind(self, *args, **kwargs).arguments)
+        arguments = signature.bind(self, *args, **kwargs)
+        if defaults:
+            arguments.apply_defaults()
+        bound = dict(arguments.arguments)
         for name, parameter in signature.parameters.items():
             if parameter.kind is parameter.VAR_KEYWORD:
                 bound.update(bound.pop(name, {}))
@@ -275,115 +288,43 @@ class Operation:
         return node.outputs[0] if len(node.outputs) == 1 else node.outputs
 
 
-def _stand_in(x: Any, probe: Probe) -> Any:
-    if not isinstance(x, KerasTensor):
-        return x
-    shape = tuple(size if size is not None else probe[axis > 0] for axis, size in enumerate(x.shape))
-    if x.dtype == "string":
-        raise ValueError(
-            "Text was given to a layer that computes with numbers. Turn it into numbers first: "
-            "vectorize = jaxkeras.layers.TextVectorization(); vectorize.adapt(x); fit(vectorize(x), y), or make that "
-            "layer (or StringLookup) the first one of a Sequential or functional model."
-        )
-    return jax.ShapeDtypeStruct(shape, jnp.dtype(x.dtype))
-
-
-def known_shape(shape: tuple[Any, ...]) -> tuple[int | None, ...]:
-    """A shape as `build` sees it: during shape inference, with None for an unknown batch size."""
-    current = local.frame
-    if current is not None and current.abstract and shape and shape[0] in _PROBED_BATCHES:
-        shape = (None, *shape[1:])
-    return tuple(size if isinstance(size, int) else None for size in shape)
-
-
-_PROBED_BATCHES = frozenset(probe.batch for probe in (*PRIMES, *DIVISIBLE))
-
-
-class _Inferred(NamedTuple):
-    """Shapes and dtypes of the leaves of an output, which of them have a mask or are sparse, and the structure."""
-
-    leaves: list[jax.ShapeDtypeStruct]
-    masked: list[bool]
-    sparse: list[bool]
-    structure: Any
-
-
-def infer(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
+def infer(function: Callable[..., Any], args: tuple, kwargs: dict, sizes: Sequence[int] | None = None) -> Any:
     """The result of `function(*args, **kwargs)` as KerasTensors, by abstract tracing.
 
     Args:
         function: a function over arrays.
         args, kwargs: its arguments; KerasTensors anywhere inside stand for arrays.
+        sizes: not None to infer leniently: unknown sizes may be what other arguments need, or one of these.
 
     Returns:
         The structure that `function` returns, with KerasTensors in place of arrays.
     """
     leaves, treedef = jax.tree.flatten((args, kwargs), is_leaf=lambda x: isinstance(x, Variable))
     symbolic = [i for i, x in enumerate(leaves) if isinstance(x, KerasTensor)]
-    masks = [get_mask(leaves[i]) for i in symbolic]
 
-    def run(probe: Probe) -> _Inferred:
-        inferred: list[Any] = []
+    def call(arrays: list[Any], mask_arrays: list[Any]) -> Traced:
+        filled = list(leaves)
+        for i, array, mask in zip(symbolic, arrays, mask_arrays):
+            filled[i] = placeholder(array) if leaves[i].sparse else array
+            if mask is not None:
+                set_mask(filled[i], mask)
+        args, kwargs = jax.tree.unflatten(treedef, filled)
+        output = functional_call({}, {}, lambda: function(*args, **kwargs), abstract=True).output
+        out_leaves, structure = jax.tree.flatten(output, is_leaf=is_sparse)
+        notes = [(get_mask(y) is not None, is_sparse(y)) for y in out_leaves]
+        dense = [jnp.zeros(y.shape, y.dtype) if sparse else y for y, (_, sparse) in zip(out_leaves, notes)]
+        return Traced(dense, notes, structure)
 
-        def call(arrays: list[Any], mask_arrays: list[Any]) -> Any:
-            filled = list(leaves)
-            for i, array, mask in zip(symbolic, arrays, mask_arrays):
-                filled[i] = placeholder(array) if leaves[i].sparse else array
-                if mask is not None:
-                    set_mask(filled[i], mask)
-            args, kwargs = jax.tree.unflatten(treedef, filled)
-            output = functional_call({}, {}, lambda: function(*args, **kwargs), abstract=True).output
-            out_leaves, structure = jax.tree.flatten(output, is_leaf=is_sparse)
-            sparse = list(map(is_sparse, out_leaves))
-            inferred.append(([get_mask(y) is not None for y in out_leaves], sparse, structure))
-            return [jnp.zeros(y.shape, y.dtype) if s else jnp.asarray(y) for y, s in zip(out_leaves, sparse)]
-
-        stand_ins = [_stand_in(leaves[i], probe) for i in symbolic]
-        mask_stand_ins = [None if m is None else _stand_in(m, probe) for m in masks]
-        shapes = jax.eval_shape(call, stand_ins, mask_stand_ins)
-        return _Inferred(shapes, *inferred[0])
-
-    if not any(None in leaves[i].shape for i in symbolic):
-        first = second = run(PRIMES[0])
-    else:
-        first, second = _probe(run)
+    specs = [Spec(leaves[i].shape, leaves[i].dtype) for i in symbolic]
+    masks = [m if m is None else Spec(m.shape, m.dtype) for m in (get_mask(leaves[i]) for i in symbolic)]
+    inferred = infer_specs(call, specs, masks) if sizes is None else infer_leniently(call, specs, masks, sizes)
     outputs = []
-    for a, b, has_mask, sparse in zip(first.leaves, second.leaves, first.masked, first.sparse):
-        shape = tuple(m if isinstance(m, int) and m == n else None for m, n in zip(a.shape, b.shape))
-        y = KerasTensor(shape, a.dtype.name, sparse)
+    for (shape, dtype), (has_mask, sparse) in zip(inferred.specs, inferred.notes):
+        y = KerasTensor(shape, dtype, sparse)
         if has_mask:
             set_mask(y, KerasTensor(shape[:-1] if len(shape) > 1 else shape, "bool", record_history=False))
         outputs.append(y)
-    return jax.tree.unflatten(first.structure, outputs)
-
-
-def _probe(run: Callable[[Probe], _Inferred]) -> tuple[_Inferred, _Inferred]:
-    """Run with two sets of sizes; if that fails, with symbolic dimensions."""
-
-    def again(probe: Probe) -> _Inferred:
-        with warnings.catch_warnings(action="ignore"):  # the first run has shown them
-            return run(probe)
-
-    try:
-        return run(PRIMES[0]), again(PRIMES[1])
-    except (TypeError, ValueError) as error:
-        reason = error
-    try:
-        return again(DIVISIBLE[0]), again(DIVISIBLE[1])
-    except (TypeError, ValueError):
-        pass
-    try:
-        inferred = again(Probe(*_symbolic_sizes()))
-    except Exception:
-        raise reason from None
-    return inferred, inferred
-
-
-@functools.cache
-def _symbolic_sizes() -> tuple[Any, ...]:
-    from jax import export
-
-    return tuple(export.symbolic_shape("batch, size"))
+    return jax.tree.unflatten(inferred.structure, outputs)
 
 
 # Parameters for data. All others of an op are settings, which its config holds as in Keras's files.
@@ -404,29 +345,54 @@ class OpNode(Operation):
         self._leading = [p.name for p in names[: variadic[0]]] if variadic else []
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call(self.function, args, kwargs)
+
+    def _call(self, function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
         # In einsum(subscripts, *operands), parameters before the operands can be given by position only.
         data, settings = iter(args), dict(self.settings)
         leading = [settings.pop(name) if name in settings else next(data) for name in self._leading]
-        return self.function(*leading, *data, **kwargs, **settings)
+        return function(*leading, *data, **kwargs, **settings)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        rule = getattr(self.function, "output_spec", None)
+        settings = jax.tree.leaves(self.settings)
+        sizes = [n for n in settings if isinstance(n, int) and not isinstance(n, bool)]
+        try:
+            outputs = None if rule is None else self._call(rule, args, kwargs)
+            return infer(self.call, args, kwargs, sizes) if outputs is None else outputs
+        except (TypeError, IndexError) as error:
+            if any(callable(value) for value in settings):  # may be an error of the user's function
+                raise
+            shapes = [x.shape for x in jax.tree.leaves((args, kwargs)) if isinstance(x, KerasTensor)]
+            raise ValueError(f"`{self.name}` cannot be applied to shapes {shapes}: {error}") from error
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, **self.settings}
 
 
 @overload
-def op(function: Callable[P, R], *, name: str | None = None) -> Callable[P, R]: ...
+def op(function: Callable[P, R], *, name: str | None = None, output_spec: Any = None) -> Callable[P, R]: ...
 
 
 @overload
-def op(function: None = None, *, name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def op(
+    function: None = None, *, name: str | None = None, output_spec: Any = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
-def op(function: Callable[..., Any] | None = None, *, name: str | None = None) -> Any:
+def op(
+    function: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    output_spec: Callable[..., Any] | None = None,
+) -> Any:
     """Make a function over arrays accept KerasTensors and variables too.
 
     Args:
         function: takes and returns (nested structures of) arrays.
         name: the name of the operation; defaults to the function's.
+        output_spec: for sizes that tracing cannot find, such as those that depend on values: a function of the same
+            arguments that returns the outputs as KerasTensors, or None to trace.
 
     Returns:
         The wrapped function, with the same signature. Called on a KerasTensor it records a node and returns
@@ -441,7 +407,7 @@ def op(function: Callable[..., Any] | None = None, *, name: str | None = None) -
     (None, 3)
     """
     if function is None:
-        return functools.partial(op, name=name)
+        return functools.partial(op, name=name, output_spec=output_spec)
     name = name or function.__name__
 
     @functools.wraps(function)
@@ -474,11 +440,34 @@ def op(function: Callable[..., Any] | None = None, *, name: str | None = None) -
             positional.append(data.pop(0)[1])
         return node(*positional, **dict(data))
 
-    wrapper.__dict__["op_name"] = name
+    wrapper.__dict__.update(op_name=name, output_spec=output_spec)
     return wrapper
 
 
-_get_item = op(lambda x, key: x[key], name="get_item")
+def get_item_spec(x: Any, key: Any) -> Any:
+    """The output of indexing, where slices of an unknown size are unknown too; None to trace."""
+    keys = list(key) if isinstance(key, (tuple, list)) else [key]
+    basic = all(k is None or k is Ellipsis or isinstance(k, (int, slice)) for k in keys)
+    if not basic or not isinstance(x, KerasTensor):
+        return None
+    axis, taken = 0, sum(k is not None and k is not Ellipsis for k in keys)
+    for i, k in enumerate(keys):
+        if k is Ellipsis:
+            axis += x.ndim - taken
+        elif k is not None:
+            size = x.shape[axis] if axis < x.ndim else None
+            if isinstance(k, slice):
+                keys[i] = slice(None) if size is None else k
+            elif size is not None and not -size <= k < size:  # JAX would take the nearest element
+                raise ValueError(f"Index {k} is out of bounds for axis {axis} of shape {x.shape}.")
+            axis += 1
+    return infer(lambda x: x[tuple(keys)], (x,), {})
+
+
+_get_item = op(
+    lambda x, key: x[tuple(key) if isinstance(key, list) else key], name="get_item", output_spec=get_item_spec
+)
+_round = op(lambda x, decimals=0: jnp.round(x, decimals), name="round")
 _reshape = op(lambda x, newshape: jnp.reshape(x, newshape), name="reshape")
 _transpose = op(lambda a: jnp.transpose(a), name="transpose")
 _squeeze = op(lambda x, axis=None: jnp.squeeze(x, axis), name="squeeze")
@@ -498,7 +487,7 @@ def _operators() -> None:
     for symbol, name in (
         ("add", "add"), ("sub", "subtract"), ("mul", "multiply"), ("truediv", "true_divide"), ("matmul", "matmul"),
         ("floordiv", "floor_divide"), ("mod", "mod"), ("pow", "power"), ("and", "logical_and"), ("or", "logical_or"),
-        ("xor", "logical_xor"), ("eq", "equal"), ("ne", "not_equal"), ("lt", "less"), ("le", "less_equal"),
+        ("xor", "logical_xor"), ("ne", "not_equal"), ("lt", "less"), ("le", "less_equal"),
         ("gt", "greater"), ("ge", "greater_equal"),
     ):  # fmt: skip
         binary(symbol, getattr(jnp, name), name)
@@ -507,4 +496,4 @@ def _operators() -> None:
 
 
 _operators()
-KerasTensor.__hash__ = object.__hash__
+_equal = op(lambda x1, x2: jnp.equal(x1, x2), name="equal")

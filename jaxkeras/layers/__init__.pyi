@@ -5,6 +5,7 @@ from jaxkeras.layers._base.serialization import deserialize as deserialize
 from jaxkeras.layers._base.serialization import serialize as serialize
 from jaxkeras.layers.attention.attention import AdditiveAttention as AdditiveAttention
 from jaxkeras.layers.attention.attention import Attention as Attention
+from jaxkeras.layers.attention.grouped_query_attention import GroupedQueryAttention as GroupedQueryAttention
 from jaxkeras.layers.attention.grouped_query_attention import GroupQueryAttention as GroupQueryAttention
 from jaxkeras.layers.attention.multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from jaxkeras.layers.convolutional.conv import Conv1D as Conv1D
@@ -128,6 +129,7 @@ from jaxkeras.layers.preprocessing.image.mixing import MaxNumBoundingBoxes as Ma
 from jaxkeras.layers.preprocessing.image.mixing import MixUp as MixUp
 from jaxkeras.layers.preprocessing.image.mixing import RandomErasing as RandomErasing
 from jaxkeras.layers.preprocessing.image.mixing import RandomGaussianBlur as RandomGaussianBlur
+from jaxkeras.layers.preprocessing.image.mosaic import Mosaic as Mosaic
 from jaxkeras.layers.preprocessing.image.pipeline import Pipeline as Pipeline
 from jaxkeras.layers.preprocessing.image.resizing import CenterCrop as CenterCrop
 from jaxkeras.layers.preprocessing.image.resizing import RandomCrop as RandomCrop

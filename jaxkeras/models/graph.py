@@ -43,8 +43,9 @@ class Graph:
         self._sort()
 
     def _sort(self) -> None:
-        given = {id(x) for x in self.inputs}
-        bare = {id(x) for x in self.inputs if x._keras_history is None}  # not made by any operation
+        bare = {  # not made by any operation, or by one that is outside of the graph
+            id(x) for x in self.inputs if x._keras_history is None or not _node_of(x).is_input
+        }
         ordered: list[Node] = []
         traversal: dict[int, int] = {}  # operation -> order of the first visit, from the outputs
         state: dict[int, int] = {}
@@ -66,7 +67,7 @@ class Graph:
                 traversal.setdefault(id(node.operation), len(traversal))
                 state[id(node)] = 1
                 stack.append((tensor, True))
-                if not node.is_input and id(tensor) not in given:
+                if not node.is_input:
                     before = [x for x in reversed(node.inputs) if id(x) not in bare]
                     stack.extend((x, False) for x in before if state.get(id(_node_of(x))) != 2)
 

@@ -62,7 +62,7 @@ def inexact(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(x: Any, **kwargs: Any) -> Any:
-        if hasattr(x, "dtype") and not jnp.issubdtype(x.dtype, jnp.inexact):
+        if isinstance(x, int) or (hasattr(x, "dtype") and not jnp.issubdtype(x.dtype, jnp.inexact)):
             x = jnp.asarray(x, config.floatx())
         return function(x, **kwargs)
 
@@ -122,7 +122,9 @@ _CONVERTERS = {
 }
 
 
-def make_op(function: Callable[..., Any], returns: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
+def make_op(
+    function: Callable[..., Any], returns: str = "", output_spec: Callable[..., Any] | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a signature with a docstring, to make it an op that calls `function`.
 
     Parameters annotated as `TensorLike` (or as `TensorLike | None` or `Sequence[TensorLike]`) are converted and passed
@@ -131,6 +133,7 @@ def make_op(function: Callable[..., Any], returns: str = "") -> Callable[[Callab
     Args:
         function: function over arrays.
         returns: text of the Returns section.
+        output_spec: as for `op`.
 
     Returns:
         A decorator.
@@ -153,7 +156,7 @@ def make_op(function: Callable[..., Any], returns: str = "") -> Callable[[Callab
 
         call.__module__ = "jaxkeras.ops"
         call.__doc__ = _document(template, names, returns, getattr(function, "casts_integers", False))
-        return op(call)
+        return op(call, output_spec=output_spec)
 
     return decorate
 

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from jaxkeras.core.symbolic import op
+from jaxkeras.ops import _output_specs
 from jaxkeras.ops._arrays import Axes, TensorLike, as_array
 from jaxkeras.ops._make_op import inexact, make_op
 from jaxkeras.ops._namespace import public
 
 
-@op
+@op(output_spec=_output_specs.square)
 def cholesky(x: TensorLike, upper: bool = False) -> jax.Array:
     """Cholesky decomposition: the lower triangular `L` with `x = L L^T`.
 
@@ -40,16 +41,16 @@ def cholesky(x: TensorLike, upper: bool = False) -> jax.Array:
     return factor
 
 
-@op
+@op(output_spec=_output_specs.square)
 def cholesky_inverse(x: TensorLike, upper: bool = False) -> jax.Array:
     """Inverse of a matrix, from its Cholesky factor.
 
     Args:
-        x: array of shape `(n, n)`, the triangular factor.
+        x: array of shape `(..., n, n)`, the triangular factor.
         upper: whether it is the upper triangular one.
 
     Returns:
-        Array of shape `(n, n)`.
+        Array of shape `(..., n, n)`.
 
     Example:
 
@@ -57,11 +58,13 @@ def cholesky_inverse(x: TensorLike, upper: bool = False) -> jax.Array:
     [[0.25, 0.0], [0.0, 1.0]]
     """
     x = as_array(x)
-    inverse = jax.scipy.linalg.solve_triangular(x, jnp.eye(x.shape[-1], dtype=x.dtype), lower=not upper)
-    return inverse @ inverse.T if upper else inverse.T @ inverse
+    identity = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=x.dtype), x.shape)
+    inverse = jax.scipy.linalg.solve_triangular(x, identity, lower=not upper)
+    transposed = jnp.swapaxes(inverse, -1, -2)
+    return inverse @ transposed if upper else transposed @ inverse
 
 
-@make_op(jnp.linalg.det)
+@make_op(jnp.linalg.det, output_spec=_output_specs.square)
 def det(x: TensorLike) -> jax.Array:
     """Determinant.
 
@@ -79,7 +82,7 @@ def det(x: TensorLike) -> jax.Array:
     ...
 
 
-@make_op(jnp.linalg.eig)
+@make_op(jnp.linalg.eig, output_spec=_output_specs.square)
 def eig(x: TensorLike) -> tuple[jax.Array, jax.Array]:
     """Eigenvalues and eigenvectors of square matrices. JAX computes them on the CPU only.
 
@@ -98,7 +101,7 @@ def eig(x: TensorLike) -> tuple[jax.Array, jax.Array]:
     ...
 
 
-@make_op(jnp.linalg.eigh)
+@make_op(jnp.linalg.eigh, output_spec=_output_specs.square)
 def eigh(x: TensorLike) -> tuple[jax.Array, jax.Array]:
     """Eigenvalues and eigenvectors of Hermitian matrices.
 
@@ -117,7 +120,7 @@ def eigh(x: TensorLike) -> tuple[jax.Array, jax.Array]:
     ...
 
 
-@make_op(jnp.linalg.inv)
+@make_op(jnp.linalg.inv, output_spec=_output_specs.square)
 def inv(x: TensorLike) -> jax.Array:
     """Inverse of square matrices.
 
@@ -135,6 +138,7 @@ def inv(x: TensorLike) -> jax.Array:
     ...
 
 
+@op
 def jvp(fun: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     """Value and directional derivative of a function (a Jacobian-vector product).
 
@@ -331,13 +335,19 @@ def qr(x: TensorLike, mode: str = "reduced") -> tuple[jax.Array, jax.Array]:
     return q, r
 
 
-@make_op(jnp.linalg.solve)
+def _solve(a: Any, b: Any) -> jax.Array:
+    if jnp.ndim(b) == jnp.ndim(a) - 1:
+        return jnp.linalg.solve(a, jnp.asarray(b)[..., None])[..., 0]
+    return jnp.linalg.solve(a, b)
+
+
+@make_op(_solve, output_spec=_output_specs.solve)
 def solve(a: TensorLike, b: TensorLike) -> jax.Array:
     """Solve `a x = b` for `x`.
 
     Args:
         a: array of shape `(..., n, n)`.
-        b: array of shape `(n,)` or `(..., n, k)`.
+        b: array of shape `(..., n)` or `(..., n, k)`.
 
     Returns:
         Array of the shape of `b`.
@@ -350,7 +360,7 @@ def solve(a: TensorLike, b: TensorLike) -> jax.Array:
     ...
 
 
-@op
+@op(output_spec=_output_specs.solve)
 def solve_triangular(a: TensorLike, b: TensorLike, lower: bool = False) -> jax.Array:
     """Solve `a x = b` for `x`, for triangular matrices.
 

@@ -297,6 +297,31 @@ def test_mixing_layers_mix_labels():
         L.CutMix(bounding_box_format="xyxy")(data(), training=True)
 
 
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_mosaic(data_format):
+    images = jnp.asarray(IMAGES if data_format == "channels_last" else FIRST)
+    boxes = {"boxes": np.array([[[0.0, 0, 8, 6]]] * 3), "labels": np.array([[1], [2], [3]])}
+    layer = L.Mosaic(seed=1, data_format=data_format, bounding_box_format="xyxy")
+    drawn = layer.get_random_transformation(images)
+    joined = np.asarray(layer.transform_images(images, drawn))
+    labels = layer.transform_labels(jnp.eye(3), drawn)
+    moved = layer.transform_bounding_boxes(boxes, drawn, size=(6, 8))
+    for i, (x, y, order) in enumerate(zip(drawn["center_x"], drawn["center_y"], drawn["permutation_order"])):
+        assert order[0] == i
+        a, b, c, d = IMAGES[order]
+        top, bottom = (a[6 - y :, 8 - x :], b[6 - y :, : 8 - x]), (c[: 6 - y, 8 - x :], d[: 6 - y, : 8 - x])
+        expected = np.concatenate([np.concatenate(row, axis=1) for row in (top, bottom)], axis=0)
+        actual = joined[i] if data_format == "channels_last" else np.moveaxis(joined[i], 0, -1)
+        np.testing.assert_array_equal(actual, expected)
+        areas = np.array([x * y, (8 - x) * y, x * (6 - y), (8 - x) * (6 - y)]) / 48
+        np.testing.assert_allclose(labels[i], areas @ np.eye(3)[order], rtol=1e-6)
+        np.testing.assert_array_equal(moved["labels"][i], order + 1)
+        corners = [[0, 0, x, y], [x, 0, 8, y], [0, y, x, 6], [x, y, 8, 6]]
+        np.testing.assert_array_equal(moved["boxes"][i], corners)
+    with pytest.raises(ValueError, match="offset"):
+        L.Mosaic((0.5, 1.5))
+
+
 def test_number_of_boxes():
     layer = L.MaxNumBoundingBoxes(3, bounding_box_format="xyxy")
     boxes = layer(data())["bounding_boxes"]

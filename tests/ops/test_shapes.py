@@ -1,12 +1,12 @@
 """Shapes of symbolic calls with unknown sizes, against NumPy on arrays of every size."""
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxkeras import ops
-from jaxkeras.core.symbolic import KerasTensor
+from jaxkeras import KerasTensor, ops
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 fast = settings(max_examples=12, deadline=None, derandomize=True)
@@ -89,3 +89,59 @@ def test_repeat_tile_and_pad(shape, times):
 def test_take(shape, indices):
     axis = len(shape) - 1
     check(lambda x: ops.take(x, indices, axis=axis), lambda x: np.take(x, indices, axis=axis), shape)
+
+
+# Sizes that must be those of other arguments, or depend on values.
+LIKE_KERAS = [
+    lambda ops, x: ops.add(x(None, 3), x(2, None)),
+    lambda ops, x: x(None, 3) * x(2, None),
+    lambda ops, x: ops.matmul(x(None, 3, 4), x(3, None, 4, 5)),
+    lambda ops, x: ops.dot(x(None, 3), x(None, None, 2)),
+    lambda ops, x: ops.einsum("ijk,jkl->li", x(None, 3, 4), x(None, 4, 5)),
+    lambda ops, x: ops.broadcast_to(x(None, 3), (2, 3, 3)),
+    lambda ops, x: ops.take(x(None, 3, None, 5), x(6, 7), axis=2),
+    lambda ops, x: ops.scatter_update(x(4, None), x(5, 2), x(5)),
+    lambda ops, x: ops.reshape(x(None, 4, 5), (None, 20)),
+    lambda ops, x: ops.reshape(x(None, 4, 5), (-1, 2, None)),
+    lambda ops, x: ops.slice(x(3, 3), x(2), (-1, 2)),
+    lambda ops, x: ops.segment_sum(x(None, 4), x(None)),
+    lambda ops, x: ops.unstack(x(2, None, 3), 4, axis=1),
+    lambda ops, x: ops.unique(x(None, 3), return_index=True, return_inverse=True, return_counts=True),
+    lambda ops, x: ops.unique(x(None, 3), axis=1),
+    lambda ops, x: ops.nonzero(x(None, 3)),
+    lambda ops, x: ops.bincount(x(None)),
+    lambda ops, x: ops.diag(x(None, 3)),
+    lambda ops, x: ops.diagonal(x(None, 3, 2), axis2=2),
+    lambda ops, x: x(None, 5, 16)[:5, 3:, 3:12:2],
+    lambda ops, x: x(None, 5, 16)[[0, 1]],
+    lambda ops, x: ops.get_item(x(2, None, 16), (..., slice(1, 2), None, 3)),
+    lambda ops, x: round(x(None, 3)),
+    lambda ops, x: ops.while_loop(lambda x: True, lambda x: (x,), [x(None, 3)])[0],
+    lambda ops, x: ops.cond(x(), lambda: ops.ones((2,)), lambda: ops.zeros((2,))),
+]
+
+
+@pytest.mark.parametrize("call", LIKE_KERAS, ids=lambda call: f"line {call.__code__.co_firstlineno}")
+def test_unknown_sizes_like_keras(call):
+    keras = pytest.importorskip("keras")
+    expected = jax.tree.leaves(call(keras.ops, lambda *shape: keras.KerasTensor(shape)))
+    actual = jax.tree.leaves(call(ops, lambda *shape: KerasTensor(shape)))
+    assert [x.shape for x in actual] == [x.shape for x in expected]
+
+
+@pytest.mark.parametrize("call", [
+    lambda x: ops.matmul(x(3, 4), x(5, 6)), lambda x: x(3, 4)[:, 7], lambda x: x(3, 4)[..., 1, ...],
+    lambda x: ops.unstack(x(2, None), axis=1), lambda x: ops.swapaxes(x(3, 4), 5, 0), lambda x: ops.det(x(None, 3)),
+    lambda x: ops.cond(x(), lambda: ops.ones((2,)), lambda: ops.zeros((3,))), lambda x: float(x()),
+], ids=lambda call: f"line {call.__code__.co_firstlineno}")  # fmt: skip
+def test_wrong_shapes_are_value_errors(call):
+    with pytest.raises(ValueError):
+        call(lambda *shape: KerasTensor(shape))
+
+
+def test_symbolic_tensors_compare_by_identity():
+    x, y = KerasTensor((2,)), KerasTensor((2,))
+    assert y in [x, y] and (x == y) is False
+    assert (x == 0).dtype == (x != y).dtype == "bool"
+    with pytest.raises(NotImplementedError, match="unstack"):
+        iter(x)

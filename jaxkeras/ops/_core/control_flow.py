@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core.symbolic import op
+from jaxkeras.ops import _output_specs
 from jaxkeras.ops._arrays import TensorLike, as_operand, values_of
 
 
-@op
+@op(output_spec=_output_specs.cond)
 def cond(pred: TensorLike, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
     """Call one of two functions, by a condition.
 
@@ -56,7 +57,7 @@ def _switch(index: TensorLike, branches: Sequence[Callable[..., Any]], operands:
     return jax.lax.switch(as_operand(index), branches, *values_of(operands))
 
 
-@op
+@op(output_spec=_output_specs.while_loop)
 def while_loop(
     cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Any, maximum_iterations: int | None = None
 ) -> Any:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core.symbolic import op
+from jaxkeras.ops import _output_specs
 from jaxkeras.ops._arrays import TensorLike, as_array, as_operand
 
 
@@ -69,7 +70,7 @@ def scatter_update(
     return getattr(target, _REDUCTIONS[reduction])(as_array(updates).astype(x.dtype))
 
 
-@op
+@op(output_spec=_output_specs.slice)
 def slice(inputs: TensorLike, start_indices: Any, shape: Sequence[int]) -> jax.Array:
     """A block of an array, at a start that may be traced.
 
@@ -112,7 +113,7 @@ def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) ->
     return jax.lax.dynamic_update_slice(x, as_array(updates).astype(x.dtype), [as_operand(s) for s in start_indices])
 
 
-@op
+@op(output_spec=_output_specs.unstack)
 def unstack(x: TensorLike, num: int | None = None, axis: int = 0) -> list[jax.Array]:
     """Split an array into its slices along an axis.
 

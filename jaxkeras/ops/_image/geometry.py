@@ -227,7 +227,7 @@ def elastic_transform(
 @op
 def scale_and_translate(
     images: TensorLike,
-    output_shape: Sequence[int],
+    output_shape: Sequence[int | None],
     scale: TensorLike,
     translation: TensorLike,
     spatial_dims: Sequence[int],
@@ -238,7 +238,7 @@ def scale_and_translate(
 
     Args:
         images: array of any shape.
-        output_shape: shape of the result, of all axes.
+        output_shape: shape of the result, of all axes; None keeps a size.
         scale: vector, the factor for each spatial axis.
         translation: vector, the shift along each spatial axis, in pixels of the result.
         spatial_dims: the spatial axes.
@@ -259,5 +259,7 @@ def scale_and_translate(
     """
     one_of(method, _METHODS, "method")
     scale, translation = as_array(scale), as_array(translation)
-    shape, axes = tuple(output_shape), tuple(spatial_dims)
-    return jax.image.scale_and_translate(as_array(images), shape, axes, scale, translation, method, antialias)
+    images = as_array(images)
+    shape = tuple(own if n is None else n for n, own in zip(output_shape, images.shape))
+    axes = tuple(spatial_dims)
+    return jax.image.scale_and_translate(images, shape, axes, scale, translation, method, antialias)

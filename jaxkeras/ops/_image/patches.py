@@ -122,6 +122,7 @@ def extract_patches_3d(
         last axis moved to the second position.
 
     Raises:
+        TypeError: for a size that is neither an integer nor has three entries.
         ValueError: for another padding or another number of axes.
 
     Example:
@@ -129,7 +130,9 @@ def extract_patches_3d(
     >>> extract_patches_3d(np.ones((2, 4, 6, 6, 3)), 2).shape
     (2, 2, 3, 3, 24)
     """
-    size = (size,) * 3 if isinstance(size, int) else tuple(size)
+    size = (size,) * 3 if isinstance(size, int) else _patch_size(size)
+    if len(size) != 3:
+        raise TypeError(f"`size` must be an integer or have three entries, got {size}.")
     return _patches(as_array(volumes), size, strides, dilation_rate, padding, data_format)
 
 

@@ -100,6 +100,9 @@ def _spatial_margins(images: jax.Array, data_format: str | None, sign: int, rows
     check_rank(images)
     last = standardize_data_format(data_format) == "channels_last"
     height, width = images.shape[-3:-1] if last else images.shape[-2:]
+    for target, name in ((rows[2], "target_height"), (columns[2], "target_width")):
+        if target is not None and target < 0:
+            raise ValueError(f"`{name}` must not be negative, got {target}.")
     pairs = []
     for (before, after, target), size, names in (
         (rows, height, (f"top_{what}", f"bottom_{what}", "target_height")),

@@ -9,6 +9,7 @@ import jax
 from jax.core import Tracer
 
 from jaxkeras.core.symbolic import op
+from jaxkeras.ops import _output_specs
 from jaxkeras.ops._arrays import TensorLike, as_array
 
 
@@ -26,7 +27,7 @@ def _segment_reduction(
     return reduce(data, segment_ids, num_segments, indices_are_sorted=sorted)
 
 
-@op
+@op(output_spec=_output_specs.segments)
 def segment_max(
     data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
@@ -54,7 +55,7 @@ def segment_max(
     return _segment_reduction(jax.ops.segment_max, data, segment_ids, num_segments, sorted)
 
 
-@op
+@op(output_spec=_output_specs.segments)
 def segment_min(
     data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
@@ -82,7 +83,7 @@ def segment_min(
     return _segment_reduction(jax.ops.segment_min, data, segment_ids, num_segments, sorted)
 
 
-@op
+@op(output_spec=_output_specs.segments)
 def segment_prod(
     data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:
@@ -109,7 +110,7 @@ def segment_prod(
     return _segment_reduction(jax.ops.segment_prod, data, segment_ids, num_segments, sorted)
 
 
-@op
+@op(output_spec=_output_specs.segments)
 def segment_sum(
     data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False
 ) -> jax.Array:

@@ -80,7 +80,13 @@ def gelu(x: TensorLike, approximate: bool = True) -> jax.Array:
     ...
 
 
-@make_op(inexact(jax.nn.glu))
+def _glu(x: Any, axis: int) -> jax.Array:
+    if not -jnp.ndim(x) <= axis < jnp.ndim(x):
+        raise ValueError(f"axis {axis} is out of bounds for an array with {jnp.ndim(x)} axes.")
+    return jax.nn.glu(x, axis)
+
+
+@make_op(inexact(_glu))
 def glu(x: TensorLike, axis: int = -1) -> jax.Array:
     """Gated linear unit: the first half along an axis times the sigmoid of the second half.
 

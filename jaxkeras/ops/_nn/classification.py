@@ -93,7 +93,7 @@ def sparse_categorical_crossentropy(
     """`-log(p[target])`.
 
     Args:
-        target: integer array of class indices, of shape `output.shape[:-1]` (or with a last axis of size 1).
+        target: integer array of class indices, of the shape of `output` without `axis` (or with a last axis of size 1).
         output: array of predicted probabilities `p` (scaled to sum to one), or logits.
         from_logits: whether `output` holds logits.
         axis: axis of the classes.
@@ -113,9 +113,10 @@ def sparse_categorical_crossentropy(
     if target.ndim == output.ndim and target.shape[-1] == 1:
         target = jnp.squeeze(target, -1)
     log_p = _log_probabilities(output, from_logits, axis)
-    if target.shape != output.shape[:-1]:
+    expected = output.shape[:axis] + output.shape[axis:][1:]
+    if target.shape != expected:
         raise ValueError(
-            f"`target` must have shape {output.shape[:-1]}, that of `output` without its last axis; got {target.shape}."
+            f"`target` must have shape {expected}, that of `output` without axis {axis}; got {target.shape}."
         )
     return -jnp.sum(jax.nn.one_hot(target, output.shape[axis], axis=axis, dtype=log_p.dtype) * log_p, axis=axis)
 

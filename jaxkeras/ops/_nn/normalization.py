@@ -201,5 +201,6 @@ def normalize(x: TensorLike, axis: int | Sequence[int] = -1, order: int = 2, eps
     x = jnp.atleast_1d(as_array(x))
     epsilon = config.epsilon() if epsilon is None else epsilon
     if order == 2:
-        return x * jnp.minimum(jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), 1.0 / epsilon)
+        # Clipped before the root, whose derivative at 0 is infinite.
+        return x * jax.lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(x), axis=axis, keepdims=True), epsilon**2))
     return x / jnp.maximum(jnp.linalg.norm(x, ord=order, axis=axis, keepdims=True), epsilon)

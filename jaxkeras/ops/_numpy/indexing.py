@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.core.symbolic import op
+from jaxkeras.core.symbolic import get_item_spec, op
+from jaxkeras.ops import _output_specs
 from jaxkeras.ops._arrays import TensorLike, as_array, as_operand
 from jaxkeras.ops._make_op import make_op
 
@@ -98,13 +99,13 @@ def diff(a: TensorLike, n: int = 1, axis: int = -1) -> jax.Array:
     ...
 
 
-@op
+@op(output_spec=get_item_spec)
 def get_item(x: TensorLike, key: Any) -> jax.Array:
     """`x[key]`.
 
     Args:
         x: array of any shape.
-        key: integer, slice, array, None, ... or a tuple of these.
+        key: integer, slice, array, None, ... or a tuple or list of these.
 
     Returns:
         Array with the dtype of `x`.
@@ -114,7 +115,7 @@ def get_item(x: TensorLike, key: Any) -> jax.Array:
     >>> get_item([[1, 2], [3, 4]], (slice(None), 1)).tolist()
     [2, 4]
     """
-    return as_array(x)[key]
+    return as_array(x)[tuple(key) if isinstance(key, list) else key]
 
 
 @make_op(jnp.isin)
@@ -138,7 +139,11 @@ def isin(x1: TensorLike, x2: TensorLike, assume_unique: bool = False, invert: bo
     ...
 
 
-@make_op(jnp.nonzero, "Tuple of int32 vectors, one for each axis. Their length depends on values, so `jit` refuses.")
+@make_op(
+    jnp.nonzero,
+    "Tuple of int32 vectors, one for each axis. Their length depends on values, so `jit` refuses.",
+    _output_specs.nonzero,
+)
 def nonzero(x: TensorLike) -> tuple[jax.Array, ...]:
     """Indices of the nonzero elements.
 
@@ -263,7 +268,7 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = None)
     ...
 
 
-@op
+@op(output_spec=_output_specs.unique)
 def unique(
     x: TensorLike,
     sorted: bool = True,
@@ -320,7 +325,7 @@ def unravel_index(indices: TensorLike, shape: Sequence[int]) -> tuple[jax.Array,
     ...
 
 
-@op
+@op(output_spec=_output_specs.where)
 def where(condition: TensorLike, x1: TensorLike | None = None, x2: TensorLike | None = None) -> Any:
     """`x1` where a condition is true, `x2` elsewhere.
 

@@ -127,7 +127,7 @@ def meshgrid(*x: TensorLike, indexing: str = "xy") -> list[jax.Array]:
     """Coordinate arrays of a grid, from the coordinates along each axis.
 
     Args:
-        *x: vectors of lengths `n0, n1, ...`.
+        *x: vectors of lengths `n0, n1, ...`; other arrays are flattened.
         indexing: `"ij"` for arrays of shape `(n0, n1, ...)`, `"xy"` for `(n1, n0, ...)`.
 
     Returns:
@@ -143,7 +143,7 @@ def meshgrid(*x: TensorLike, indexing: str = "xy") -> list[jax.Array]:
 
 @op(name="meshgrid")
 def _meshgrid(x: Sequence[TensorLike], indexing: str) -> list[jax.Array]:
-    return jnp.meshgrid(*(as_operand(v) for v in x), indexing=indexing)
+    return jnp.meshgrid(*(jnp.ravel(as_operand(v)) for v in x), indexing=indexing)
 
 
 @make_op(jnp.split, "List of arrays.")

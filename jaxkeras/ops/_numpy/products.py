@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core.symbolic import op
+from jaxkeras.ops import _output_specs
 from jaxkeras.ops._arrays import TensorLike, as_operand
 from jaxkeras.ops._make_op import SAME, make_op
 
@@ -59,7 +60,7 @@ def cross(
     ...
 
 
-@make_op(jnp.diag)
+@make_op(jnp.diag, output_spec=_output_specs.diag)
 def diag(x: TensorLike, k: int = 0) -> jax.Array:
     """Diagonal of a matrix, or matrix with a given diagonal.
 
@@ -90,7 +91,17 @@ def diagflat(x: TensorLike, k: int = 0) -> jax.Array:
     ...
 
 
-@make_op(jnp.diagonal, "Array of the shape of `x` without `axis1` and `axis2`, with the diagonal as last axis.")
+def _diagonal(x: Any, offset: int, axis1: int, axis2: int) -> jax.Array:
+    if axis1 % max(jnp.ndim(x), 1) == axis2 % max(jnp.ndim(x), 1):
+        raise ValueError(f"`axis1` and `axis2` must be different axes, got {axis1} and {axis2}.")
+    return jnp.diagonal(x, offset, axis1, axis2)
+
+
+@make_op(
+    _diagonal,
+    "Array of the shape of `x` without `axis1` and `axis2`, with the diagonal as last axis.",
+    _output_specs.diagonal,
+)
 def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> jax.Array:
     """Diagonals in the plane of two axes.
 

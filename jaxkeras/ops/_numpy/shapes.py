@@ -7,13 +7,23 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxkeras.core.symbolic import op
+from jaxkeras.ops import _output_specs
 from jaxkeras.ops._arrays import Axes, Shape, TensorLike, as_array, as_operand
 from jaxkeras.ops._make_op import SAME, make_op
 
 
-@make_op(jnp.broadcast_to, "Array of shape `shape`, with the dtype of `x`.")
+def _broadcast_to(x: Any, shape: Any) -> jax.Array:
+    """`jnp.broadcast_to`, where None is the size that `x` has there."""
+    if isinstance(shape, (list, tuple)) and None in shape:
+        own = (1,) * (len(shape) - jnp.ndim(x)) + jnp.shape(x)
+        shape = tuple(n if size is None else size for n, size in zip(own, shape))
+    return jnp.broadcast_to(x, shape)
+
+
+@make_op(_broadcast_to, "Array of shape `shape`, with the dtype of `x`.")
 def broadcast_to(x: TensorLike, shape: Shape) -> jax.Array:
     """Repeat along axes of size 1, and new leading axes, up to a shape.
 
@@ -176,7 +186,11 @@ def ravel(x: TensorLike) -> jax.Array:
     ...
 
 
-@make_op(jnp.repeat)
+def _repeat(x: Any, repeats: Any, axis: int | None) -> jax.Array:
+    return jnp.repeat(x, np.asarray(repeats) if isinstance(repeats, (list, tuple)) else as_operand(repeats), axis)
+
+
+@make_op(_repeat)
 def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> jax.Array:
     """Repeat each element.
 
@@ -196,7 +210,23 @@ def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> jax.Array:
     ...
 
 
-@make_op(lambda x, newshape: jnp.reshape(x, newshape), "Array of shape `newshape`, with the dtype of `x`.")
+def _reshape(x: Any, newshape: Any) -> jax.Array:
+    if isinstance(newshape, (list, tuple)):
+        newshape = _without_unknown(newshape, jnp.shape(x))
+    return jnp.reshape(x, newshape)
+
+
+def _without_unknown(newshape: Sequence[Any], shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """None, as in the `ops.shape` of a KerasTensor, is the batch size in front, and elsewhere what is left (-1)."""
+    negative = [n for n in newshape if isinstance(n, int) and n < 0]
+    if len(negative) > 1 or negative not in ([], [-1]):
+        raise ValueError(f"`newshape` must have non-negative sizes, and -1 at most once; got {tuple(newshape)}.")
+    if None in newshape and shape and newshape[0] is None and (-1 in newshape or newshape.count(None) > 1):
+        newshape = (shape[0], *newshape[1:])
+    return tuple(-1 if n is None else n for n in newshape)
+
+
+@make_op(_reshape, "Array of shape `newshape`, with the dtype of `x`.", _output_specs.reshape)
 def reshape(x: TensorLike, newshape: Shape) -> jax.Array:
     """Arrange the elements in another shape.
 

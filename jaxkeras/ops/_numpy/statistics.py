@@ -13,6 +13,7 @@ from jax.core import Tracer
 from jaxkeras.core import config
 from jaxkeras.core.sparse import is_sparse
 from jaxkeras.core.symbolic import op
+from jaxkeras.ops import _output_specs
 from jaxkeras.ops._arrays import Axes, TensorLike, as_array
 from jaxkeras.ops._make_op import REDUCED, make_op
 
@@ -31,7 +32,7 @@ def _order_statistic(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-@op
+@op(output_spec=_output_specs.bincount)
 def bincount(x: TensorLike, weights: TensorLike | None = None, minlength: int = 0, sparse: bool = False) -> jax.Array:
     """Count the occurrences of each non-negative integer.
 
