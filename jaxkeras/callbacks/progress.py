@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from jaxkeras.core.messages import open_line, place, print_message
+from jaxkeras.display.text import format_value
 
 _ANSI = {"bold": "1", "done": "32", "todo": "37"}
 _CSS = {"bold": "font-weight:bold", "done": "color:#00a250", "todo": "color:#c5c1b4"}
@@ -25,15 +26,6 @@ Segment = tuple[str, str]  # text and a style: a key of the tables above, or ""
 
 
 # -- formats ----------------------------------------------------------------------------------------------------------
-def format_value(value: float) -> str:
-    """Format with four decimals, or in scientific notation if the value is too small for them.
-
-    >>> format_value(0.64372), format_value(0.00012345)
-    ('0.6437', '1.2345e-04')
-    """
-    return f"{value:.4f}" if abs(value) > 1e-3 else f"{value:.4e}"
-
-
 def format_step_time(seconds: float, unit: str = "step") -> str:
     """Format the time of one step.
 

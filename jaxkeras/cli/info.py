@@ -10,8 +10,9 @@ import sys
 from typing import Any
 
 import jaxkeras
-from jaxkeras.cli.report import Report, file_size, table
+from jaxkeras.cli.report import Report, table
 from jaxkeras.core.program_cache import program_cache
+from jaxkeras.display.text import format_bytes
 
 REQUIRED = ("jax", "jaxlib", "optax", "numpy", "h5py", "rich", "orbax-checkpoint")
 #: what an optional package is for: `{distribution: (module, use)}`
@@ -74,7 +75,7 @@ def run(options: argparse.Namespace) -> Report:
         ("platform", values["platform"]),
         *[(name, version or "MISSING") for name, version in values["packages"].items()],
         ("devices", "; ".join(devices)),
-        ("program cache", f"{cache['programs']} programs, {file_size(cache['bytes'])}, in {cache['folder']}"),
+        ("program cache", f"{cache['programs']} programs, {format_bytes(cache['bytes'])}, in {cache['folder']}"),
         *[(name, f"{installed(name) or 'not installed'} ({use})") for name, (_, use) in OPTIONAL.items()],
     ]
     return Report(values, table(lines))

@@ -7,7 +7,8 @@ import pathlib
 from typing import Any
 
 from jaxkeras.cli.model import load_model
-from jaxkeras.cli.report import CommandError, Report, file_size, table
+from jaxkeras.cli.report import CommandError, Report, table
+from jaxkeras.display.text import format_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> Report:
         ("model", f"{values['name']} ({values['class']})"),
         ("parameters", f"{values['parameters']:,}" if model.built else "not built"),
         ("compiled", f"yes, with {values['optimizer']}" if model.compiled else "no"),
-        *([("file", file_size(values["file_bytes"]))] if path.exists() else []),
+        *([("file", format_bytes(values["file_bytes"]))] if path.exists() else []),
         *[(f"  {p['name']}", f"{p['class']}, {p['parameters'] or 0:,} parameters") for p in parts],
     ]
     if options.weights:
@@ -73,4 +74,4 @@ def _weights_file(path: pathlib.Path) -> Report:
         raise CommandError(f"{path} cannot be read: {error}") from None
     values = {"weights": found, "file_bytes": path.stat().st_size}
     rows = [(w["path"], f"{w['dtype']} {tuple(w['shape'])}") for w in found]
-    return Report(values, table([("file", file_size(values["file_bytes"])), *rows]))
+    return Report(values, table([("file", format_bytes(values["file_bytes"])), *rows]))

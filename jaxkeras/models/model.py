@@ -250,6 +250,11 @@ class Model(Trainer):
         return json.dumps(registry.serialize(self), **kwargs)
 
     # -- summary, files ------------------------------------------------------------------------------------------
+    def _repr_html_(self) -> str:
+        from jaxkeras.models.html import model_html
+
+        return model_html(self)
+
     def summary(
         self,
         line_length: int | None = None,

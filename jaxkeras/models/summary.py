@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxkeras.core.logging import is_interactive_logging_enabled, logger
 from jaxkeras.core.symbolic import OpNode
+from jaxkeras.display.text import format_bytes
 from jaxkeras.models.functional import serialize_operation
 from jaxkeras.models.graph import Graph
 
@@ -86,19 +87,6 @@ def memory(variables: Iterable[Any]) -> float:
     """The size of variables in bytes; a variable that occurs twice counts once."""
     distinct = {id(v): v for v in variables}.values()
     return sum(math.prod(v.shape) * jnp.dtype(v.dtype).itemsize for v in distinct)
-
-
-def readable(size: float) -> str:
-    """Format a number of bytes in the largest suitable unit.
-
-    >>> readable(1048), readable(3 * 2**30)
-    ('1.02 KB', '3.00 GB')
-    """
-    for unit in ("B", "KB", "MB", "GB", "TB"):
-        if size < 1024:
-            return f"{size:.2f} {unit}"
-        size /= 1024
-    return f"{size:.2f} PB"
 
 
 def select(layers: list[Any], layer_range: Sequence[str] | None) -> list[Any]:
@@ -252,7 +240,7 @@ def print_summary(
     totals = {"Total": (sum(map(count, groups.values())), sum(map(memory, groups.values())))}
     totals.update({name: (count(variables), memory(variables)) for name, variables in groups.items()})
     lines = [
-        Text.assemble((f" {name} params: ", "bold"), (f"{number:,}", _NUMBER), f" ({readable(size)})")
+        Text.assemble((f" {name} params: ", "bold"), (f"{number:,}", _NUMBER), f" ({format_bytes(size)})")
         for name, (number, size) in totals.items()
     ]
     summary = Group(Text(f'Model: "{model.name}"', "bold"), table, *lines)

@@ -10,6 +10,7 @@ from jaxkeras.data import PyDataset as PyDataset
 from jaxkeras.data import Sequence as Sequence
 from jaxkeras.data import pack_x_y_sample_weight as pack_x_y_sample_weight
 from jaxkeras.data import unpack_x_y_sample_weight as unpack_x_y_sample_weight
+from jaxkeras.display.curves import plot_history as plot_history
 from jaxkeras.registry import CustomObjectScope as CustomObjectScope
 from jaxkeras.registry import custom_object_scope as custom_object_scope
 from jaxkeras.registry import get_custom_objects as get_custom_objects
@@ -25,7 +26,6 @@ from jaxkeras.utils.arrays import pad_sequences as pad_sequences
 from jaxkeras.utils.arrays import to_categorical as to_categorical
 from jaxkeras.utils.audio_dataset import audio_dataset_from_directory as audio_dataset_from_directory
 from jaxkeras.utils.config import Config as Config
-from jaxkeras.utils.curves import plot_history as plot_history
 from jaxkeras.utils.feature_space import FeatureSpace as FeatureSpace
 from jaxkeras.utils.file_utils import get_file as get_file
 from jaxkeras.utils.graphs import get_source_inputs as get_source_inputs

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, NamedTuple
 
+from jaxkeras.display.text import text_width
 from jaxkeras.utils.diagram import Box, Cell, Diagram, Frame
 from jaxkeras.utils.layout import Edge, Run, Size, arrange
 
@@ -31,16 +31,6 @@ Piece = tuple[str, bool]  # text, and whether it is bold
 
 
 # -- sizes ------------------------------------------------------------------------------------------------------------
-@lru_cache(4096)
-def text_width(text: str, size: float, bold: bool) -> float:
-    """The width of a line of text in points."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    font = FontProperties(size=size, weight="bold" if bold else "normal")
-    return text_to_path.get_text_width_height_descent(text, font, False)[0]
-
-
 def _line_width(pieces: list[Piece], size: float) -> float:
     return sum(text_width(text, size, bold) for text, bold in pieces) + _SPACE * size * (len(pieces) - 1)
 

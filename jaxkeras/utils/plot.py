@@ -9,9 +9,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from jaxkeras.display.notebook import in_notebook
 from jaxkeras.registry import unknown
 from jaxkeras.utils.diagram import Box, Diagram, Frame, Show, diagram
-from jaxkeras.utils.notebook import in_notebook
 
 _DIRECTIONS = ("TB", "BT", "LR", "RL")
 _INSTALL = 'pip install "jaxkeras[plot]"'

@@ -1,6 +1,12 @@
 # What is loaded when first used: see `core/lazy_imports.py`.
+from jaxkeras.visualization.activations import plot_attention as plot_attention
+from jaxkeras.visualization.activations import plot_feature_maps as plot_feature_maps
 from jaxkeras.visualization.boxes import draw_bounding_boxes as draw_bounding_boxes
 from jaxkeras.visualization.boxes import plot_bounding_box_gallery as plot_bounding_box_gallery
+from jaxkeras.visualization.classification import confusion_matrix as confusion_matrix
+from jaxkeras.visualization.classification import plot_confusion_matrix as plot_confusion_matrix
+from jaxkeras.visualization.classification import plot_embedding as plot_embedding
+from jaxkeras.visualization.classification import plot_predictions as plot_predictions
 from jaxkeras.visualization.gallery import plot_image_gallery as plot_image_gallery
 from jaxkeras.visualization.masks import draw_segmentation_masks as draw_segmentation_masks
 from jaxkeras.visualization.masks import plot_segmentation_mask_gallery as plot_segmentation_mask_gallery

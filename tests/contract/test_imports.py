@@ -11,7 +11,7 @@ import jaxkeras
 
 ROOT = pathlib.Path(jaxkeras.__file__).parent
 ORDER = [
-    ["core"], ["registry"], ["lookup"], ["ops"], ["lowering"],
+    ["core"], ["registry"], ["lookup"], ["ops"], ["lowering"], ["display"],
     ["random", "initializers", "activations", "regularizers", "constraints", "dtype_policies", "tree", "config"],
     ["quantizers"],
     ["layers"], ["losses", "metrics", "optimizers"], ["data"], ["training"], ["saving"], ["callbacks"],

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxkeras.callbacks import History
-from jaxkeras.utils.curves import plot_history
+from jaxkeras.display.curves import plot_history
 from tests.utils.test_plot import hide
 
 pytest.importorskip("matplotlib")

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxkeras.callbacks.progress import format_value
-from jaxkeras.utils.draw import text_width
-from jaxkeras.utils.notebook import in_notebook
+from jaxkeras.display.html import figure_png
+from jaxkeras.display.notebook import in_notebook
+from jaxkeras.display.text import format_value, text_width
 
 _TRAINING, _VALIDATION, _INK, _GRID = "#2b6cb0", "#dd6b20", "#1a202c", "#e5e9f0"
 _PANEL = (4.4, 3.1)  # inches
@@ -38,6 +38,14 @@ def plot_history(history: Any, to_file: str | os.PathLike[str] | None = None) ->
     >>> import jaxkeras as jk
     >>> figure = jk.utils.plot_history({"loss": [0.9, 0.5], "val_loss": [0.8, 0.6]})
     """
+    figure = history_figure(history)
+    if to_file is not None:
+        figure.savefig(to_file, format=Path(to_file).suffix[1:].lower() or "png", dpi=150)
+    return picture(figure) if in_notebook() else figure
+
+
+def history_figure(history: Any) -> Any:
+    """The figure that `plot_history` shows, as a `matplotlib.figure.Figure`."""
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
@@ -63,9 +71,7 @@ def plot_history(history: Any, to_file: str | os.PathLike[str] | None = None) ->
             curves.append(("val", logs[f"val_{name}"], _VALIDATION))
         _draw_panel(axes, name, curves, first, epochs)
 
-    if to_file is not None:
-        figure.savefig(to_file, format=Path(to_file).suffix[1:].lower() or "png", dpi=150)
-    return _picture(figure) if in_notebook() else figure
+    return figure
 
 
 def _draw_panel(
@@ -107,11 +113,8 @@ def _draw_panel(
         spine.set_color("#a0aab8")
 
 
-def _picture(figure: Any) -> Any:
-    import io
-
+def picture(figure: Any) -> Any:
+    """A figure as an object that a notebook displays, once."""
     from IPython.display import Image
 
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=110)
-    return Image(data=data.getvalue())
+    return Image(data=figure_png(figure))

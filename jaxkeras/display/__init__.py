@@ -1,0 +1,1 @@
+"""How results are shown: numbers, learning curves, and tables in notebooks."""
