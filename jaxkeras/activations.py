@@ -76,9 +76,9 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
     x = as_array(x)
     if not threshold and max_value is None:
         return jax.nn.leaky_relu(x, negative_slope) if negative_slope else jax.nn.relu(x)
-    y = jnp.where(x > threshold, x, 0) if threshold else jax.nn.relu(x)
+    y = jnp.where(x > jnp.asarray(threshold, x.dtype), x, 0) if threshold else jax.nn.relu(x)
     if max_value is not None:
-        y = jnp.clip(y, 0, max_value).astype(x.dtype)
+        y = jnp.clip(y, 0, max_value).astype(y.dtype)
     return y - negative_slope * jax.nn.relu(threshold - x) if negative_slope else y
 
 

@@ -89,3 +89,16 @@ def test_axis_out_of_bounds_raises(name, shape, axis):
 def test_softmax_over_one_element_warns():
     with pytest.warns(UserWarning, match="sigmoid"):
         activations.softmax(np.zeros((2, 1), "float32"))
+
+
+@pytest.mark.parametrize("kwargs, of_bool, of_int", [
+    ({}, [1, 0, 1], [0, 0, 3]),
+    ({"threshold": 0.5}, [0, 0, 0], [0, 0, 3]),
+    ({"threshold": -1.5}, [0, 0, 0], [0, 0, 3]),
+    ({"max_value": 1.0}, [1, 0, 1], [0, 0, 1]),
+])  # fmt: skip
+def test_relu_of_integers_and_booleans_casts_the_threshold(kwargs, of_bool, of_int):
+    x = np.array([-2, 0, 3], "int32")
+    for value, expected in ((x.astype(bool), of_bool), (x, of_int)):
+        y = activations.relu(value, **kwargs)
+        assert y.dtype == jnp.int32 and y.tolist() == expected

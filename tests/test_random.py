@@ -170,3 +170,14 @@ def test_initializers_under_jit_and_vmap():
 def test_set_random_seed_rejects_invalid_seeds(seed):
     with pytest.raises(ValueError, match=r"an integer in \[0, 2\*\*32\)"):
         set_random_seed(seed)
+
+
+def test_unordered_states_of_a_seed_generator():
+    seeds = SeedGenerator(7, name="draws", backend=None)
+    assert [seeds.next(ordered=False).tolist() for _ in range(3)] == [[7, 0], [43096, 5387], [730187, 95987]]
+    assert seeds.get_config() == {"seed": 7, "name": "draws"}
+
+
+def test_draws_without_a_seed_under_a_trace_raise():
+    with pytest.raises(ValueError, match="without a seed"):
+        jax.jit(lambda: random.normal((2,)))()

@@ -10,6 +10,7 @@ import pytest
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope as keras_in_symbolic_scope
 
 import jaxkeras as jk
+from jaxkeras import backend
 from jaxkeras.core.remat import current_mode
 from jaxkeras.core.scopes import in_symbolic_scope
 
@@ -105,3 +106,105 @@ def test_scopes_are_thread_local():
         thread.start()
         thread.join()
     assert seen == [(jnp.sin, True), (None, False)]
+
+
+def test_variables_of_a_stateless_scope_get_their_values_after_it():
+    assert backend.get_stateless_scope() is None and not backend.in_stateless_scope()
+    with jk.StatelessScope() as scope:
+        assert backend.get_stateless_scope() is scope and backend.in_stateless_scope()
+        v = jk.Variable("ones", shape=(2,))
+        assert v._value is None and (v + 1).shape == (2,)
+        v.assign_add([1.0, 2.0])
+        for wrong in (lambda: jk.Variable(0.0), v._deferred_initialize):
+            with pytest.raises(ValueError, match="scope"):
+                wrong()
+        assert jk.random.SeedGenerator(3).next().tolist() == [3, 0]
+        scope.add_update((v, v.value + 1))
+        with jk.StatelessScope() as inner:
+            v.assign([0.0, 0.0])
+            assert not inner.get_current_value(v).any()
+    np.testing.assert_array_equal(scope.get_current_value(v), [3, 4])
+    np.testing.assert_array_equal(v._value, [1, 1])
+    with pytest.raises(ValueError, match="already"):
+        v._deferred_initialize()
+
+
+def test_stateless_scope_of_a_functional_call():
+    class Counter(jk.layers.Layer):
+        def build(self, shape):
+            self.count = self.add_weight(name="count", initializer="zeros", trainable=False)
+
+        def call(self, x):
+            scope = backend.get_stateless_scope()
+            scope.add_update((self.count, scope.get_current_value(self.count) + 1))
+            return x
+
+    layer = Counter()
+    layer.build((1,))
+    _, state = layer.stateless_call([], [jnp.float32(4)], jnp.ones(1))
+    assert float(state[0]) == 5 and float(layer.count.value) == 0
+
+
+def test_autocast_scope():
+    v, count = jk.Variable(jnp.ones(2)), jk.Variable(jnp.ones(2, "int32"))
+    with backend.AutocastScope("bfloat16") as scope:
+        assert (v.value.dtype, v.dtype, count.dtype) == (jnp.bfloat16, "bfloat16", "int32")
+        assert scope.maybe_cast(jnp.ones(1)).dtype == jnp.bfloat16
+        assert backend.get_autocast_scope().dtype == "bfloat16"
+    assert v.dtype == "float32" and backend.get_autocast_scope() is None
+    with pytest.raises(ValueError, match="floating-point"):
+        backend.AutocastScope("int32")
+
+
+def test_name_scopes_equal_keras():
+    caller = object()
+    for package in (jk, keras):
+        paths = []
+        with package.name_scope("a", caller=caller), package.name_scope("a", caller=caller):
+            paths.append(package.Variable(1.0, name="v").path)
+            with package.name_scope("a"), package.name_scope("a"):
+                paths.append(package.Variable(1.0, name="v").path)
+            with package.name_scope("b", override_parent="/x/y") as scope:
+                paths += [package.Variable(1.0, name="v").path, scope.name]
+        assert paths == ["a/v", "a/a/a/v", "x/y/b/v", "b"]
+        for name in ("a/b", 4):
+            with pytest.raises(ValueError):
+                package.name_scope(name)
+
+
+@pytest.mark.parametrize("dtypes", [("bool", "bool"), ("int32", "uint8"), ("float32", "bfloat16"), ("float32", "int8")])
+def test_operators_of_variables_are_logical(dtypes):
+    values = [[1, 1, 0, 0], [1, 0, 1, 0]]
+    ours, theirs = ([p.Variable(np.array(x), dtype=d) for x, d in zip(values, dtypes)] for p in (jk, keras))
+    for operator in ("__and__", "__or__", "__xor__", "__rand__", "__ror__", "__rxor__"):
+        got = getattr(ours[0], operator)(ours[1])
+        expected = getattr(theirs[0], operator)(theirs[1])
+        assert str(got.dtype) == keras.backend.standardize_dtype(expected.dtype)
+        np.testing.assert_array_equal(got, expected)
+    symbolic = ours[0] & jk.KerasTensor((4,), "bool")
+    assert symbolic.dtype == "bool"
+
+
+def test_attributes_of_variables_are_checked():
+    v = jk.Variable(np.ones(2))
+    errors = {"regularizer": ValueError, "constraint": ValueError, "overwrite_with_gradient": TypeError}
+    for attribute, error in errors.items():
+        with pytest.raises(error):
+            setattr(v, attribute, "text")
+    v.constraint = abs
+    assert v.constraint is abs and v.regularizer is None and not v.overwrite_with_gradient
+    with pytest.raises(TypeError, match="truth value"):
+        bool(v)
+    with pytest.raises(ValueError, match="synchronization"):
+        jk.Variable(1.0, synchronization="never")
+    np.testing.assert_array_equal(v + [1, 2], [2, 3])
+
+
+def test_specs_masks_and_symbolic_arguments():
+    x = jk.KerasTensor((None, 3))
+    y = backend.compute_output_spec(lambda a, n: {"y": jnp.concatenate([a] * n)}, x, n=2)
+    assert y["y"].shape == (None, 3)
+    assert backend.any_symbolic_tensors((1, [x])) and not backend.any_symbolic_tensors((1,), {"a": jnp.ones(1)})
+    array, mask = jnp.ones(3), jnp.array([True, False, True])
+    backend.set_keras_mask(array, mask)
+    assert backend.get_keras_mask(array) is mask and backend.get_keras_mask(mask) is None

@@ -1,7 +1,7 @@
 """The progress bar.
 
 A terminal redraws one line in place, and a notebook updates one output in place. Everywhere else (a file, a pipe, a
-test) only the finished line is written, without control characters.
+test) only the finished line is written, without control characters, unless every update is asked for.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class Progbar:
         target: number of steps, or None if unknown.
         width: width of the bar in characters.
         verbose: 0 for silent, 1 for a bar, 2 for one line at the end.
-        interval: minimum number of seconds between two redraws; the first and the last update are always shown.
+        interval: minimum number of seconds between two redraws; the first and the last update are always shown. In a
+            file or a pipe only the last one is, unless `interval` is 0.
         stateful_metrics: names of values to show unchanged; all others are averaged over the steps.
         stateless_metrics: names of values to average; all others are shown unchanged. Give at most one of the two.
         unit_name: the name of one step.
@@ -118,6 +119,7 @@ class Progbar:
         self.stateless_metrics = None if stateless_metrics is None else set(stateless_metrics)
         self._place = place()
         self._moves = verbose == 1 and self._place != "file"
+        self._redraws = self._moves or (verbose == 1 and interval <= 0)
         self._values: dict[str, tuple[Any, int]] = {}  # name -> sum, number of steps summed
         self._seen = 0
         self._skipped = 0  # steps that an earlier run did
@@ -142,7 +144,7 @@ class Progbar:
         """Whether `update(current)` would draw, so that its values are needed. True for the first update too, whose
         time is recorded."""
         return self._first is None or (
-            self._moves and (current == self.target or perf_counter() - self._drawn >= self.interval)
+            self._redraws and (current == self.target or perf_counter() - self._drawn >= self.interval)
         )
 
     def update(
@@ -162,7 +164,7 @@ class Progbar:
         if not finalize:
             self._stopped = None  # steps go on
         self._seen = current
-        draw = self._moves and self.due(current)
+        draw = self._redraws and self.due(current)
         if self._first is None and current > 0:
             self._first = current, perf_counter()
         if draw or (finalize and self.verbose):

@@ -273,6 +273,14 @@ def test_averages_equal_keras(options, capsys, monkeypatch, clock):
     assert lines[0].startswith("10/10 - 9s - ")
 
 
+def test_every_update_is_written_to_a_file_without_an_interval(clock, capsys):
+    bar = Progbar(3, interval=0.0, stateful_metrics=["b"])
+    for i in range(3):
+        bar.update(i + 1, [("a", float(i)), ("b", float(i))])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and lines[1].endswith(" - a: 0.5000 - b: 1.0000")
+
+
 def test_both_metrics_arguments_raise():
     with pytest.raises(ValueError, match="not both"):
         Progbar(1, stateful_metrics=[], stateless_metrics=[])

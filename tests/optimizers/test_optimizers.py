@@ -497,8 +497,9 @@ def test_get():
     ],
 )
 def test_wrong_arguments(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        SGD(**arguments)
+    for optimizer in (SGD, ours.RMSprop):
+        with pytest.raises(ValueError, match=message):
+            optimizer(**arguments)
 
 
 def test_wrong_calls():
