@@ -201,6 +201,9 @@ def test_projections_have_different_initial_weights():
 @pytest.mark.parametrize("make, message", [
     (lambda: L.MultiHeadAttention(0, 3), "num_heads"),
     (lambda: L.MultiHeadAttention(2, 3, sliding_window=0), "sliding_window"),
+    (lambda: L.MultiHeadAttention(2, 3, output_shape=8.0), "output_shape"),
+    (lambda: L.MultiHeadAttention(2, 3, flash_attention=True, dropout=0.1), "flash attention"),
+    (lambda: L.MultiHeadAttention(2, 3, flash_attention=True)(make_input(Q), make_input(V), **SCORES), "scores"),
     (lambda: L.GroupQueryAttention(3, 4, 3), "multiple"),
     (lambda: L.Attention(score_mode="cos"), "score_mode"),
     (lambda: L.Attention()(make_input(Q)), "list"),

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import constraints, initializers, lowering, registry, regularizers
+from jaxkeras.core.config import is_flash_attention_enabled
 from jaxkeras.core.context import local
 from jaxkeras.core.seeds import draw_key
 from jaxkeras.layers._base.arguments import positive_int
@@ -94,8 +95,21 @@ class HeadAttention(Layer):
         if sliding_window is not None:
             positive_int(sliding_window, "sliding_window", self)
         self.dropout, self.use_bias, self.use_gate, self.seed = dropout, use_bias, use_gate, seed
-        self.sliding_window, self._flash_attention = sliding_window, flash_attention
+        self.sliding_window = sliding_window
+        self._flash_attention = is_flash_attention_enabled() if flash_attention is None else flash_attention
+        if self._flash_attention and dropout > 0:
+            raise ValueError(
+                f"Layer '{self.name}' has dropout={dropout}, but flash attention, which attends block by block, has no "
+                "weights to drop. Set dropout=0.0 or flash_attention=False."
+            )
         self.supports_masking = True
+
+    def _check_sources(self, value_shape: Sequence[int | None], key_shape: Sequence[int | None]) -> None:
+        if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
+            raise ValueError(
+                f"`value` and `key` of layer '{self.name}' may differ in their last axis only; got shapes "
+                f"{tuple(value_shape)} and {tuple(key_shape)}."
+            )
 
     def _add_projection(
         self, role: str, equation: str, sizes: Sequence[int], input_shape: Sequence[int | None], name: str | None = None
@@ -166,13 +180,18 @@ class HeadAttention(Layer):
         projected = project_query(query), project_key(key), project_value(value)
         if type(self)._compute_attention is not HeadAttention._compute_attention:
             projected = _with_equal_heads(*projected)
-        output, scores = self._compute_attention(
-            *projected, mask, training, return_attention_scores, **({"use_causal_mask": True} if only_causal else {})
-        )
+        # Subclasses may have the signatures of earlier versions, without the last argument.
+        causal = {"use_causal_mask": True} if only_causal else {}
+        output, scores = self._run_attention(projected, mask, training, return_attention_scores, causal)
         if self.use_gate:
             output = output * self._gate_dense(query)
         output = project_output(output)
         return (output, scores) if return_attention_scores else output
+
+    def _run_attention(
+        self, projected: tuple[jax.Array, ...], mask: Mask, training: bool | None, scores: bool, causal: dict[str, bool]
+    ) -> tuple[jax.Array, jax.Array | None]:
+        return self._compute_attention(*projected, mask, training, scores, **causal)
 
     def _compute_attention_mask(
         self,
@@ -232,6 +251,11 @@ class HeadAttention(Layer):
             return_attention_scores: whether to return the weights too.
             use_causal_mask: whether to mask later sources as well.
         """
+        if self._flash_attention and return_attention_scores:
+            raise ValueError(
+                f"Layer '{self.name}' cannot return attention scores: flash attention, which attends block by block, "
+                "does not compute them. Set flash_attention=False."
+            )
         training = local.training if training is None else training
         attention_mask = None if attention_mask is None else jnp.asarray(attention_mask, bool)
         # As in Keras on JAX: a target without any source gets zeros in these cases, else the mean of the values.

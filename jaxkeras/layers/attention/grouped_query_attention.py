@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
+
 from jaxkeras import registry
 from jaxkeras.layers._base.arguments import positive_int
-from jaxkeras.layers.attention.base import HeadAttention
+from jaxkeras.layers.attention.base import HeadAttention, Mask
 
 
 @registry.register("keras.layers", "GroupedQueryAttention", name="GroupQueryAttention")
@@ -75,6 +77,7 @@ class GroupedQueryAttention(HeadAttention):
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         key_shape = value_shape if key_shape is None else key_shape
+        self._check_sources(value_shape, key_shape)
         heads, shared = (self.num_query_heads, self.head_dim), (self.num_key_value_heads, self.head_dim)
         self._add_projection("query", "bqm,muh->bquh", heads, query_shape)
         self._add_projection("key", "bkm,mvh->bkvh", shared, key_shape)
@@ -83,6 +86,13 @@ class GroupedQueryAttention(HeadAttention):
         self._add_projection("value", "bkm,mvh->bkvh", shared, value_shape)
         made = (*query_shape[:-1], *heads)
         self._add_projection("output", "bquh,uhm->bqm", (query_shape[-1],), made, name="attention_output")
+
+    def _run_attention(
+        self, projected: tuple[jax.Array, ...], mask: Mask, training: bool | None, scores: bool, causal: dict[str, bool]
+    ) -> tuple[jax.Array, jax.Array | None]:
+        # As in Keras, whose subclasses need not take `return_attention_scores`.
+        options = {**({"return_attention_scores": True} if scores else {}), **causal}
+        return self._compute_attention(*projected, attention_mask=mask, training=training, **options)
 
 
 GroupQueryAttention = GroupedQueryAttention

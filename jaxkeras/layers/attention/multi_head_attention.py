@@ -36,8 +36,8 @@ class MultiHeadAttention(HeadAttention):
         output_shape: size or sizes of the output's last axes; defaults to the last axis of the query.
         attention_axes: axes to attend over; defaults to all but the first and the last.
         sliding_window: a target attends to sources less than this far away; None for any distance.
-        flash_attention: whether to attend block by block, if nothing is dropped and no scores are returned; see
-            `ops.nn.dot_product_attention`.
+        flash_attention: whether to attend block by block, see `ops.nn.dot_product_attention`; then nothing can be
+            dropped and no scores returned.
         kernel_initializer, bias_initializer: initializers of the weights.
         kernel_regularizer, bias_regularizer: penalties added to the loss.
         activity_regularizer: penalty on the output of each projection.
@@ -104,16 +104,14 @@ class MultiHeadAttention(HeadAttention):
         self.num_heads = positive_int(num_heads, "num_heads", self)
         self.key_dim = positive_int(key_dim, "key_dim", self)
         self.value_dim = key_dim if value_dim is None else positive_int(value_dim, "value_dim", self)
+        if output_shape is not None and not isinstance(output_shape, (int, Sequence)):
+            raise ValueError(f"`output_shape` of layer '{self.name}' must be an int or ints; got {output_shape!r}.")
         self._output_shape = None if output_shape is None else as_tuple(output_shape)
         self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         key_shape = value_shape if key_shape is None else key_shape
-        if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
-            raise ValueError(
-                f"`value` and `key` of layer '{self.name}' may differ in their last axis only; got shapes "
-                f"{tuple(value_shape)} and {tuple(key_shape)}."
-            )
+        self._check_sources(value_shape, key_shape)
         for role, shape, size in (
             ("query", query_shape, self.key_dim),
             ("key", key_shape, self.key_dim),
