@@ -120,7 +120,14 @@ COUNTERPARTS = """
                 self.assertNotAllClose(x, np.ones((2, 3)))
 
         def test_layer(self):
-            self.run_class_serialization_test(keras.layers.Dense(2))
+            arguments = dict(init_kwargs={"units": 2}, input_shape=(4, 3))
+            self.run_layer_test(
+                keras.layers.Dense, **arguments, expected_output_shape=(4, 2), expected_num_trainable_weights=2,
+                expected_num_losses=0, supports_masking=True,
+            )
+            for wrong in ({"expected_output_shape": (4, 3)}, {"expected_num_trainable_weights": 1}):
+                with self.assertRaises(AssertionError):
+                    self.run_layer_test(keras.layers.Dense, **arguments, **wrong)
 
         def test_files(self):
             model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
