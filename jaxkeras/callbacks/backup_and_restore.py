@@ -104,6 +104,7 @@ class BackupAndRestore(Callback):
         self._restored: dict[str, Any] | None = None
         self._since_backup = 0
         self._last_batch = -1
+        self._current_epoch = 0  # the number of finished epochs, under Keras's name
 
     def overrides(self, hook: str) -> bool:
         # Batch hooks are needed only to save between batches.
@@ -153,7 +154,11 @@ class BackupAndRestore(Callback):
             self._since_backup = 0
             self._save()
 
+    def release(self) -> None:
+        self._current_epoch = self.model._session.progress.epoch
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._current_epoch = epoch + 1
         if self.save_freq == "epoch":
             self._save()
 

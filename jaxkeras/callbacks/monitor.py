@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from jaxkeras import ops
 from jaxkeras.callbacks.callback import Callback
 from jaxkeras.registry import unknown
 
-_BETTER = {"min": operator.lt, "max": operator.gt}
+_BETTER = {"min": ops.less, "max": ops.greater}
 _DIRECTIONS = {"down": "min", "up": "max"}
 
 
@@ -25,7 +25,8 @@ class MonitorCallback(Callback):
 
     Attributes:
         best: the best value so far.
-        monitor_op: `operator.lt` or `operator.gt`, None until the metric is known.
+        monitor_op: `ops.less` or `ops.greater`, None until the metric is known.
+        min_delta: negative for `ops.less`, so that `monitor_op(value - min_delta, best)` tells an improvement.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class MonitorCallback(Callback):
         super().__init__()
         if mode not in ("auto", "min", "max"):
             warnings.warn(
-                f"{type(self).__name__} got mode={mode!r}; expected 'auto', 'min' or 'max'. 'auto' is used.",
+                f"{type(self).__name__} mode '{mode}' is unknown: 'auto' is used. Give 'auto', 'min' or 'max'.",
                 stacklevel=3,
             )
             mode = "auto"
@@ -42,7 +43,7 @@ class MonitorCallback(Callback):
         self.mode = mode
         self.best = baseline
         self.min_delta = abs(min_delta)
-        self.monitor_op: Callable[[Any, Any], bool] | None = None
+        self.monitor_op: Callable[[Any, Any], Any] | None = None
         self._warned = False
 
     def _metric_value(self, logs: dict[str, Any] | None, purpose: str) -> Any:
@@ -66,11 +67,13 @@ class MonitorCallback(Callback):
         if reference is None:
             return True
         better = self._set_monitor_op({self.monitor: value})
-        return bool(better(value + (self.min_delta if better is operator.lt else -self.min_delta), reference))
+        return bool(better(value - self.min_delta, reference))
 
-    def _set_monitor_op(self, logs: dict[str, Any]) -> Callable[[Any, Any], bool]:
+    def _set_monitor_op(self, logs: dict[str, Any] | None = None) -> Callable[[Any, Any], Any]:
         if self.monitor_op is None:
-            self.monitor_op = _BETTER[self._find_mode(logs)]
+            mode = self._find_mode({self.monitor: None} if logs is None else logs)
+            self.monitor_op = _BETTER[mode]
+            self.min_delta = -abs(self.min_delta) if mode == "min" else abs(self.min_delta)
         return self.monitor_op
 
     def _find_mode(self, logs: dict[str, Any]) -> str:

@@ -49,7 +49,7 @@ class ProgbarLogger(Callback):
             self.progbar.begin(title)
 
     def _update(self, batch: int, logs: Any = None) -> None:
-        self.seen = batch + 1
+        self.seen = batch + 1 if self.target is None else min(batch + 1, self.target)
         if self.progbar is None:
             self._begin()
         assert self.progbar is not None

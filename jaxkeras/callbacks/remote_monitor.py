@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import urllib.error
 import urllib.parse
@@ -41,17 +42,34 @@ class RemoteMonitor(Callback):
         self.send_as_json = send_as_json
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        values = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in (logs or {}).items()}
-        text = json.dumps({"epoch": epoch, **values})
-        kind = "application/json" if self.send_as_json else "application/x-www-form-urlencoded"
-        body = text if self.send_as_json else urllib.parse.urlencode({self.field: text})
-        request = urllib.request.Request(
-            self.root + self.path, body.encode(), {"Content-Type": kind, **(self.headers or {})}, method="POST"
-        )
+        values = {k: _plain(v) for k, v in (logs or {}).items()}
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT):
-                pass
-        except urllib.error.HTTPError:
-            pass  # the server was reached
-        except OSError as error:
+            self._post({"epoch": epoch, **values})
+        except OSError as error:  # what `requests` raises is one too
             warnings.warn(f"RemoteMonitor cannot reach {self.root}: {error}", stacklevel=2)
+
+    def _post(self, logs: dict[str, Any]) -> None:
+        """Send logs with `requests` if it is there, else with the standard library."""
+        url, text = self.root + self.path, json.dumps(logs)
+        try:
+            import requests
+        except ImportError:
+            body = text if self.send_as_json else urllib.parse.urlencode({self.field: text})
+            kind = "application/json" if self.send_as_json else "application/x-www-form-urlencoded"
+            headers = {"Content-Type": kind, **(self.headers or {})}
+            with contextlib.suppress(urllib.error.HTTPError):  # the server was reached
+                urllib.request.urlopen(
+                    urllib.request.Request(url, body.encode(), headers, method="POST"), timeout=_TIMEOUT
+                ).close()
+        else:
+            if self.send_as_json:
+                requests.post(url, json=logs, headers=self.headers)
+            else:
+                requests.post(url, {self.field: text}, headers=self.headers)
+
+
+def _plain(value: Any) -> Any:
+    """A number from an array of one, and lists from others."""
+    if not hasattr(value, "tolist"):
+        return value
+    return value.item() if value.size == 1 else value.tolist()

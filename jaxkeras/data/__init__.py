@@ -1,6 +1,7 @@
 """Sources of batches: arrays, generators, `Dataset`, `PyDataset`, and datasets of other frameworks."""
 
 from jaxkeras.data.arrays import ArraySource as ArraySource
+from jaxkeras.data.arrays import BatchSource as BatchSource
 from jaxkeras.data.arrays import Source as Source
 from jaxkeras.data.dataset import AUTOTUNE as AUTOTUNE
 from jaxkeras.data.dataset import Dataset as Dataset

@@ -23,10 +23,16 @@ class Source:
     Attributes:
         steps: number of batches in a full epoch, or None while unknown.
         resumable: whether iteration can start in the middle of an epoch, with the same batches as before.
+        used_up: whether the data can be read only once, and were.
+        kind: the name of the data in messages.
+        tells_end: whether it warns itself when an epoch ends early.
     """
 
     steps: int | None
     resumable: bool
+    used_up = False
+    kind = "data"
+    tells_end = False
 
     def peek(self, epoch: int = 0) -> Batch:
         """Return a batch like the first one of an epoch, without consuming it."""
@@ -34,6 +40,10 @@ class Source:
 
     def limit(self, steps: int) -> None:
         """Limit each epoch to `steps` batches."""
+        raise NotImplementedError
+
+    def round_up(self, multiple: int) -> None:
+        """Extend epochs that were given a number of steps to a multiple of steps, as far as the data go."""
         raise NotImplementedError
 
     def on_epoch_begin(self) -> None:
@@ -65,7 +75,9 @@ def named_batch(batch: Batch) -> list[tuple[str, Any]]:
     return [pair for label, part in zip(_LABELS, batch) for pair in named_leaves(label, part)]
 
 
-def standardize(x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None) -> Batch:
+def standardize(
+    x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None, uneven: bool = False
+) -> Batch:
     """Check and convert arrays, and compute the weights of the outputs.
 
     Args:
@@ -73,6 +85,7 @@ def standardize(x: Any, y: Any, sample_weight: Any, class_weight: dict[int, floa
         y: targets, a structure of arrays or None.
         sample_weight: weights, None or in a form that `output_weights` takes.
         class_weight: None, or the result of `checks.class_weight`.
+        uneven: whether inputs may differ in their numbers of rows, as the nodes and edges of graphs do.
 
     Returns:
         `(x, y, sample_weight)`, arrays converted by `to_array`, with the same number of rows.
@@ -86,7 +99,8 @@ def standardize(x: Any, y: Any, sample_weight: Any, class_weight: dict[int, floa
         checks.no_plain_lists(label, part)
     x, y, sample_weight = (map_leaves(to_array, label, part) for label, part in zip(_LABELS, given))
     checks.numbers_only(named_leaves("y", y) + named_leaves("sample_weight", sample_weight), "losses and metrics need")
-    checks.same_rows(named_batch((x, y, sample_weight)))
+    if not (uneven and len({leaf.shape[0] for _, leaf in named_leaves("x", x) if leaf is not None}) > 1):
+        checks.same_rows(named_batch((x, y, sample_weight)))
     return x, y, output_weights(y, sample_weight, class_weight)
 
 
@@ -161,13 +175,18 @@ class ArraySource(Source):
         available = math.ceil(rows / self.batch_size)
         # A batch size computed from `steps` may give fewer steps: 10 rows in 6 steps make 5 batches of 2.
         if batch_size is not None:
-            checks.enough_steps(steps, available, self.batch_size)
+            steps = checks.enough_steps(steps, available, self.batch_size)
         self._available = self.steps = available
         self.limit(steps or available)
 
     def limit(self, steps: int) -> None:
         """Limit each epoch to `steps` batches."""
         self.steps = min(steps, self.steps)
+        self._epochs_in_pass = math.ceil(self._available / self.steps)
+
+    def round_up(self, multiple: int) -> None:
+        """Extend epochs to a multiple of steps, or to all of them."""
+        self.steps = min(-(-self.steps // multiple) * multiple, self._available)
         self._epochs_in_pass = math.ceil(self._available / self.steps)
 
     def state(self) -> dict[str, Any]:
@@ -219,6 +238,27 @@ class ArraySource(Source):
         number, part = divmod(epoch, self._epochs_in_pass)
         start = part * self.steps * self.batch_size
         return number, start, min(start + self.steps * self.batch_size, self.num_rows)
+
+
+class BatchSource(Source):
+    """A single batch of arrays, whose inputs may differ in their numbers of rows.
+
+    Args:
+        x, y, sample_weight: as given to `train_on_batch`.
+    """
+
+    steps: int = 1
+    resumable = False
+
+    def __init__(self, x: Any, y: Any = None, sample_weight: Any = None):
+        batch = standardize(x, y, sample_weight, None, uneven=True)
+        if not any(leaf is not None for _, leaf in named_batch(batch)):
+            raise checks.not_an_array("x", x)
+        self._batch = _take(_on_host(batch), slice(None))
+
+    def peek(self, epoch: int = 0) -> Batch:
+        """Return the batch."""
+        return self._batch
 
 
 def _on_host(arrays: Batch) -> Batch:

@@ -6,6 +6,7 @@ Functions named after a mistake return the exception to raise; the others raise 
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -29,39 +30,45 @@ def _root(name: str) -> str:
 
 
 def batch_size(value: Any) -> int | None:
-    """Return a positive integer as an int, or None unchanged."""
+    """Return a positive integer as an int, None for None and, as in Keras, for 0."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise ValueError(f"`batch_size` must be a whole number such as 32. Received: {describe(value)}.")
-    if value <= 0:
+        raise TypeError(f"`batch_size` must be a whole number such as 32. Received: {describe(value)}.")
+    if value < 0:
         raise ValueError(f"`batch_size` must be at least 1. Received: {value}. Leave it out for the default, 32.")
-    return int(value)
+    if value == 0:
+        warnings.warn("`batch_size` is 0, which counts as the default, 32.", stacklevel=2)
+    return int(value) or None
 
 
 def steps(value: Any) -> int | None:
-    """Return a positive integer as an int, or None unchanged."""
+    """Return a positive integer as an int, None for None and, as in Keras, for 0."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise ValueError(
+        raise TypeError(
             f"{_STEPS} must be a whole number of batches. Received: {describe(value)}. "
             "Write rows // batch_size with two slashes."
         )
-    if value <= 0:
+    if value < 0:
         raise ValueError(f"{_STEPS} must be at least 1. Received: {value}. Leave it out to use all the data.")
-    return int(value)
+    if value == 0:
+        warnings.warn(f"{_STEPS} is 0, so all the data are used.", stacklevel=2)
+    return int(value) or None
 
 
-def enough_steps(wanted: int | None, available: int, batch: int | None = None) -> None:
-    """Check that the data hold enough batches for an epoch."""
+def enough_steps(wanted: int | None, available: int, batch: int | None = None) -> int | None:
+    """Return the number of steps of an epoch: no more than the data hold, with a warning."""
     if wanted is None or wanted <= available:
-        return
+        return wanted
     size = f" of {batch} rows" if batch else ""
-    raise ValueError(
-        f"{_STEPS} is {wanted}, but the data hold only {available} batches{size}. "
-        f"Leave it out to use all {available}, or repeat the data."
+    warnings.warn(
+        f"{_STEPS} is {wanted}, but the data hold only {available} batches{size}, so epochs end after {available}. "
+        "Leave it out, or repeat the data.",
+        stacklevel=2,
     )
+    return available
 
 
 def shuffle(value: Any) -> bool | str:
@@ -266,7 +273,7 @@ def class_weight(value: Any) -> dict[int, float] | None:
     """Return a dict from class indices to finite weights, as plain ints and floats, or None unchanged."""
     if value is None:
         return None
-    if not isinstance(value, dict):
+    if not hasattr(value, "items") or not hasattr(value, "get"):
         hint = (
             " Write dict(enumerate(class_weight))."
             if isinstance(value, (list, tuple, np.ndarray))
@@ -279,14 +286,16 @@ def class_weight(value: Any) -> dict[int, float] | None:
         raise ValueError("`class_weight` is an empty dict. Give a weight for every class, or leave it out.")
     weights = {}
     for key, weight in value.items():
-        if not isinstance(key, (int, float, np.number)) or not float(key).is_integer():
+        try:
+            number = int(key)
+        except (TypeError, ValueError):
             raise ValueError(
                 f"The keys of `class_weight` must be class numbers (0, 1, ...), as in `y`. Received the key {key!r}. "
                 "Write {0: 1.0, 1: 5.0}, with the number that each class has in `y`."
-            )
-        if not isinstance(weight, (int, float, np.number)) or not math.isfinite(weight):
+            ) from None
+        if not hasattr(weight, "__float__") or not math.isfinite(weight):
             raise ValueError(f"`class_weight[{key!r}]` must be a finite number. Received: {describe(weight)}.")
-        weights[int(key)] = float(weight)
+        weights[number] = float(weight)
     return weights
 
 
@@ -309,16 +318,6 @@ def class_weight_fits(y: Any, sample_weight: Any) -> None:
             "`class_weight` needs one class for each row: `y` of shape (rows,), (rows, 1) or one-hot (rows, classes). "
             f"Received: {describe(y)}. Pass a `sample_weight` of shape {tuple(y.shape[:-1])} instead."
         )
-
-
-def missing_classes(weights: dict[int, float], missing: Any) -> ValueError:
-    """Labels that `class_weight` does not name."""
-    listed = [int(label) for label in missing[:10]]
-    complete = dict(sorted({**dict.fromkeys(listed, 1.0), **weights}.items()))
-    return ValueError(
-        f"`y` holds the classes {listed}, which `class_weight` does not name. It has: {sorted(weights)}. "
-        f"Give every class a weight, 1.0 for the usual one: class_weight={complete}."
-    )
 
 
 def weight_structure(y: Any, sample_weight: Any) -> ValueError:
@@ -350,7 +349,7 @@ def one_weight_a_row(sample_weight: Any) -> None:
 
 
 def stream_arguments(kind: str, y: Any, sample_weight: Any, batch: Any) -> None:
-    """Refuse arguments that the batches of a stream hold themselves."""
+    """Refuse arguments that the batches of a stream hold themselves; a batch size is ignored with a warning."""
     for name, value, form in (("y", y, "(x, y)"), ("sample_weight", sample_weight, "(x, y, sample_weight)")):
         if value is not None:
             raise ValueError(
@@ -358,9 +357,10 @@ def stream_arguments(kind: str, y: Any, sample_weight: Any, batch: Any) -> None:
                 f"Leave `{name}` out and let each batch be {form}."
             )
     if batch is not None:
-        raise ValueError(
-            f"`batch_size={batch!r}` was given, but `x` is a {kind}, which makes its own batches. "
-            "Leave `batch_size` out and set the size where the batches are made."
+        warnings.warn(
+            f"`batch_size={batch!r}` is ignored, since `x` is a {kind}, which makes its own batches. Set the size "
+            "where the batches are made.",
+            stacklevel=2,
         )
 
 
@@ -382,12 +382,11 @@ def no_batches(kind: str) -> ValueError:
     return ValueError(f"The {kind} gave no batch at all. Look at what it reads, and whether it was used up before.")
 
 
-def used_up(kind: str, batches: int, epoch: int) -> ValueError:
-    """A stream that can be read only once, and was used up."""
-    return ValueError(
-        f"The {kind} was used up before epoch {epoch + 1}: it gave {batches} batches in all and cannot start again. "
-        f"Give {_STEPS}, at most {batches} divided by the number of epochs, or pass a PyDataset, which can be read "
-        "again."
+def used_up(kind: str, what: str) -> str:
+    """Return the warning for a stream that can be read only once, and was used up."""
+    return (
+        f"The {kind} has no more batches and cannot start again, so {what}. Give {_STEPS}, at most the number of "
+        "batches divided by the number of epochs, or pass a PyDataset, which can be read again."
     )
 
 

@@ -283,7 +283,7 @@ class DatasetSource(StreamSource):
         elif size == 0:
             raise checks.no_batches(self.kind)
         else:
-            checks.enough_steps(self._cap, int(size or 0))
+            self._cap = checks.enough_steps(self._cap, int(size or 0))
         self._open: tuple[int, int, Generator[Any]] | None = None
 
     def _size(self) -> int | None:

@@ -21,7 +21,7 @@ class PyDataset:
     """Base class of datasets that load batches by index.
 
     Implement `__getitem__`, which returns a whole batch, and `__len__`, the number of batches (or the property
-    `num_batches`, which is None for an endless dataset). `on_epoch_begin` and `on_epoch_end` may change the dataset
+    `num_batches`); a dataset without either is endless. `on_epoch_begin` and `on_epoch_end` may change the dataset
     between epochs.
 
     Args:
@@ -65,14 +65,9 @@ class PyDataset:
 
     @property
     def num_batches(self) -> int | None:
-        """Number of batches, or None if endless."""
+        """Number of batches, or None for a dataset without end, which defines no `__len__`."""
         length = getattr(type(self), "__len__", None)
-        if length is not None:
-            return length(self)
-        raise NotImplementedError(
-            f"{type(self).__name__} must define `__len__(self)`, the number of batches; for a dataset without end "
-            "define the property `num_batches` that returns None."
-        )
+        return None if length is None else length(self)
 
     def on_epoch_begin(self) -> None:
         """Called before each epoch."""
@@ -106,11 +101,11 @@ class PyDatasetSource(StreamSource):
         size = dataset.num_batches
         if size is None:
             if self._cap is None:
-                raise checks.endless(self.kind)
+                warnings.warn(f"{checks.endless(self.kind)} Only a callback can end it now.", stacklevel=2)
         elif size == 0:
             raise checks.no_batches(self.kind)
         else:
-            checks.enough_steps(self._cap, size)
+            self._cap = checks.enough_steps(self._cap, size)
         self.infinite = size is None
         self.seed = make_default_seed() if seed is None else seed
         self._dataset = dataset
@@ -147,9 +142,10 @@ class PyDatasetSource(StreamSource):
     def _indices(self, epoch: int, skip: int) -> tuple[int, Iterable[int]]:
         """Return the pass over the data that an epoch belongs to, and the indices of its batches."""
         size = self._dataset.num_batches
-        steps = self._cap or size or 0
         if size is None:
-            return 0, range(epoch * steps + skip, (epoch + 1) * steps)
+            first = epoch * (self._cap or 0)
+            return 0, itertools.count(skip) if self._cap is None else range(first + skip, first + self._cap)
+        steps = self._cap or size
         steps = min(steps, size)
         number, part = divmod(epoch, -(-size // steps))
         order = epoch_order(size, self.seed, number) if self._shuffle else np.arange(size)

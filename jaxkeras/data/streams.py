@@ -55,6 +55,12 @@ class StreamSource(Source):
         if self.steps is None or self.steps > steps:
             self._cap, self._limited = steps, True
 
+    def round_up(self, multiple: int) -> None:
+        """Extend epochs that were given a number of steps to a multiple of steps."""
+        if self._cap is not None:
+            cap, size = -(-self._cap // multiple) * multiple, self._size()
+            self._cap = cap if size is None else min(cap, size)
+
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """Iterate over the batches of an epoch.
 
@@ -200,12 +206,13 @@ class IterableSource(StreamSource):
         **how: Any,
     ):
         super().__init__(kind, **how)
+        self.tells_end = True
         if infinite and self._cap is None:
             raise checks.endless(kind)
         if size is not None:
             if size == 0:
                 raise checks.no_batches(kind)
-            checks.enough_steps(self._cap, size)
+            self._cap = checks.enough_steps(self._cap, size)
         self._start = start
         self._known_size = size
         self.one_shot = one_shot
@@ -272,9 +279,10 @@ class IterableSource(StreamSource):
     def _ended(self, given: int, epoch: int) -> None:
         if not self.one_shot:
             self._current = None
-        if given == 0:
-            raise checks.used_up(self.kind, self._read, epoch) if self._read else checks.no_batches(self.kind)
-        if self._cap is not None and not self._limited:
+        if given == 0 and not (self.one_shot and self._read):
+            raise checks.no_batches(self.kind)
+        self.used_up = self.one_shot
+        if self._cap is not None and given and not self._limited:
             warnings.warn(checks.ran_out(self.kind, given, self._cap), UserWarning, stacklevel=2)
         elif not self.one_shot:
             self._known_size = given

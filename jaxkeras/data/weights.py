@@ -46,10 +46,7 @@ def class_weight_to_sample_weight(y: Any, class_weight: dict[int, float]) -> np.
         class_weight: weight for each class index.
 
     Returns:
-        Array of shape `(rows,)` and dtype `floatx()`.
-
-    Raises:
-        ValueError: for a class that is not in `class_weight`.
+        Array of shape `(rows,)` and dtype `floatx()`: 1 for a class that `class_weight` does not name.
 
     Example:
 
@@ -63,6 +60,4 @@ def class_weight_to_sample_weight(y: Any, class_weight: dict[int, float]) -> np.
     known = np.array(sorted(class_weight), np.int64)
     weights = np.array([class_weight[label] for label in known.tolist()], config.floatx())
     at = np.searchsorted(known, labels).clip(max=len(known) - 1)
-    if not np.array_equal(known[at], labels):
-        raise checks.missing_classes(class_weight, np.setdiff1d(labels, known))
-    return weights[at]
+    return np.where(known[at] == labels, weights[at], np.ones((), weights.dtype))

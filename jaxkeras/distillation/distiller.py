@@ -52,7 +52,9 @@ class Distiller(Model):
     >>> distiller.compile("adam", jk.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     """
 
-    _untracked = Model._untracked | {"_features", "_extractors", "distillation_losses"}
+    _untracked = Model._untracked | {
+        "_features", "_teacher_feature_extractor", "_student_feature_extractor", "distillation_losses"
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -87,10 +89,8 @@ class Distiller(Model):
         self.teacher, self.student = teacher, student
         self.distillation_losses, self.distillation_loss_weights = terms, weights
         self.student_loss_weight = student_loss_weight
-        self._extractors = {
-            "teacher": _extractor(teacher, [term.teacher_layer_name for term in terms]),
-            "student": _extractor(student, [term.student_layer_name for term in terms]),
-        }
+        self._teacher_feature_extractor = _extractor(teacher, [term.teacher_layer_name for term in terms])
+        self._student_feature_extractor = _extractor(student, [term.student_layer_name for term in terms])
         self._features = _Beside()
         self.student_loss_tracker = metrics.Mean(name="student_loss")
         self.distillation_loss_tracker = metrics.Mean(name="distillation_loss")
@@ -107,7 +107,7 @@ class Distiller(Model):
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None, **kwargs: Any) -> Any:
-        extractor = self._extractors["student"]
+        extractor = self._student_feature_extractor
         if extractor is None:
             return self.student(inputs, training=training, **kwargs)
         features = dict(extractor(inputs, training=training, **kwargs))
@@ -116,7 +116,7 @@ class Distiller(Model):
         return outputs
 
     def _of_teacher(self, x: Any) -> dict[str, Any]:
-        extractor = self._extractors["teacher"]
+        extractor = self._teacher_feature_extractor
 
         def call() -> Any:
             return self.teacher(x, training=False) if extractor is None else extractor(x, training=False)
@@ -172,7 +172,7 @@ class Distiller(Model):
         return total
 
     def _features_beside(self, x: Any, y_pred: Any, training: bool) -> dict[str, Any]:
-        extractor = self._extractors["student"]
+        extractor = self._student_feature_extractor
         if extractor is None:
             return {}
         features = self._features.get(y_pred)

@@ -11,13 +11,16 @@ import numpy as np
 from jaxkeras.data import ArraySource, Source
 from jaxkeras.data.checks import describe
 from jaxkeras.data.sources import is_in_memory
-from jaxkeras.training.spec import label_of, loss_name
+from jaxkeras.training.compile_loss import label_of, loss_name
+from jaxkeras.training.output_structure import is_nested
 
 
 def epochs(count: Any, first: Any) -> None:
     """Check that `epochs` and `initial_epoch` are whole numbers."""
     for what, value in (("epochs", count), ("initial_epoch", first)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"`{what}` must be a whole number; got {value!r}.")
+        if value < 0:
             raise ValueError(f"`{what}` must be a non-negative integer; got {value!r}.")
 
 
@@ -72,21 +75,26 @@ def _name(loss: Any) -> str:
 
 def data_fits(model: Any, source: Source, batch: Any) -> None:
     """Check that targets have the shape of the outputs, and that labels are in range."""
-    objective = model._session.objective
+    loss = model._session.compile_loss
     _, y, _ = batch
-    if objective is None or y is None:
+    if loss is None or not loss.built or y is None:
         return
+    rows = next((leaf.shape[0] for leaf in jax.tree.leaves(y)), 0)
     y = source.arrays[1] if isinstance(source, ArraySource) else y  # all labels, if they are in memory
-    pairs = objective.pair(y, model._session.output_spec(batch[0]))
-    for term in objective.terms:
-        target, prediction = pairs[term.output]
-        if target is not None:
-            _check_pair(term, target, prediction, len(objective.outputs) > 1)
+    try:
+        pairs = loss.pairs(y, model._session.output_spec(batch[0]))
+    except (KeyError, ValueError):
+        if not model.overrides("compute_loss"):
+            raise
+        return  # it passes on other outputs
+    for term, target, prediction in pairs:
+        if target is not None and not is_nested(prediction):
+            _check_pair(term, target, prediction, rows, len(loss.terms) > 1)
 
 
-def _check_pair(term: Any, target: Any, prediction: Any, several: bool) -> None:
+def _check_pair(term: Any, target: Any, prediction: Any, rows: int, several: bool) -> None:
     name = label_of(term.function)
-    where = f" of output '{term.output}'" if several else ""
+    where = f" of output '{term.name}'" if several else ""
     shape = tuple(prediction.shape)
     values = target if isinstance(target, (np.ndarray, jax.Array)) else None
     if loss_name(term.function) == "sparse_categorical_crossentropy":
@@ -112,21 +120,38 @@ def _check_pair(term: Any, target: Any, prediction: Any, several: bool) -> None:
                 + (f" To leave such rows out: SparseCategoricalCrossentropy(ignore_class={bad})." if low < 0 else "")
             )
         return
-    if _elementwise(term.function):
-        a, b = tuple(target.shape), shape
-        if len(a) == len(b) and a[1:] != b[1:] and all(m is not None for m in b[1:]):
-            raise ValueError(
-                f"`y`{where} has shape {('batch', *a[1:])}, but the model returns {('batch', *b[1:])}. {name} compares "
-                f"them element by element, so they must be equal. Make the last layer return {a[1:]}, e.g. "
-                f"Dense({a[-1]}), or reshape `y`."
-            )
-        # Otherwise the targets of a batch would broadcast against the outputs if there are as many of both.
-        if len(a) == len(b) - 1 and b[-1] not in (1, None) and loss_name(term.function) != "categorical_crossentropy":
-            raise ValueError(
-                f"`y`{where} has shape {('batch', *a[1:])}, but the model returns {('batch', *b[1:])}: {b[-1]} values "
-                f"for each one of `y`. {name} compares them element by element. Make the last layer Dense(1), or give "
-                f"`y` of shape {('batch', *b[1:])}; for class numbers use loss='sparse_categorical_crossentropy'."
-            )
+    problem = _shape_problem(term, where, tuple(target.shape), shape)
+    if problem:
+        if not _broadcasts(term.function, (rows, *target.shape[1:]), (rows, *shape[1:])):
+            raise ValueError(problem)
+        warnings.warn(f"{problem} As in Keras they are broadcast, which is rarely meant.", stacklevel=6)
+
+
+def _shape_problem(term: Any, where: str, target: tuple[Any, ...], prediction: tuple[Any, ...]) -> str | None:
+    """What is wrong with the shapes of targets and outputs of an elementwise loss."""
+    name, a, b = label_of(term.function), target, prediction
+    if not _elementwise(term.function):
+        return None
+    if len(a) == len(b) and a[1:] != b[1:] and all(m is not None for m in b[1:]):
+        return (
+            f"`y`{where} has shape {('batch', *a[1:])}, but the model returns {('batch', *b[1:])}. {name} compares "
+            f"them element by element, so they must be equal. Make the last layer return {a[1:]}, e.g. "
+            f"Dense({a[-1]}), or reshape `y`."
+        )
+    if len(a) == len(b) - 1 and b[-1] not in (1, None) and loss_name(term.function) != "categorical_crossentropy":
+        return (
+            f"`y`{where} has shape {('batch', *a[1:])}, but the model returns {('batch', *b[1:])}: {b[-1]} values "
+            f"for each one of `y`. {name} compares them element by element. Make the last layer Dense(1), or give "
+            f"`y` of shape {('batch', *b[1:])}; for class numbers use loss='sparse_categorical_crossentropy'."
+        )
+    return None
+
+
+def _broadcasts(function: Any, target: tuple[Any, ...], prediction: tuple[Any, ...]) -> bool:
+    """Whether a loss computes something for targets and outputs of these shapes."""
+    if loss_name(function) in ("binary_crossentropy", "categorical_crossentropy"):
+        return False
+    return all(m == n or 1 in (m, n) for m, n in zip(reversed(target), reversed(prediction)))
 
 
 def _elementwise(function: Any) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxkeras import optimizers, registry
 from jaxkeras.core.tracebacks import hide_library_frames
 from jaxkeras.layers._base.layer import Layer
+from jaxkeras.training.compile_metrics import CompileMetrics
 from jaxkeras.training.session import Session
 from jaxkeras.training.spec import CompileSpec, check
 from jaxkeras.training.state import build_optimizer
@@ -149,16 +150,41 @@ class Compiled(Layer):
     # -- metrics -------------------------------------------------------------------------------------------------
     @property
     def metrics(self) -> list[Any]:
-        """The loss, the metrics of `compile`, losses of single outputs, and metrics held by the model or its layers."""
+        """The mean of the loss, the metrics of `compile` as one, the means of single losses, and metrics held by the
+        model or its layers."""
         session = self._session
-        found = [] if session.loss_tracker is None else [session.loss_tracker]
-        if session.objective is not None:
-            found += [*session.objective.all_metrics(), *session.objective.trackers()]
+        parts = [session.loss_tracker, session.compile_metrics]
+        found = [part for part in parts if part is not None]
+        if session.compile_loss is not None:
+            found += session.compile_loss.metrics
         return list({id(m): m for m in [*found, *super().metrics]}.values())
 
+    def _single_metrics(self) -> list[Any]:
+        """`metrics`, with each metric of `compile` in the place of all of them."""
+        return list({id(m): m for m in _single(self.metrics)}.values())
+
     def _all_metrics(self) -> list[Any]:
-        """`metrics`, and those of `compile` even if a subclass overrides the property."""
-        return list({id(m): m for m in [*self.metrics, *Compiled.metrics.fget(self)]}.values())  # type: ignore[attr-defined]
+        """The same, and those of `compile` even if a subclass overrides `metrics`."""
+        own = Compiled.metrics.fget(self)  # type: ignore[attr-defined]
+        return list({id(m): m for m in _single([*self.metrics, *own])}.values())
+
+    @property
+    def _compile_config(self) -> dict[str, Any]:
+        if not self.compiled:
+            raise AttributeError("The model is not compiled.")
+        return self._session.arguments
+
+    @property
+    def _loss_tracker(self) -> Any:
+        return self._session.loss_tracker
+
+    @property
+    def _compile_metrics(self) -> Any:
+        return self._session.compile_metrics
+
+    @property
+    def _compile_loss(self) -> Any:
+        return self._session.compile_loss
 
     @property
     def metrics_names(self) -> list[str]:
@@ -167,15 +193,15 @@ class Compiled(Layer):
         The metrics of `compile` appear after the first batch, whose shapes decide what `"accuracy"` means. Keras lists
         them as one name, `"compile_metrics"`. A metric whose result is a dict is listed once.
         """
-        metrics, labels = self.metrics, self._labels()
+        metrics, labels = self._single_metrics(), self._labels()
         shown = dict.fromkeys(labels.get(id(m)) or m.name for m in metrics)
         own = dict.fromkeys(m.name for m in metrics if m.name in shown)
         return [*own, *sorted(shown.keys() - own.keys())]
 
-    def _labels(self) -> dict[int, str | None]:
+    def _labels(self) -> dict[int, str]:
         """Log names of the metrics of `compile`, by `id(metric)`."""
-        objective = self._session.objective
-        return {} if objective is None else {id(m): label for _, m, label, _ in objective.metrics}
+        metrics = self._session.compile_metrics
+        return {} if metrics is None else metrics.labels
 
     @property
     def metrics_variables(self) -> list[Any]:
@@ -188,12 +214,12 @@ class Compiled(Layer):
 
     def get_metrics_result(self) -> dict[str, Any]:
         """The values of all metrics by name."""
-        labels = self._labels()
         results: dict[str, Any] = {}
         for metric in self.metrics:
             value = metric.result()
-            if isinstance(value, dict):
-                results.update(value)
-            else:
-                results[labels.get(id(metric)) or metric.name] = value
+            results.update(value if isinstance(value, dict) else {metric.name: value})
         return results
+
+
+def _single(metrics: list[Any]) -> list[Any]:
+    return [m for metric in metrics for m in (metric.metrics if isinstance(metric, CompileMetrics) else [metric])]

@@ -78,9 +78,14 @@ class HostPreprocessing:
 class _Prepared(Source):
     def __init__(self, source: Any, host: HostPreprocessing):
         self._source, self._host = source, host
+        self.kind, self.tells_end = source.kind, source.tells_end
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
+
+    @property
+    def used_up(self) -> bool:
+        return self._source.used_up
 
     def _prepared(self, batch: Any) -> Any:
         return (self._host.prepare(batch[0]), *batch[1:])

@@ -30,10 +30,9 @@ class KerasSteps(Compiled):
         """
         total = None
         session = self._session
-        if session.spec is not None and session.spec.loss is not None:
-            session.bind_objective(x, y, y_pred)
-            if y is not None and session.objective is not None:
-                total = session.objective.loss(y, y_pred, sample_weight)
+        if session.compile_loss is not None and y is not None:
+            session.bind(x, y, y_pred)
+            total = session.compile_loss(y, y_pred, sample_weight)
         for loss in self.losses:
             value = jnp.sum(loss)
             total = value if total is None else total + value
@@ -71,8 +70,9 @@ class KerasSteps(Compiled):
         Returns:
             `{name: scalar}`.
         """
-        if self._session.objective is not None and y is not None:
-            self._session.objective.update(y, y_pred, sample_weight)
+        if self._session.compile_metrics is not None and y is not None:
+            self._session.bind(x, y, y_pred)
+            self._session.compile_metrics.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
     def compute_loss_and_updates(

@@ -16,7 +16,8 @@ from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.logging import is_interactive_logging_enabled
 from jaxkeras.core.messages import open_line
 from jaxkeras.core.tracebacks import hide_library_frames
-from jaxkeras.data import ArraySource, adapt, split_validation, unpack_x_y_sample_weight
+from jaxkeras.data import ArraySource, BatchSource, adapt, split_validation, unpack_x_y_sample_weight
+from jaxkeras.data.checks import class_weight as check_class_weight
 from jaxkeras.data.sources import is_in_memory
 from jaxkeras.data.weights import class_weight_to_sample_weight
 from jaxkeras.models import checks
@@ -102,6 +103,7 @@ class Trainer(KerasSteps):
             x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch, shuffle=shuffle,
             class_weight=class_weight,
         )  # fmt: skip
+        source.round_up(self.steps_per_execution)
         source, _ = self._ready(source, initial_epoch)
         validation: Any = None
         if validation_data is not None:
@@ -238,6 +240,7 @@ class Trainer(KerasSteps):
         """
         self._require_compiled("evaluate")
         source = adapt(x, y, sample_weight, batch_size=batch_size, steps=steps)
+        source.round_up(self.steps_per_execution)
         source, _ = self._ready(source)
         callback_list = self._callbacks(callbacks, verbose, steps=source.steps, epochs=1)
         self.stop_evaluating = False
@@ -278,6 +281,7 @@ class Trainer(KerasSteps):
             NumPy arrays in the structure that the model returns.
         """
         source = adapt(x, batch_size=batch_size, steps=steps, for_predict=True)
+        source.round_up(self.steps_per_execution)
         source, _ = self._ready(source, for_predict=True)
         callback_list = self._callbacks(callbacks, verbose, steps=source.steps, epochs=1)
         self.stop_predicting = False
@@ -313,7 +317,7 @@ class Trainer(KerasSteps):
         if class_weight is not None:
             if sample_weight is not None:
                 raise ValueError("Give train_on_batch either `sample_weight` or `class_weight`, not both.")
-            sample_weight = class_weight_to_sample_weight(np.asarray(y), class_weight)
+            sample_weight = class_weight_to_sample_weight(np.asarray(y), check_class_weight(class_weight))
         return self._on_batch("train", x, y, sample_weight, return_dict)
 
     @hide_library_frames
@@ -328,7 +332,8 @@ class Trainer(KerasSteps):
         batch = self._ready_batch((x, None, None), for_predict=True)
         session = self._session
         ts = session.view("params", "state").current
-        _, y = session.predict(ts, None, BatchRef(batch, 0, form="whole"), 1)
+        _, (y, written) = session.predict(ts, None, BatchRef(batch, 0, form="whole"), 1)
+        session.keep_written(written)
         return jax.tree.map(np.asarray, y)
 
     def _ready_batch(self, given: tuple[Any, Any, Any], for_predict: bool = False) -> Any:
@@ -338,7 +343,7 @@ class Trainer(KerasSteps):
         key = (signature(given), for_predict) if arrays else None
         if key is not None and key in session.known_batches and session.is_current():
             return given
-        _, batch = self._ready(adapt(*given, batch_size=2**30, for_predict=for_predict), for_predict=for_predict)
+        _, batch = self._ready(BatchSource(*given), for_predict=for_predict)
         if key is not None and session.host is None and (signature(batch), for_predict) == key:
             session.known_batches.add(key)
         return batch
@@ -386,6 +391,10 @@ class Trainer(KerasSteps):
     make_test_function = make_train_function
     make_predict_function = make_train_function
 
+    def _symbolic_build(self, data_batch: Any) -> None:
+        """Build the model, its losses, metrics and optimizer for a batch, without running anything."""
+        self._session.refresh(unpack_x_y_sample_weight(data_batch))
+
     def jax_state_sync(self) -> None:
         """Write the state of a `train_on_batch` loop back to the variables; reading a weight does so too."""
         self._session.write_back()
@@ -401,6 +410,7 @@ class _Validation:
             checks.validation_data(model, data, x, y)
             batch_size = batch_size if is_in_memory(x) else None  # a stream makes its own batches
             source = adapt(x, y, sample_weight, batch_size=batch_size, steps=steps)
+            source.round_up(model.steps_per_execution)
             self.source, _ = model._ready(source)
         except ValueError as error:
             if type(error) is ValueError and "`validation_data`" not in str(error):

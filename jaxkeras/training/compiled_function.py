@@ -90,10 +90,13 @@ class CompiledFunction:
 
 
 def _context(static: dict[str, Any]) -> Any:
-    """What a program depends on besides its arguments: static arguments, and the part of JAX's state that `jax.jit`
-    puts into its own key."""
+    """What a program depends on besides its arguments."""
+    return (*static.items(), *trace_context())
+
+
+def trace_context() -> tuple[Any, ...]:
+    """What a trace depends on besides its arguments: the part of JAX's state that `jax.jit` puts into its own key."""
     return (
-        *static.items(),
         settings.jax_enable_x64,
         settings.jax_default_matmul_precision,
         settings.jax_numpy_dtype_promotion,

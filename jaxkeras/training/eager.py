@@ -26,15 +26,18 @@ _originals: dict[str, Callable[..., Any]] = {}
 
 
 @contextlib.contextmanager
-def eager_step() -> Iterator[None]:
+def eager_step(unroll: bool = True) -> Iterator[None]:
     """Run what is inside op by op, and let the values that gradients are taken of be read.
 
     Under `jax.grad` without jit every value is known, and JAX's tracers convert themselves to `bool` and `int`; inside
     this block they also convert to `float` and to NumPy arrays.
+
+    Args:
+        unroll: whether loops, such as that of a recurrent layer, and functions under `jit` run op by op too.
     """
     _enter()
     try:
-        with jax.disable_jit(), setting(eager=True):
+        with jax.disable_jit(unroll), setting(eager=True):
             yield
     finally:
         _exit()

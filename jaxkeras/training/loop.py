@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxkeras.data import Source
+from jaxkeras.data import Source, checks
 from jaxkeras.training.feed import Feed
 from jaxkeras.training.interrupt import DeferSigint
 from jaxkeras.training.logs import Logs
-from jaxkeras.training.program import BatchRef, CompiledStep
+from jaxkeras.training.program import BatchRef, CompiledStep, with_written
 from jaxkeras.training.session import FitProgress, Session
 from jaxkeras.training.state import StateStore, StateView
 
@@ -65,6 +66,7 @@ class Runner:
         self.callbacks, self.mode = callbacks, mode
         self.tuner = StepsPerCallTuner(steps_per_call(session.model, callbacks, mode))
         self.watched = callbacks.sees_batches(mode)
+        self.exact = callbacks.wants_batches(mode)  # else hooks are for pieces of any length
         self.pending = 0  # steps since the last begin hook
 
     def steps(self) -> int:
@@ -96,7 +98,7 @@ class Runner:
         if done and model.stop_training:
             calls = ()
         for ref, steps in calls:
-            if extras is None or model.run_eagerly:
+            if extras is None or not model.jit_compile:
                 start = self.step.start_extras(store.current, ref)
                 extras = start if extras is None else {**start, "checks": extras["checks"]}
             if self.watched and not self.pending:
@@ -119,19 +121,25 @@ class Runner:
             if progress is not None:
                 progress.step, progress.extras = done, extras
             if self.pending >= model.steps_per_execution:
-                self.pending = 0
                 if self.watched:
-                    end(done - 1, self._logs(extras))
+                    end(self._last(done), self._logs(extras))
                     if stopped(model, self.mode):
+                        self.pending = 0
                         break
+                self.pending = 0
         if self.watched and self.pending:
-            end(done - 1, self._logs(extras))
+            end(self._last(done), self._logs(extras))
         if extras is not None:
             jax.block_until_ready(extras["checks"])
             if running is not None:
                 self.tuner.record(running[0], time.perf_counter() - since)
             session.raise_failed_checks(extras)
         return dict(self._logs(extras)), done
+
+    def _last(self, done: int) -> int:
+        """The index that an end hook gets: as in Keras that of the last step of a full execution, though the data may
+        have ended before it."""
+        return done - self.pending + self.session.model.steps_per_execution - 1 if self.exact else done - 1
 
     def _logs(self, extras: dict[str, Any] | None) -> Logs:
         dispatched = self.session.results(self.store.current, extras)
@@ -140,7 +148,7 @@ class Runner:
 
 def steps_per_call(model: Any, callbacks: Any, mode: str) -> int | None:
     """The number of steps in a call if callbacks see every one of them, else None."""
-    if model.run_eagerly:
+    if not model.jit_compile:
         return 1
     return model.steps_per_execution if callbacks.wants_batches(mode) else None
 
@@ -187,13 +195,20 @@ def fit(
                 logs = progress.logs
                 for epoch in range(progress.epoch, epochs):
                     progress.epoch = epoch
+                    if source.used_up:
+                        break
                     source.on_epoch_begin()
                     callbacks.on_epoch_begin(epoch)
                     calls = feed.refs(epoch, runner.steps, progress.step, more=epoch + 1 < epochs)
-                    logs, done = runner.epoch(calls, progress)
+                    epoch_logs, done = runner.epoch(calls, progress)
                     progress.step, progress.extras = 0, None
                     if done == 0:
+                        if source.used_up:
+                            break
                         raise ValueError("The data gave no batch, so there is nothing to train on.")
+                    logs = epoch_logs
+                    if source.steps and done < source.steps and not (model.stop_training or source.tells_end):
+                        warnings.warn(checks.ran_out(source.kind, done, source.steps), stacklevel=4)
                     source.on_epoch_end()
                     if validate is not None and _due(epoch, validation_freq):
                         logs.update({f"val_{k}": v for k, v in validate(store, defer_sigint).items()})
@@ -201,6 +216,11 @@ def fit(
                     callbacks.on_epoch_end(epoch, logs)
                     if model.stop_training:
                         break
+                if source.used_up and progress.epoch < epochs and not model.stop_training:
+                    warnings.warn(
+                        checks.used_up(source.kind, f"training ends after {progress.epoch} of {epochs} epochs"),
+                        stacklevel=4,
+                    )
                 callbacks.on_train_end(logs)
         except BaseException:
             callbacks.release()
@@ -213,8 +233,10 @@ def fit(
 
 
 def _due(epoch: int, frequency: Any) -> bool:
-    if isinstance(frequency, int):
+    if isinstance(frequency, (int, np.integer)):
         return (epoch + 1) % frequency == 0
+    if isinstance(frequency, (str, bytes)) or not hasattr(frequency, "__iter__"):
+        raise ValueError(f"`validation_freq` must be a whole number, or a list of epochs; got {frequency!r}.")
     return epoch + 1 in list(frequency)
 
 
@@ -228,7 +250,10 @@ def evaluate(
     callbacks.on_test_begin()
     logs, done = runner.epoch(feed.refs(0, _unbounded if runner.tuner.fixed is None else runner.steps))
     if done == 0:
-        raise ValueError("The data gave no batch, so there is nothing to evaluate.")
+        if not source.used_up:
+            raise ValueError("The data gave no batch, so there is nothing to evaluate.")
+        warnings.warn(checks.used_up(source.kind, "there is no validation"), stacklevel=4)
+        logs = {}
     source.on_epoch_end()
     callbacks.on_test_end(logs)
     return logs
@@ -239,16 +264,25 @@ def predict(session: Session, feed: Feed, source: Source, callbacks: Any) -> Any
     model, ts = session.model, session.view("params", "state").current
     watched = callbacks.sees_batches("predict")
     outputs: list[Any] = []
+    written: dict[int, Any] = {}
     done = first = 0
     callbacks.on_predict_begin()
     source.on_epoch_begin()
     running: Any = None
     hooked: list[Any] = []  # outputs since the last begin hook
+    exact = callbacks.wants_batches("predict")
+
+    def last() -> int:  # see `Runner._last`
+        return first + model.steps_per_execution - 1 if exact else done - 1
+
     for ref, steps in feed.refs(0, _unbounded):
         if watched and not hooked:
             callbacks.on_predict_batch_begin(done)
             first = done
-        ts, y = session.predict(ts, None, ref, steps)
+        _, (y, wrote) = session.predict(ts, None, ref, steps)
+        if wrote:
+            ts = with_written(ts, wrote)
+            written.update(wrote)
         done += steps
         if running is not None:
             outputs.append(jax.tree.map(np.asarray, running))
@@ -256,15 +290,16 @@ def predict(session: Session, feed: Feed, source: Source, callbacks: Any) -> Any
         if watched:
             hooked.append(y)
             if done - first >= model.steps_per_execution:
-                callbacks.on_predict_batch_end(done - 1, {"outputs": _joined(hooked)})
+                callbacks.on_predict_batch_end(last(), {"outputs": _joined(hooked)})
                 hooked.clear()
                 if stopped(model, "predict"):
                     break
     if hooked:
-        callbacks.on_predict_batch_end(done - 1, {"outputs": _joined(hooked)})
+        callbacks.on_predict_batch_end(last(), {"outputs": _joined(hooked)})
     if running is None:
         raise ValueError("The data gave no batch, so there is nothing to predict.")
     outputs.append(jax.tree.map(np.asarray, running))
+    session.keep_written(written)
     source.on_epoch_end()
     callbacks.on_predict_end()
     return _joined(outputs)

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from jaxkeras.core.abstract_signature import signature
-from jaxkeras.training.compiled_function import CompiledFunction
+from jaxkeras.training.compiled_function import CompiledFunction, trace_context
 from jaxkeras.training.eager import eager_step
 from jaxkeras.training.state import TrainState
 from jaxkeras.training.step import Step
@@ -82,8 +82,10 @@ class CompiledStep:
         changes: the fields of the state that the step changes. If these are all, the state is donated, and the caller
             must not use the one it passed in.
         reads: the fields that it only reads; it does not see others.
-        stack: whether extras are outputs, to be concatenated over steps; otherwise later ones replace earlier ones.
+        stack: whether steps return outputs, to be concatenated over steps. The extras are then these outputs and the
+            leaves of `state` that the steps wrote, by position. Otherwise later extras replace earlier ones.
         eager: run without jit, so that `print` and `pdb` see values.
+        unroll: whether loops within an eager step run op by op too.
         own_logs: whether the step returns logs, whose names only a trace tells.
     """
 
@@ -95,13 +97,15 @@ class CompiledStep:
         *,
         stack: bool = False,
         eager: bool = False,
+        unroll: bool = True,
         own_logs: bool = False,
     ):
         self.step, self.changes, self.reads = step, changes, reads
-        self.stack, self.eager, self.own_logs = stack, eager, own_logs
+        self.stack, self.eager, self.unroll, self.own_logs = stack, eager, unroll, own_logs
         donate = (0,) if changes == TrainState._fields else ()
         self._compiled = CompiledFunction(self._program, donate, ("size", "form", "repeat"))
         self._extras: dict[Any, Any] = {}
+        self._traced: dict[Any, Any] = {}
 
     def __call__(self, ts: TrainState, extras: Any, ref: BatchRef, steps: int) -> tuple[TrainState, Any]:
         """Run `steps` steps.
@@ -157,19 +161,17 @@ class CompiledStep:
         self, changing: Any, fixed: Any, extras: Any, data: Any, order: Any, start: Any, steps: Any,
         *, size: int, form: str, repeat: int,
     ) -> Any:  # fmt: skip
+        fields = dict(zip((*self.changes, *self.reads), (*changing, *fixed)))
+        if self.stack:
+            return changing, self._outputs(_NOTHING._replace(**fields), data, size, repeat)
+
         def step(changing: Any, batch: Any) -> Any:
-            fields = dict(zip((*self.changes, *self.reads), (*changing, *fixed)))
-            ts, new = self.step(_NOTHING._replace(**fields), batch)
+            ts, new = self.step(_NOTHING._replace(**{**fields, **dict(zip(self.changes, changing))}), batch)
             return tuple(getattr(ts, name) for name in self.changes), new
 
-        if self.stack and repeat > 1:
-            batches = jax.tree.map(lambda a: a.reshape((repeat, size, *a.shape[1:])), data)
-            outputs = lax.map(lambda batch: step(changing, batch)[1], batches)
-            return changing, jax.tree.map(lambda y: y.reshape((repeat * y.shape[1], *y.shape[2:])), outputs)
-        if form != "loop" or self.stack:
-            batch = data if form == "whole" or self.stack else _rows(data, order, start, size)
-            changing, new = step(changing, batch)
-            return changing, new if self.stack else _merge(extras, new)
+        if form != "loop":
+            changing, new = step(changing, data if form == "whole" else _rows(data, order, start, size))
+            return changing, _merge(extras, new)
 
         def body(i: Any, carry: Any) -> Any:
             changing, extras = carry
@@ -178,13 +180,49 @@ class CompiledStep:
 
         return lax.fori_loop(0, steps, body, (changing, extras))
 
+    def _outputs(self, ts: TrainState, data: Any, size: int, repeat: int) -> Any:
+        """The outputs of `repeat` batches, and what their steps wrote."""
+        # Any number of batches shares one trace of the step.
+        step = self._traced.setdefault(trace_context(), jax.jit(self.step, inline=True))
+        if repeat <= 1:
+            new, outputs = step(ts, data)
+            return outputs, _written(ts.state, new.state)
+        written: dict[int, Any] = {}
+
+        def body(state: Any, batch: Any) -> Any:
+            new, outputs = step(ts._replace(state=state), batch)
+            written.update(_written(state, new.state))
+            return new.state, outputs
+
+        batches = jax.tree.map(lambda a: a.reshape((repeat, size, *a.shape[1:])), data)
+        state, outputs = lax.scan(body, ts.state, batches)
+        leaves = jax.tree.leaves(state)
+        outputs = jax.tree.map(lambda y: y.reshape((repeat * y.shape[1], *y.shape[2:])), outputs)
+        return outputs, {i: leaves[i] for i in written}
+
     def _run_eagerly(self, ts: TrainState, extras: Any, ref: BatchRef, steps: int) -> tuple[TrainState, Any]:
-        outputs = []
-        with eager_step():
+        outputs, start = [], ts.state
+        with eager_step(self.unroll):
             for i in range(steps):
                 ts, new = self.step(ts, jax.tree.map(jnp.asarray, ref.at(i).batch()))
                 if self.stack:
                     outputs.append(new)
                 else:
                     extras = _merge(extras, new)
-        return ts, jax.tree.map(lambda *ys: jnp.concatenate(ys), *outputs) if self.stack else extras
+        if self.stack:
+            extras = jax.tree.map(lambda *ys: jnp.concatenate(ys), *outputs), _written(start, ts.state)
+        return ts, extras
+
+
+def _written(old: Any, new: Any) -> dict[int, Any]:
+    """The leaves of a tree that a step replaced, by position."""
+    pairs = zip(jax.tree.leaves(old), jax.tree.leaves(new))
+    return {i: leaf for i, (before, leaf) in enumerate(pairs) if leaf is not before}
+
+
+def with_written(ts: TrainState, written: dict[int, Any]) -> TrainState:
+    """A state with the leaves that steps of a stacked `CompiledStep` wrote."""
+    if not written:
+        return ts
+    leaves, treedef = jax.tree.flatten(ts.state)
+    return ts._replace(state=treedef.unflatten([written.get(i, leaf) for i, leaf in enumerate(leaves)]))

@@ -1,4 +1,4 @@
-"""What a compiled model runs with: the objective, the state and the compiled steps."""
+"""What a compiled model runs with: losses and metrics, the state and the compiled steps."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ import jax.numpy as jnp
 
 from jaxkeras.core.context import setting
 from jaxkeras.core.dtypes import standardize_dtype
+from jaxkeras.core.functional import is_variable
 from jaxkeras.core.symbolic import KerasTensor, infer
 from jaxkeras.core.tracking import StructureVersion
+from jaxkeras.core.variable import Variable
 from jaxkeras.data.convert import is_text
 from jaxkeras.metrics.reduction import Mean
 from jaxkeras.training import step as steps
+from jaxkeras.training.compile_loss import CompileLoss
+from jaxkeras.training.compile_metrics import CompileMetrics
 from jaxkeras.training.compiled_function import CompiledFunction
 from jaxkeras.training.eager import eager_step
 from jaxkeras.training.feed import Feed
 from jaxkeras.training.program import NO_CHECKS, BatchRef, CompiledStep
-from jaxkeras.training.spec import CompileSpec, Objective, resolve
+from jaxkeras.training.spec import CompileSpec
 from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState
 
 
@@ -53,7 +57,8 @@ class Session:
         arguments: the same, as they were given.
 
     Attributes:
-        objective: losses and metrics bound to outputs, once data were seen.
+        compile_loss: the losses of `compile`, built once data were seen; None without.
+        compile_metrics: its metrics, likewise.
         loss_tracker: the mean of the loss over an epoch.
         check_messages: messages of conditions that a step checks; bit `i` of its checks is for message `i`.
         host: the part of the model that runs on the host, or None.
@@ -70,7 +75,12 @@ class Session:
 
     def __init__(self, model: Any, spec: CompileSpec | None = None, arguments: dict[str, Any] | None = None):
         self.model, self.spec, self.arguments = model, spec, arguments or {}
-        self.objective: Objective | None = None
+        self.compile_loss: CompileLoss | None = None
+        self.compile_metrics: CompileMetrics | None = None
+        if spec is not None and spec.loss is not None:
+            self.compile_loss = CompileLoss(spec.loss, spec.loss_weights)
+        if spec is not None and not (spec.metrics is None and spec.weighted_metrics is None):
+            self.compile_metrics = CompileMetrics(spec.metrics, spec.weighted_metrics)
         self.loss_tracker: Any = None if spec is None else Mean(name="loss")
         self.check_messages: list[str] = []
         self.host: Any = None
@@ -84,12 +94,12 @@ class Session:
 
     # -- getting ready ----------------------------------------------------------------------------------------------
     def refresh(self, batch: Any) -> None:
-        """Build the model for a batch `(x, y, sample_weight)`, bind the objective, and make the steps anew if the
+        """Build the model for a batch `(x, y, sample_weight)`, bind losses and metrics, and make the steps anew if the
         structure of the model has changed."""
         x, y, _ = batch
         self.build(x)
         if y is not None:
-            self.bind_objective(x, y)
+            self.bind(x, y)
         if not self.is_current():
             self._make_steps()
 
@@ -108,8 +118,12 @@ class Session:
         return self._version.number
 
     def _roots(self) -> list[Any]:
-        trackers = [] if self.objective is None else [*self.objective.all_metrics(), *self.objective.trackers()]
-        return [root for root in [self.model, self.loss_tracker, *trackers] if root is not None]
+        return [root for root in [self.model, self.loss_tracker, *self.bound_metrics()] if root is not None]
+
+    def bound_metrics(self) -> list[Any]:
+        """The metrics of `compile` and the means of single losses, once outputs are known."""
+        metrics = [] if self.compile_metrics is None else self.compile_metrics.metrics
+        return metrics if self.compile_loss is None else [*metrics, *self.compile_loss.metrics]
 
     def _details(self) -> Any:
         metrics = [id(v) for m in self.model._all_metrics() for v in m.variables]
@@ -117,12 +131,12 @@ class Session:
 
     def _model_details(self) -> Any:
         model = self.model
-        return [(id(v), v.trainable) for v in model.variables], model.trainable, model.run_eagerly
+        return [(id(v), v.trainable) for v in model.variables], model.trainable, model.run_eagerly, model.jit_compile
 
     def _settings(self) -> Any:
         model = self.model
         own = [id(v) for m in model.metrics for v in m.variables] if model.overrides("metrics") else None
-        return own, id(model.optimizer), model.run_eagerly
+        return own, id(model.optimizer), model._run_eagerly, model._jit_compile
 
     def build(self, x: Any) -> None:
         """Create the weights of the model from a batch of inputs: abstractly, or by a real call if it runs eagerly."""
@@ -157,30 +171,46 @@ class Session:
                 )
         return self._output_specs[key]
 
-    def bind_objective(self, x: Any, y: Any, y_pred: Any = None) -> None:
+    def bind(self, x: Any, y: Any, y_pred: Any = None) -> None:
         """Resolve the names of losses and metrics by the shapes of targets and outputs, once after `compile`."""
-        if self.objective is None and self.spec is not None:
-            with setting(frame=None):  # metrics create variables, which no frame would keep
-                outputs = self.output_spec(x) if y_pred is None else y_pred
-                self.objective = resolve(self.spec, y, outputs, getattr(self.model, "output_names", None))
+        loss, metrics, model = self.compile_loss, self.compile_metrics, self.model
+        if (loss is None or loss.built) and (metrics is None or metrics.built):
+            return
+        with setting(frame=None):  # metrics create variables, which no frame would keep
+            outputs = self.output_spec(x) if y_pred is None else y_pred
+            names = getattr(model, "output_names", None)
+            if loss is not None and not loss.built:
+                loss.output_names = names
+                try:
+                    loss.build(y, outputs)
+                except ValueError:
+                    if y_pred is not None or not model.overrides("compute_loss"):
+                        raise
+                    # An override may pass on other outputs than those of the model.
+                    infer(model.compute_loss, (_symbolic(x), _symbolic(y), outputs), {})
+            if metrics is not None and not metrics.built:
+                metrics.output_names = names
+                metrics.targeted = None if loss is None or not loss.built else loss.targeted(outputs)
+                metrics.build(y, outputs)
 
     def _make_steps(self) -> None:
-        model, eager = self.model, self.model.run_eagerly
+        model, eager = self.model, not self.model.jit_compile
+        how = {"eager": eager, "unroll": self.model.run_eagerly}
         self.write_back()
         self.known_batches.clear()
         self.state_spec = spec = StateSpec(model, model._all_metrics())
-        self.names = [m.name for m in model.metrics]
+        self.names = [m.name for m in model._single_metrics()]
         own = model.overrides("compute_metrics")
         train, test = steps.train_step(model, spec), steps.test_step(model, spec)
         fields = ("state", "metrics"), ("params",)
-        self.train = CompiledStep(train, eager=eager, own_logs=own or model.overrides("train_step"))
-        self.test = CompiledStep(test, *fields, eager=eager, own_logs=own or model.overrides("test_step"))
-        self._train_alone = CompiledStep(steps.alone(model, spec, train), eager=eager)
-        self._test_alone = CompiledStep(steps.alone(model, spec, test), *fields, eager=eager)
+        self.train = CompiledStep(train, **how, own_logs=own or model.overrides("train_step"))
+        self.test = CompiledStep(test, *fields, **how, own_logs=own or model.overrides("test_step"))
+        self._train_alone = CompiledStep(steps.alone(model, spec, train), **how)
+        self._test_alone = CompiledStep(steps.alone(model, spec, test), *fields, **how)
         details = self._model_details()
         if self._predict_details != details:
             predict = steps.predict_step(model, spec)
-            self.predict = CompiledStep(predict, (), ("params", "state"), stack=True, eager=eager)
+            self.predict = CompiledStep(predict, (), ("params", "state"), stack=True, **how)
             self._predict_details = details
         read = functools.partial(steps.read_metrics, model, spec)
         reset = functools.partial(steps.initial_metrics, model, spec)
@@ -219,14 +249,14 @@ class Session:
 
     def keep_statistics(self, view: StateView) -> None:
         """Write what an evaluation changed back to the model."""
+        self.state_spec.map(_keep, view.current._replace(params=None, opt_state=None))
 
-        def keep(v: Any, value: Any) -> None:
-            if isinstance(v._cell, StateStore):
-                v._cell.write(v, value)
-            else:
-                v.set_cell(value)
-
-        self.state_spec.map(keep, view.current._replace(params=None, opt_state=None))
+    def keep_written(self, written: dict[int, Any]) -> None:
+        """Write what a prediction changed, such as seeds, back to the model."""
+        if written:
+            variables = jax.tree.leaves(self.state_spec.variables.state, is_leaf=is_variable)
+            for i, value in written.items():
+                _keep(variables[i], value)
 
     def write_back(self) -> None:
         """Put the numbers back into the cells, unless a `fit` is running."""
@@ -260,6 +290,13 @@ class Session:
     def results_alone(extras: dict[str, Any]) -> dict[str, Any]:
         """Logs from what `run_alone` returned."""
         return _chosen(extras["results"], extras)
+
+
+def _keep(v: Variable, value: Any) -> None:
+    if isinstance(v._cell, StateStore):
+        v._cell.write(v, value)
+    else:
+        v.set_cell(value)
 
 
 def _chosen(metrics: dict[str, Any], extras: dict[str, Any] | None) -> dict[str, Any]:

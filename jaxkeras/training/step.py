@@ -53,11 +53,15 @@ def predict_step(model: Any, spec: StateSpec) -> Step:
     def step(ts: TrainState, batch: Batch) -> tuple[TrainState, Any]:
         if model.overrides("predict_step"):
             groups = model._value_groups("predict_step")
-            return ts, model.predict_step(tuple(spec.to_lists(groups, ts)), (batch[0],))[0]
+            outputs, fixed = model.predict_step(tuple(spec.to_lists(groups, ts)), (batch[0],))
+            new = dict(zip(groups[1], fixed))
+            ts = ts._replace(params=None)
+            return spec.map(lambda v, old: new.get(v, old), ts), outputs
         with setting(training=False):
             variables = {"params": spec.variables.params, "state": spec.variables.state}
             values = {"params": ts.params, "state": ts.state}
-            return ts, functional_call(variables, values, lambda: forward(model, batch[0], training=False)).output
+            outputs, new, _ = functional_call(variables, values, lambda: forward(model, batch[0], training=False))
+            return TrainState(None, new["state"], None, None), outputs
 
     return step
 
@@ -128,8 +132,8 @@ def _update_metrics(
             session.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
         if model.overrides("compute_metrics"):
             return model.compute_metrics(x, y, y_pred, sample_weight)
-        if session.objective is not None:  # bound by the first batch with targets
-            session.objective.update(y, y_pred, sample_weight)
+        if session.compile_metrics is not None and y is not None:
+            session.compile_metrics.update_state(y, y_pred, sample_weight)
         return {}
 
     values = {"params": ts.params, "state": ts.state, "metrics": ts.metrics}

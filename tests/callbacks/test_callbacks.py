@@ -202,7 +202,7 @@ def test_missing_metric_warns_once(callback):
 
 
 def test_unknown_mode_warns():
-    with pytest.warns(UserWarning, match="mode='best'"):
+    with pytest.warns(UserWarning, match="mode 'best' is unknown"):
         assert EarlyStopping(mode="best").mode == "auto"
 
 

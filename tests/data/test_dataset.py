@@ -202,8 +202,8 @@ def test_epochs_shorter_than_the_data_continue():
 def test_source_invalid_arguments_raise():
     with pytest.raises(ValueError, match="steps_per_epoch"):
         adapt(numbers().batch(2).repeat())
-    with pytest.raises(ValueError, match="only 3 batches"):
-        adapt(numbers().batch(2), steps=4)
+    with pytest.warns(UserWarning, match="only 3 batches"):
+        assert adapt(numbers().batch(2), steps=4).steps == 3
     with pytest.raises(ValueError, match="Dataset"):
         adapt(numbers().batch(2), y=np.zeros(3))
     with pytest.raises(ValueError, match="no batch at all"):
