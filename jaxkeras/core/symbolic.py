@@ -38,6 +38,8 @@ class Probe(NamedTuple):
 PRIMES = (Probe(1009, 97), Probe(2003, 151))
 # For functions that need sizes to be divisible, such as a network that halves and doubles them.
 DIVISIBLE = (Probe(1024, 96), Probe(2048, 160))
+# For long windows, such as those of audio.
+LONG = (Probe(1009, 16411), Probe(2003, 32771))
 
 
 class History(NamedTuple):
@@ -291,7 +293,7 @@ def known_shape(shape: tuple[Any, ...]) -> tuple[int | None, ...]:
     return tuple(size if isinstance(size, int) else None for size in shape)
 
 
-_PROBED_BATCHES = frozenset(probe.batch for probe in (*PRIMES, *DIVISIBLE))
+_PROBED_BATCHES = frozenset(probe.batch for probe in (*PRIMES, *DIVISIBLE, *LONG))
 
 
 class _Inferred(NamedTuple):
@@ -361,10 +363,11 @@ def _probe(run: Callable[[Probe], _Inferred]) -> tuple[_Inferred, _Inferred]:
         return run(PRIMES[0]), again(PRIMES[1])
     except (TypeError, ValueError) as error:
         reason = error
-    try:
-        return again(DIVISIBLE[0]), again(DIVISIBLE[1])
-    except (TypeError, ValueError):
-        pass
+    for first, second in (DIVISIBLE, LONG):
+        try:
+            return again(first), again(second)
+        except (TypeError, ValueError):
+            pass
     try:
         inferred = again(Probe(*_symbolic_sizes()))
     except Exception:
