@@ -16,11 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core import hooks
 from jaxkeras.core.context import local
 from jaxkeras.core.dtypes import standardize_dtype, stored_dtype
 from jaxkeras.core.functional import functional_call
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.names import auto_name
+from jaxkeras.core.sparse import any_sparse, is_sparse, placeholder
 from jaxkeras.core.variable import Variable, standardize_shape
 
 P = ParamSpec("P")
@@ -56,8 +58,8 @@ class KerasTensor:
     Args:
         shape: the shape, None where unknown.
         dtype: name of the dtype.
-        sparse: kept for compatibility; must be False.
-        ragged: kept for compatibility; must be False.
+        sparse: whether it stands for a sparse array, a `jax.experimental.sparse.BCOO`.
+        ragged: kept for compatibility; JAX has no ragged arrays.
         record_history: whether operations on it are recorded in a graph.
         name: shown in messages.
 
@@ -78,17 +80,19 @@ class KerasTensor:
         name: str | None = None,
         **kwargs: Any,
     ):
-        if sparse or ragged:
-            raise ValueError("Sparse and ragged tensors are not supported; pass dense arrays with a mask.")
+        if sparse and ragged:
+            raise ValueError("A KerasTensor is either sparse or ragged; got sparse=True and ragged=True.")
         self._shape = standardize_shape(shape)
         self._dtype = stored_dtype(standardize_dtype(dtype))
-        self.sparse, self.ragged = False, False
+        self._sparse, self._ragged = bool(sparse), bool(ragged)
         self.record_history = record_history
         self.name = name or auto_name(type(self).__name__)
         self._keras_history: Any = None  # a `History`, once an operation has returned it
 
     shape = property(lambda self: self._shape)
     dtype = property(lambda self: self._dtype)
+    sparse = property(lambda self: self._sparse)
+    ragged = property(lambda self: self._ragged)
     ndim = property(lambda self: len(self._shape))
 
     @property
@@ -127,7 +131,8 @@ class KerasTensor:
         raise ValueError(_NOT_AN_ARRAY.format(self))
 
     def __repr__(self) -> str:
-        return f"<KerasTensor shape={self._shape}, dtype={self._dtype}, sparse=False, ragged=False, name={self.name}>"
+        kind = f"sparse={self._sparse}, ragged={self._ragged}"
+        return f"<KerasTensor shape={self._shape}, dtype={self._dtype}, {kind}, name={self.name}>"
 
 
 _NOT_AN_ARRAY = (
@@ -297,10 +302,11 @@ _PROBED_BATCHES = frozenset(probe.batch for probe in (*PRIMES, *DIVISIBLE, *LONG
 
 
 class _Inferred(NamedTuple):
-    """Shapes and dtypes of the leaves of an output, which of them have a mask, and the structure."""
+    """Shapes and dtypes of the leaves of an output, which of them have a mask or are sparse, and the structure."""
 
     leaves: list[jax.ShapeDtypeStruct]
     masked: list[bool]
+    sparse: list[bool]
     structure: Any
 
 
@@ -324,14 +330,15 @@ def infer(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
         def call(arrays: list[Any], mask_arrays: list[Any]) -> Any:
             filled = list(leaves)
             for i, array, mask in zip(symbolic, arrays, mask_arrays):
-                filled[i] = array
+                filled[i] = placeholder(array) if leaves[i].sparse else array
                 if mask is not None:
-                    set_mask(array, mask)
+                    set_mask(filled[i], mask)
             args, kwargs = jax.tree.unflatten(treedef, filled)
             output = functional_call({}, {}, lambda: function(*args, **kwargs), abstract=True).output
-            out_leaves, structure = jax.tree.flatten(output)
-            inferred.append(([get_mask(y) is not None for y in out_leaves], structure))
-            return [jnp.asarray(y) for y in out_leaves]
+            out_leaves, structure = jax.tree.flatten(output, is_leaf=is_sparse)
+            sparse = list(map(is_sparse, out_leaves))
+            inferred.append(([get_mask(y) is not None for y in out_leaves], sparse, structure))
+            return [jnp.zeros(y.shape, y.dtype) if s else jnp.asarray(y) for y, s in zip(out_leaves, sparse)]
 
         stand_ins = [_stand_in(leaves[i], probe) for i in symbolic]
         mask_stand_ins = [None if m is None else _stand_in(m, probe) for m in masks]
@@ -343,9 +350,9 @@ def infer(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
     else:
         first, second = _probe(run)
     outputs = []
-    for a, b, has_mask in zip(first.leaves, second.leaves, first.masked):
+    for a, b, has_mask, sparse in zip(first.leaves, second.leaves, first.masked, first.sparse):
         shape = tuple(m if isinstance(m, int) and m == n else None for m, n in zip(a.shape, b.shape))
-        y = KerasTensor(shape, a.dtype.name)
+        y = KerasTensor(shape, a.dtype.name, sparse)
         if has_mask:
             set_mask(y, KerasTensor(shape[:-1] if len(shape) > 1 else shape, "bool", record_history=False))
         outputs.append(y)
@@ -443,6 +450,8 @@ def op(function: Callable[..., Any] | None = None, *, name: str | None = None) -
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if not any_symbolic(args, kwargs):
+            if any_sparse(args, kwargs):
+                return hooks.sparse_call(name, function, args, kwargs)
             return function(*args, **kwargs)
         signature = inspect.signature(function)
         bound = signature.bind(*args, **kwargs)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxkeras import constraints, initializers, registry, regularizers
 from jaxkeras.core.context import local
 from jaxkeras.core.masks import set_mask
+from jaxkeras.core.sparse import densify
 from jaxkeras.core.symbolic import op
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import add_configured_weight, positive_int, reject_quantization
@@ -50,7 +51,8 @@ class _Table(LowRank):
         self.begin_lora()
 
     def rows(self, ids: jax.Array) -> jax.Array:
-        """The rows of the matrix for the given ids, `(*ids.shape, output_dim)`."""
+        """The rows of the matrix for the given ids, `(*ids.shape, output_dim)`; sparse ids are 0 where not given."""
+        ids = densify(ids)
         ids = ids if ids.dtype in (jnp.int32, jnp.int64) else ids.astype(jnp.int32)
         if local.frame is not None:
             local.frame.check(
@@ -75,7 +77,7 @@ class _Table(LowRank):
 
 @op(name="not_equal")
 def _not_zero(x: jax.Array) -> jax.Array:
-    return jnp.not_equal(x, 0)
+    return jnp.not_equal(densify(x), 0)
 
 
 @registry.register("keras.layers")

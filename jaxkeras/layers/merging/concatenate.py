@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core.symbolic import op
+from jaxkeras.layers._base.tensor_structures import array_namespace
 from jaxkeras.layers.merging.base import Merge, Shapes, broadcast_mask, check_input_list, check_masks
 from jaxkeras.registry import register
 
@@ -46,7 +47,7 @@ class Concatenate(Merge):
             )
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
-        return jnp.concatenate(inputs, axis=self.axis)
+        return array_namespace(inputs).concatenate(inputs, axis=self.axis)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> jax.Array | None:
         if mask is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.symbolic import op
+from jaxkeras.layers._base.tensor_structures import array_namespace
 from jaxkeras.layers.merging.base import Merge, Shapes, broadcast_mask, check_input_list, check_masks
 from jaxkeras.registry import register
 
@@ -65,7 +66,7 @@ class Add(_Elementwise):
     """
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
-        return functools.reduce(jnp.add, inputs)
+        return functools.reduce(array_namespace(inputs).add, inputs)
 
 
 @register("keras.layers")
@@ -81,7 +82,7 @@ class Subtract(_Elementwise):
     exactly = 2
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
-        return jnp.subtract(*inputs)
+        return array_namespace(inputs).subtract(*inputs)
 
 
 @register("keras.layers")
@@ -98,7 +99,7 @@ class Multiply(_Elementwise):
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
         masks = [None if get_mask(x) is None else broadcast_mask(get_mask(x), x) for x in inputs]
         factors = [x if mask is None else jnp.where(mask, x, 1) for x, mask in zip(inputs, masks)]
-        product = functools.reduce(jnp.multiply, factors)
+        product = functools.reduce(array_namespace(factors).multiply, factors)
         if any(mask is None for mask in masks):
             return product
         keep = functools.reduce(jnp.logical_or, masks)  # type: ignore[arg-type]
@@ -118,13 +119,14 @@ class Average(_Elementwise):
     """
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
-        return functools.reduce(jnp.add, inputs) / len(inputs)
+        xp = array_namespace(inputs)
+        return xp.divide(functools.reduce(xp.add, inputs), len(inputs))
 
 
 class _Extreme(_Elementwise):
     """Where one input is masked, takes the other."""
 
-    pick: Callable[[jax.Array, jax.Array], jax.Array]
+    pick: str
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
         masks = [None if get_mask(x) is None else broadcast_mask(get_mask(x), x) for x in inputs]
@@ -133,7 +135,7 @@ class _Extreme(_Elementwise):
             x = x if mask is None else jnp.where(mask, x, result)
             result = result if seen is None else jnp.where(seen, result, x)
             seen = None if mask is None or seen is None else jnp.logical_or(seen, mask)
-            result = type(self).pick(result, x)
+            result = getattr(array_namespace((result, x)), self.pick)(result, x)
         if seen is not None and len(inputs) > 1:
             set_mask(result, jnp.any(seen, axis=-1))
         return result
@@ -149,7 +151,7 @@ class Maximum(_Extreme):
     Array([[2.]], dtype=float32)
     """
 
-    pick = staticmethod(jnp.maximum)
+    pick = "maximum"
 
 
 @register("keras.layers")
@@ -162,4 +164,4 @@ class Minimum(_Extreme):
     Array([[1.]], dtype=float32)
     """
 
-    pick = staticmethod(jnp.minimum)
+    pick = "minimum"

@@ -15,9 +15,9 @@ from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers.preprocessing.categorical.output_modes import (
     check_output_mode,
+    check_sparse,
     encode,
     encoded_shape,
-    reject_sparse,
 )
 from jaxkeras.layers.preprocessing.host_layer import as_array, batches, is_whole
 
@@ -31,7 +31,7 @@ class Discretization(Layer):
         num_bins: alternatively, the number of ranges for `adapt` to find, with equal shares of the data.
         epsilon: error tolerance of their quantiles, as a fraction of the data.
         output_mode: "int" for indices, or "one_hot", "multi_hot" or "count", as in `CategoryEncoding`.
-        sparse: accepted for compatibility; must be False.
+        sparse: whether to return `BCOO` arrays, in the modes that give vectors.
 
     Example:
 
@@ -50,7 +50,7 @@ class Discretization(Layer):
         name: str | None = None,
     ):
         super().__init__(name=name, dtype=dtype)
-        reject_sparse(self, sparse)
+        check_sparse(self, sparse, output_mode)
         if (num_bins is None) == (bin_boundaries is None):
             raise ValueError(f"Give layer '{self.name}' either `bin_boundaries` or `num_bins`; got both or none.")
         if num_bins is not None and num_bins < 0:
@@ -97,7 +97,7 @@ class Discretization(Layer):
             raise ValueError(f"Layer '{self.name}' has no boundaries yet: call `adapt`, or give it `bin_boundaries`.")
         boundaries = jnp.asarray(self.bin_boundaries, jnp.float32)
         indices = jnp.searchsorted(boundaries, inputs, side="right")
-        return encode(indices, self.output_mode, len(boundaries) + 1, self.output_dtype)
+        return encode(indices, self.output_mode, len(boundaries) + 1, self.output_dtype, sparse=self.sparse)
 
     @property
     def input_dtype(self) -> str:
@@ -114,7 +114,7 @@ class Discretization(Layer):
         return encoded_shape(tuple(input_shape), self.output_mode, depth)
 
     def compute_output_spec(self, inputs: Any) -> KerasTensor:
-        return KerasTensor(self.compute_output_shape(inputs.shape), self.output_dtype)
+        return KerasTensor(self.compute_output_shape(inputs.shape), self.output_dtype, sparse=self.sparse)
 
     def get_config(self) -> dict[str, Any]:
         names = ("bin_boundaries", "num_bins", "epsilon", "output_mode", "sparse", "name", "dtype")
