@@ -23,6 +23,7 @@ class _Local(threading.local):
     remat: bool = False  # the backward pass recomputes what is computed now
     symbolic: bool = False  # a `SymbolicScope` is open
     eager: bool = False  # a step runs without jit: layers are built by real calls, values can be read
+    host: bool = False  # in a data pipeline or in front of a model: layers that run on the host return NumPy arrays
     stage: str | None = None  # "build" or "call", of the innermost layer
     names: tuple[str, ...] = ()  # name scopes, outermost first
     name_scope: Any = None  # the innermost `name_scope`

@@ -58,14 +58,13 @@ class DTypePolicy:
     quantization_mode: str | None = None
 
     def convert_input(self, x: Any, autocast: bool, dtype: str) -> Any:
-        """Convert an input to an array; cast a floating one to `dtype` if `autocast`."""
-        cast = autocast and is_float_dtype(dtype)
+        """Convert an input to an array; cast a floating one to `dtype` if `autocast`, even to an integer one."""
         if isinstance(x, (jax.Array, np.ndarray)) and x.dtype.kind not in "OSU":
-            if cast and x.dtype != dtype and is_float_dtype(x.dtype):
+            if autocast and x.dtype != dtype and is_float_dtype(x.dtype):
                 return jnp.asarray(x, dtype=dtype)
             return x if isinstance(x, jax.Array) else jnp.asarray(x)
         if is_sparse(x):
-            return x.astype(dtype) if cast and x.dtype != dtype and is_float_dtype(x.dtype) else x
+            return x.astype(dtype) if autocast and x.dtype != dtype and is_float_dtype(x.dtype) else x
         as_array = getattr(x, "__jax_array__", None)
         return x if as_array is None else self.convert_input(as_array(), autocast, dtype)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxkeras.core.context import setting
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.data.arrays import epoch_order
 from jaxkeras.data.convert import map_leaves, named_leaves
@@ -279,7 +280,8 @@ class Map(_Transform):
         self.function, self.threads = function, threads
 
     def _apply(self, element: Any) -> Any:
-        return as_element(call(self.function, element))
+        with setting(host=True):
+            return as_element(call(self.function, element))
 
     def run(self, epoch: int | None, skip: int = 0) -> Generator[Any]:
         elements = self.parent.run(epoch, skip)

@@ -99,7 +99,7 @@ class Identity(Initializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
         if len(shape) != 2:
             raise ValueError(f"Identity makes matrices: expected a shape (rows, columns), got {tuple(shape)}.")
-        dtype = jnp.dtype(standardize_dtype(dtype))
+        dtype = jnp.result_type(jnp.dtype(standardize_dtype(dtype)), self.gain)  # integers times a float are floats
         return jax.device_put(np.eye(*shape, dtype=dtype) * dtype.type(self.gain))
 
     def get_config(self) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class STFT(Initializer):
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
         frame_length, _, bands = shape
-        number = jnp.dtype(standardize_dtype(dtype)).type
+        number = jnp.result_type(jnp.dtype(standardize_dtype(dtype)), 0.0).type  # floats, even for an integer dtype
         time = np.arange(frame_length).astype(number).reshape(-1, 1, 1)
         frequency = np.arange(bands).astype(number).reshape(1, 1, -1) / number((bands - 1) * 2)
         angle = (number(-2) * time) * frequency * number(np.pi)

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxkeras.core.context import setting
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.data import ArraySource, Source
 from jaxkeras.data.convert import is_text
@@ -58,7 +59,8 @@ class HostPreprocessing:
     def prepare(self, x: Any) -> tuple[Any, ...]:
         """The outputs of the text layers for some inputs, on the host."""
         flat = standardize_inputs(self.graph, x, self.name)
-        return tuple(np.asarray(y) for y in run_graph(self._before, flat, training=False))
+        with setting(host=True):
+            return tuple(np.asarray(y) for y in run_graph(self._before, flat, training=False))
 
     def call(self, values: Any, training: bool | None) -> Any:
         """The rest of the model, on the device."""

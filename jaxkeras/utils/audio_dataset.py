@@ -27,22 +27,23 @@ def audio_dataset_from_directory(
     validation_split: float | None = None,
     subset: str | None = None,
     follow_links: bool = False,
+    format: str = "tf",
     verbose: bool = True,
 ) -> Any:
     """Create a dataset of sounds from `.wav` files in one folder per class.
 
     Args:
         directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset, follow_links,
-            verbose: as in `image_dataset_from_directory`.
+            format, verbose: as in `image_dataset_from_directory`.
         sampling_rate: samples per second to resample to; by default each file keeps its own.
-        output_sequence_length: number of samples to truncate or zero-pad each sound to (after resampling; in Keras
-            before); by default sounds are padded to the longest in their batch.
+        output_sequence_length: number of samples to truncate or zero-pad each sound to, after resampling; by default
+            sounds are padded to the longest in their batch.
         ragged: whether to keep the lengths: a batch is then an object array of sounds, which must be processed further
             before it is passed to a model.
 
     Returns:
         A `Dataset` of float32 arrays of shape `(batch, samples, channels)` with values in [-1, 1), or of pairs of them
-        with the labels; with `subset="both"`, a list of two (in Keras a tuple).
+        with the labels; with `subset="both"`, a tuple of two.
 
     Raises:
         ValueError: for inconsistent arguments, if there are no sounds, or, when it is read, for a file that is not PCM.
@@ -53,6 +54,8 @@ def audio_dataset_from_directory(
     """
     if ragged and output_sequence_length is not None:
         raise ValueError("With ragged=True sounds keep their lengths, so leave out `output_sequence_length`.")
+    if ragged and format == "grain":
+        raise ValueError("With format='grain' there are no ragged datasets; leave out ragged=True.")
     if sampling_rate is not None and (not isinstance(sampling_rate, int) or sampling_rate <= 0):
         raise ValueError(f"`sampling_rate` must be a positive integer; got {sampling_rate!r}.")
 
@@ -67,9 +70,10 @@ def audio_dataset_from_directory(
 
     folder = Folder(
         directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset, follow_links,
-        verbose,
+        verbose, format,
     )  # fmt: skip
-    return datasets(folder, (".wav",), "sounds", load, _ragged if ragged else _padded)
+    result = datasets(folder, (".wav",), "sounds", load, _ragged if ragged else _padded)
+    return tuple(result) if isinstance(result, list) else result
 
 
 def _padded(elements: list[Any]) -> Any:

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras import layers, registry
+from jaxkeras.callbacks.progress import Progbar
+from jaxkeras.core.context import setting
 from jaxkeras.core.names import auto_name
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.data import PyDataset
@@ -134,7 +136,7 @@ class FeatureSpace(Layer):
 
     >>> table = {"age": [20.0, 30.0, 40.0], "city": ["Bonn", "Rome", "Rome"]}
     >>> space = FeatureSpace({"age": "float_rescaled", "city": "string_categorical"})
-    >>> space.adapt(table)
+    >>> space.adapt(table, verbose=0)
     >>> space(table)
     Array([[20.,  0.,  0.,  1.],
            [30.,  0.,  1.,  0.],
@@ -271,25 +273,31 @@ class FeatureSpace(Layer):
     def _adaptable(self) -> list[str]:
         return [key for key, layer in self.preprocessors.items() if hasattr(layer, "adapt") and not _given(layer)]
 
-    def adapt(self, dataset: Any) -> None:
+    def adapt(self, dataset: Any, verbose: int = 1) -> None:
         """Compute statistics, bins and vocabularies from data.
 
         Args:
             dataset: a dict of columns; or an iterable of dicts of single values or batches: a `Dataset`, a
                 `PyDataset`, a `tf.data.Dataset` or a generator. Of pairs (x, y), x is used.
+            verbose: 0 for silent, 1 for a progress bar.
 
         Raises:
             ValueError: for other data, no data, or a missing column.
         """
         wanted = self._adaptable()
         parts: dict[str, list[np.ndarray]] = {key: [] for key in wanted}
-        for batch in [dataset] if isinstance(dataset, Mapping) else _elements(dataset):
+        progress = Progbar(1 if isinstance(dataset, Mapping) else None, verbose=verbose)
+        step = 0
+        for step, batch in enumerate([dataset] if isinstance(dataset, Mapping) else _elements(dataset), 1):
             row = batch[0] if isinstance(batch, tuple) else batch
             if not isinstance(row, Mapping):
                 raise ValueError(f"FeatureSpace adapts to dicts of columns; the data contain {type(row).__name__}.")
             self._check_columns(row, wanted)
             for key in wanted:
                 parts[key].append(_column(row[key], self.features[key].dtype))
+            progress.update(step, finalize=False)
+        if step:
+            progress.update(step, finalize=True)
         for key, columns in parts.items():
             if not columns:
                 raise ValueError("There are no data to adapt to; a generator can be iterated over only once.")
@@ -336,8 +344,9 @@ class FeatureSpace(Layer):
         return jax.tree.map(lambda x: x[0] if len(x) == 1 else x, encoded) if single else encoded
 
     def _encode(self, data: Mapping[str, Any]) -> Any:
-        whole = {key: self.preprocessors[key](value) for key, value in data.items()}
-        crossed = {c.name: self.crossers[c.name]([whole[key] for key in c.feature_names]) for c in self.crosses}
+        with setting(host=True):
+            whole = {key: self.preprocessors[key](value) for key, value in data.items()}
+            crossed = {c.name: self.crossers[c.name]([whole[key] for key in c.feature_names]) for c in self.crosses}
         specs = {**self.features, **{cross.name: cross for cross in self.crosses}}
         encoded = {
             key: self._as_vectors(key, value, specs[key].output_mode)

@@ -30,7 +30,7 @@ def test_creating_a_weight_in_call_raises():
         def call(self, x):
             return x * self.add_weight(shape=(), name="w")
 
-    with pytest.raises(RuntimeError, match=r"(?s)creates a weight inside `call`.*def build"):
+    with pytest.raises(ValueError, match=r"(?s)creates a weight inside `call`.*def build"):
         Wrong()(jnp.ones((2, 3)))
 
 
@@ -41,7 +41,7 @@ def test_creating_a_sublayer_in_call_raises():
 
     m = Wrong()
     params, state = m.init(0, (None, 3))
-    with pytest.raises(RuntimeError, match="inside `call` or `apply`"):
+    with pytest.raises(ValueError, match="inside `call` or `apply`"):
         m.apply(params, state, jnp.ones((2, 3)))
 
 

@@ -13,6 +13,7 @@ from jaxkeras.core.context import setting
 from jaxkeras.core.dtypes import standardize_dtype
 from jaxkeras.core.functional import cells, functional_call, initial_values, layer_variables, set_cells
 from jaxkeras.core.names import config_scope
+from jaxkeras.core.policy import DTypePolicy
 from jaxkeras.core.remat import current_mode
 from jaxkeras.core.symbolic import KerasTensor, Operation, infer
 from jaxkeras.core.tracking import Trackable
@@ -281,7 +282,13 @@ class Layer(Call):
             for key, value in config.items():
                 if registry.is_config(value) and (all_of_them or key in known):
                     config[key] = registry.deserialize(value)
-        return cls(**config)
+        policy = config.get("dtype")
+        if type(policy) is DTypePolicy:  # constructors of user's classes get the name, as in Keras
+            config["dtype"] = policy.name
+        try:
+            return cls(**config)
+        except Exception as error:
+            raise TypeError(f"Cannot make a {cls.__name__} from config {config}: {error}") from error
 
     def add_metric(self, *args: Any, **kwargs: Any) -> None:
         raise NotImplementedError(

@@ -106,6 +106,11 @@ class Call(Weights):
         self._build_shapes = {"input_shape": input_shape}
         self.built = True
 
+    def _build_at_init(self) -> None:
+        """Mark a layer that creates all of its weights in `__init__` as built."""
+        if type(self).build is Call.build:
+            self.built = True
+
     def get_build_config(self) -> dict[str, Any] | None:
         """The shapes it was built with, for its config."""
         shapes = self._build_shapes
@@ -185,6 +190,9 @@ class Call(Weights):
             return jax.tree.map(lambda s: KerasTensor(s, self.compute_dtype), shapes, is_leaf=is_shape)
 
         named = {k.removesuffix("_shape"): symbolic(v) for k, v in kwargs.items()}
+        first = next(iter(self._signature.parameters), "inputs")
+        if "input" in named and "input" not in self._signature.parameters:  # `input_shape`, whatever `call` names it
+            named[first] = named.pop("input")
         outputs = Call.compute_output_spec(self, *map(symbolic, args), **named)
         return jax.tree.map(lambda x: x.shape, outputs)
 
@@ -207,7 +215,7 @@ class Call(Weights):
         arguments = self._bind(args, kwargs)
         refuse_foreign_keras(arguments.values())
         if self._convert_input_args:
-            policy, autocast, dtype = self._dtype_policy, self.autocast, self.compute_dtype
+            policy, autocast, dtype = self._dtype_policy, self.autocast, self.input_dtype
 
             def convert(x: Any) -> Any:
                 y = policy.convert_input(x, autocast, dtype)

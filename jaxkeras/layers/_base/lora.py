@@ -9,15 +9,27 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core.context import setting
+from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import positive_int
 from jaxkeras.layers._base.layer import Layer
+
+
+def adapted_weight(name: str) -> Any:
+    """A property that returns the variable `_<name>`, or with LoRA the sum of the weight and its update, an array."""
+
+    def read(self: LowRank) -> Any:
+        if f"_{name}" not in vars(self):
+            raise AttributeError(f"Layer '{self.name}' has no `{name}` until it is built.")
+        return self.adapted_value() if self.lora_enabled else vars(self)[f"_{name}"]
+
+    return property(read, lambda self, value: setattr(self, f"_{name}", value))
 
 
 class LowRank(Layer):
     """A layer with a weight that can be frozen, with a trained low-rank update `a @ b` added to it.
 
-    A subclass names the weight in `adapted` and calls `set_lora` in its constructor and `begin_lora` at the end of its
-    `build`.
+    A subclass names the weight in `adapted`, declares it with `adapted_weight` and calls `set_lora` in its constructor
+    and `begin_lora` at the end of its `build`. The variable itself is the attribute with an underscore.
     """
 
     adapted = "kernel"
@@ -74,7 +86,7 @@ class LowRank(Layer):
             self._enable(rank, rank if lora_alpha is None else lora_alpha, a_initializer, b_initializer)
 
     def _enable(self, rank: int, alpha: float | None, a_initializer: Any, b_initializer: Any) -> None:
-        weight = getattr(self, self.adapted)
+        weight = self._base_weight()
         if weight.constraint is not None:
             raise ValueError(
                 f"Layer '{self.name}' has a constraint on its {self.adapted}, which a low-rank update would bypass. "
@@ -93,6 +105,9 @@ class LowRank(Layer):
         weight.trainable = False
         self.lora_rank, self.lora_alpha, self.lora_enabled = rank, alpha, True
 
+    def _base_weight(self) -> Variable:
+        return getattr(self, f"_{self.adapted}")
+
     def factors(self) -> tuple[jax.Array, jax.Array]:
         """The factors `a` and `b * lora_alpha / rank` of the update."""
         a, b = (getattr(self, f"lora_{self.adapted}_{factor}").value for factor in "ab")
@@ -100,7 +115,7 @@ class LowRank(Layer):
 
     def adapted_value(self) -> jax.Array:
         """The weight with its low-rank update."""
-        weight = getattr(self, self.adapted).value
+        weight = self._base_weight().value
         if not self.lora_enabled:
             return weight
         a, b = self.factors()
@@ -113,7 +128,7 @@ class LowRank(Layer):
         a, b = (np.asarray(getattr(self, f"lora_{self.adapted}_{factor}").cell()) for factor in "ab")
         for i, v in enumerate(self._saved()):
             value = np.asarray(v.cell())
-            if v is getattr(self, self.adapted):
+            if v is self._base_weight():
                 value = value + (self.lora_alpha / self.lora_rank * (a @ b)).astype(value.dtype)  # type: ignore[operator]
             store[str(i)] = value
 

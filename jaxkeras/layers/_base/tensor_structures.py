@@ -26,7 +26,8 @@ def shape_tuples(shape: Any) -> Any:
     if isinstance(shape, dict):
         return {k: shape_tuples(v) for k, v in shape.items()}
     if isinstance(shape, (list, tuple)):
-        return [shape_tuples(s) for s in shape]
+        shapes = [shape_tuples(s) for s in shape]
+        return tuple(shapes) if isinstance(shape, tuple) else shapes
     return shape
 
 
@@ -54,8 +55,10 @@ def array_namespace(xs: Sequence[Any]) -> Any:
 def masks_of(value: Any) -> Any:
     """The masks of nested tensors, None if there are none."""
     if isinstance(value, (list, tuple)):
-        masks = [masks_of(x) for x in value]
-        return masks if any(m is not None for m in masks) else None
+        parts = [masks_of(x) for x in value]
+        if all(part is None for part in parts):
+            return None
+        return tuple(parts) if isinstance(value, tuple) else parts
     if isinstance(value, dict):
         masks = {k: masks_of(x) for k, x in value.items()}
         return masks if any(m is not None for m in masks.values()) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,21 @@ from jaxkeras.core.variable import Variable, standardize_shape
 from jaxkeras.dtype_policies import DTypePolicyMap
 
 
+def _born_trainable(v: Variable) -> bool:
+    """Whether a variable was created trainable, whether or not its layer is frozen."""
+    return getattr(v, "born_trainable", v.trainable)
+
+
+class OwnParts:
+    """A list under the private name that it has in Keras; an attribute of that name on an instance takes its place."""
+
+    def __init__(self, function: Callable[[Any], list[Any]]):
+        self.function = function
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else self.function(instance)
+
+
 class Weights(Operation, Trackable):
     """The part of `Layer` that creates, lists, reads and writes weights."""
 
@@ -23,6 +39,12 @@ class Weights(Operation, Trackable):
     _path: str | None
     _losses: list[Any]
     _dtype_policy: Any
+
+    _layers: Any = OwnParts(lambda self: self.parts())
+    _metrics: Any = OwnParts(lambda self: self.parts("metric"))
+    _seed_generators: Any = OwnParts(lambda self: [generator for _, generator in self.own_seeds()])
+    _trainable_variables: Any = OwnParts(lambda self: [v for v in self.own_variables() if _born_trainable(v)])
+    _non_trainable_variables: Any = OwnParts(lambda self: [v for v in self.own_variables() if not _born_trainable(v)])
 
     def _check_super_called(self) -> None:
         if "_dtype_policy" not in vars(self):
@@ -72,11 +94,11 @@ class Weights(Operation, Trackable):
             The variable.
 
         Raises:
-            RuntimeError: when called from `call`.
+            ValueError: when called from `call`.
         """
         self._check_super_called()
         if local.stage == "call" or (local.frame is not None and not local.frame.abstract):
-            raise RuntimeError(
+            raise ValueError(
                 f"Layer '{self.name}' creates a weight inside `call` or `apply`, where it would be lost when the call "
                 f"returns. Create weights in `build`:\n"
                 f"    class {type(self).__name__}(Layer):\n"
@@ -108,6 +130,10 @@ class Weights(Operation, Trackable):
             variable.trainable = False
         self._own.append(variable)
         return variable
+
+    def _untrack_variable(self, variable: Variable) -> None:
+        """Take a weight out of the layer, as long as no attribute holds it; returns None, to be assigned to that."""
+        self._own = [v for v in self._own if v is not variable]
 
     def add_variable(
         self,
@@ -188,7 +214,7 @@ class Weights(Operation, Trackable):
         value = bool(value)
         self._trainable = value
         for v in self.own_variables():
-            if getattr(v, "born_trainable", v.trainable):
+            if _born_trainable(v):
                 v.trainable = value
         for part in self.parts():
             part.trainable = value

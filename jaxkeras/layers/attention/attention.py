@@ -10,7 +10,9 @@ import jax.numpy as jnp
 
 from jaxkeras import lowering, registry
 from jaxkeras.core.seeds import SeedGenerator, draw_key
+from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.layers._base.layer import Layer
+from jaxkeras.layers._base.tensor_structures import is_shape
 from jaxkeras.layers.attention.base import Mask
 
 
@@ -59,13 +61,14 @@ class Attention(Layer):
 
     def _check(self, inputs: Any, mask: Any = None) -> None:
         for what, value in (("inputs", inputs), ("mask", mask)):
-            if value is not None and (not isinstance(value, (list, tuple)) or len(value) not in (2, 3)):
+            is_list = isinstance(value, (list, tuple)) and not (what == "inputs" and is_shape(value))
+            if value is not None and (not is_list or len(value) not in (2, 3)):
                 raise ValueError(
                     f"Layer '{self.name}' takes a list [query, value] or [query, value, key] as inputs, and a list of "
                     f"their masks; got {what}={value!r}."
                 )
 
-    def _scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
+    def _calculate_scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
         if self.score_mode == "dot":
             scores = jnp.matmul(query, jnp.swapaxes(key, -2, -1))
             return scores if self.scale is None else scores * self.scale.value
@@ -84,25 +87,37 @@ class Attention(Layer):
         self._check(inputs, mask)
         query, value, key = (*inputs, inputs[1])[:3]
         query_mask, value_mask = mask[:2] if mask else (None, None)
-        scores = self._scores(query, key)
-        allowed = None if value_mask is None else value_mask.astype(bool)[..., None, :]
-        if use_causal_mask:
-            causal = jnp.tril(jnp.ones((1, *scores.shape[-2:]), bool))
-            allowed = causal if allowed is None else allowed & causal
-        if allowed is not None:
+        scores = self._calculate_scores(query, key)
+        allowed = self._calculate_score_mask(scores, value_mask, use_causal_mask)
+        output, weights = self._apply_scores(scores, value, allowed, training)
+        if query_mask is not None:
+            output = jnp.where(query_mask.astype(bool)[..., None], output, 0)
+        return (output, weights) if return_attention_scores else output
+
+    def _calculate_score_mask(self, scores: jax.Array, v_mask: Mask, use_causal_mask: bool) -> Mask:
+        allowed = None if v_mask is None else jnp.asarray(v_mask, bool)[..., None, :]
+        if not use_causal_mask:
+            return allowed
+        causal = jnp.tril(jnp.ones((1, *scores.shape[-2:]), bool))
+        return causal if allowed is None else allowed & causal
+
+    def _apply_scores(
+        self, scores: jax.Array, value: jax.Array, scores_mask: Mask = None, training: bool | None = False
+    ) -> tuple[jax.Array, jax.Array]:
+        if scores_mask is not None:
+            allowed = scores_mask if scores_mask.ndim > 2 else scores_mask[..., None, :]
             # 65504 is the largest float16.
             scores = jnp.where(allowed, scores, scores - (65504.0 if scores.dtype == jnp.float16 else 1e9))
         weights = lowering.softmax(scores, axis=-1)
         if training and self.dropout > 0:
             weights = lowering.dropout(weights, self.dropout, draw_key(self.seed_generator))
-        output = jnp.matmul(weights, value)
-        if query_mask is not None:
-            output = jnp.where(query_mask.astype(bool)[..., None], output, 0)
-        return (output, weights) if return_attention_scores else output
+        return jnp.matmul(weights, value), weights
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        self._check(inputs, previous_mask)
-        return previous_mask[0] if previous_mask else None
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        self._check(inputs, mask)
+        if mask is None or mask[0] is None:
+            return None
+        return mask[0] if isinstance(mask[0], KerasTensor) else jnp.asarray(mask[0])
 
 
 @registry.register("keras.layers")
@@ -130,7 +145,7 @@ class AdditiveAttention(Attention):
         size = input_shape[0][-1]
         self.scale = self.add_weight((size,), "glorot_uniform", name="scale") if self.use_scale else None
 
-    def _scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
+    def _calculate_scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
         terms = jnp.tanh(query[..., :, None, :] + key[..., None, :, :])
         return jnp.sum(terms if self.scale is None else self.scale.value * terms, axis=-1)
 

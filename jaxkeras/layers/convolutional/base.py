@@ -109,7 +109,7 @@ class BaseConv(Layer):
         if self.bias is not None:
             last = self.data_format == "channels_last"
             y = y + (self.bias if last else self.bias.value.reshape((-1, *(1,) * self.rank)))
-        return self.activation(y)
+        return y if self.activation is None else self.activation(y)
 
     def window(self) -> dict[str, Any]:
         """The arguments that describe the window."""

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxkeras import constraints, initializers, lowering, regularizers
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import with_signature
-from jaxkeras.layers._base.lora import LowRank
+from jaxkeras.layers._base.lora import LowRank, adapted_weight
 from jaxkeras.layers.convolutional.base import BaseConv
 from jaxkeras.registry import register
 
@@ -20,7 +20,8 @@ class _Conv(LowRank, BaseConv):
     """A convolution of any rank."""
 
     filters: int
-    kernel: Variable
+    kernel = adapted_weight("kernel")
+    _kernel: Variable
     lora_kernel_a: Variable
     lora_kernel_b: Variable
 

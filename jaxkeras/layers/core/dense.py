@@ -11,7 +11,7 @@ from jaxkeras.core.sparse import is_sparse
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import add_configured_weight, positive_int, reject_quantization
 from jaxkeras.layers._base.input_spec import InputSpec
-from jaxkeras.layers._base.lora import LowRank
+from jaxkeras.layers._base.lora import LowRank, adapted_weight
 
 
 @registry.register("keras.layers")
@@ -37,6 +37,8 @@ class Dense(LowRank):
     (2, 3)
     """
 
+    kernel = adapted_weight("kernel")
+    _kernel: Variable
     lora_kernel_a: Variable
     lora_kernel_b: Variable
 
@@ -76,18 +78,19 @@ class Dense(LowRank):
         features = input_shape[-1]
         if features is None:
             raise ValueError(f"Layer '{self.name}' must know the last axis of its input: {input_shape}.")
-        self.kernel = add_configured_weight(self, "kernel", (features, self.units))
+        self._kernel = add_configured_weight(self, "kernel", (features, self.units))
         self.bias = add_configured_weight(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
         self.begin_lora()
 
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
         dense = ops.matmul if is_sparse(inputs) else lowering.dense
-        x = dense(inputs, self.kernel.value)
+        x = dense(inputs, self._kernel.value)
         if self.lora_enabled:
             a, b = self.factors()
             x = x + lowering.dense(dense(inputs, a), b).astype(x.dtype)
-        return self.activation(x if self.bias is None else x + self.bias)
+        x = x if self.bias is None else x + self.bias
+        return x if self.activation is None else self.activation(x)
 
     def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), "quantization_config": None}

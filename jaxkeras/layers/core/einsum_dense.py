@@ -15,7 +15,7 @@ from jaxkeras import activations, constraints, initializers, lowering, registry,
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import add_configured_weight, as_tuple, reject_quantization
 from jaxkeras.layers._base.input_spec import InputSpec
-from jaxkeras.layers._base.lora import LowRank
+from jaxkeras.layers._base.lora import LowRank, adapted_weight
 
 _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
@@ -121,6 +121,8 @@ class EinsumDense(LowRank):
     (2, 32, 64)
     """
 
+    kernel = adapted_weight("kernel")
+    _kernel: Variable
     lora_kernel_a: Variable
     lora_kernel_b: Variable
 
@@ -169,7 +171,7 @@ class EinsumDense(LowRank):
             # Fan-in and fan-out of the kernel depend on the equation, not on the order of its axes.
             initializer = copy.copy(initializer)
             initializer.input_axes, initializer.output_axes = input_axes, output_axes
-        self.kernel = self.add_weight(
+        self._kernel = self.add_weight(
             kernel_shape, initializer, name="kernel", regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )  # fmt: skip
@@ -177,10 +179,11 @@ class EinsumDense(LowRank):
         self.begin_lora()
 
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
-        y = lowering.projection(self.equation, inputs, self.kernel.value)
+        y = lowering.projection(self.equation, inputs, self._kernel.value)
         if self.lora_enabled:
             y = y + jnp.einsum(_factored(self.equation), inputs, *self.factors()).astype(y.dtype)
-        return self.activation(y if self.bias is None else y + self.bias)
+        x = y if self.bias is None else y + self.bias
+        return x if self.activation is None else self.activation(x)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -11,15 +11,18 @@ from jaxkeras import constraints, initializers, registry, regularizers
 from jaxkeras.core.context import local
 from jaxkeras.core.masks import set_mask
 from jaxkeras.core.sparse import densify
+from jaxkeras.core.symbolic import op
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import add_configured_weight, positive_int, reject_quantization
-from jaxkeras.layers._base.lora import LowRank
+from jaxkeras.layers._base.lora import LowRank, adapted_weight
 
 
 class _Table(LowRank):
     """The base of `Embedding` and `ReversibleEmbedding`: a matrix and the lookup of its rows."""
 
     adapted = "embeddings"
+    embeddings = adapted_weight("embeddings")
+    _embeddings: Variable
     lora_embeddings_a: Variable
     lora_embeddings_b: Variable
 
@@ -44,7 +47,7 @@ class _Table(LowRank):
         self.autocast = False  # a 16-bit float cannot hold every id
 
     def build(self, input_shape: Any = None) -> None:
-        self.embeddings = add_configured_weight(self, "embeddings", (self.input_dim, self.output_dim))
+        self._embeddings = add_configured_weight(self, "embeddings", (self.input_dim, self.output_dim))
         self.begin_lora()
 
     def rows(self, ids: jax.Array) -> jax.Array:
@@ -58,18 +61,23 @@ class _Table(LowRank):
                 "the ids are made.",
                 jnp.any((ids < 0) | (ids >= self.input_dim)),
             )
-        y = jnp.take(self.embeddings.value, ids, axis=0)
+        y = jnp.take(self._embeddings.value, ids, axis=0)
         if self.lora_enabled:
             a, b = self.factors()
             y = y + jnp.matmul(jnp.take(a, ids, axis=0), b).astype(y.dtype)
         return y.astype(self.compute_dtype)
 
-    def compute_mask(self, inputs: jax.Array, previous_mask: Any = None) -> jax.Array | None:
-        return densify(inputs) != 0 if self.mask_zero else None
+    def compute_mask(self, inputs: jax.Array, mask: Any = None) -> jax.Array | None:
+        return _not_zero(inputs) if self.mask_zero else None
 
     def get_config(self) -> dict[str, Any]:
         penalty = registry.serialize(self.activity_regularizer)
         return {**super().get_config(), "activity_regularizer": penalty, "quantization_config": None}
+
+
+@op(name="not_equal")
+def _not_zero(x: jax.Array) -> jax.Array:
+    return jnp.not_equal(densify(x), 0)
 
 
 @registry.register("keras.layers")
@@ -182,7 +190,7 @@ class ReversibleEmbedding(_Table):
         if not reverse:
             y = self.rows(inputs)
             if self.mask_zero:
-                set_mask(y, densify(inputs) != 0)
+                set_mask(y, _not_zero(inputs))
             return y
         kernel = self.adapted_value().T if self.tie_weights else self.reverse_embeddings.value
         dtype = self.reverse_dtype or jnp.result_type(inputs, kernel)
@@ -191,5 +199,5 @@ class ReversibleEmbedding(_Table):
             scores = jnp.tanh(scores / self.logit_soft_cap) * self.logit_soft_cap
         return scores
 
-    def compute_mask(self, inputs: jax.Array, previous_mask: Any = None) -> None:
+    def compute_mask(self, inputs: jax.Array, mask: Any = None) -> None:
         return None  # `call` sets it, unless it runs in reverse

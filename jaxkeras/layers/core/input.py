@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from jaxkeras import registry
@@ -48,6 +49,7 @@ class InputLayer(Layer):
     ):
         super().__init__(name=name)
         if "input_shape" in kwargs:
+            warnings.warn("`input_shape` of InputLayer is deprecated; write `shape`.", stacklevel=2)
             shape = kwargs.pop("input_shape")
         if "batch_input_shape" in kwargs:
             batch_shape = kwargs.pop("batch_input_shape")
@@ -56,15 +58,17 @@ class InputLayer(Layer):
         if input_tensor is not None:
             if not isinstance(input_tensor, KerasTensor):
                 raise ValueError(f"`input_tensor` must be a KerasTensor; got {input_tensor!r}.")
-            if sparse is not None and input_tensor.sparse != sparse:
-                raise ValueError(f"`input_tensor` has sparse={input_tensor.sparse}, which differs from {sparse=}.")
-            batch_shape, dtype, sparse = input_tensor.shape, dtype or input_tensor.dtype, input_tensor.sparse
+            _check_agreement(input_tensor, shape, batch_size, batch_shape, dtype, sparse)
+            batch_shape, dtype, sparse = input_tensor.shape, input_tensor.dtype, input_tensor.sparse
+            shape = batch_size = None
         if batch_shape is None:
             if shape is None:
                 raise ValueError("Input needs a `shape` (without the batch axis), such as Input(shape=(784,)).")
             batch_shape = (batch_size, *standardize_shape(shape))
         elif shape is not None:
             raise ValueError("Give Input either `shape` or `batch_shape`, not both.")
+        elif batch_size is not None:
+            raise ValueError("Give Input either `batch_size` or `batch_shape`, not both.")
         if ragged:
             raise ValueError("Ragged inputs are not supported; use dense ones, with a mask where needed.")
         self.batch_shape = standardize_shape(batch_shape)
@@ -75,14 +79,13 @@ class InputLayer(Layer):
             tensor = KerasTensor(self.batch_shape, self._input_dtype, sparse=self.sparse, ragged=self.ragged, name=name)
         Node(self, (), {}, tensor)
         self.built = True
-        self.supports_masking = True
 
     @property
     def dtype(self) -> str:
         return self._input_dtype
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError("An InputLayer is the input of a graph and cannot be called; connect layers to its output.")
+    def call(self) -> None:
+        """An input computes nothing."""
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -93,6 +96,21 @@ class InputLayer(Layer):
             "name": self.name,
             "optional": self.optional,
         }
+
+
+def _check_agreement(
+    tensor: KerasTensor, shape: Any, batch_size: int | None, batch_shape: Any, dtype: Any, sparse: bool | None
+) -> None:
+    """Raise unless every argument that is given agrees with the tensor."""
+    for name, value, own in (
+        ("shape", None if shape is None else standardize_shape(shape), tensor.shape[1:]),
+        ("batch_size", batch_size, tensor.shape[0] if tensor.shape else None),
+        ("batch_shape", None if batch_shape is None else standardize_shape(batch_shape), tensor.shape),
+        ("dtype", None if dtype is None else standardize_dtype(dtype), tensor.dtype),
+        ("sparse", sparse, tensor.sparse),
+    ):
+        if value is not None and value != own:
+            raise ValueError(f"`input_tensor` has {name}={own!r}, so Input cannot be given {name}={value!r}.")
 
 
 def Input(

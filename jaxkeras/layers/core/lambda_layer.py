@@ -54,8 +54,8 @@ class Lambda(Layer):
         context = {"mask": mask, "training": training}
         return self.function(inputs, **self.arguments, **{name: context[name] for name in self._context})
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import registry
+from jaxkeras.core.symbolic import op
 from jaxkeras.layers._base.layer import Layer
 
 
@@ -33,8 +34,13 @@ class Masking(Layer):
         self.mask_value = registry.deserialize(mask_value) if registry.is_config(mask_value) else mask_value
         self.supports_masking = True
 
-    def compute_mask(self, inputs: jax.Array, previous_mask: Any) -> jax.Array:
-        return jnp.any(inputs != jnp.asarray(self.mask_value, inputs.dtype), axis=-1)
+    def compute_mask(self, inputs: jax.Array, mask: Any = None) -> jax.Array:
+        return _differs_from(inputs, self.mask_value)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        return jnp.where(self.compute_mask(inputs, None)[..., None], inputs, 0)
+        return jnp.where(self.compute_mask(inputs)[..., None], inputs, 0)
+
+
+@op
+def _differs_from(x: jax.Array, mask_value: Any) -> jax.Array:
+    return jnp.any(x != jnp.asarray(mask_value, x.dtype), axis=-1)

@@ -41,6 +41,18 @@ class Merge(Layer):
         return self.merge(inputs)
 
 
+def check_masks(layer: Layer, inputs: Any, masks: Any) -> None:
+    """Raise a ValueError unless inputs and masks are lists of the same length."""
+    for name, value in (("mask", masks), ("inputs", inputs)):
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"`{name}` of {type(layer).__name__}.compute_mask must be a list; got {value!r}.")
+    if len(inputs) != len(masks):
+        raise ValueError(
+            f"{type(layer).__name__}.compute_mask needs a mask, or None, for each input; got {len(inputs)} inputs and "
+            f"{len(masks)} masks."
+        )
+
+
 def broadcast_mask(mask: jax.Array, x: jax.Array) -> jax.Array:
     """A mask without the last axis of x, broadcast to the shape of x."""
     return jnp.broadcast_to(mask[..., None], x.shape)

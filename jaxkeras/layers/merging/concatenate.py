@@ -8,8 +8,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxkeras.core.symbolic import op
 from jaxkeras.layers._base.tensor_structures import array_namespace
-from jaxkeras.layers.merging.base import Merge, Shapes, broadcast_mask, check_input_list
+from jaxkeras.layers.merging.base import Merge, Shapes, broadcast_mask, check_input_list, check_masks
 from jaxkeras.registry import register
 
 
@@ -48,11 +49,21 @@ class Concatenate(Merge):
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
         return array_namespace(inputs).concatenate(inputs, axis=self.axis)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> jax.Array | None:
-        if previous_mask is None or all(mask is None for mask in previous_mask):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> jax.Array | None:
+        if mask is None:
             return None
-        full = []
-        for x, mask in zip(inputs, previous_mask):
-            mask = jnp.ones(x.shape, bool) if mask is None else mask
-            full.append(broadcast_mask(mask, x) if mask.ndim < x.ndim else mask)
-        return jnp.any(jnp.concatenate(full, axis=self.axis), axis=-1)
+        check_masks(self, inputs, mask)
+        if all(m is None for m in mask):
+            return None
+        full = [m if m is not None and m.ndim == x.ndim else _full_mask(x, m) for x, m in zip(inputs, mask)]
+        return _any_of_last_axis(full, self.axis)
+
+
+@op(name="full_mask")
+def _full_mask(x: jax.Array, mask: jax.Array | None) -> jax.Array:
+    return jnp.ones(x.shape, bool) if mask is None else broadcast_mask(jnp.asarray(mask), x)
+
+
+@op(name="any_of_last_axis")
+def _any_of_last_axis(xs: list[jax.Array], axis: int) -> jax.Array:
+    return jnp.any(jnp.concatenate([jnp.asarray(x) for x in xs], axis=axis), axis=-1)

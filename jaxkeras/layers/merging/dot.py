@@ -41,7 +41,7 @@ class Dot(Merge):
             raise TypeError(f"`axes` of Dot must be an integer or two; got {axes!r}.")
         if len(pair) > 2 or (not isinstance(axes, int) and len(pair) != 2) or 0 in pair:
             raise ValueError(f"`axes` of Dot must be an integer or two, and not the batch axis 0; got {axes!r}.")
-        self.axes = axes if isinstance(axes, int) else tuple(axes)
+        self.axes = axes
         self.normalize = normalize
         self.supports_masking = True
 
@@ -69,5 +69,5 @@ class Dot(Merge):
         product = jax.lax.dot_general(x, y, (((pair[0],), (pair[1],)), ((0,), (0,))))
         return product if product.ndim > 1 else product[:, None]
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         return None

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core.masks import get_mask, set_mask
+from jaxkeras.core.symbolic import op
 from jaxkeras.layers._base.tensor_structures import array_namespace
-from jaxkeras.layers.merging.base import Merge, Shapes, broadcast_mask, check_input_list
+from jaxkeras.layers.merging.base import Merge, Shapes, broadcast_mask, check_input_list, check_masks
 from jaxkeras.registry import register
 
 
@@ -40,10 +41,18 @@ class _Elementwise(Merge):
             aligned.append(y)
         return self.merge(aligned)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> jax.Array | None:
-        if previous_mask is None or any(mask is None for mask in previous_mask):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> jax.Array | None:
+        if mask is None:
             return None
-        return functools.reduce(jnp.logical_or, previous_mask)
+        check_masks(self, inputs, mask)
+        if any(m is None for m in mask):
+            return None
+        return functools.reduce(_logical_or, mask)
+
+
+@op(name="logical_or")
+def _logical_or(x1: jax.Array, x2: jax.Array) -> jax.Array:
+    return jnp.logical_or(x1, x2)
 
 
 @register("keras.layers")

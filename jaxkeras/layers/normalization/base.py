@@ -21,6 +21,18 @@ def standardize_axis(layer: Layer, axis: Any) -> int | list[int]:
     return list(axis) if isinstance(axis, (list, tuple)) else axis
 
 
+def built_axes(layer: Any, rank: int) -> list[int]:
+    """The axes of a layer for inputs of a rank, sorted; Keras sets `axis` to them in `build`.
+
+    Raises:
+        ValueError: if an axis is given twice.
+    """
+    axes = sorted(layer.axis) if isinstance(layer.axis, (list, tuple)) else [layer.axis]
+    if len({axis % rank for axis in axes}) < len(axes):
+        raise ValueError(f"`axis` of layer '{layer.name}' has the same axis twice: {layer.axis!r}.")
+    return axes
+
+
 class Affine(Layer):
     """A layer with a learned scale (gamma) and offset (beta), which are read in the variable dtype."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxkeras import constraints, initializers, lowering, regularizers
 from jaxkeras.layers._base.arguments import known_size
-from jaxkeras.layers.normalization.base import Affine, standardize_axis
+from jaxkeras.layers.normalization.base import Affine, built_axes, standardize_axis
 from jaxkeras.registry import register
 
 
@@ -48,6 +49,8 @@ class LayerNormalization(Affine):
     ):
         # An option of earlier versions of Keras, still found in files: no offset, and no mean is subtracted.
         self.rms_scaling = kwargs.pop("rms_scaling", False)
+        if self.rms_scaling:
+            warnings.warn("`rms_scaling` is deprecated; use RMSNormalization.", stacklevel=2)
         super().__init__(**kwargs)
         self.axis, self.epsilon, self.center, self.scale = standardize_axis(self, axis), epsilon, center, scale
         self.beta_initializer = initializers.get(beta_initializer)
@@ -60,20 +63,20 @@ class LayerNormalization(Affine):
         self.autocast = False
 
     def build(self, input_shape: Any) -> None:
-        axes = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
-        self.affine([known_size(self, input_shape, axis) for axis in axes], center=not self.rms_scaling)
+        self.axis = built_axes(self, len(input_shape))
+        self.affine([known_size(self, input_shape, axis) for axis in self.axis], center=not self.rms_scaling)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         gamma = None if self.gamma is None else self.gamma.value
         beta = None if self.beta is None else self.beta.value
         if self.rms_scaling:
             return self._scale_only(inputs, gamma)
-        axes = tuple(self.axis) if isinstance(self.axis, list) else self.axis
+        axes = self.axis[0] if len(self.axis) == 1 else tuple(self.axis)
         return lowering.layer_norm(inputs, gamma, beta, axes, self.epsilon).astype(self.compute_dtype)
 
     def _scale_only(self, inputs: jax.Array, gamma: jax.Array | None) -> jax.Array:
         x = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
-        axes = [axis % x.ndim for axis in (self.axis if isinstance(self.axis, list) else [self.axis])]
+        axes = [axis % x.ndim for axis in self.axis]
         y = x * jax.lax.rsqrt(jnp.var(x, tuple(axes), keepdims=True) + self.epsilon)
         if gamma is not None:
             y = y * gamma.reshape([n if axis in axes else 1 for axis, n in enumerate(x.shape)])

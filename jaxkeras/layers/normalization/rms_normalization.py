@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxkeras.layers._base.arguments import known_size
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.layers.normalization.base import standardize_axis
+from jaxkeras.layers.normalization.base import built_axes, standardize_axis
 from jaxkeras.registry import register
 
 
@@ -30,16 +30,17 @@ class RMSNormalization(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis, self.epsilon = standardize_axis(self, axis), epsilon
+        standardize_axis(self, axis)
+        self.axis, self.epsilon = axis, epsilon
 
     def build(self, input_shape: Any) -> None:
-        axes = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
-        shape = tuple(known_size(self, input_shape, axis) for axis in axes)
+        self.axis = built_axes(self, len(input_shape))
+        shape = tuple(known_size(self, input_shape, axis) for axis in self.axis)
         self.scale = self.add_weight(shape, "ones", name="scale")
 
     def call(self, x: jax.Array) -> jax.Array:
         wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        axes = [axis % x.ndim for axis in (self.axis if isinstance(self.axis, list) else [self.axis])]
+        axes = [axis % x.ndim for axis in self.axis]
         y = wide * jax.lax.rsqrt(jnp.mean(jnp.square(wide), tuple(axes), keepdims=True) + self.epsilon)
         scale = self.scale.value.reshape([n if axis in axes else 1 for axis, n in enumerate(x.shape)])
         return (y * scale).astype(x.dtype)

@@ -8,6 +8,7 @@ from jaxkeras.registry import register
 
 
 class _AveragePooling(Pooling):
+    pool_mode = "average"
     pool = staticmethod(lowering.average_pool)
 
 

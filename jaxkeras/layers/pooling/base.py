@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ class Pooling(Spatial):
     """A layer that reduces each window by `pool`."""
 
     pool: Callable[..., jax.Array]
+    pool_mode: str
 
     def __init__(
         self,
@@ -30,13 +32,19 @@ class Pooling(Spatial):
         self.strides = self.pool_size if strides is None else tuple_of(strides, self.rank, "strides")
         self.padding = standardize_padding(padding, self)
 
-    def build(self, input_shape: Any) -> None:
-        sizes = [input_shape[axis] for axis in self.spatial_axes]
-        if self.padding == "valid" and any(n is not None and n < w for n, w in zip(sizes, self.pool_size)):
-            raise ValueError(
-                f"{type(self).__name__} '{self.name}' would have an empty output: its window of {self.pool_size} does "
-                f"not fit into an input of shape {tuple(input_shape)}. Use padding='same' or a smaller window."
-            )
-
     def call(self, inputs: jax.Array) -> jax.Array:
+        if self.padding == "valid":
+            self._check_size(inputs.shape)
         return type(self).pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
+
+    def _check_size(self, shape: Sequence[int]) -> None:
+        sizes = [shape[axis] for axis in self.spatial_axes]
+        if all(n >= w for n, w in zip(sizes, self.pool_size)):
+            return
+        problem = (
+            f"its window of {self.pool_size} does not fit into an input of shape {tuple(shape)}. Use padding='same' or "
+            "a smaller window."
+        )
+        if any(n + s < w for n, w, s in zip(sizes, self.pool_size, self.strides)):
+            raise ValueError(f"{type(self).__name__} '{self.name}' cannot pool: {problem}")
+        warnings.warn(f"{type(self).__name__} '{self.name}' has an empty output: {problem}", stacklevel=2)

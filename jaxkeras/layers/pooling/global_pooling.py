@@ -114,7 +114,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         total = jnp.sum(jnp.where(keep, inputs, 0), self.spatial_axes, keepdims=self.keepdims)
         return total / jnp.sum(keep.astype(inputs.dtype), self.spatial_axes, keepdims=self.keepdims)
 
-    def compute_mask(self, inputs: jax.Array, previous_mask: Any = None) -> None:
+    def compute_mask(self, inputs: jax.Array, mask: Any = None) -> None:
         return None
 
 

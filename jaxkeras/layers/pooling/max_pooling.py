@@ -9,6 +9,7 @@ from jaxkeras.registry import register
 
 
 class _MaxPooling(Pooling):
+    pool_mode = "max"
     pool = staticmethod(lowering.max_pool)
 
 

@@ -6,14 +6,18 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core.context import local
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.layers._base.layer import Layer
 
 
 class HostLayer(Layer):
-    """A layer that computes on the host, in Python and NumPy: it takes strings, lists and arrays, and returns arrays.
+    """A layer that computes on the host, in Python and NumPy: it takes strings, lists and arrays.
+
+    Called by itself it returns JAX arrays of numbers; in a data pipeline they stay on the host, as NumPy arrays.
 
     Attributes:
         host_only: models call such a layer on the host, before the compiled part.
@@ -22,6 +26,10 @@ class HostLayer(Layer):
     host_only = True
     _convert_input_args = False
     _allow_non_tensor_positional_args = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        outputs = super().__call__(*args, **kwargs)
+        return outputs if local.host or not _is_numeric(outputs) else jnp.asarray(outputs)
 
     def build(self, input_shape: Any = None) -> None:
         """There are no weights."""
@@ -38,6 +46,10 @@ class HostLayer(Layer):
         raise NotImplementedError
 
     output_dtype = "int32"
+
+
+def _is_numeric(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype.kind in "biuf"
 
 
 def as_array(x: Any) -> np.ndarray:

@@ -129,6 +129,9 @@ class Normalization(Layer):
         self.adapt_mean.assign(mean)
         self.adapt_variance.assign(variance)
 
+    def finalize_state(self) -> None:
+        """There is nothing to do: unlike in Keras, `mean` and `variance` are read from the weights in every call."""
+
     def get_config(self) -> dict[str, Any]:
         given = {"mean": self.input_mean, "variance": self.input_variance}
         return {**super().get_config(), **{k: None if v is None else as_array(v).tolist() for k, v in given.items()}}
@@ -147,6 +150,8 @@ def _blocks(data: Any, axes: Sequence[int], size: int = 1 << 22) -> Iterator[np.
         data = np.asarray(data)
     for batch in [data] if hasattr(data, "shape") and hasattr(data, "dtype") else batches(data):
         array = as_array(batch)
+        if not array.ndim:
+            raise TypeError(f"`adapt` needs batches, arrays with a `.shape` of one axis or more; got {batch!r}.")
         rows = len(array) if _keeps_first(axes, array.ndim) else max(1, size // max(1, math.prod(array.shape[1:])))
         for start in range(0, len(array), max(rows, 1)):
             yield array[start : start + rows].astype(np.float64)

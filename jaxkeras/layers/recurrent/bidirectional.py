@@ -87,6 +87,8 @@ class Bidirectional(Layer):
         self.backward_layer: Any = backward_layer or _copy(
             layer, name=f"backward_{layer.name.removeprefix('backward_')}", go_backwards=True
         )
+        if hasattr(layer, "use_cudnn"):  # which the config leaves out
+            self.forward_layer.use_cudnn = self.backward_layer.use_cudnn = layer.use_cudnn
         self._check_agreement()
         _zero_outputs_at_masks(self.forward_layer)
         _zero_outputs_at_masks(self.backward_layer)
@@ -143,8 +145,8 @@ class Bidirectional(Layer):
             return merged
         return (*merged, *states) if self.merge_mode is None else (merged, *states)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        mask = next(iter(jax.tree.leaves(previous_mask)), None) if self.return_sequences else None
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        mask = next(iter(jax.tree.leaves(mask)), None) if self.return_sequences else None
         return (mask, mask) if self.merge_mode is None else (mask,)
 
     @property

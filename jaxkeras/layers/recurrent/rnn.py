@@ -125,8 +125,8 @@ class RNN(Layer):
         """The same as `reset_state`."""
         self.reset_state()
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        mask = _first(previous_mask) if self.return_sequences else None
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        mask = _first(mask) if self.return_sequences else None
         return [mask] + [None] * len(self.state_size) if self.return_state else mask
 
     def call(

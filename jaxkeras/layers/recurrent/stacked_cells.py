@@ -41,8 +41,10 @@ class StackedRNNCells(Layer):
         return output_size(self.cells[-1])
 
     def get_initial_state(self, batch_size: int | None = None) -> list[Any]:
-        """The initial states, a list for each cell."""
-        return [initial_states(cell, batch_size, self.compute_dtype) for cell in self.cells]
+        """The initial states: a list for each cell, or an array for a cell with one size and no `get_initial_state`."""
+        states = [initial_states(cell, batch_size, self.compute_dtype) for cell in self.cells]
+        bare = [isinstance(cell.state_size, int) and not hasattr(cell, "get_initial_state") for cell in self.cells]
+        return [own[0] if single else own for own, single in zip(states, bare)]
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         for cell in self.cells:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxkeras import initializers, lowering, registry
 from jaxkeras.core import config
 from jaxkeras.core.config import standardize_data_format
+from jaxkeras.core.dtypes import is_float_dtype
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.layer import Layer
@@ -113,6 +114,8 @@ class STFTSpectrogram(Layer):
         return magnitude if self.mode == "magnitude" else jnp.log(jnp.maximum(magnitude, config.epsilon()))
 
     def call(self, inputs: jax.Array) -> jax.Array:
+        if not is_float_dtype(inputs.dtype):
+            raise TypeError(f"Layer '{self.name}' takes floats; got {inputs.dtype}. Write x.astype('float32').")
         last = self.data_format == "channels_last"
         spectrum = self._spectrum(jnp.swapaxes(inputs, 1, 2) if last else inputs)
         if self.expand_dims:

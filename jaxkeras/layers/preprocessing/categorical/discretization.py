@@ -10,8 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras import registry
+from jaxkeras.core.config import floatx
+from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.layers.preprocessing.categorical.output_modes import check_output_mode, check_sparse, encode
+from jaxkeras.layers.preprocessing.categorical.output_modes import (
+    check_output_mode,
+    check_sparse,
+    encode,
+    encoded_shape,
+)
 from jaxkeras.layers.preprocessing.host_layer import as_array, batches, is_whole
 
 
@@ -90,13 +97,29 @@ class Discretization(Layer):
             raise ValueError(f"Layer '{self.name}' has no boundaries yet: call `adapt`, or give it `bin_boundaries`.")
         boundaries = jnp.asarray(self.bin_boundaries, jnp.float32)
         indices = jnp.searchsorted(boundaries, inputs, side="right")
-        dtype = "int32" if self.output_mode == "int" else self.compute_dtype
-        return encode(indices, self.output_mode, len(boundaries) + 1, dtype, sparse=self.sparse)
+        return encode(indices, self.output_mode, len(boundaries) + 1, self.output_dtype, sparse=self.sparse)
+
+    @property
+    def input_dtype(self) -> str:
+        """The dtype that inputs are cast to, whatever that of the layer."""
+        return floatx()
+
+    @property
+    def output_dtype(self) -> str:
+        """The dtype of the output."""
+        return "int32" if self.output_mode == "int" else self.compute_dtype
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        depth = self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
+        return encoded_shape(tuple(input_shape), self.output_mode, depth)
+
+    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+        return KerasTensor(self.compute_output_shape(inputs.shape), self.output_dtype, sparse=self.sparse)
 
     def get_config(self) -> dict[str, Any]:
         names = ("bin_boundaries", "num_bins", "epsilon", "output_mode", "sparse", "name", "dtype")
         config = {name: getattr(self, name) for name in names}
-        return {**config, "bin_boundaries": None if self.bin_boundaries is None else list(self.bin_boundaries)}
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

@@ -34,6 +34,10 @@ class _Hashed(HostLayer):
         if kwargs.get("dtype") is None and output_mode == "int":
             kwargs["dtype"] = "int64"
         super().__init__(**kwargs)
+        if output_mode == "int" and self.dtype_policy.name not in ("int32", "int64"):
+            raise ValueError(
+                f"Layer '{self.name}' with output_mode='int' needs dtype='int32' or 'int64'; got {kwargs['dtype']!r}."
+            )
         self.num_bins = positive_int(num_bins, "num_bins", self)
         self.output_mode = check_output_mode(output_mode, modes)
         reject_sparse(self, sparse)

@@ -26,7 +26,7 @@ class IntegerLookup(Lookup):
 
     >>> layer = IntegerLookup(vocabulary=[12, 36, 1138, 42])
     >>> layer([[12, 1138, 42], [42, 1000, 36]])
-    array([[1, 3, 4],
+    Array([[1, 3, 4],
            [4, 0, 2]], dtype=int32)
     """
 

@@ -76,6 +76,17 @@ def encode(
     return ops.sum(vectors, axis=axis)
 
 
+def encoded_shape(shape: tuple[int | None, ...], mode: str, depth: int | None) -> tuple[int | None, ...]:
+    """The shape that `encode` returns for indices of a shape."""
+    if mode == "int":
+        return shape
+    if mode == "one_hot":
+        kept = shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape
+    else:
+        kept = (shape[0], *shape[2:]) if len(shape) > 1 else ()
+    return (*kept, depth)
+
+
 def count_rows(indices: np.ndarray, rows: np.ndarray, shape: tuple[int, int], binary: bool = False) -> np.ndarray:
     """Count each index in each row, on the host.
 
@@ -86,10 +97,10 @@ def count_rows(indices: np.ndarray, rows: np.ndarray, shape: tuple[int, int], bi
         binary: whether to return 1 for any count above 0.
 
     Returns:
-        float32 of `shape`.
+        int32 of `shape`.
     """
     depth = shape[1]
     inside = (indices >= 0) & (indices < depth)
     flat = rows[inside] * depth + indices[inside]
     counts = np.bincount(flat, minlength=shape[0] * depth).reshape(shape)
-    return (counts > 0 if binary else counts).astype(np.float32)
+    return (counts > 0 if binary else counts).astype(np.int32)

@@ -36,7 +36,7 @@ class StringLookup(Lookup):
 
     >>> layer = StringLookup(vocabulary=["a", "b", "c"])
     >>> layer([["a", "c"], ["d", "b"]])
-    array([[1, 3],
+    Array([[1, 3],
            [0, 2]], dtype=int32)
     """
 

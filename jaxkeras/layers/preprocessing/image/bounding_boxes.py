@@ -158,6 +158,8 @@ def dense(bounding_boxes: Any) -> Boxes:
         boxes, labels = filled
     boxes = jnp.asarray(boxes, jnp.float32)
     labels = jnp.asarray(labels)
+    if boxes.ndim == 2 and labels.size == len(boxes):
+        labels = labels.reshape(-1)  # as Keras, take a batch axis that the boxes do not have
     if boxes.shape[:-1] != labels.shape or boxes.ndim not in (2, 3):
         raise ValueError(
             "Boxes have shape (batch, count, 4) or (count, 4), and labels the same without the last axis; got "

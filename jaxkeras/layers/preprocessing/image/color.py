@@ -21,11 +21,13 @@ class _Factor(ImageLayer):
     """A color change whose strength is drawn from the range `factor` for each image."""
 
     bounds = (-1, 1)
+    sorts_value_range = True  # else the config holds the argument as given
 
     def __init__(self, factor: Any, value_range: Any, **kwargs: Any):
         super().__init__(**kwargs)
         self.factor = interval(factor, "factor", *self.bounds)
-        self.value_range = value_range_of(value_range)
+        ordered = value_range_of(value_range)
+        self.value_range = ordered if self.sorts_value_range else value_range
 
     def _clip(self, images: Array) -> Array:
         return jnp.clip(images, *self.value_range)
@@ -76,6 +78,7 @@ class RandomContrast(_Factor):
     """
 
     bounds = (0, 1)
+    sorts_value_range = False
 
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any):
         super().__init__(factor, value_range, seed=seed, **kwargs)
@@ -108,6 +111,7 @@ class RandomHue(_Factor):
     """
 
     bounds = (0, 1)
+    sorts_value_range = False
 
     def __init__(
         self,
@@ -340,6 +344,7 @@ class RandomInvert(_Factor):
     """
 
     bounds = (0, 1)
+    sorts_value_range = False
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxkeras import random
 from jaxkeras.core.config import standardize_data_format
@@ -89,7 +90,10 @@ class ImageLayer(Layer):
         if not training:
             return None
         images = data["images"] if isinstance(data, dict) else data
-        return self.draw(images, getattr(self, "generator", None) if seed is None else seed)
+        transformation = self.draw(images, getattr(self, "generator", None) if seed is None else seed)
+        if self.moves and isinstance(transformation, dict):
+            transformation["input_shape"] = tuple(images.shape)  # for boxes that are transformed without images
+        return transformation
 
     def transform_images(self, images: Array, transformation: Any = None, training: bool = True) -> Array:
         """Transform a batch of images."""
@@ -121,15 +125,21 @@ class ImageLayer(Layer):
             bounding_boxes: dict of `"boxes"` and `"labels"`.
             transformation: the result of `get_random_transformation`.
             training: the `training` argument of the call.
-            size: height and width of the images.
+            size: height and width of the images; defaults to those of the images that the transformation was drawn for.
         """
         if not self.moves or not self._works(transformation, training):
             return bounding_boxes
+        if size is None and isinstance(transformation, dict) and "input_shape" in transformation:
+            size = tuple(int(transformation["input_shape"][axis]) for axis in self.spatial_axes)
         if size is None:
             raise ValueError(
                 f"Layer '{self.name}' needs the size of the images to transform bounding boxes: give "
                 "`size=(height, width)`."
             )
+        if np.ndim(bounding_boxes["boxes"]) == 2:  # of one image
+            one = {**bounding_boxes, **{k: jnp.asarray(bounding_boxes[k])[None] for k in ("boxes", "labels")}}
+            moved = self.transform_bounding_boxes(one, transformation, training, size)
+            return {**moved, **{k: moved[k][0] for k in ("boxes", "labels")}}
         (height, width), written = size, self._box_format()
         found = boxes_of.convert_format(bounding_boxes, written, "xyxy", height, width)
         found["boxes"] = self.move_boxes(found["boxes"], transformation, height, width)
@@ -239,7 +249,7 @@ def interval(
     if pair:
         return min(numbers), max(numbers)
     size = abs(numbers[0])
-    return (max(-size, low) + 0.0 if two_sided else 0.0), size  # not -0.0
+    return (max(-size, low) + 0 if two_sided else 0), size  # + 0: not -0.0
 
 
 def value_range_of(value_range: Any) -> list[float]:

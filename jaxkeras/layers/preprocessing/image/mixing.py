@@ -134,7 +134,7 @@ class RandomErasing(_Rectangles):
 
     def change(self, images: Array, transformation: Any, interpolation: str | None = None) -> Array:
         erased = transformation["batch_masks"] & each(transformation["apply_erasing"])
-        return jnp.where(erased, transformation["fill_value"].astype(images.dtype), images)
+        return jnp.where(erased, jnp.asarray(transformation["fill_value"], images.dtype), images)
 
 
 def _no_boxes(self: ImageLayer, *args: Any, **kwargs: Any) -> Any:
@@ -190,10 +190,10 @@ class CutMix(_Rectangles):
         return _mixed(labels, transformation) if self._works(transformation, training) else labels
 
 
-def _mixed(x: Array, transformation: Any) -> Array:
+def _mixed(x: Array, transformation: Any, rank: int | None = None) -> Array:
     """The weighted mean of each item and its partner."""
-    weight = transformation["mix_weight"].reshape(-1, *(1,) * (x.ndim - 1))
-    return weight * x + (1.0 - weight) * x[transformation["permutation_order"]]
+    weight = jnp.asarray(transformation["mix_weight"]).reshape(-1, *(1,) * ((rank or x.ndim) - 1))
+    return weight * x + (1.0 - weight) * x[jnp.asarray(transformation["permutation_order"])]
 
 
 @registry.register("keras.layers")
@@ -224,7 +224,7 @@ class MixUp(ImageLayer):
         return {"mix_weight": weight, "permutation_order": order}
 
     def change(self, images: Array, transformation: Any, interpolation: str | None = None) -> Array:
-        return _mixed(images, transformation)
+        return _mixed(images, transformation, rank=4)
 
     def transform_labels(self, labels: Array, transformation: Any, training: bool = True) -> Array:
         return _mixed(labels, transformation) if self._works(transformation, training) else labels

@@ -57,4 +57,6 @@ class Pipeline(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
+        if not isinstance(config.get("layers"), (list, tuple)):
+            raise ValueError(f"The config of a Pipeline needs a list of `layers`; got {config}.")
         return cls(**{**config, "layers": [registry.deserialize(layer) for layer in config["layers"]]})

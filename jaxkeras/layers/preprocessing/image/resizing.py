@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras import random, registry
+from jaxkeras.core.seeds import make_default_seed
 from jaxkeras.layers.preprocessing.image.image_layer import ImageLayer
 from jaxkeras.ops.image import resize
 
@@ -171,6 +172,7 @@ class RandomCrop(_ToSize):
         name: str | None = None,
         **kwargs: Any,
     ):
+        seed = make_default_seed() if seed is None else seed
         super().__init__(height, width, seed=seed, data_format=data_format, name=name, **kwargs)
 
     def draw(self, images: Array, seed: Any) -> Any:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras import random, registry
+from jaxkeras.core.seeds import draw_key
 from jaxkeras.layers.preprocessing.image.bounding_boxes import projected
 from jaxkeras.layers.preprocessing.image.image_layer import ImageLayer, each, interval, value_range_of
 from jaxkeras.ops.image import affine_transform, gaussian_blur, perspective_transform
@@ -281,6 +282,8 @@ class RandomPerspective(ImageLayer):
         return {"apply_perspective": chosen, "start_points": start, "end_points": start + start * shift}
 
     def change(self, images: Array, transformation: Any, interpolation: str | None = None) -> Array:
+        if images.ndim == 3:
+            return self.change(images[None], transformation, interpolation)[0]
         changed = perspective_transform(
             images, transformation["start_points"], transformation["end_points"], interpolation or self.interpolation,
             self.fill_value, self.data_format,
@@ -288,7 +291,7 @@ class RandomPerspective(ImageLayer):
         return jnp.where(each(transformation["apply_perspective"]), changed.astype(images.dtype), images)
 
     def move_boxes(self, boxes: Array, transformation: Any, height: int, width: int) -> Array:
-        start, end = (transformation[k].astype(jnp.float32) for k in ("start_points", "end_points"))
+        start, end = (jnp.asarray(transformation[k], jnp.float32) for k in ("start_points", "end_points"))
         moved = projected(boxes, _projection(start, end))
         return jnp.where(transformation["apply_perspective"][:, None, None], moved, boxes)
 
@@ -353,13 +356,12 @@ class RandomElasticTransform(ImageLayer):
             return None
         chosen = self._chosen(images, self.factor, seed)
         strength = random.uniform((), *self.scale, dtype=self.compute_dtype, seed=seed)
-        field = random.normal((len(images), *self._size(images), 2), seed=seed)
-        return {"apply_transform": chosen, "distortion_factor": strength, "field": field}
+        return {"apply_transform": chosen, "distortion_factor": strength, "seed": draw_key(seed)}
 
-    def _displacement(self, transformation: Any) -> Array:
+    def _displacement(self, transformation: Any, count: int, height: int, width: int) -> Array:
         """The offset (down, right) of each pixel's source, `(batch, height, width, 2)`."""
-        field, strength = transformation["field"], transformation["distortion_factor"].astype(jnp.float32)
-        height, width = field.shape[1:3]
+        strength = jnp.asarray(transformation["distortion_factor"], jnp.float32)
+        field = random.normal((count, height, width, 2), seed=transformation["seed"])
         sigma = 0.05 * min(height, width) * strength
         # Wide enough for the largest sigma, since shapes cannot depend on random numbers.
         window = int(6 * 0.05 * min(height, width) * self.scale[1]) | 1
@@ -367,7 +369,9 @@ class RandomElasticTransform(ImageLayer):
         return 0.1 * max(height, width) * strength * smooth
 
     def change(self, images: Array, transformation: Any, interpolation: str | None = None) -> Array:
-        shift = self._displacement(transformation)
+        if images.ndim == 3:
+            return self.change(images[None], transformation, interpolation)[0]
+        shift = self._displacement(transformation, len(images), *self._size(images))
         order = _INTERPOLATIONS.index(interpolation or self.interpolation)
 
         def plane(image: Array, positions: Array) -> Array:
@@ -381,7 +385,7 @@ class RandomElasticTransform(ImageLayer):
 
     def move_boxes(self, boxes: Array, transformation: Any, height: int, width: int) -> Array:
         # Move corners against the displacement where they are, which is accurate for a smooth field.
-        shift = self._displacement(transformation)
+        shift = self._displacement(transformation, len(boxes), height, width)
 
         def one(boxes: Array, shift: Array) -> Array:
             x0, y0, x1, y1 = jnp.moveaxis(boxes, -1, 0)

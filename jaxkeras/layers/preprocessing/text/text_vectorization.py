@@ -59,14 +59,14 @@ class TextVectorization(HostLayer):
         encoding: encoding of inputs that are bytes.
 
     Input: strings in a list or array of shape `(batch,)` or `(batch, 1)`, or one string. Output: int32
-    `(batch, length)` with 0 for padding and 1 for unknown tokens, or float32 `(batch, vocabulary size)`.
+    `(batch, length)` with 0 for padding and 1 for unknown tokens, or `(batch, vocabulary size)`, float32 for "tf_idf".
 
     Example:
 
     >>> layer = TextVectorization(output_sequence_length=4)
     >>> layer.adapt(["foo bar", "bar baz", "baz bada boom"])
     >>> layer(["foo qux bar", "qux baz"])
-    array([[4, 1, 3, 0],
+    Array([[4, 1, 3, 0],
            [1, 2, 0, 0]], dtype=int32)
     """
 
