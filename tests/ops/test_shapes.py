@@ -145,3 +145,10 @@ def test_symbolic_tensors_compare_by_identity():
     assert (x == 0).dtype == (x != y).dtype == "bool"
     with pytest.raises(NotImplementedError, match="unstack"):
         iter(x)
+
+
+def test_reconstructed_patches_have_the_size_asked_for():
+    last, first = KerasTensor((None, None, None, 75)), KerasTensor((None, 75, None, None))
+    assert ops.image.reconstruct_patches(last, 5, (20, 18), padding="same").shape == (None, 20, 18, 3)
+    result = ops.image.reconstruct_patches(first, 5, (20, 18), padding="same", data_format="channels_first")
+    assert result.shape == (None, 3, 20, 18)

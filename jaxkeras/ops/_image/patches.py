@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core.config import standardize_data_format
-from jaxkeras.core.symbolic import op
+from jaxkeras.core.symbolic import KerasTensor, op
 from jaxkeras.ops._arrays import Shape, TensorLike, as_array
 from jaxkeras.ops._image.layout import one_of
 
@@ -136,7 +137,27 @@ def extract_patches_3d(
     return _patches(as_array(volumes), size, strides, dilation_rate, padding, data_format)
 
 
-@op
+def _reconstructed(
+    patches: Any,
+    size: Any,
+    output_size: Any = None,
+    strides: Any = None,
+    padding: str = "valid",
+    data_format: Any = None,
+) -> KerasTensor | None:
+    """The output of `reconstruct_patches` for an unknown number of patches, which `output_size` determines."""
+    first = standardize_data_format(data_format) == "channels_first"
+    rank = len(_patch_size(size))
+    grid = patches.shape[-rank:] if first else patches.shape[-rank - 1 : -1]
+    features = patches.shape[-rank - 1] if first else patches.shape[-1]
+    if output_size is None or None not in grid or features is None:
+        return None
+    channels = (features // math.prod(_patch_size(size)),)
+    sizes = (*channels, *output_size) if first else (*output_size, *channels)
+    return KerasTensor((*patches.shape[: -rank - 1], *sizes), patches.dtype)
+
+
+@op(output_spec=_reconstructed)
 def reconstruct_patches(
     patches: TensorLike,
     size: Shape,

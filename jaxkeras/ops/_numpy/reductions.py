@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -289,13 +292,23 @@ def nanargmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) ->
     ...
 
 
-@make_op(jnp.nancumprod)
-def nancumprod(x: TensorLike, axis: int | None = None, dtype: DTypeLike = None) -> jax.Array:
+def _along_one_axis(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """`function` with a parameter `axis` that may be a tuple of one axis."""
+
+    def call(x: Any, axis: Any, dtype: Any) -> jax.Array:
+        is_one = isinstance(axis, (tuple, list)) and len(axis) == 1
+        return function(x, axis[0] if is_one else axis, dtype)
+
+    return call
+
+
+@make_op(_along_one_axis(jnp.nancumprod))
+def nancumprod(x: TensorLike, axis: Axes = None, dtype: DTypeLike = None) -> jax.Array:
     """Cumulative product, NaN counting as 1.
 
     Args:
         x: array of any shape.
-        axis: axis along which to accumulate; None for the flattened array.
+        axis: axis along which to accumulate, or a tuple of it; None for the flattened array.
         dtype: dtype of the result; that of `x` by default, int32 for booleans.
 
     Returns:
@@ -309,13 +322,13 @@ def nancumprod(x: TensorLike, axis: int | None = None, dtype: DTypeLike = None) 
     ...
 
 
-@make_op(jnp.nancumsum)
-def nancumsum(x: TensorLike, axis: int | None = None, dtype: DTypeLike = None) -> jax.Array:
+@make_op(_along_one_axis(jnp.nancumsum))
+def nancumsum(x: TensorLike, axis: Axes = None, dtype: DTypeLike = None) -> jax.Array:
     """Cumulative sum, NaN counting as 0.
 
     Args:
         x: array of any shape.
-        axis: axis along which to accumulate; None for the flattened array.
+        axis: axis along which to accumulate, or a tuple of it; None for the flattened array.
         dtype: dtype of the result; that of `x` by default, int32 for booleans.
 
     Returns:
