@@ -107,13 +107,13 @@ class KerasTensor:
         raise TypeError("The length of a KerasTensor is unknown while a graph is built.")
 
     def __iter__(self):
-        raise TypeError("A KerasTensor cannot be iterated over; use `jaxkeras.ops.unstack`.")
+        raise NotImplementedError("A KerasTensor cannot be iterated over; use `jaxkeras.ops.unstack`.")
 
     def __bool__(self) -> bool:
         raise TypeError("A KerasTensor has no value, so it is neither true nor false; use `jaxkeras.ops.where`.")
 
     def __float__(self) -> float:
-        raise TypeError("A KerasTensor has no values while a graph is built.")
+        raise ValueError("A KerasTensor has no values while a graph is built.")
 
     __int__ = __float__
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.core.context import local
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.symbolic import KerasTensor, Operation, OpNode
+from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers.core.input import Input, InputLayer
-from jaxkeras.models.graph import Graph
+from jaxkeras.models.graph import Graph, as_lists
 
 
 def check_tensors(tensors: Any, what: str) -> None:
@@ -70,10 +72,34 @@ def standardize_inputs(graph: Graph, inputs: Any, name: str) -> list[Any]:
         by_name = {x._keras_history.operation.name: x for x in graph.inputs}
         _check_keys(by_name, inputs, name)
         inputs = [inputs[key] for key in by_name]
+    elif isinstance(inputs, (list, tuple)) and (isinstance(expected, KerasTensor) or _is_nested((*expected, *inputs))):
+        _warn_of_nesting(expected, inputs, name)
     flat = jax.tree.leaves(inputs, is_leaf=lambda x: x is None)
     if len(flat) != len(graph.inputs):
         raise ValueError(f"Model '{name}' expects {len(names)} inputs {names}, but it received {len(flat)} arrays.")
     return [_fit(x, tensor, name) for x, tensor in zip(flat, graph.inputs)]
+
+
+def _is_nested(items: tuple[Any, ...]) -> bool:
+    return any(isinstance(item, (list, tuple, dict)) for item in items)
+
+
+def _warn_of_nesting(expected: Any, inputs: Any, name: str) -> None:
+    """Warn about inputs that are nested in another way than the model's."""
+
+    def shapes(struct: Any) -> Any:
+        return jax.tree.map(lambda x: None if x is None else tuple(np.shape(x)), struct, is_leaf=lambda x: x is None)
+
+    def structure(struct: Any) -> Any:
+        return jax.tree.structure(as_lists(struct), is_leaf=lambda x: x is None)
+
+    inferring = local.frame is not None and local.frame.abstract
+    if not inferring and structure(expected) != structure(inputs):
+        warnings.warn(
+            f"The structure of `inputs` doesn't match the expected structure: model '{name}' takes inputs of shapes "
+            f"{shapes(expected)}, but got {shapes(inputs)}. They are taken in order.",
+            stacklevel=2,
+        )
 
 
 def _check_keys(expected: Iterable[Any], inputs: dict[Any, Any], name: str) -> None:
@@ -83,6 +109,15 @@ def _check_keys(expected: Iterable[Any], inputs: dict[Any, Any], name: str) -> N
             f"Model '{name}' has inputs {list(expected)}, but the data has keys {sorted(map(str, inputs))}; "
             f"{missing[0]!r} is missing."
         )
+
+
+def spec_of(x: KerasTensor, name: str | None = None) -> InputSpec:
+    """What an input of a functional model must be like."""
+    operation = x._keras_history.operation
+    return InputSpec(
+        shape=(None, *x.shape[1:]) if x.shape else (), allow_last_axis_squeeze=True, name=name or operation.name,
+        optional=getattr(operation, "optional", False),
+    )  # fmt: skip
 
 
 def _check_structure(expected: dict[Any, Any], inputs: Any, name: str) -> Any:

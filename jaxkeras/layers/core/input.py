@@ -54,7 +54,7 @@ class InputLayer(Layer):
         if input_tensor is not None:
             if not isinstance(input_tensor, KerasTensor):
                 raise ValueError(f"`input_tensor` must be a KerasTensor; got {input_tensor!r}.")
-            batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
+            shape, batch_shape, dtype = None, input_tensor.shape, dtype or input_tensor.dtype
         if batch_shape is None:
             if shape is None:
                 raise ValueError("Input needs a `shape` (without the batch axis), such as Input(shape=(784,)).")
