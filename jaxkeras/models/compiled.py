@@ -117,25 +117,28 @@ class Compiled(Layer):
     def jit_compile(self, value: Any) -> None:
         self._jit_compile = value
 
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """The arguments of `compile`, as plain data; None before it."""
+    def get_compile_config(self) -> dict[str, Any]:
+        """The arguments of `compile`, as plain data; empty before it."""
         if not self.compiled:
-            return None
+            return {}
         arguments = {**self._session.arguments, "jit_compile": self.jit_compile}
         arguments["optimizer"] = self.optimizer
         return {key: registry.serialize_argument(value) for key, value in arguments.items()}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile with what `get_compile_config` returned."""
-        if type(self).compile is not Compiled.compile:
+        owner = next(base for base in type(self).__mro__ if "compile" in vars(base))
+        if owner is not Compiled and not registry.is_builtin(owner):
             warnings.warn(
                 f"{type(self).__name__} has a `compile` of its own, which was not called: call it after loading, or "
                 "override `get_compile_config` and `compile_from_config` in the class, too.",
                 stacklevel=2,
             )
             return
+        config = {k: registry.deserialize(v) for k, v in config.items()}
         parameters = inspect.signature(self.compile).parameters
-        self.compile(**{k: registry.deserialize(v) for k, v in config.items() if k in parameters})
+        takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        self.compile(**{k: v for k, v in config.items() if takes_all or k in parameters})
         if self.built:
             build_optimizer(self)
 

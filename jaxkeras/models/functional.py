@@ -8,15 +8,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.core.context import local
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.sparse import densify, is_sparse
 from jaxkeras.core.symbolic import KerasTensor, Operation, OpNode
+from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers.core.input import Input, InputLayer
-from jaxkeras.models.graph import Graph
+from jaxkeras.models.graph import Graph, as_lists
 
 
 def check_tensors(tensors: Any, what: str) -> None:
@@ -71,6 +73,8 @@ def standardize_inputs(graph: Graph, inputs: Any, name: str) -> list[Any]:
         by_name = {x._keras_history.operation.name: x for x in graph.inputs}
         _check_keys(by_name, inputs, name)
         inputs = [inputs[key] for key in by_name]
+    elif isinstance(inputs, (list, tuple)) and (isinstance(expected, KerasTensor) or _is_nested((*expected, *inputs))):
+        _warn_of_nesting(expected, inputs, name)
     flat = jax.tree.leaves(inputs, is_leaf=_is_input)
     if len(flat) != len(graph.inputs):
         raise ValueError(f"Model '{name}' expects {len(names)} inputs {names}, but it received {len(flat)} arrays.")
@@ -79,6 +83,32 @@ def standardize_inputs(graph: Graph, inputs: Any, name: str) -> list[Any]:
 
 def _is_input(x: Any) -> bool:
     return x is None or is_sparse(x)
+
+
+def _shape(x: Any) -> Any:
+    return None if x is None else tuple(x.shape if hasattr(x, "shape") else np.shape(x))
+
+
+def _is_nested(items: tuple[Any, ...]) -> bool:
+    return any(isinstance(item, (list, tuple, dict)) for item in items)
+
+
+def _warn_of_nesting(expected: Any, inputs: Any, name: str) -> None:
+    """Warn about inputs that are nested in another way than the model's."""
+
+    def shapes(struct: Any) -> Any:
+        return jax.tree.map(_shape, struct, is_leaf=_is_input)
+
+    def structure(struct: Any) -> Any:
+        return jax.tree.structure(as_lists(struct), is_leaf=_is_input)
+
+    inferring = local.frame is not None and local.frame.abstract
+    if not inferring and structure(expected) != structure(inputs):
+        warnings.warn(
+            f"`inputs` are nested in another way than model '{name}' declares: it takes inputs of shapes "
+            f"{shapes(expected)}, but got {shapes(inputs)}. They are taken in order.",
+            stacklevel=2,
+        )
 
 
 def _check_keys(expected: Iterable[Any], inputs: dict[Any, Any], name: str) -> None:
@@ -90,13 +120,22 @@ def _check_keys(expected: Iterable[Any], inputs: dict[Any, Any], name: str) -> N
         )
 
 
+def spec_of(x: KerasTensor, name: str | None = None) -> InputSpec:
+    """What an input of a functional model must be like."""
+    operation = x._keras_history.operation
+    return InputSpec(
+        shape=(None, *x.shape[1:]) if x.shape else (), allow_last_axis_squeeze=True, name=name or operation.name,
+        optional=getattr(operation, "optional", False),
+    )  # fmt: skip
+
+
 def _check_structure(expected: dict[Any, Any], inputs: Any, name: str) -> Any:
     """Warn about inputs that a model does not use, and about inputs without the names that it expects.
 
     Returns:
         The inputs that it uses.
     """
-    what = f"The structure of `inputs` doesn't match the expected structure: model '{name}' takes {list(expected)}"
+    what = f"`inputs` have another structure than model '{name}' declares: it takes {list(expected)}"
     inferring = local.frame is not None and local.frame.abstract
     if isinstance(inputs, dict):
         _check_keys(expected, inputs, name)

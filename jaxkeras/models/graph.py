@@ -214,7 +214,7 @@ class Function(Operation):
     def _checked(self, inputs: Any) -> list[Any]:
         """The inputs, flat, checked against the structure and shapes of the graph's inputs."""
         expected = self.graph.inputs_struct
-        if jax.tree.structure(_lists(inputs)) != jax.tree.structure(_lists(expected)):
+        if jax.tree.structure(as_lists(inputs)) != jax.tree.structure(as_lists(expected)):
             raise ValueError(
                 f"Function '{self.name}' expects inputs of the structure {jax.tree.map(lambda x: x.shape, expected)}; "
                 f"got {jax.tree.map(np.shape, inputs)}."
@@ -230,8 +230,8 @@ class Function(Operation):
         return flat
 
 
-def _lists(struct: Any) -> Any:
+def as_lists(struct: Any) -> Any:
     """The structure with lists in place of tuples, which are interchangeable here."""
     if isinstance(struct, dict):
-        return {key: _lists(item) for key, item in struct.items()}
-    return [_lists(item) for item in struct] if isinstance(struct, (list, tuple)) else struct
+        return {key: as_lists(item) for key, item in struct.items()}
+    return [as_lists(item) for item in struct] if isinstance(struct, (list, tuple)) else struct

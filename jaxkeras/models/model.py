@@ -149,6 +149,22 @@ class Model(Trainer):
         return shapes[0] if len(shapes) == 1 else shapes
 
     @property
+    def input_spec(self) -> Any:
+        """What the inputs must be like; of a functional model, read off its inputs if it was not set."""
+        if self._input_spec is not None or self._graph is None:
+            return self._input_spec
+        struct = self._graph.inputs_struct
+        if not isinstance(struct, dict):
+            return [functional.spec_of(x) for x in self._graph.inputs]
+        if not all(isinstance(x, KerasTensor) for x in struct.values()):
+            return None
+        return [functional.spec_of(struct[name], name) for name in sorted(struct)]
+
+    @input_spec.setter
+    def input_spec(self, value: Any) -> None:
+        self._input_spec = value
+
+    @property
     def output_shape(self) -> Any:
         shapes = [x.shape for x in self.outputs]
         return shapes[0] if len(shapes) == 1 else shapes

@@ -29,7 +29,7 @@ def save(model: Any, filepath: Any, include_optimizer: bool = True) -> None:
         file.attrs["keras_version"] = _FORMAT.encode()
         file.attrs["backend"] = b"jax"
         file.attrs["model_config"] = json.dumps({k: config[k] for k in ("class_name", "config")}).encode()
-        if compile_config is not None and include_optimizer:
+        if compile_config and include_optimizer:
             optimizer = compile_config.pop("optimizer")
             training = {**compile_config, "optimizer_config": {k: optimizer[k] for k in ("class_name", "config")}}
             training["loss"] = _full_names(training["loss"])

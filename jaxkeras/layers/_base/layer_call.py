@@ -362,7 +362,7 @@ class Call(Weights):
             with jax.named_scope(self.name):
                 call = self.call if self._remat_mode is None else self.rematerialized_call(self.call, *args, **kwargs)
                 return call(*args, **kwargs)
-        except (TypeError, ValueError) as error:
+        except Exception as error:
             explain(error, f"`call` of layer '{self.name}' ({type(self).__name__})", arguments)
             raise
 
