@@ -4,6 +4,7 @@
     python3 run.py quickstart     train a real model and show the result
     python3 run.py test           check style and run the test suite
     python3 run.py test --all     the same with the exhaustive sweeps, which take longer
+    python3 run.py docs           build the documentation site in docs/_build/html
 
 Further arguments of `test` go to pytest.
 """
@@ -69,10 +70,19 @@ def test() -> int:
     return call(PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments)
 
 
+def docs() -> int:
+    install("docs")
+    site = ROOT / "docs" / "_build" / "html"
+    code = call(PYTHON, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", site)
+    if code == 0:
+        print("Open", (site / "index.html").as_uri())
+    return code
+
+
 if __name__ == "__main__":
     if sys.version_info < (3, 11):  # noqa: UP036  (checks the interpreter that runs this file)
         sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.")
-    tasks = {"quickstart": quickstart, "test": test}
+    tasks = {"quickstart": quickstart, "test": test, "docs": docs}
     if len(sys.argv) < 2 or sys.argv[1] not in tasks:
         sys.exit(__doc__)
     sys.exit(tasks[sys.argv[1]]())

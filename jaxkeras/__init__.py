@@ -7,6 +7,7 @@ Example:
 >>> model.compile(optimizer="adam", loss="mse")
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from jaxkeras.core import hooks, lazy_imports
@@ -25,5 +26,12 @@ def _initializer_from_name(name: str) -> Any:
     return registry.get("keras.initializers", name)
 
 
+def _sparse_call(name: str, function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
+    from jaxkeras.ops._sparse.rules import call
+
+    return call(name, function, args, kwargs)
+
+
 hooks.initializer_from_name = _initializer_from_name
+hooks.sparse_call = _sparse_call
 __getattr__, __dir__, __all__ = lazy_imports.attach(__name__)

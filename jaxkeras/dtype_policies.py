@@ -179,8 +179,8 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         return cls(**{**config, "policy_map": registry.deserialize(config["policy_map"], custom_objects)})
 
     def __repr__(self) -> str:
-        entries = {key: policy.name for key, policy in self._policies.items()}
-        return f"<DTypePolicyMap default_policy={self._default.name!r}, {entries}>"
+        mapping = [(key, policy.name) for key, policy in self._policies.items()]
+        return f"<DTypePolicyMap default_policy={self._default.name}, mapping={mapping}>"
 
 
 class _Quantized:

@@ -119,6 +119,10 @@ def lookup_functions(
     def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
         if prepare is not None:
             config, custom_objects = prepare(config, custom_objects)
+        if isinstance(config, dict) and "class_name" not in config:
+            raise registry.ConfigError(f"The config of {a_noun} must have a `class_name`; got {config!r:.200}.")
+        if isinstance(config, dict) and "config" not in config and "items" not in config:
+            config = {**config, "config": {}}
         found = registry.deserialize(config, custom_objects, kind=kind)
         if instance_of is not None and not isinstance(found, instance_of):
             raise ValueError(f"This is the config of {type(found).__name__}, which is not {a_noun}: {config!r}.")

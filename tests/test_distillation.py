@@ -154,7 +154,7 @@ class Vector(DistillationLoss):
         (lambda: make(Vector()).evaluate(X, Y, verbose=0), r"must return a scalar; it returned shape \(8,\)"),
         (lambda: LogitsDistillation(0), "must be a positive number"),
         (lambda: FeatureDistillation([None]), "contains no loss"),
-        (lambda: LogitsDistillation(loss="klm"), "Unknown loss: 'klm'"),
+        (lambda: LogitsDistillation(loss="klm"), "Could not interpret loss identifier 'klm'"),
     ],
 )  # fmt: skip
 def test_invalid_usage_raises(make_one, message):

@@ -17,12 +17,15 @@ class _Local(threading.local):
     autocast: str | None = None  # compute dtype of the layer being called, when it differs from its variables'
     training: bool | None = None  # `training` of the outermost layer call in progress
     custom_objects: tuple[Mapping[str, Any], ...] = ()  # of open scopes, outermost first
+    safe_mode: bool | None = None  # of the deserialization in progress
+    sharing: Any = None  # objects and configs of an open `ObjectSharingScope`
     remat_scopes: tuple[Any, ...] = ()  # open ones, outermost first
     remat: bool = False  # the backward pass recomputes what is computed now
     symbolic: bool = False  # a `SymbolicScope` is open
     eager: bool = False  # a step runs without jit: layers are built by real calls, values can be read
     stage: str | None = None  # "build" or "call", of the innermost layer
     names: tuple[str, ...] = ()  # name scopes, outermost first
+    name_scope: Any = None  # the innermost `name_scope`
 
 
 local = _Local()

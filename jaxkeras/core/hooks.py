@@ -7,3 +7,6 @@ from typing import Any
 
 #: An initializer from its name, for `Variable("zeros", shape=...)`.
 initializer_from_name: Callable[[str], Any]
+
+#: An op called with sparse arrays: `(name, function, args, kwargs) -> result`.
+sparse_call: Callable[[str, Callable[..., Any], tuple, dict[str, Any]], Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 from jaxkeras.core.logging import is_interactive_logging_enabled, logger
 
@@ -65,3 +66,15 @@ def print_message(message: str) -> None:
         return
     open_line.clear()
     _write(message + "\n")
+
+
+def ask_to_proceed_with_overwrite(filepath: Any) -> bool:
+    """Ask at the terminal whether a file may be replaced.
+
+    Raises:
+        EOFError: if there is no input.
+    """
+    answer = ""
+    while answer not in ("y", "n"):
+        answer = input(f"'{filepath}' exists already. Replace it? [y/n] ").strip().lower()
+    return answer == "y"

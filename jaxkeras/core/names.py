@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxkeras.core.context import local, setting
@@ -58,18 +58,46 @@ def unique(name: str, used: dict[str, int]) -> str:
     return name
 
 
-@contextlib.contextmanager
-def name_scope(name: str, **kwargs: object) -> Iterator[None]:
+class name_scope:
     """Prefix the paths of variables created in a `with` block.
 
     Args:
         name: one path element, without `/`.
-        **kwargs: accepted for compatibility with Keras; unused.
+        caller: the object that opens the scope.
+        deduplicate: whether a scope that `caller` opens directly in its own scope of the same name adds nothing.
+        override_parent: a path that takes the place of the open scopes.
+
+    Raises:
+        ValueError: for a name that is no string or has a `/`.
+
+    Example:
+
+    >>> with name_scope("encoder"):
+    ...     jk.Variable(np.zeros(2), name="scale").path
+    'encoder/scale'
     """
-    if not name or "/" in name:
-        raise ValueError(f"A scope name must be a non-empty string without '/'; got {name!r}.")
-    with setting(names=(*local.names, name)):
-        yield
+
+    def __init__(
+        self, name: str, caller: Any = None, deduplicate: bool = True, override_parent: str | None = None
+    ) -> None:
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(f"The name of a scope must be a string without '/'; got {name!r}.")
+        self.name, self.caller, self.deduplicate, self.override_parent = name, caller, deduplicate, override_parent
+        self._outer: list[tuple[tuple[str, ...], name_scope | None]] = []
+
+    def __enter__(self) -> name_scope:
+        names, around = local.names, local.name_scope
+        self._outer.append((names, around))
+        if self.deduplicate and self.caller is not None and names[-1:] == (self.name,):
+            if around is not None and around.caller is self.caller and around.name == self.name:
+                return self
+        if self.override_parent is not None:
+            names = tuple(filter(None, self.override_parent.split("/")))
+        local.names, local.name_scope = (*names, self.name), self
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        local.names, local.name_scope = self._outer.pop()
 
 
 def config_scope(config: Mapping[str, Any]) -> contextlib.AbstractContextManager[None]:

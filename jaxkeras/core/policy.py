@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxkeras.core import config
 from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype
+from jaxkeras.core.sparse import is_sparse
 
 
 class DTypePolicy:
@@ -63,6 +64,8 @@ class DTypePolicy:
             if cast and x.dtype != dtype and is_float_dtype(x.dtype):
                 return jnp.asarray(x, dtype=dtype)
             return x if isinstance(x, jax.Array) else jnp.asarray(x)
+        if is_sparse(x):
+            return x.astype(dtype) if cast and x.dtype != dtype and is_float_dtype(x.dtype) else x
         as_array = getattr(x, "__jax_array__", None)
         return x if as_array is None else self.convert_input(as_array(), autocast, dtype)
 
@@ -115,10 +118,21 @@ def set_dtype_policy(policy: Any) -> None:
     """Set the default policy of layers created from now on.
 
     Args:
-        policy: a name, a `DTypePolicy` or a `DTypePolicyMap`; None for `floatx()`.
+        policy: a name, a `DTypePolicy` or a `DTypePolicyMap`.
+
+    Raises:
+        ValueError: for None, or an unknown name.
     """
     global _global
-    _global = None if policy is None else get_policy(policy)
+    if policy is None:
+        raise ValueError("A dtype policy is expected, such as 'float32' or 'mixed_bfloat16'; got None.")
+    _global = get_policy(policy)
+
+
+def reset_dtype_policy() -> None:
+    """Let the default policy follow `floatx()` again."""
+    global _global
+    _global = None
 
 
 def get_policy(identifier: Any) -> DTypePolicy:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core.context import local
+from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype
 from jaxkeras.core.functional import Frame, bound
 from jaxkeras.core.variable import Variable
 
@@ -45,6 +46,7 @@ class StatelessScope:
     ):
         self.collect_losses = collect_losses
         self.initialize_variables = initialize_variables
+        self.losses: list[Any] = []  # that layers added in the scope, if it collects them
         self._values: dict[Variable, Any] = {}
         for variable, value in state_mapping or ():
             if not isinstance(variable, Variable):
@@ -59,22 +61,120 @@ class StatelessScope:
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> StatelessScope:
-        self._frame = self._open.enter_context(bound(Frame(self._values)))
+        self._frame = self._open.enter_context(bound(_ScopeFrame(self)))
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._open.close()
+
+    def add_loss(self, loss: Any) -> None:
+        """Record a loss."""
+        self.losses.append(loss)
+
+    def add_update(self, update: tuple[Variable, Any]) -> None:
+        """Set the value of a variable in the scope, given as a pair `(variable, value)`."""
+        variable, value = update
+        if self._frame is None:
+            self._values[variable] = value
+        else:
+            self._frame.write(variable, value)
 
     def get_current_value(self, variable: Variable) -> Any:
         """The value of a variable in the scope, or None if the scope neither was given nor changed it."""
         updates = {} if self._frame is None else self._frame.updates
         return updates.get(variable, self._values.get(variable))
 
-    @property
-    def losses(self) -> list[Any]:
-        """Losses that layers added in the scope, if it collects them."""
-        return list(self._frame.losses) if self.collect_losses and self._frame is not None else []
 
+class _ScopeFrame(Frame):
+    """The frame of a `StatelessScope`."""
+
+    __slots__ = ("scope",)
+
+    def __init__(self, scope: StatelessScope):
+        super().__init__(scope._values)
+        self.scope = scope
+        if scope.collect_losses:
+            self.losses = scope.losses
+
+    def write(self, variable: Variable, value: Any) -> None:
+        self.scope._values.setdefault(variable, value)  # what is written here stays in the innermost scope
+        super().write(variable, value)
+
+
+def get_stateless_scope() -> StatelessScope | None:
+    """The innermost `StatelessScope`, or one that stands for the functional call in progress, or None.
+
+    Example:
+
+    >>> with StatelessScope() as scope:
+    ...     get_stateless_scope() is scope
+    True
+    """
+    frame = local.frame
+    if frame is None or isinstance(frame, _ScopeFrame):
+        return None if frame is None else frame.scope
+    scope = StatelessScope(collect_losses=True)
+    scope._frame, scope._values, scope.losses = frame, frame.values, frame.losses
+    return scope
+
+
+def in_stateless_scope() -> bool:
+    """Whether variables are read and written in a `StatelessScope` or a functional call, such as a compiled step.
+
+    Example:
+
+    >>> in_stateless_scope()
+    False
+    """
+    return local.frame is not None
+
+
+class AutocastScope:
+    """In a `with` block, floating-point variables are read in another dtype, as in the `call` of a layer.
+
+    Args:
+        dtype: a floating-point dtype, or None for their own.
+
+    Raises:
+        ValueError: for another dtype.
+
+    Example:
+
+    >>> v = Variable(jnp.ones(2))
+    >>> with AutocastScope("bfloat16"):
+    ...     v.value.dtype
+    dtype(bfloat16)
+    """
+
+    def __init__(self, dtype: Any):
+        self.dtype = None if dtype is None else standardize_dtype(dtype)
+        if self.dtype is not None and not is_float_dtype(self.dtype):
+            raise ValueError(f"The dtype of an AutocastScope must be a floating-point one; got {dtype!r}.")
+        self._outer: list[str | None] = []
+
+    def maybe_cast(self, value: Any) -> Any:
+        """Cast an array to the dtype of the scope, if both are floating-point."""
+        return value if self.dtype is None or not is_float_dtype(value.dtype) else jnp.asarray(value, self.dtype)
+
+    def __enter__(self) -> AutocastScope:
+        self._outer.append(local.autocast)
+        local.autocast = self.dtype
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        local.autocast = self._outer.pop()
+
+
+def get_autocast_scope() -> AutocastScope | None:
+    """The dtype in which floating-point variables are read now, as an `AutocastScope`, or None for their own.
+
+    Example:
+
+    >>> with AutocastScope("float16"):
+    ...     get_autocast_scope().dtype
+    'float16'
+    """
+    return None if local.autocast is None else AutocastScope(local.autocast)
 
 class SymbolicScope:
     """Declares that values in a `with` block are symbolic, as during shape inference.

@@ -11,12 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core import hooks
 from jaxkeras.core.dtypes import standardize_dtype, stored_dtype
 from jaxkeras.core.functional import functional_call
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.names import auto_name
 from jaxkeras.core.shape_inference import Spec, Traced, infer_leniently, infer_specs
 from jaxkeras.core.shape_inference import known_shape as known_shape
+from jaxkeras.core.sparse import any_sparse, is_sparse, placeholder
 from jaxkeras.core.variable import Variable, standardize_shape
 
 P = ParamSpec("P")
@@ -37,8 +39,8 @@ class KerasTensor:
     Args:
         shape: the shape, None where unknown.
         dtype: name of the dtype.
-        sparse: kept for compatibility; must be False.
-        ragged: kept for compatibility; must be False.
+        sparse: whether it stands for a sparse array, a `jax.experimental.sparse.BCOO`.
+        ragged: kept for compatibility; JAX has no ragged arrays.
         record_history: whether operations on it are recorded in a graph.
         name: shown in messages.
 
@@ -59,17 +61,19 @@ class KerasTensor:
         name: str | None = None,
         **kwargs: Any,
     ):
-        if sparse or ragged:
-            raise ValueError("Sparse and ragged tensors are not supported; pass dense arrays with a mask.")
+        if sparse and ragged:
+            raise ValueError("A KerasTensor is either sparse or ragged; got sparse=True and ragged=True.")
         self._shape = standardize_shape(shape)
         self._dtype = stored_dtype(standardize_dtype(dtype))
-        self.sparse, self.ragged = False, False
+        self._sparse, self._ragged = bool(sparse), bool(ragged)
         self.record_history = record_history
         self.name = name or auto_name(type(self).__name__)
         self._keras_history: Any = None  # a `History`, once an operation has returned it
 
     shape = property(lambda self: self._shape)
     dtype = property(lambda self: self._dtype)
+    sparse = property(lambda self: self._sparse)
+    ragged = property(lambda self: self._ragged)
     ndim = property(lambda self: len(self._shape))
 
     @property
@@ -118,7 +122,8 @@ class KerasTensor:
         raise ValueError(_NOT_AN_ARRAY.format(self))
 
     def __repr__(self) -> str:
-        return f"<KerasTensor shape={self._shape}, dtype={self._dtype}, sparse=False, ragged=False, name={self.name}>"
+        kind = f"sparse={self._sparse}, ragged={self._ragged}"
+        return f"<KerasTensor shape={self._shape}, dtype={self._dtype}, {kind}, name={self.name}>"
 
 
 _NOT_AN_ARRAY = (
@@ -300,20 +305,21 @@ def infer(function: Callable[..., Any], args: tuple, kwargs: dict, sizes: Sequen
     def call(arrays: list[Any], mask_arrays: list[Any]) -> Traced:
         filled = list(leaves)
         for i, array, mask in zip(symbolic, arrays, mask_arrays):
-            filled[i] = array
+            filled[i] = placeholder(array) if leaves[i].sparse else array
             if mask is not None:
-                set_mask(array, mask)
+                set_mask(filled[i], mask)
         args, kwargs = jax.tree.unflatten(treedef, filled)
         output = functional_call({}, {}, lambda: function(*args, **kwargs), abstract=True).output
-        out_leaves, structure = jax.tree.flatten(output)
-        return Traced(out_leaves, [get_mask(y) is not None for y in out_leaves], structure)
+        out_leaves, structure = jax.tree.flatten(output, is_leaf=is_sparse)
+        notes = [(get_mask(y) is not None, is_sparse(y)) for y in out_leaves]
+        return Traced([jnp.zeros(y.shape, y.dtype) if is_sparse(y) else y for y in out_leaves], notes, structure)
 
     specs = [Spec(leaves[i].shape, leaves[i].dtype) for i in symbolic]
     masks = [m if m is None else Spec(m.shape, m.dtype) for m in (get_mask(leaves[i]) for i in symbolic)]
     inferred = infer_specs(call, specs, masks) if sizes is None else infer_leniently(call, specs, masks, sizes)
     outputs = []
-    for (shape, dtype), has_mask in zip(inferred.specs, inferred.notes):
-        y = KerasTensor(shape, dtype)
+    for (shape, dtype), (has_mask, sparse) in zip(inferred.specs, inferred.notes):
+        y = KerasTensor(shape, dtype, sparse)
         if has_mask:
             set_mask(y, KerasTensor(shape[:-1] if len(shape) > 1 else shape, "bool", record_history=False))
         outputs.append(y)
@@ -406,6 +412,8 @@ def op(
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if not any_symbolic(args, kwargs):
+            if any_sparse(args, kwargs):
+                return hooks.sparse_call(name, function, args, kwargs)
             return function(*args, **kwargs)
         signature = inspect.signature(function)
         bound = signature.bind(*args, **kwargs)

@@ -80,16 +80,15 @@ class Trackable:
 _HOLDERS = (Variable, Trackable, SeedGenerator, list, tuple, dict)
 
 
-def _instances(value: Any, cls: Any) -> Iterator[Any]:
+def _instances(value: Any, cls: Any, inside: tuple[Any, ...] = ()) -> Iterator[Any]:
+    """Instances of a class in nested containers, which may contain themselves; `inside` are those around `value`."""
     if isinstance(value, cls):
         yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _instances(item, cls)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
+    elif isinstance(value, (list, tuple, dict)) and not any(value is container for container in inside):
+        inside = (*inside, value)
+        for item in value.values() if isinstance(value, dict) else value:
             if isinstance(item, _HOLDERS):
-                yield from _instances(item, cls)
+                yield from _instances(item, cls, inside)
 
 
 def _variables_in(value: Any) -> Iterator[Variable]:

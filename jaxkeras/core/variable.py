@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.core
@@ -11,11 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core import hooks
+from jaxkeras.core.array_like import ArrayLike, as_array
 from jaxkeras.core.context import local, setting
 from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype, stored_dtype
 from jaxkeras.core.names import auto_name, current_path
 
 _AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
+_SYNCHRONIZATIONS = ("none", "auto", "on_read", "on_write")
 
 
 class Deferred(Protocol):
@@ -43,7 +45,7 @@ class _Pending:
     def read(self, variable: Variable) -> jax.Array:
         # An initializer reads no variables of the functional call in progress.
         with setting(frame=None, autocast=None), jax.ensure_compile_time_eval():
-            value = _as_array(self.initializer(variable.shape, dtype=variable._dtype), variable._dtype)
+            value = as_array(self.initializer(variable.shape, dtype=variable._dtype), variable._dtype)
         if value.shape != variable.shape:
             raise ValueError(
                 f"The initializer of variable '{variable.path}' returned shape {value.shape}, not {variable.shape}."
@@ -53,17 +55,6 @@ class _Pending:
 
     def write(self, variable: Variable, value: jax.Array) -> None:
         variable.set_cell(value)
-
-
-def _as_array(value: Any, dtype: str | None) -> jax.Array:
-    if isinstance(value, _ArrayLike):
-        value = value.value
-    if not isinstance(value, jax.Array) and not hasattr(value, "__jax_array__"):
-        try:
-            value = np.asarray(value, dtype=dtype)  # converting on the host compiles nothing
-        except (TypeError, ValueError, jax.errors.TracerArrayConversionError):
-            pass
-    return jnp.asarray(value, dtype=dtype)
 
 
 def standardize_shape(shape: Any) -> tuple[int | None, ...]:
@@ -93,50 +84,14 @@ def standardize_shape(shape: Any) -> tuple[int | None, ...]:
     return tuple(sizes)
 
 
-class _ArrayLike:
-    """Converts like the array `value`; the operators are set below."""
-
-    value: Any
-
-    def __jax_array__(self) -> jax.Array:
-        return self.value
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.value, dtype=dtype)
-
-    def __iter__(self):
-        return iter(self.value)
-
-    def __int__(self) -> int:
-        return int(self.value)
-
-    def __index__(self) -> int:
-        return self.value.__index__()
-
-    def __float__(self) -> float:
-        return float(self.value)
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
-
-    if TYPE_CHECKING:
-
-        def __add__(self, other: Any) -> Any: ...
-        def __radd__(self, other: Any) -> Any: ...
-        def __sub__(self, other: Any) -> Any: ...
-        def __rsub__(self, other: Any) -> Any: ...
-        def __mul__(self, other: Any) -> Any: ...
-        def __rmul__(self, other: Any) -> Any: ...
-        def __truediv__(self, other: Any) -> Any: ...
-        def __rtruediv__(self, other: Any) -> Any: ...
-        def __pow__(self, other: Any) -> Any: ...
-        def __matmul__(self, other: Any) -> Any: ...
-        def __rmatmul__(self, other: Any) -> Any: ...
-        def __neg__(self) -> Any: ...
+def _callable_or_none(attribute: str, value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise ValueError(f"The {attribute} of a variable must be callable or None; got {value!r}.")
+    return value
 
 
 @jax.tree_util.register_pytree_node_class
-class Variable(_ArrayLike):
+class Variable(ArrayLike):
     """A named cell that holds one array: a weight, a statistic, a counter.
 
     At rest it reads and writes its own cell. Inside `Layer.apply`, and so inside every compiled step, it reads and
@@ -151,12 +106,14 @@ class Variable(_ArrayLike):
         autocast: whether a layer with a lower-precision compute dtype reads it in that dtype.
         aggregation: how copies of it on several devices combine: `"none"`, `"mean"`, `"sum"` or
             `"only_first_replica"`.
-        synchronization: kept for compatibility with Keras.
+        synchronization: `"auto"`, `"none"`, `"on_read"` or `"on_write"`; kept for compatibility with Keras.
         name: the last element of its path; generated when not given.
         layout: a `jax.sharding.Sharding` for the value, or None.
+        **kwargs: accepted for compatibility with Keras; unused.
 
     Raises:
-        ValueError: for a missing shape or a shape that disagrees with the value.
+        ValueError: for a missing shape or a shape that disagrees with the value; for a value rather than an
+            initializer in a `StatelessScope`, where nothing would keep it.
 
     Example:
 
@@ -170,10 +127,10 @@ class Variable(_ArrayLike):
     path: str = "variable"
     trainable: bool = True
     aggregation: str = "none"
-    synchronization: str | None = "auto"
-    regularizer: Callable[..., Any] | None = None
-    constraint: Callable[..., Any] | None = None
-    overwrite_with_gradient: bool = False
+    synchronization: str = "auto"
+    _regularizer: Callable[..., Any] | None = None
+    _constraint: Callable[..., Any] | None = None
+    _overwrite_with_gradient: bool = False
 
     def __init__(
         self,
@@ -186,6 +143,7 @@ class Variable(_ArrayLike):
         synchronization: str | None = "auto",
         name: str | None = None,
         layout: Any = None,
+        **kwargs: Any,
     ):
         self.explicit_name = name is not None
         name = name or auto_name(type(self).__name__)
@@ -193,13 +151,17 @@ class Variable(_ArrayLike):
             raise ValueError(f"The name of a variable must be a string without '/'; got {name!r}.")
         if aggregation not in (None, *_AGGREGATIONS):
             raise ValueError(f"Unknown aggregation {aggregation!r}; expected one of {', '.join(_AGGREGATIONS)}.")
+        if synchronization not in (None, *_SYNCHRONIZATIONS):
+            raise ValueError(
+                f"Unknown synchronization {synchronization!r}; expected one of {', '.join(_SYNCHRONIZATIONS)}."
+            )
         self.name = name
         scope = current_path()
         self.path = f"{scope}/{name}" if scope else name
         self.trainable = bool(trainable)
         self.autocast = bool(autocast)
         self.aggregation = aggregation or "none"
-        self.synchronization = synchronization
+        self.synchronization = synchronization or "none"
         self.layout = layout
         if isinstance(initializer, str):
             initializer = hooks.initializer_from_name(initializer)
@@ -216,11 +178,17 @@ class Variable(_ArrayLike):
             self.initializer: Any = initializer
             self._cell: Any = _Pending(initializer)
         else:
+            if getattr(local.frame, "scope", None) is not None:
+                raise ValueError(
+                    f"Variable '{self.path}' is created from a value in a StatelessScope, where variables have no "
+                    "values of their own. Create it before the scope, or from an initializer and a shape: "
+                    "Variable(initializer, shape=(...))."
+                )
             with jax.ensure_compile_time_eval():
                 if dtype is None and not hasattr(initializer, "dtype"):
                     kind = np.asarray(initializer).dtype.kind
                     dtype = standardize_dtype(None) if kind == "f" else None
-                value = _as_array(initializer, None if dtype is None else stored_dtype(standardize_dtype(dtype)))
+                value = as_array(initializer, None if dtype is None else stored_dtype(standardize_dtype(dtype)))
             if shape is not None and standardize_shape(shape) != value.shape:
                 raise ValueError(
                     f"Variable '{self.path}' is declared with shape {tuple(shape)}, "
@@ -272,7 +240,7 @@ class Variable(_ArrayLike):
             RuntimeError: for a traced value outside a functional call (a `jax.jit` of your own around a layer), and for
                 one that belongs to a `scan` or another transformation opened inside the call.
         """
-        array = _as_array(value, self._dtype)
+        array = as_array(value, self._dtype)
         if array.shape != self._shape:
             raise ValueError(
                 f"Cannot assign to variable {self.path} due to variable shape {self._shape} and value shape "
@@ -296,11 +264,11 @@ class Variable(_ArrayLike):
 
     def assign_add(self, value: Any) -> Any:
         """Add to the value; see `assign`."""
-        return self.assign(self._raw() + _as_array(value, self._dtype))
+        return self.assign(self._raw() + as_array(value, self._dtype))
 
     def assign_sub(self, value: Any) -> Any:
         """Subtract from the value; see `assign`."""
-        return self.assign(self._raw() - _as_array(value, self._dtype))
+        return self.assign(self._raw() - as_array(value, self._dtype))
 
     def _raw(self) -> jax.Array:
         current = local.frame
@@ -326,9 +294,53 @@ class Variable(_ArrayLike):
         return int(np.prod(self._shape, dtype=np.int64))
 
     @property
-    def _value(self) -> jax.Array:
-        """The array at rest, under the name by which code written for Keras reads it."""
-        return self.cell()
+    def regularizer(self) -> Callable[..., Any] | None:
+        """The penalty of its value that is added to the loss."""
+        return self._regularizer
+
+    @regularizer.setter
+    def regularizer(self, value: Callable[..., Any] | None) -> None:
+        self._regularizer = _callable_or_none("regularizer", value)
+
+    @property
+    def constraint(self) -> Callable[..., Any] | None:
+        """The function of its value that is applied after each update."""
+        return self._constraint
+
+    @constraint.setter
+    def constraint(self, value: Callable[..., Any] | None) -> None:
+        self._constraint = _callable_or_none("constraint", value)
+
+    @property
+    def overwrite_with_gradient(self) -> bool:
+        """Whether an update replaces the value by its gradient."""
+        return self._overwrite_with_gradient
+
+    @overwrite_with_gradient.setter
+    def overwrite_with_gradient(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise TypeError(f"`overwrite_with_gradient` must be True or False; got {value!r}.")
+        self._overwrite_with_gradient = value
+
+    # -- names by which code written for Keras reaches the cell ----------------------------------------------------
+    @property
+    def _value(self) -> jax.Array | None:
+        """The array at rest; None in a functional call for a variable whose initializer has not run."""
+        return None if local.frame is not None and not self.materialized else self.cell()
+
+    def _initialize(self, value: Any) -> None:
+        array = as_array(value, self._dtype)
+        self._shape, self._cell = array.shape, array
+
+    def _deferred_initialize(self) -> None:
+        if local.frame is not None:
+            raise ValueError(f"Variable '{self.path}' cannot be initialized in a stateless scope: leave the scope.")
+        if self.materialized:
+            raise ValueError(f"Variable '{self.path}' is already initialized.")
+        self.cell()
+
+    def _convert_to_tensor(self, value: Any, dtype: Any = None) -> jax.Array:
+        return as_array(value, None if dtype is None else stored_dtype(standardize_dtype(dtype)))
 
     def numpy(self) -> np.ndarray:
         """The value as a NumPy array."""
@@ -347,8 +359,11 @@ class Variable(_ArrayLike):
     def __len__(self) -> int:
         return self._shape[0]
 
-    def __round__(self, ndigits: int | None = None) -> jax.Array:
-        return self.value.__round__(ndigits or 0)
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"Variable '{self.path}' has no truth value. Compare its value, as in `bool(v.value > 0)`, or use "
+            "`jaxkeras.ops.cond` where the value is traced."
+        )
 
     # -- pytree --------------------------------------------------------------------------------------------------
     def tree_flatten(self):
@@ -381,7 +396,7 @@ class _Spec:
 
 
 @jax.tree_util.register_pytree_node_class
-class VariableItem(_ArrayLike):
+class VariableItem(ArrayLike):
     """Part of a variable at rest, so that `v[0, 0].assign(3.0)` changes that part; otherwise it acts as its array."""
 
     def __init__(self, variable: Variable, index: Any):
@@ -426,20 +441,3 @@ class VariableItem(_ArrayLike):
     @classmethod
     def tree_unflatten(cls, _: None, children: Sequence[Any]) -> Any:
         return children[0]
-
-
-def _operator(name: str) -> Callable[..., Any]:
-    def method(self, *others):
-        return getattr(self.value, name)(*(o.value if isinstance(o, _ArrayLike) else o for o in others))
-
-    method.__name__ = name
-    return method
-
-
-for _name in (
-    "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul "
-    "and rand or ror xor rxor neg pos abs invert eq ne lt le gt ge"
-).split():
-    setattr(_ArrayLike, f"__{_name}__", _operator(f"__{_name}__"))
-_ArrayLike.__hash__ = object.__hash__  # `==` is elementwise, but containers need identity
-del _name

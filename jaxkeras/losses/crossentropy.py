@@ -48,7 +48,8 @@ def _categorical_targets(
     _check_axis(axis)
     _check_fraction(label_smoothing, "label_smoothing")
     y_true, y_pred = prepare(y_true, y_pred)
-    if y_pred.shape and y_pred.shape[-1] == 1:
+    classes = y_pred.shape[axis] if y_pred.shape else 1
+    if y_pred.shape and classes == 1:
         warnings.warn(
             f"`{name}` expects predictions of shape (batch, classes) with more than one class; got {y_pred.shape}. "
             "For two classes use `binary_crossentropy`.",
@@ -56,7 +57,7 @@ def _categorical_targets(
             stacklevel=4,
         )
     if label_smoothing:
-        y_true = y_true * (1.0 - label_smoothing) + label_smoothing / y_true.shape[-1]
+        y_true = y_true * (1.0 - label_smoothing) + label_smoothing / classes
     return y_true, y_pred
 
 

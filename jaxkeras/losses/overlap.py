@@ -48,15 +48,15 @@ def tversky(
 ) -> jax.Array:
     """Tversky loss of segmentation masks: Dice loss with separate weights for misses and false alarms.
 
-    `1 - overlap / (overlap + alpha * missed + beta * surplus + epsilon())`, where `overlap = sum(y_true * y_pred)`,
+    `1 - overlap / (overlap + alpha * surplus + beta * missed + epsilon())`, where `overlap = sum(y_true * y_pred)`,
     `missed = sum(y_true * (1 - y_pred))` and `surplus = sum((1 - y_true) * y_pred)`. It equals `dice` for
     `alpha = beta = 0.5`.
 
     Args:
         y_true: target masks with values in [0, 1], any shape, cast to the dtype of `y_pred`.
         y_pred: predicted masks, floating, same shape.
-        alpha: weight of `missed`.
-        beta: weight of `surplus`.
+        alpha: weight of `surplus`, the false positives.
+        beta: weight of `missed`, the false negatives.
         axis: axis or axes to sum over; None for all.
 
     Returns:
@@ -69,14 +69,14 @@ def tversky(
 
     Example:
 
-    >>> tversky([[1.0, 1.0]], [[1.0, 0.0]], alpha=1.0, beta=0.0, axis=-1).tolist()
+    >>> tversky([[1.0, 1.0]], [[1.0, 0.0]], alpha=0.0, beta=1.0, axis=-1).tolist()
     [0.5]
     """
     y_true, y_pred = prepare(y_true, y_pred)
     overlap = jnp.sum(y_true * y_pred, axis=axis)
     missed = jnp.sum((1.0 - y_pred) * y_true, axis=axis)
     surplus = jnp.sum(y_pred * (1.0 - y_true), axis=axis)
-    return 1.0 - overlap / (overlap + missed * alpha + surplus * beta + config.epsilon())
+    return 1.0 - overlap / (overlap + surplus * alpha + missed * beta + config.epsilon())
 
 
 @loss_function()

@@ -102,8 +102,8 @@ class IoU(Metric):
         given = getattr(sample_weight, "dtype", None)
         if given is not None and is_float_dtype(given) and is_int_dtype(self.dtype):
             warnings.warn(
-                f"The fractions of float sample weights are lost, as this metric counts in {self.dtype}. Give integer "
-                "weights, or the metric dtype='float32'.",
+                f"A sample weight of a float type loses its fraction: the metric counts in {self.dtype} ints, so that "
+                "weights are cut off by casting. Give integer weights, or the metric dtype='float32'.",
                 stacklevel=3,
             )
         return jnp.asarray(sample_weight).astype(self.dtype).reshape(-1)

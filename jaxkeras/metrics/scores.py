@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -16,13 +17,18 @@ from jaxkeras.metrics.metric import Metric
 from jaxkeras.metrics.reduction import FunctionMetric, metric_function
 from jaxkeras.registry import register
 
+Shape = Sequence[int | None]
 
-def _check_2d(metric: Metric, y_true: jax.Array, y_pred: jax.Array) -> None:
-    if y_true.ndim != 2 or y_pred.ndim != 2:
+
+def _outputs(metric: Metric, y_true_shape: Shape, y_pred_shape: Shape) -> int:
+    """The number of outputs of two-dimensional targets and predictions."""
+    outputs = y_pred_shape[-1] if len(y_true_shape) == len(y_pred_shape) == 2 else None
+    if outputs is None:
         raise ValueError(
             f"{type(metric).__name__} needs targets and predictions of shape (batch, outputs); got y_true of shape "
-            f"{y_true.shape} and y_pred of shape {y_pred.shape}."
+            f"{y_true_shape} and y_pred of shape {y_pred_shape}."
         )
+    return outputs
 
 
 @register("keras.metrics")
@@ -39,7 +45,8 @@ class FBetaScore(Metric):
         name: name of the metric in logs.
         dtype: dtype or policy to compute in; `floatx()` by default.
 
-    Input shape: `y_true`, 0 or 1, and `y_pred`, probabilities, `(batch, classes)`; `sample_weight`, `(batch,)`.
+    Input shape: `y_true`, 0 or 1, and `y_pred`, probabilities, `(batch, classes)`; `sample_weight`, `(batch,)` or
+    `(batch, classes)`.
 
     Result: `(classes,)` for `average=None`, else a scalar.
 
@@ -83,7 +90,8 @@ class FBetaScore(Metric):
         self.threshold = threshold
         self.axis = None if average == "micro" else 0
 
-    def _build(self, classes: int) -> None:
+    def _build(self, y_true_shape: Shape, y_pred_shape: Shape) -> None:
+        classes = _outputs(self, y_true_shape, y_pred_shape)
         shape = () if self.average == "micro" else (classes,)
         for name in ("true_positives", "false_positives", "false_negatives", "intermediate_weights"):
             setattr(self, name, self.add_variable(shape, "zeros", dtype=self.dtype, name=name))
@@ -95,12 +103,13 @@ class FBetaScore(Metric):
         Args:
             y_true: targets 0 or 1, shape `(batch, classes)`.
             y_pred: probabilities, same shape.
-            sample_weight: shape `(batch,)`, or None.
+            sample_weight: shape `()`, `(batch,)` or `(batch, classes)`, or None.
         """
         y_true, y_pred = jnp.asarray(y_true, self.dtype), jnp.asarray(y_pred, self.dtype)
-        _check_2d(self, y_true, y_pred)
-        if not self._built:
-            self._build(y_pred.shape[-1])
+        if self._built:
+            _outputs(self, y_true.shape, y_pred.shape)
+        else:
+            self._build(y_true.shape, y_pred.shape)
         if self.threshold is None:
             chosen = (y_pred >= jnp.max(y_pred, axis=-1, keepdims=True)) & (jnp.abs(y_pred) > 1e-9)
         else:
@@ -109,12 +118,13 @@ class FBetaScore(Metric):
         weights = jnp.ones((), self.dtype)
         if sample_weight is not None:
             weights = jnp.asarray(sample_weight, self.dtype)
-            if weights.shape not in (y_true.shape[:1], (1,)):  # one for all, as Keras takes it
+            weights = weights.reshape(*weights.shape, *(1,) * (2 - weights.ndim))
+            if not all(n in (1, m) for n, m in zip(weights.shape, y_true.shape)) or weights.ndim > 2:
                 raise ValueError(
                     f"`sample_weight` of {type(self).__name__} must have one number for each sample, shape "
-                    f"{y_true.shape[:1]}; got shape {weights.shape}."
+                    f"{y_true.shape[:1]}, or for each value, shape {y_true.shape}; got shape "
+                    f"{jnp.shape(sample_weight)}."
                 )
-            weights = weights[:, None]
         for variable, values in (
             (self.true_positives, chosen * y_true),
             (self.false_positives, chosen * (1 - y_true)),
@@ -150,7 +160,8 @@ class F1Score(FBetaScore):
         name: name of the metric in logs.
         dtype: dtype or policy to compute in; `floatx()` by default.
 
-    Input shape: `y_true`, 0 or 1, and `y_pred`, probabilities, `(batch, classes)`; `sample_weight`, `(batch,)`.
+    Input shape: `y_true`, 0 or 1, and `y_pred`, probabilities, `(batch, classes)`; `sample_weight`, `(batch,)` or
+    `(batch, classes)`.
 
     Result: `(classes,)` for `average=None`, else a scalar.
 
@@ -232,7 +243,8 @@ class R2Score(Metric):
         self.num_regressors = num_regressors
         self.num_samples = self.add_variable((), "zeros", name="num_samples")
 
-    def _build(self, outputs: int) -> None:
+    def _build(self, y_true_shape: Shape, y_pred_shape: Shape) -> None:
+        outputs = _outputs(self, y_true_shape, y_pred_shape)
         self.squared_sum = self.add_variable((outputs,), "zeros", name="squared_sum")
         self.sum = self.add_variable((outputs,), "zeros", name="sum")
         self.total_mse = self.add_variable((outputs,), "zeros", name="residual")
@@ -250,9 +262,10 @@ class R2Score(Metric):
         y_true, y_pred = squeeze_or_expand_to_same_rank(
             jnp.asarray(y_true, self.dtype), jnp.asarray(y_pred, self.dtype)
         )
-        _check_2d(self, y_true, y_pred)
-        if not self._built:
-            self._build(y_pred.shape[-1])
+        if self._built:
+            _outputs(self, y_true.shape, y_pred.shape)
+        else:
+            self._build(y_true.shape, y_pred.shape)
         weights = jnp.asarray(1 if sample_weight is None else sample_weight, self.dtype)
         weights = jnp.broadcast_to(weights[:, None] if weights.ndim == 1 else weights, y_true.shape)
         for variable, values in (
@@ -262,7 +275,7 @@ class R2Score(Metric):
             (self.count, jnp.ones_like(y_true)),
         ):
             variable.assign_add(jnp.sum(values * weights, axis=0))
-        self.num_samples.assign_add(y_true.size)
+        self.num_samples.assign_add(jnp.sum(jnp.any(weights != 0, axis=-1), dtype=self.dtype))
 
     def result(self) -> jax.Array:
         total_sum = self.sum.value

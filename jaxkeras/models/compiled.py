@@ -126,13 +126,15 @@ class Compiled(Layer):
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile with what `get_compile_config` returned."""
-        if type(self).compile is not Compiled.compile and "optimizer" not in config:
-            warnings.warn("This model has a `compile` of its own; call it yourself after loading.", stacklevel=2)
+        if type(self).compile is not Compiled.compile:
+            warnings.warn(
+                f"{type(self).__name__} has a `compile` of its own, which was not called: call it after loading, or "
+                "override `get_compile_config` and `compile_from_config` in the class, too.",
+                stacklevel=2,
+            )
             return
-        config = {k: registry.deserialize(v) for k, v in config.items()}
         parameters = inspect.signature(self.compile).parameters
-        takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        self.compile(**{k: v for k, v in config.items() if takes_all or k in parameters})
+        self.compile(**{k: registry.deserialize(v) for k, v in config.items() if k in parameters})
         if self.built:
             build_optimizer(self)
 

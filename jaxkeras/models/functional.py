@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxkeras import registry
+from jaxkeras.core.context import local
 from jaxkeras.core.masks import get_mask, set_mask
+from jaxkeras.core.sparse import densify, is_sparse
 from jaxkeras.core.symbolic import KerasTensor, Operation, OpNode
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers.core.input import Input, InputLayer
@@ -19,6 +22,12 @@ from jaxkeras.models.graph import Graph
 def check_tensors(tensors: Any, what: str) -> None:
     """Raise unless every leaf is a KerasTensor."""
     leaves = jax.tree.leaves(tensors)
+    for key, x in tensors.items() if what == "inputs" and isinstance(tensors, dict) else ():
+        if isinstance(x, KerasTensor) and x.name != key:
+            warnings.warn(
+                f"The input with key {key!r} is named '{x.name}'. Give both one name: Input(..., name={key!r}).",
+                stacklevel=4,
+            )
     if not leaves:
         raise ValueError(f"A functional model needs `{what}`: symbolic tensors, from `Input`; got {tensors!r}.")
     for x in leaves:
@@ -45,7 +54,7 @@ def graph_of(inputs: Any, outputs: Any) -> Graph:
     if all(isinstance(operation, InputLayer) for operation in operations):
         return graph
     own = [
-        x if isinstance(operation, InputLayer) else Input(batch_shape=x.shape, dtype=x.dtype)
+        x if isinstance(operation, InputLayer) else Input(batch_shape=x.shape, dtype=x.dtype, sparse=x.sparse)
         for x, operation in zip(graph.inputs, operations)
     ]
     computed = graph.run(own, lambda operation, args, kwargs: operation(*args, **kwargs))
@@ -56,39 +65,53 @@ def standardize_inputs(graph: Graph, inputs: Any, name: str) -> list[Any]:
     """One array for each input of a graph, from a single array, a list or a dict by name."""
     expected = graph.inputs_struct
     names = [x.name for x in graph.inputs]
-    if isinstance(expected, dict) and jax.tree.structure(inputs) != jax.tree.structure(expected):
-        _check_structure(expected, inputs, name)
-    if isinstance(inputs, dict) and not (isinstance(expected, dict) and set(expected) <= set(inputs)):
+    if isinstance(expected, dict):
+        inputs = _check_structure(expected, inputs, name)
+    elif isinstance(inputs, dict):
         by_name = {x._keras_history.operation.name: x for x in graph.inputs}
-        missing = [key for key in by_name if key not in inputs]
-        if missing:
-            raise ValueError(
-                f"Model '{name}' has inputs {list(by_name)}, but the data has keys {sorted(map(str, inputs))}; "
-                f"{missing[0]!r} is missing."
-            )
-        flat = [inputs[key] for key in by_name]
-    elif isinstance(expected, dict) and isinstance(inputs, dict):
-        flat = [inputs[key] for key in sorted(expected)] if all(
-            not isinstance(v, (dict, list, tuple)) for v in expected.values()
-        ) else jax.tree.leaves({k: inputs[k] for k in expected}, is_leaf=lambda x: x is None)  # fmt: skip
-    else:
-        flat = jax.tree.leaves(inputs, is_leaf=lambda x: x is None)
+        _check_keys(by_name, inputs, name)
+        inputs = [inputs[key] for key in by_name]
+    flat = jax.tree.leaves(inputs, is_leaf=_is_input)
     if len(flat) != len(graph.inputs):
         raise ValueError(f"Model '{name}' expects {len(names)} inputs {names}, but it received {len(flat)} arrays.")
     return [_fit(x, tensor, name) for x, tensor in zip(flat, graph.inputs)]
 
 
-def _check_structure(expected: dict[Any, Any], inputs: Any, name: str) -> None:
-    """Warn about inputs that a model does not use, and about inputs without the names that it expects."""
+def _is_input(x: Any) -> bool:
+    return x is None or is_sparse(x)
+
+
+def _check_keys(expected: Iterable[Any], inputs: dict[Any, Any], name: str) -> None:
+    missing = [key for key in expected if key not in inputs]
+    if missing:
+        raise ValueError(
+            f"Model '{name}' has inputs {list(expected)}, but the data has keys {sorted(map(str, inputs))}; "
+            f"{missing[0]!r} is missing."
+        )
+
+
+def _check_structure(expected: dict[Any, Any], inputs: Any, name: str) -> Any:
+    """Warn about inputs that a model does not use, and about inputs without the names that it expects.
+
+    Returns:
+        The inputs that it uses.
+    """
     what = f"The structure of `inputs` doesn't match the expected structure: model '{name}' takes {list(expected)}"
+    inferring = local.frame is not None and local.frame.abstract
     if isinstance(inputs, dict):
+        _check_keys(expected, inputs, name)
         unused = [key for key in inputs if key not in expected]
-        if unused and set(expected) <= set(inputs) and not any(isinstance(x, KerasTensor) for x in inputs.values()):
+        if unused and not inferring:
             warnings.warn(f"{what}; {unused} is not used.", stacklevel=2)
-    elif isinstance(inputs, (list, tuple)) and len(inputs) == len(expected) > 1:
+        return {key: inputs[key] for key in expected}
+    if isinstance(inputs, (list, tuple)) and len(inputs) == len(expected) > 1:
         if list(expected) != sorted(expected):  # JAX sorts the keys of dicts
             raise ValueError(f"{what}, but got a {type(inputs).__name__}, whose order is ambiguous. Pass a dict.")
-        warnings.warn(f"{what}, but got a {type(inputs).__name__}; its entries are taken in this order.", stacklevel=2)
+        if not inferring:
+            warnings.warn(
+                f"{what}, but got a {type(inputs).__name__}; its entries are taken in this order.", stacklevel=2
+            )
+    return inputs
 
 
 def _fit(x: Any, tensor: KerasTensor, name: str) -> Any:
@@ -101,7 +124,8 @@ def _fit(x: Any, tensor: KerasTensor, name: str) -> Any:
     if tensor.dtype == "string" or isinstance(x, KerasTensor):
         y = x
     else:
-        y = jnp.asarray(x)
+        x = x if tensor.sparse else densify(x)
+        y = x if is_sparse(x) else jnp.asarray(x)
         if y.dtype != tensor.dtype:
             y = y.astype(tensor.dtype)
     rank, wanted = len(y.shape), len(tensor.shape)
@@ -137,12 +161,24 @@ def run_graph(graph: Graph, inputs: list[Any], training: bool | None, mask: Any 
             if m is not None:
                 set_mask(x, m)
 
-    def call(operation: Operation, args: tuple, kwargs: dict) -> Any:
-        if training is not None and isinstance(operation, Layer) and "training" in operation._signature.parameters:
-            kwargs = {**kwargs, "training": training}
-        return operation(*args, **kwargs)
+    return graph.run(
+        inputs, lambda operation, args, kwargs: operation(*args, **_with_training(operation, kwargs, training))
+    )
 
-    return graph.run(inputs, call)
+
+def infer_graph(graph: Graph, inputs: list[KerasTensor], training: bool | None) -> Any:
+    """The outputs of a model as KerasTensors, layer by layer, each of which may have its own rule for shapes."""
+
+    def spec(operation: Operation, args: tuple, kwargs: dict) -> Any:
+        return operation.compute_output_spec(*args, **_with_training(operation, kwargs, training))
+
+    return graph.run(inputs, spec)
+
+
+def _with_training(operation: Operation, kwargs: dict, training: bool | None) -> dict:
+    if training is not None and isinstance(operation, Layer) and "training" in operation._signature.parameters:
+        return {**kwargs, "training": training}
+    return kwargs
 
 
 # -- configs --------------------------------------------------------------------------------------------------------
@@ -164,10 +200,11 @@ def graph_config(graph: Graph) -> dict[str, Any]:
 
     def arguments(value: Any) -> Any:
         if isinstance(value, KerasTensor):
-            config = {"shape": list(value.shape), "dtype": value.dtype, "keras_history": address(value)}
+            config = {"shape": value.shape, "dtype": value.dtype, "keras_history": address(value)}
             return {"class_name": "__keras_tensor__", "config": config}
         if isinstance(value, (list, tuple)):
-            return [arguments(v) for v in value]
+            items = [arguments(v) for v in value]
+            return items if isinstance(value, list) else tuple(items)
         if isinstance(value, dict):
             return {k: arguments(v) for k, v in value.items()}
         return registry.serialize_argument(value)
@@ -188,7 +225,8 @@ def graph_config(graph: Graph) -> dict[str, Any]:
             return address(struct, _first_node(struct._keras_history.operation))
         if isinstance(struct, dict):
             return {k: tensors(v) for k, v in struct.items()}
-        return [tensors(v) for v in struct]
+        items = [tensors(v) for v in struct]
+        return items if isinstance(struct, list) else tuple(items)
 
     return {
         "layers": layers,
@@ -284,7 +322,7 @@ def graph_from_config(config: dict[str, Any]) -> tuple[Any, Any]:
             raise ValueError(f"The config of a model refers to a layer '{name}' that is not in it.")
         layer = layers[name]
         if outside:
-            node_index -= _first_node(layer)
+            node_index = max(node_index - _first_node(layer), 0)
         if node_index >= len(layer._inbound_nodes):
             raise _NotYet
         return layer._inbound_nodes[node_index].outputs[tensor_index]
@@ -330,6 +368,7 @@ def graph_from_config(config: dict[str, Any]) -> tuple[Any, Any]:
             return tensor(value, outside=True)
         if isinstance(value, dict):
             return {k: structure(v) for k, v in value.items()}
-        return [structure(v) for v in value]
+        items = [structure(v) for v in value]
+        return items if isinstance(value, list) else tuple(items)
 
     return structure(config["input_layers"]), structure(config["output_layers"])

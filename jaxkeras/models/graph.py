@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxkeras.core.sparse import is_sparse
 from jaxkeras.core.symbolic import KerasTensor, Node, Operation, infer
 from jaxkeras.layers._base.tensor_structures import is_shape
 
@@ -147,7 +148,8 @@ class Graph:
                 continue
             args, kwargs = jax.tree.map(fill, (node.args, node.kwargs), is_leaf=lambda x: x is None)
             outputs = call(node.operation, args, kwargs)
-            for x, value in zip(node.outputs, jax.tree.leaves(outputs)):
+            sparse = any(x.sparse for x in node.outputs)
+            for x, value in zip(node.outputs, jax.tree.leaves(outputs, is_leaf=is_sparse if sparse else None)):
                 values[id(x)] = value
         return jax.tree.map(fill, self.outputs_struct)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxkeras import registry
@@ -42,6 +44,7 @@ class Model(Trainer):
     """
 
     _is_model = True
+    _is_functional = False
     #: Whether `summary` and plots show a list of layers, although there is a graph.
     _is_stack = False
 
@@ -70,6 +73,7 @@ class Model(Trainer):
                     f"{type(self).__name__}() takes keyword arguments only (or inputs and outputs); got {args[0]!r}."
                 )
             Layer.__init__(self, **kwargs)
+            self.built = False
 
     def _set_graph(
         self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool | None = None, **kwargs: Any
@@ -79,6 +83,7 @@ class Model(Trainer):
         graph = functional.graph_of(inputs, outputs)
         Layer.__init__(self, name=name, **kwargs)
         self._graph = graph
+        self._is_functional = True
         self._scope()
         self._convert_input_args = False
         self._allow_non_tensor_positional_args = True
@@ -184,6 +189,22 @@ class Model(Trainer):
         outputs = functional.run_graph(self._graph, flat, training, mask)
         return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
 
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs as KerasTensors: a graph is followed layer by layer."""
+        given = self._bind(args, kwargs)
+        inputs = jax.tree.leaves(given.get("inputs"), is_leaf=lambda x: x is None)
+        if (
+            self._graph is None
+            or type(self).call is not Model.call
+            or given.get("mask") is not None
+            or not all(isinstance(x, KerasTensor) for x in inputs)
+            or [len(x.shape) for x in inputs] != [len(x.shape) for x in self._graph.inputs]
+        ):
+            return super().compute_output_spec(*args, **kwargs)
+        flat = functional.standardize_inputs(self._graph, given["inputs"], self.name)
+        outputs = functional.infer_graph(self._graph, flat, given.get("training"))
+        return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
+
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         return None  # the layers inside set it on the outputs
 
@@ -198,8 +219,17 @@ class Model(Trainer):
         return super().get_build_config() if self._graph is None else {"input_shape": None}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        if self._graph is None:
+        if self._graph is not None:
+            return
+        try:
             super().build_from_config(config)
+        except Exception as error:
+            warnings.warn(
+                f"Model '{self.name}' cannot be built from the config of its `build`, so weights that are created "
+                f"there are missing. Override `build_from_config` and `get_build_config`. {type(error).__name__}: "
+                f"{error}",
+                stacklevel=2,
+            )
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
@@ -317,11 +347,18 @@ class Model(Trainer):
         }
 
 
-@registry.register("keras.models", module="keras.src.models.functional")
-class Functional(Model):
-    """The class of models made from symbolic tensors; written as `Model(inputs, outputs)`."""
+class _FunctionalType(type):
+    """The type of `Functional`: an instance of any subclass of `Model` that is made of symbolic tensors is one."""
 
-    _is_functional = True
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if super().__instancecheck__(instance):
+            return True
+        return cls is Functional and isinstance(instance, Model) and instance._is_functional
+
+
+@registry.register("keras.models", module="keras.src.models.functional")
+class Functional(Model, metaclass=_FunctionalType):
+    """The class of models made from symbolic tensors; written as `Model(inputs, outputs)`."""
 
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)

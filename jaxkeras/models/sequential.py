@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from jaxkeras import registry
@@ -114,7 +115,13 @@ class Sequential(Model):
             )  # fmt: skip
         x = first.output
         for layer in self._layers:
-            x = x if layer is first else layer(x)
+            try:
+                x = x if layer is first else layer(x)
+            except NotImplementedError:
+                return  # shapes cannot be inferred: the layers are built when the model is called
+            except TypeError as error:
+                _check_arguments(layer, error)
+                raise
         if first is not self._layers[0]:
             self._layers.insert(0, first)
         self._graph = Graph(first.output, x)
@@ -212,3 +219,15 @@ class Sequential(Model):
         if model._graph is None and shape and is_shape(shape):
             model.build(tuple(shape))
         return model
+
+
+def _check_arguments(layer: Layer, error: TypeError) -> None:
+    """Raise ValueError if a layer cannot be called with one argument."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = [p for p in inspect.signature(layer.call).parameters.values() if p.kind in kinds]
+    required = [p.name for p in parameters if p.default is p.empty]
+    if not parameters or len(required) > 1:
+        raise ValueError(
+            f"A layer of a Sequential model is called with one argument, its input, but `call` of layer '{layer.name}' "
+            f"({type(layer).__name__}) {f'needs {required}' if required else 'takes none'}."
+        ) from error

@@ -325,21 +325,21 @@ class Trainer(KerasSteps):
     @hide_library_frames
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch, as NumPy arrays."""
-        source, batch = self._ready(adapt(x, batch_size=2**30, for_predict=True), for_predict=True)
+        batch = self._ready_batch((x, None, None), for_predict=True)
         session = self._session
         ts = session.view("params", "state").current
-        _, y = session.predict(ts, None, BatchRef((batch[0], None, None), 0, form="whole"), 1)
+        _, y = session.predict(ts, None, BatchRef(batch, 0, form="whole"), 1)
         return jax.tree.map(np.asarray, y)
 
-    def _ready_batch(self, given: tuple[Any, Any, Any]) -> Any:
+    def _ready_batch(self, given: tuple[Any, Any, Any], for_predict: bool = False) -> Any:
         """`_ready` for one batch of arrays, once per signature: the values are checked inside the step."""
         session = self._session
         arrays = all(isinstance(leaf, (np.ndarray, jax.Array)) for leaf in jax.tree.leaves(given))
-        key = signature(given) if arrays else None
+        key = (signature(given), for_predict) if arrays else None
         if key is not None and key in session.known_batches and session.is_current():
             return given
-        _, batch = self._ready(adapt(*given, batch_size=2**30))
-        if key is not None and session.host is None and signature(batch) == key:
+        _, batch = self._ready(adapt(*given, batch_size=2**30, for_predict=for_predict), for_predict=for_predict)
+        if key is not None and session.host is None and (signature(batch), for_predict) == key:
             session.known_batches.add(key)
         return batch
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxkeras import registry
+from jaxkeras.core.names import closest
 from jaxkeras.lookup import lookup_functions
 from jaxkeras.optimizers.base import Optimizer
 from jaxkeras.optimizers.optax_bridge import OptaxOptimizer, aliases, is_transformation
@@ -64,7 +65,7 @@ def _by_name(name: str) -> Any:
     if name.lower() in aliases():
         return OptaxOptimizer.from_alias(name.lower())
     keras = {cls.__name__.lower() for cls in registry.registered(_KIND).values()}
-    raise registry.unknown("optimizer", name, keras | set(aliases()))
+    raise ValueError(f"Could not interpret optimizer identifier {name!r}. {closest(name, keras | set(aliases()))}")
 
 
 def _ignore_case(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None) -> tuple[Any, Any]:

@@ -18,7 +18,10 @@ from jaxkeras.registry.foreign import refuse_foreign_keras as refuse_foreign_ker
 from jaxkeras.registry.serialization import serialize as serialize
 from jaxkeras.registry.serialization import serialize_argument as serialize_argument
 from jaxkeras.registry.serialization import serialize_dict as serialize_dict
+from jaxkeras.registry.shared_objects import ObjectSharingScope as ObjectSharingScope
+from jaxkeras.registry.shared_objects import holds_lambda as holds_lambda
 from jaxkeras.registry.table import BUILT_IN_KINDS as BUILT_IN_KINDS
+from jaxkeras.registry.table import ConfigError as ConfigError
 from jaxkeras.registry.table import find as find
 from jaxkeras.registry.table import is_builtin as is_builtin
 from jaxkeras.registry.table import register as register

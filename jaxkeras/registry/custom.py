@@ -80,6 +80,14 @@ def get_registered_name(obj: Any) -> str:
     return _names.get(obj, getattr(obj, "__name__", str(obj)))
 
 
+def is_custom(thing: Any) -> bool:
+    """Whether a class or function was registered by the user."""
+    try:
+        return thing in _names
+    except TypeError:  # not hashable
+        return False
+
+
 def get_registered_object(
     name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
 ) -> Any:
@@ -131,6 +139,15 @@ def find_custom(name: str, custom_objects: Mapping[str, Any] | None = None) -> A
     for source in _sources(custom_objects):
         if name in source:
             return source[name]
+    return None
+
+
+def find_custom_suffix(name: str) -> Any:
+    """What is registered as `name` in any package, or None: files of Keras 3.6 and older leave the package out."""
+    for source in _sources(None):
+        for key, thing in source.items():
+            if key.endswith(f">{name}") and ">" not in name:
+                return thing
     return None
 
 

@@ -26,6 +26,10 @@ _modules: dict[Any, str] = {}  # class or function -> its module in configs
 _config_names: dict[Any, str] = {}  # class -> its name in configs, if that is not its `__name__`
 
 
+class ConfigError(TypeError, ValueError):
+    """A config that is malformed or names an unknown object: a TypeError as in Keras, and a ValueError."""
+
+
 def register(kind: str, *aliases: str, module: str | None = None, name: str | None = None) -> Callable[[T], T]:
     """Add a class or function of the library to the table.
 

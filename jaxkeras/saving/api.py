@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pathlib
+import warnings
 from typing import Any
 
+from jaxkeras.core.logging import logger
+from jaxkeras.core.messages import ask_to_proceed_with_overwrite
 from jaxkeras.saving import checksum, keras_format, legacy_h5, orbax_format, sharded, weights_h5
 from jaxkeras.saving.atomic import replacing
 from jaxkeras.saving.errors import MissingFileError, reading
@@ -12,15 +15,22 @@ from jaxkeras.saving.errors import MissingFileError, reading
 _BY_NAME = "by_name=True needs an .h5 file: other formats find weights by the structure of the model."
 
 
-def _ready(filepath: Any, overwrite: bool) -> pathlib.Path:
+def _ready(filepath: Any, overwrite: bool) -> pathlib.Path | None:
+    """The path of a file to write, in a folder that exists; None if the user does not want it replaced."""
     path = pathlib.Path(filepath)
     if path.is_dir():
         raise ValueError(f"'{path}' is a folder; give the name of a file in it, such as '{path / 'model.keras'}'.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"The folder '{path.parent}' does not exist; make it first.")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"'{path}' exists already. Pass overwrite=True to replace it.")
+    if path.exists() and not overwrite and not _may_replace(path):
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _may_replace(path: pathlib.Path) -> bool:
+    try:
+        return ask_to_proceed_with_overwrite(path)
+    except (EOFError, OSError):  # nobody to ask
+        raise FileExistsError(f"'{path}' exists already. Pass overwrite=True to replace it.") from None
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
@@ -31,47 +41,60 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
 
     Args:
         model: the model.
-        filepath: a name that ends in `.keras`, or in `.h5` for Keras's older format.
-        overwrite: whether to replace an existing file.
+        filepath: a name that ends in `.keras`, or in `.h5` for Keras's older format; or a binary file open for writing,
+            such as a `BytesIO`, which gets the content of a `.keras` file. Missing folders are made.
+        overwrite: whether to replace an existing file without asking.
         zipped: False to write a folder with the parts of a `.keras` file; its name must not end in `.keras`.
         **kwargs: `include_optimizer=False` omits the optimizer from an `.h5` file.
 
     Raises:
         ValueError: for another extension.
-        FileExistsError: if the file exists and `overwrite` is false.
-        FileNotFoundError: if the parent folder does not exist; for an `.h5` file it is created.
+        FileExistsError: if the file exists, `overwrite` is false, and there is no terminal to ask at.
 
     Example:
 
     >>> save_model(model, "model.keras")  # doctest: +SKIP
     """
     include_optimizer = kwargs.pop("include_optimizer", True)
-    kwargs.pop("save_format", None)
+    save_format = kwargs.pop("save_format", None)
     if kwargs:
         raise ValueError(f"Unknown arguments of save_model: {', '.join(kwargs)}.")
-    name = str(filepath)
-    if zipped is False:
-        _save_folder(model, pathlib.Path(filepath), overwrite)
-    elif name.endswith(".weights.h5"):
+    if save_format:
+        logger.warning("`save_format` is ignored: the extension of the file name selects the format.")
+    name = "model.keras" if hasattr(filepath, "write") else str(filepath)
+    older = name.endswith((".h5", ".hdf5"))
+    if name.endswith(".weights.h5"):
         raise ValueError(
             f"The ending of '{name}' is for weights alone: use model.save_weights, or save the model as '.keras'."
         )
-    elif name.endswith(".keras"):
-        keras_format.save(model, _ready(filepath, overwrite))
-    elif name.endswith((".h5", ".hdf5")):
-        pathlib.Path(filepath).parent.mkdir(parents=True, exist_ok=True)  # as Keras does for this format
-        legacy_h5.save(model, _ready(filepath, overwrite), include_optimizer)
-    else:
+    if not (older or name.endswith(".keras") or zipped is False):
         raise ValueError(f"The name of a model file must end in '.keras' (or '.h5'); got '{name}'.")
+    if not model.built:
+        warnings.warn(
+            f"Model '{model.name}' is not built, so the file will hold no weights of layers that are created later. "
+            "Call it on data, or build it, first.",
+            stacklevel=2,
+        )
+    if hasattr(filepath, "write"):
+        keras_format.save(model, filepath)
+    elif zipped is False:
+        _save_folder(model, pathlib.Path(filepath), overwrite)
+    elif (path := _ready(filepath, overwrite)) is not None:
+        if older:
+            logger.warning("'.h5' is an older format for models; '.keras' holds more and is checked when loaded.")
+            legacy_h5.save(model, path, include_optimizer)
+        else:
+            keras_format.save(model, path)
 
 
 def _save_folder(model: Any, path: pathlib.Path, overwrite: bool) -> None:
     if path.suffix in (".keras", ".h5", ".hdf5"):
         raise ValueError(f"With zipped=False a folder is written, whose name must not end in '{path.suffix}'.")
-    if path.is_file() or (path / "config.json").exists() and not overwrite:
-        raise FileExistsError(f"'{path}' exists already. Pass overwrite=True to replace a folder.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"The folder '{path.parent}' does not exist; make it first.")
+    if path.is_file():
+        raise FileExistsError(f"'{path}' is a file; with zipped=False a folder is written.")
+    if (path / "config.json").exists() and not overwrite and not _may_replace(path):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
     keras_format.save_folder(model, path)
 
 
@@ -82,10 +105,11 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, 
     that are NaN are loaded, with a warning.
 
     Args:
-        filepath: the file or folder.
+        filepath: the file or folder, or the content of a `.keras` file in a file open for reading, such as a `BytesIO`.
         custom_objects: `{name: class or function}` for your own objects that the file names.
         compile: whether to compile the model with the saved arguments, and to load the optimizer's state.
-        safe_mode: accepted for compatibility; code in a file is never executed.
+        safe_mode: False to let the file refer to lambdas of this process, if it was saved by it. Code in a file is
+            never executed.
 
     Returns:
         The model; training continues where it stopped.
@@ -95,6 +119,9 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, 
         ValueError: if the file is damaged, names an unknown object, or holds values that a weight cannot hold, such as
             complex values for a real weight.
     """
+    if hasattr(filepath, "read"):
+        with reading(getattr(filepath, "name", filepath)):
+            return keras_format.load(filepath, custom_objects, compile, safe_mode)
     path = pathlib.Path(filepath)
     if orbax_format.is_checkpoint(path):
         return orbax_format.load_model(path, custom_objects, compile, safe_mode)
@@ -104,7 +131,7 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, 
         raise ValueError(f"'{path}' holds weights alone: build the model and call model.load_weights(...).")
     with reading(path):
         if str(path).endswith((".h5", ".hdf5")):
-            return legacy_h5.load(path, custom_objects, compile)
+            return legacy_h5.load(path, custom_objects, compile, safe_mode)
         return keras_format.load(path, custom_objects, compile, safe_mode)
 
 
@@ -121,10 +148,11 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_si
 
     Raises:
         ValueError: for another extension, or if the model is not built.
+        FileExistsError: if the file exists, `overwrite` is false, and there is no terminal to ask at.
     """
     skip = kwargs.pop("objects_to_skip", None) or ()
     if kwargs:
-        raise ValueError(f"Unknown arguments of save_weights: {', '.join(kwargs)}.")
+        raise TypeError(f"Unknown arguments of save_weights: {', '.join(kwargs)}.")
     name = str(filepath)
     if max_shard_size is None and not name.endswith(".weights.h5"):
         raise ValueError(
@@ -135,10 +163,14 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_si
         raise ValueError(f"With `max_shard_size` the name must end in '.weights.json'; got '{filepath}'.")
     if not model.built:
         raise ValueError(f"Model '{model.name}' has no weights yet: call it on data, or build it, first.")
-    if max_shard_size is not None:
-        sharded.save(model, _ready(pathlib.Path(filepath).with_suffix(".json"), overwrite), max_shard_size, skip)
+    one_file = max_shard_size is None
+    path = _ready(filepath if one_file else pathlib.Path(filepath).with_suffix(".json"), overwrite)
+    if path is None:
         return
-    with replacing(_ready(filepath, overwrite)) as temporary, checksum.created(temporary) as file:
+    if not one_file:
+        sharded.save(model, path, max_shard_size, skip)
+        return
+    with replacing(path) as temporary, checksum.created(temporary) as file:
         weights_h5.write(file, model, skip)
 
 
@@ -159,7 +191,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
         ValueError: if the file is damaged, or if weights do not fit a layer by number, shape or kind (such as complex
             values for a real weight); the message names the layer.
     """
-    by_name, skip = kwargs.pop("by_name", False), kwargs.pop("objects_to_skip", None) or ()
+    by_name, skip = kwargs.pop("by_name", False), kwargs.pop("objects_to_skip", None)
     if kwargs:
         raise ValueError(f"Unknown arguments of load_weights: {', '.join(kwargs)}.")
     path = pathlib.Path(filepath)
@@ -176,7 +208,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
         raise ValueError(f"'{path}' is a folder of checkpoints, which are read whole: leave out the other arguments.")
     if by_name and (folder or path.suffix in (".keras", ".json")):
         raise ValueError(_BY_NAME)
-    if skip and not str(path).endswith((".weights.h5", ".weights.json")):
+    if skip is not None and not str(path).endswith((".weights.h5", ".weights.json")):
         raise ValueError("`objects_to_skip` needs a '.weights.h5' or '.weights.json' file.")
     if folder or path.suffix == ".keras":
         with reading(path):
@@ -184,7 +216,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
         return
     if path.suffix == ".json":
         with reading(path):
-            sharded.load(model, path, skip_mismatch, skip)
+            sharded.load(model, path, skip_mismatch, skip or ())
         return
     with reading(path), checksum.opened(path) as file:
         if "layer_names" in file.attrs or weights_h5.has(file, "model_weights"):
@@ -193,4 +225,4 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
         elif by_name:
             raise ValueError(_BY_NAME)
         else:
-            weights_h5.read(file, model, skip_mismatch, skip)
+            weights_h5.read(file, model, skip_mismatch, skip or ())

@@ -34,17 +34,21 @@ def digests_of(folder: pathlib.Path) -> dict[str, str]:
 def opened(filepath: Any) -> Iterator[Any]:
     """Open a `.keras` file, or a folder with the same parts, for reading.
 
+    Args:
+        filepath: the path, or a seekable file open for reading.
+
     Raises:
         ValueError: if its declared sizes are impossible, or if a part was changed after writing.
     """
-    path = pathlib.Path(filepath)
-    if path.is_dir():
-        archive = _Folder(path / STAGED if (path / STAGED).is_dir() else path)
-        archive.check()
-        yield archive
-        return
+    if not hasattr(filepath, "read"):
+        path = pathlib.Path(filepath)
+        if path.is_dir():
+            archive = _Folder(path / STAGED if (path / STAGED).is_dir() else path)
+            archive.check()
+            yield archive
+            return
     with _Archive(filepath) as archive:
-        archive.check(os.path.getsize(filepath))
+        archive.check()
         yield archive
 
 
@@ -77,8 +81,11 @@ class _Folder:
 class _Archive(zipfile.ZipFile):
     """A zip file. `zipfile` verifies the checksum of each member that is read to the end."""
 
-    def check(self, size: int) -> None:
+    fp: Any  # the open file
+
+    def check(self) -> None:
         names = self.namelist()
+        size = self.fp.seek(0, os.SEEK_END)
         if len(set(names)) < len(names):
             raise ValueError("The file holds two members of one name, and which of them counts is not defined.")
         Budget(size).take(sum(member.file_size for member in self.infolist()), "What is in it")
@@ -100,7 +107,7 @@ class _Archive(zipfile.ZipFile):
             while whole.read(1 << 20):
                 pass
         # HDF5 seeks often, and for each seek backwards `zipfile` may read the member from its start again.
-        with open(str(self.filename), "rb") as stream, h5py.File(_Part(stream, member), "r") as file:
+        with h5py.File(_Part(self.fp, member), "r") as file:
             yield file
 
 

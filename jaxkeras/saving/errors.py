@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+from jaxkeras.registry import ConfigError
+
 _LONGEST = 480  # characters of a message, so that a malicious file cannot flood the log
 
 
@@ -33,6 +35,10 @@ def reading(filepath: Any) -> Iterator[None]:
         raise ValueError(f"'{short}' is nested too deep to be a model; it is damaged or malicious.") from None
     except MemoryError as error:
         raise ValueError(f"'{short}' needs more memory than there is: {str(error)[:200]}") from None
+    except ConfigError as error:
+        if len(str(error)) <= _LONGEST:
+            raise
+        raise ConfigError(f"{str(error)[:_LONGEST]}...") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, json.JSONDecodeError, UnicodeError) as error:
         raise ValueError(f"'{short}' is damaged, cut short, or of another format: {str(error)[:200]}") from None
     except OSError as error:

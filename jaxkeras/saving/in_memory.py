@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pathlib
-import tempfile
+import io
 from typing import Any
 
 import jax
@@ -19,18 +18,14 @@ def to_bytes(model: Any) -> bytes:
     Raises:
         ValueError: if the model cannot be saved.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, "model.keras")
-        keras_format.save(model, path)
-        return path.read_bytes()
+    content = io.BytesIO()
+    keras_format.save(model, content)
+    return content.getvalue()
 
 
 def from_bytes(content: bytes, custom_objects: dict[str, Any]) -> Any:
     """Return the model that `to_bytes` wrote. As with a file, no code in it is executed."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, "model.keras")
-        path.write_bytes(content)
-        return keras_format.load(path, custom_objects, True, True)
+    return keras_format.load(io.BytesIO(content), custom_objects, True, False)
 
 
 def own_objects(model: Any) -> dict[str, Any]:

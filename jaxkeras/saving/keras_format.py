@@ -22,12 +22,20 @@ _FORMAT = "3.15.1"  # the version of Keras whose layout this is
 
 
 def save(model: Any, filepath: Any) -> None:
-    """Save a model as a zip file."""
+    """Save a model as a zip file, given its path or a file open for writing."""
+    if hasattr(filepath, "write"):
+        with tempfile.TemporaryDirectory() as folder:
+            _write_zip(model, pathlib.Path(folder), filepath)
+        return
     with replacing(filepath) as temporary, scratch(filepath) as folder:
-        _write_parts(model, folder)
-        with zipfile.ZipFile(temporary, "w") as archive:
-            for name in sorted(names_in(folder), key=lambda name: name.startswith("assets/")):
-                archive.write(folder / name, name)
+        _write_zip(model, folder, temporary)
+
+
+def _write_zip(model: Any, folder: pathlib.Path, target: Any) -> None:
+    _write_parts(model, folder)
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in sorted(names_in(folder), key=lambda name: name.startswith("assets/")):
+            archive.write(folder / name, name)
 
 
 def save_folder(model: Any, dirpath: Any) -> None:
@@ -80,19 +88,25 @@ def _write_parts(model: Any, folder: pathlib.Path) -> None:
 
 def model_config(model: Any) -> dict[str, Any]:
     """Return the config of a model, without the arguments of `compile` if these cannot be serialized."""
-    try:
-        return registry.serialize(model)
-    except ValueError as error:
-        compiled, model.compiled = model.compiled, False
+    reason: Any = "a lambda is among them."
+    with registry.ObjectSharingScope():
         try:
             config = registry.serialize(model)
-        finally:
-            model.compiled = compiled
-        warnings.warn(
-            f"The arguments of `compile` cannot be saved, so compile the model again after loading: {error}",
-            stacklevel=4,
-        )
-        return config
+        except (TypeError, ValueError) as error:
+            reason = error
+            compiled, model.compiled = model.compiled, False
+            try:
+                config = registry.serialize(model)
+            finally:
+                model.compiled = compiled
+        else:
+            if not registry.holds_lambda(config.get("compile_config")):
+                return config
+            del config["compile_config"]
+    warnings.warn(
+        f"The arguments of `compile` cannot be saved, so compile the model again after loading: {reason}", stacklevel=4
+    )
+    return config
 
 
 def load(filepath: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> Any:
@@ -111,7 +125,8 @@ def load(filepath: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> 
             raise ValueError(f"'{filepath}' is damaged: its config is not an object.")
         if not compile:
             config.pop("compile_config", None)
-        model = registry.deserialize(config, custom_objects, safe_mode, kind="keras.models")
+        with registry.ObjectSharingScope():
+            model = registry.deserialize(config, custom_objects, safe_mode, kind="keras.models")
         with archive.weights() as file:
             weights_h5.read(file, model)
         names = [name.removeprefix("assets/") for name in names if name.startswith("assets/")]

@@ -14,7 +14,7 @@ from jaxkeras.saving import checksum
 from jaxkeras.saving.atomic import replacing
 from jaxkeras.saving.budget import Budget
 from jaxkeras.saving.keras_format import _FORMAT, model_config
-from jaxkeras.saving.values import Loaded
+from jaxkeras.saving.values import Loaded, all_or_nothing
 from jaxkeras.saving.weights_h5 import budget_of, has, plain, read_array, write_array
 from jaxkeras.training.state import build_optimizer
 
@@ -111,7 +111,7 @@ def _read_names(group: Any, attribute: str) -> list[str]:
     return [v.decode() if isinstance(v, bytes) else str(v) for v in values]
 
 
-def load(filepath: Any, custom_objects: Any, compile: bool) -> Any:
+def load(filepath: Any, custom_objects: Any, compile: bool, safe_mode: bool = True) -> Any:
     """Load a model.
 
     Raises:
@@ -123,7 +123,7 @@ def load(filepath: Any, custom_objects: Any, compile: bool) -> Any:
                 f"'{filepath}' holds weights but no model: build the model and call model.load_weights(filepath)."
             )
         with registry.CustomObjectScope(custom_objects), Loaded() as loaded:
-            model = registry.deserialize(_json(file.attrs["model_config"]), kind="keras.models")
+            model = registry.deserialize(_json(file.attrs["model_config"]), safe_mode=safe_mode, kind="keras.models")
             _read_weights(plain(file, "model_weights"), model, loaded)
             if has(file, "seed_states"):
                 budget = budget_of([file])
@@ -168,7 +168,8 @@ def _read_optimizer(group: Any, model: Any, loaded: Loaded) -> None:
     try:
         for variable, item, array in zip(model.optimizer.variables, items, arrays):
             loaded.check(array, variable, item.name)
-        model.optimizer.set_weights(arrays)
+        with all_or_nothing(model.optimizer.variables):
+            model.optimizer.set_weights(arrays)
     except ValueError as error:
         warnings.warn(f"The state of the optimizer could not be restored, so it starts anew: {error}", stacklevel=4)
 
@@ -183,9 +184,7 @@ def read_weights(group: Any, model: Any, by_name: bool = False, skip_mismatch: b
         _read_weights(group, model, loaded, by_name, skip_mismatch)
 
 
-def _read_weights(
-    group: Any, model: Any, loaded: Loaded, by_name: bool = False, skip_mismatch: bool = False
-) -> None:
+def _read_weights(group: Any, model: Any, loaded: Loaded, by_name: bool = False, skip_mismatch: bool = False) -> None:
     names = _read_names(group, "layer_names")
     budget = budget_of([group.file])
     stored = {name: _datasets(plain(group, name)) for name in names}

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 _KINDS = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)  # each holds the values of those before it
+
+
+@contextlib.contextmanager
+def all_or_nothing(variables: Sequence[Any]) -> Iterator[None]:
+    """Restore the values of variables if the block fails."""
+    before = [v.cell() for v in variables]
+    try:
+        yield
+    except Exception:
+        for v, value in zip(variables, before):
+            v.assign(value)
+        raise
 
 
 class Loaded:

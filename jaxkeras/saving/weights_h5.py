@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from jaxkeras import registry
 from jaxkeras.core.names import to_snake_case, unique
 from jaxkeras.core.tracking import walk
+from jaxkeras.layers._base.layer import Layer
 from jaxkeras.saving.budget import Budget
-from jaxkeras.saving.values import Loaded
+from jaxkeras.saving.values import Loaded, all_or_nothing
 from jaxkeras.training.state import build_optimizer
 
 
@@ -107,25 +110,56 @@ def _located(files: Sequence[Any], model: Any, skip: Iterable[Any]) -> Iterator[
 
     For a subclassed model, Keras visits the list `layers` among the attributes in alphabetical order. So layers in
     attributes that come later (`out`), and before Keras 3.16 those in lists of lists, are saved as `layers/dense_1`.
+    A layer that another class called `dense` is found if a property of that name returns it.
     """
     places: dict[str, str] = {}
-    in_list: dict[int, str] = {}  # id(layer) -> its path in the list of a model
+    visited: list[tuple[str, Any]] = []
     for path, part in parts(model, skip):
         owner = path
         while owner and owner not in places:
             owner = owner.rpartition("/")[0]
         place = places.get(owner, "") + path[len(owner) :] if owner else path
-        other = in_list.get(id(part))
-        if other is not None and not _in_any(files, place) and _in_any(files, other):
+        if not _in_any(files, place):
+            other = next((other for other in _other_paths(part, visited) if _in_any(files, other)), place)
+            if other != place and "/container" in place:
+                warnings.warn(
+                    f"Skipping nested container '{place.rpartition('/')[0]}', which the file does not have: layer "
+                    f"'{part.name}' is read from '{other}'. Save the model again to have it in its own place.",
+                    stacklevel=5,
+                )
             place = other
         places[path] = place
+        visited.append((place, part))
         yield place, part
-        layers = getattr(part, "layers", None)
-        if isinstance(layers, (list, tuple)):
-            used: dict[str, int] = {}
-            for layer in layers:
-                name = unique(to_snake_case(type(layer).__name__), used)
-                in_list.setdefault(id(layer), f"{place}/layers/{name}".lstrip("/"))
+
+
+def _other_paths(part: Any, owners: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    """Paths that a layer may have besides its own, given the layers that may own it, with their paths."""
+    for place, owner in owners:
+        for name, layer in [*_in_layers(owner), *_properties(owner)]:
+            if layer is part:
+                yield f"{place}/{name}".lstrip("/")
+
+
+def _in_layers(part: Any) -> Iterator[tuple[str, Any]]:
+    """The layers in the list `layers` of a model, with their paths in it."""
+    layers = getattr(part, "layers", None)
+    used: dict[str, int] = {}
+    for layer in layers if isinstance(layers, (list, tuple)) else ():
+        yield f"layers/{unique(to_snake_case(type(layer).__name__), used)}", layer
+
+
+def _properties(part: Any) -> Iterator[tuple[str, Any]]:
+    """The layers that properties of a user's class return, by name."""
+    for cls in type(part).__mro__:
+        if cls is Layer or registry.is_builtin(cls):
+            return
+        for name, value in vars(cls).items():
+            if isinstance(value, property):
+                with contextlib.suppress(Exception):  # it may need what is not there yet
+                    layer = getattr(part, name)
+                    if isinstance(layer, Layer):
+                        yield name, layer
 
 
 def _in_any(files: Sequence[Any], path: str) -> bool:
@@ -168,7 +202,7 @@ def read(files: Any, model: Any, skip_mismatch: bool = False, skip: Iterable[Any
                 _read_optimizer(model, part, store, loaded)
                 continue
             try:
-                if store or part.own_variables():
+                if store or part.own_variables() or _loads_itself(part):
                     loaded.check_store(store, part.own_variables(), group)
                     part.load_own_variables(store)
             except ValueError as error:
@@ -184,6 +218,11 @@ def read(files: Any, model: Any, skip_mismatch: bool = False, skip: Iterable[Any
         raise ValueError("The file holds no weights for this model: none of its layers' paths is in it.")
 
 
+def _loads_itself(part: Any) -> bool:
+    """Whether a layer overrides `load_own_variables`, which is then called even if the file has nothing for it."""
+    return type(part).load_own_variables is not Layer.load_own_variables and not registry.is_builtin(type(part))
+
+
 def _read_optimizer(model: Any, optimizer: Any, store: dict[str, np.ndarray], loaded: Loaded) -> None:
     if not store:
         return
@@ -191,6 +230,7 @@ def _read_optimizer(model: Any, optimizer: Any, store: dict[str, np.ndarray], lo
         build_optimizer(model, optimizer)
     try:
         loaded.check_store(store, optimizer.variables, "optimizer/vars")
-        optimizer.load_own_variables(store)
+        with all_or_nothing(optimizer.variables):
+            optimizer.load_own_variables(store)
     except ValueError as error:
         warnings.warn(f"The state of the optimizer could not be restored, so it starts anew: {error}", stacklevel=4)

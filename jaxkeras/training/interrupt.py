@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # its functions, for those of `signal` look every handler up among enums, which takes 3 us a call
 import contextlib
 import signal
 import threading
@@ -21,16 +22,16 @@ class DeferSigint:
 
     def __enter__(self) -> DeferSigint:
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.getsignal(signal.SIGINT)
+            self._previous = _signal.getsignal(signal.SIGINT)
             if callable(self._previous):
-                signal.signal(signal.SIGINT, self._handle)
+                _signal.signal(signal.SIGINT, self._handle)
             else:
                 self._previous = None
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
+            _signal.signal(signal.SIGINT, self._previous)
             self._previous = None
 
     def _handle(self, number: int, stack: Any) -> None:

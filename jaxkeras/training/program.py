@@ -142,12 +142,13 @@ class CompiledStep:
         """Number of compiled programs."""
         return self._compiled.count
 
-    def _arguments(self, ts: TrainState, extras: Any, ref: BatchRef, steps: int) -> tuple[Any, ...]:
+    def _arguments(self, ts: TrainState, extras: Any, ref: BatchRef, steps: Any) -> tuple[Any, ...]:
         changing = tuple([getattr(ts, name) for name in self.changes])
         fixed = tuple([getattr(ts, name) for name in self.reads])
-        start = None if ref.form == "whole" else np.int32(ref.start)
-        looped = ref.form == "loop" and not self.stack
-        return changing, fixed, extras, ref.data, ref.order, start, np.int32(steps) if looped else None
+        # A scalar takes 5 us to reach the device, so only programs that read it get it.
+        start = None if self.stack or ref.form == "whole" else np.int32(ref.start)
+        steps = None if self.stack or ref.form != "loop" else np.int32(steps)
+        return changing, fixed, extras, ref.data, ref.order, start, steps
 
     def _static(self, ref: BatchRef, steps: int) -> dict[str, Any]:
         return {"size": 0 if ref.form == "whole" else ref.size, "form": ref.form, "repeat": steps if self.stack else 0}

@@ -19,6 +19,7 @@ from jaxkeras.registry import register_keras_serializable as register_keras_seri
 from jaxkeras.saving import deserialize_keras_object as deserialize_keras_object
 from jaxkeras.saving import serialize_keras_object as serialize_keras_object
 from jaxkeras.utils import bounding_boxes as bounding_boxes
+from jaxkeras.utils import legacy as legacy
 from jaxkeras.utils.arrays import normalize as normalize
 from jaxkeras.utils.arrays import pad_sequences as pad_sequences
 from jaxkeras.utils.arrays import to_categorical as to_categorical

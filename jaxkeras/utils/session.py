@@ -6,7 +6,7 @@ import gc
 
 from jaxkeras.core import names, seeds
 from jaxkeras.core.logging import enable_interactive_logging
-from jaxkeras.core.policy import set_dtype_policy
+from jaxkeras.core.policy import reset_dtype_policy
 
 
 def clear_session(free_memory: bool = True) -> None:
@@ -26,7 +26,7 @@ def clear_session(free_memory: bool = True) -> None:
     ['dense', 'dense_1']
     """
     names.reset_uids()
-    set_dtype_policy(None)
+    reset_dtype_policy()
     seeds.reset_global_generator()
     enable_interactive_logging()
     if free_memory:

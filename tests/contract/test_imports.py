@@ -19,6 +19,8 @@ ORDER = [
     ["models"],
     ["datasets", "utils", "wrappers", "applications", "visualization", "backend", "mixed_precision", "preprocessing",
      "distillation", "export"],
+    ["alias"], ["as_keras"],
+    ["cli"], ["__main__"],
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 # Ops and lowerings are plain functions of arrays; ops call the lowerings of heavy operations.

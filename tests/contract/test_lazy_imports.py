@@ -14,7 +14,7 @@ from jaxkeras.core import lazy_imports
 
 ROOT = pathlib.Path(jaxkeras.__file__).parent
 PACKAGES = sorted(".".join(p.parent.relative_to(ROOT.parent).parts) for p in ROOT.rglob("__init__.pyi"))
-PRIVATE = {"core", "data", "lookup", "lowering", "registry", "training"}
+PRIVATE = {"alias", "as_keras", "core", "data", "lookup", "lowering", "registry", "training"}
 
 
 def modules_after(code):

@@ -166,13 +166,13 @@ MISTAKES = {
         lambda: fit(regression(Gate(name="gate"))),
         "boolean conversion of traced array", "layer 'gate' (Gate)", "run_eagerly=True", "jnp.where", "jax.lax.cond",
     ),
-    "optimizer misspelt": (lambda: regression().compile("adm", "mse"), "Unknown optimizer: 'adm'", "'adam'"),
+    "optimizer misspelt": (lambda: regression().compile("adm", "mse"), "optimizer identifier 'adm'", "'adam'"),
     "loss misspelt": (
         lambda: regression().compile("adam", "binary_crosentropy"),
-        "Unknown loss: 'binary_crosentropy'", "'binary_crossentropy'",
+        "Could not interpret loss identifier 'binary_crosentropy'", "'binary_crossentropy'",
     ),
-    "metric misspelt": (lambda: regression(metrics=["acuracy"]), "Unknown metric: 'acuracy'", "'accuracy'"),
-    "activation misspelt": (lambda: L.Dense(3, activation="rleu"), "Unknown activation: 'rleu'", "'relu'"),
+    "metric misspelt": (lambda: regression(metrics=["acuracy"]), "interpret metric identifier 'acuracy'", "'accuracy'"),
+    "activation misspelt": (lambda: L.Dense(3, activation="rleu"), "interpret activation identifier 'rleu'", "'relu'"),
     "argument misspelt": (lambda: L.Dense(3, activaton="relu"), "argument of Dense: 'activaton'", "'activation'"),
     "argument of fit misspelt": (
         lambda: regression().fit(X, Y, epoch=3),

@@ -66,6 +66,70 @@ def test_multi_head(settings, shapes, call):
     same("MultiHeadAttention", {**HEADS, **settings}, tuple(map(make_input, shapes)), call)
 
 
+def _subclasses(k):
+    """Subclasses that override the steps of multi-head attention, as packages written for Keras do."""
+
+    class Sharp(k.layers.MultiHeadAttention):
+        def _masked_softmax(self, attention_scores, attention_mask=None):
+            return super()._masked_softmax(3 * attention_scores, attention_mask)
+
+    class Nearest(k.layers.MultiHeadAttention):
+        def _compute_attention(
+            self, query, key, value, attention_mask=None, training=None, return_attention_scores=False
+        ):
+            scores = k.ops.einsum(self._dot_product_equation, key, query) * self._key_dim
+            weights = self._dropout_layer(self._masked_softmax(scores, attention_mask), training=training)
+            return k.ops.einsum(self._combine_equation, weights, value), weights
+
+    class Banded(k.layers.MultiHeadAttention):
+        def _compute_attention_mask(self, query, value, **masks):
+            return k.ops.logical_not(super()._compute_attention_mask(query, value, **masks))
+
+    class Cached(k.layers.MultiHeadAttention):
+        def call(self, query, value, key=None, attention_mask=None):
+            y, _ = self._compute_attention(
+                query=self._query_dense(query), key=self._key_dense(value), value=self._value_dense(value),
+                attention_mask=attention_mask,
+            )  # fmt: skip
+            return self._output_dense(y) / self._num_heads
+
+    class Shared(k.layers.MultiHeadAttention):
+        def build(self, query_shape, value_shape, key_shape=None):
+            self._query_dense = self._key_dense = self._value_dense = k.layers.EinsumDense(
+                "abc,cde->abde", output_shape=[None, self._num_heads, self._key_dim], bias_axes="de", name="shared",
+                **self._get_common_kwargs_for_sublayer(),
+            )  # fmt: skip
+            self._query_dense.build(query_shape)
+            self._build_attention(4)
+            self._output_dense = k.layers.EinsumDense(
+                "abcd,cde->abe", output_shape=[None, self._output_shape[0]], name="out",
+                **self._get_common_kwargs_for_sublayer(),
+            )  # fmt: skip
+            self._output_dense.build((*query_shape[:2], self._num_heads, self._key_dim))
+
+    return {cls.__name__: cls for cls in (Sharp, Nearest, Banded, Cached, Shared)}
+
+
+@pytest.mark.parametrize("name, settings, call", [
+    ("Sharp", {}, {"attention_mask": ALLOWED, **SCORES}),
+    ("Sharp", {"dropout": 0.5}, {"use_causal_mask": True}),
+    ("Nearest", {}, {"attention_mask": ALLOWED}),
+    ("Nearest", {"dropout": 0.5}, {"use_causal_mask": True}),
+    ("Banded", {"sliding_window": 2}, {"value_mask": MASK}),
+    ("Cached", {}, {"attention_mask": ALLOWED.astype("int32")}),
+    ("Shared", {"output_shape": 4}, {}),
+])  # fmt: skip
+def test_subclasses_override_the_steps(name, settings, call):
+    inputs = make_input(Q), make_input((2, 3, 5))
+    theirs, ours = (_subclasses(k)[name](**HEADS, **settings) for k in (keras, jk))
+    theirs(*inputs, **call)
+    ours(*inputs, **call)
+    randomize(theirs)
+    ours.set_weights(theirs.get_weights())
+    for a, b in zip(jax.tree.leaves(ours(*inputs, **call)), jax.tree.leaves(theirs(*inputs, **call)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("settings", [{}, {"use_gate": True}, {"use_bias": False, "sliding_window": 2}], ids=str)
 @pytest.mark.parametrize("call", [{}, {"use_causal_mask": True}, {"attention_mask": ALLOWED, **SCORES}], ids=str)
 def test_grouped_query(settings, call):

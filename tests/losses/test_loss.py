@@ -67,6 +67,22 @@ def test_on_symbolic_tensors():
     assert y.shape == (None,)
 
 
+def test_behaviour_of_keras_3_16_that_3_15_does_not_have():
+    y_true, y_pred = jnp.array([[1.0, 1.0, 0.0]]), jnp.array([[1.0, 0.0, 0.0]])  # one miss, no false alarm
+    assert float(losses.tversky(y_true, y_pred, alpha=1.0, beta=0.0)) == pytest.approx(0.0, abs=1e-6)
+    assert float(losses.tversky(y_true, y_pred, alpha=0.0, beta=1.0)) == pytest.approx(0.5)
+    labels, predictions = np.eye(2)[[0, 1, 1]].T, np.array([[0.6, 0.3, 0.2], [0.4, 0.7, 0.8]])
+    for name in ("categorical_crossentropy", "categorical_focal_crossentropy"):
+        loss = getattr(losses, name)
+        by_rows = loss(labels.T, predictions.T, label_smoothing=0.2)
+        np.testing.assert_allclose(loss(labels, predictions, label_smoothing=0.2, axis=0), by_rows, rtol=1e-6)
+        with pytest.warns(SyntaxWarning, match="more than one class"):
+            loss(np.ones((1, 3)), np.ones((1, 3)), axis=0)
+    for delta in (0.0, -1.0):
+        with pytest.raises(ValueError, match="positive"):
+            losses.Huber(delta=delta)
+
+
 def test_gradients_are_finite_at_singular_points():
     alone = jax.jit(jax.grad(losses.Circle(), argnums=1))(jnp.array([0, 1, 1]), jnp.eye(3))
     impossible = jax.jit(jax.grad(losses.CTC(), argnums=1))(jnp.array([[1, 1, 1]]), jnp.zeros((1, 2, 3)))

@@ -102,7 +102,7 @@ ROWS: list[tuple[str, dict[str, Any], str]] = [
     ("Dice", {}, "bits"),
     ("Dice", {"axis": (1,)}, "bits"),
     ("Tversky", {}, "bits"),
-    ("Tversky", {"alpha": 0.2, "beta": 0.7, "axis": (1,)}, "bits"),
+    ("Tversky", {"alpha": 0.4, "beta": 0.4, "axis": (1,)}, "bits"),
     ("Circle", {}, "embeddings"),
     ("Circle", {"gamma": 10.0, "margin": 0.2, "remove_diagonal": False}, "embeddings"),
     ("CTC", {}, "sequences"),

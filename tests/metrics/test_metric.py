@@ -175,7 +175,7 @@ def test_bucketed_counts_equal_comparisons(samples):
         (lambda: metrics.RecallAtPrecision(1.5), ValueError, r"`precision` must lie in \[0, 1\]"),
         (lambda: metrics.FBetaScore(beta=1), ValueError, "positive float"),
         (lambda: metrics.F1Score()([1], [0.5]), ValueError, r"shape \(batch, outputs\)"),
-        (lambda: metrics.F1Score()([[1]], [[0.5]], 2.0), ValueError, r"one number for each sample, shape \(1,\)"),
+        (lambda: metrics.F1Score()([[1]], [[0.5]], [1.0, 2.0]), ValueError, r"for each sample, shape \(1,\)"),
         (lambda: metrics.R2Score(num_regressors=-1), ValueError, "negative"),
         (lambda: metrics.IoU(2, [2]), ValueError, "below 2; got 2"),
         (lambda: metrics.Mean()(np.ones((4, 3)), np.ones(3)), ValueError, r"shape \(3,\) does not fit"),
@@ -204,5 +204,5 @@ def test_missing_super_init_raises():
 
 
 def test_fractional_weights_of_counts_warn():
-    with pytest.warns(UserWarning, match="fractions"):
+    with pytest.warns(UserWarning, match="fraction"):
         metrics.MeanIoU(2).update_state([0, 1], [0, 1], sample_weight=np.array([0.5, 1.0]))

@@ -187,6 +187,9 @@ def test_compiled_updates_with_and_without_weights(name, kwargs, data):
     batches = _batches(name, kwargs, data)[:2]
     for args, weight in batches:
         theirs.update_state(*args, sample_weight=weight)
+    if name == "R2Score":  # Keras 3.16 counts samples of a weight other than zero, 3.15 values
+        counts = [len(args[0]) if weight is None else np.count_nonzero(weight) for args, weight in batches]
+        theirs.num_samples.assign(sum(counts))
     if len(batches[0][0]) == 2:
         create_variables(ours, *batches[0][0])
 
@@ -359,7 +362,11 @@ def test_deferred_variables_are_created_without_an_update():
         assert not any(np.asarray(v.value).any() for v in metric.variables)
 
 
-def test_f1_score_with_a_single_weight():
+def test_shapes_of_weights_of_f1_score():
     ours, theirs = _pair("F1Score", {})
     y_true, y_pred = np.eye(4, dtype="float32")[_classes(4, 6)], _uniform(6, 4)
     _close(ours(y_true, y_pred, sample_weight=[0.5]), theirs(y_true, y_pred, sample_weight=[0.5]))
+    expected = metrics.F1Score()(y_true, y_pred, sample_weight=WEIGHT[:6])
+    for weight in (WEIGHT[:6, None], np.repeat(WEIGHT[:6, None], 4, axis=1)):
+        _close(metrics.F1Score()(y_true, y_pred, sample_weight=weight), expected)
+    _close(metrics.F1Score()(y_true, y_pred, sample_weight=0.5), metrics.F1Score()(y_true, y_pred))

@@ -13,6 +13,7 @@ import numpy as np
 import jaxkeras as jk
 from jaxkeras import layers as L
 from jaxkeras import registry
+from jaxkeras.registry import ConfigError
 from jaxkeras.saving import load_model
 
 
@@ -82,7 +83,7 @@ def nothing_happens(*allowed):
 
 
 def refused(path, load=load_model):
-    """Assert that loading raises a short ValueError without side effects; return its message."""
+    """Assert that loading raises a short ValueError or ConfigError without side effects; return its message."""
     __tracebackhide__ = True
     caught = None
     with nothing_happens(path):
@@ -90,6 +91,6 @@ def refused(path, load=load_model):
             load(path)
         except Exception as error:
             caught = error
-    assert type(caught) is ValueError, repr(caught)
+    assert type(caught) in (ValueError, ConfigError), repr(caught)
     assert 20 < len(str(caught)) < 500
     return str(caught)

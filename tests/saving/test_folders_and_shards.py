@@ -63,7 +63,6 @@ def test_folders_are_exchanged_with_keras(tmp_path):
     [
         ("m.keras", {}, ValueError, "must not end"),
         ("old", {"overwrite": False}, FileExistsError, "overwrite"),
-        ("nowhere/m", {}, FileNotFoundError, "make it first"),
     ],
 )
 def test_invalid_folders_raise(tmp_path, name, more, error, text):
@@ -73,6 +72,14 @@ def test_invalid_folders_raise(tmp_path, name, more, error, text):
         network.save(tmp_path / name, zipped=False, **more)
     with pytest.raises(FileNotFoundError, match="nor a folder"):
         jk.models.load_model(tmp_path)
+
+
+def test_missing_folders_are_made(tmp_path):
+    network = model()
+    for name in ("a/m.keras", "b/c/m.weights.h5", "d/m.h5"):
+        (network.save_weights if "weights" in name else network.save)(tmp_path / name)
+    network.save(tmp_path / "e/m", zipped=False)
+    same(jk.models.load_model(tmp_path / "a/m.keras"), jk.models.load_model(tmp_path / "e/m"))
 
 
 # -- shards -----------------------------------------------------------------------------------------------------------

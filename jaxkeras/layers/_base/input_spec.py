@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from jaxkeras.core.dtypes import standardize_dtype
+from jaxkeras.core.sparse import is_sparse
 from jaxkeras.core.variable import standardize_shape
 
 
@@ -110,7 +111,7 @@ def check_inputs(spec: Any, inputs: Any, layer_name: str) -> None:
                 f"expected {keys}."
             )
         inputs = [inputs[k] for k in keys]
-    flat = jax.tree.leaves(inputs, is_leaf=lambda x: x is None)
+    flat = jax.tree.leaves(inputs, is_leaf=lambda x: x is None or is_sparse(x))
     if len(flat) != len(specs):
         raise ValueError(
             f"Layer '{layer_name}' expects {len(specs)} input(s), but it received {len(flat)} input tensors."

@@ -268,11 +268,18 @@ class Layer(Call):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """A layer from what `get_config` returned."""
+        """A layer from what `get_config` returned.
+
+        Arguments that are configs of objects become these objects, but not those of a class of yours with its own
+        `get_config`: its constructor gets them as they are.
+        """
         config = dict(config)
+        library = [base for base in cls.__mro__ if base is Layer or registry.is_builtin(base)]
+        all_of_them = next(base for base in cls.__mro__ if "get_config" in vars(base)) in library
+        known = {name for base in library for name in inspect.signature(base.__init__).parameters}
         with config_scope(config):
             for key, value in config.items():
-                if registry.is_config(value):
+                if registry.is_config(value) and (all_of_them or key in known):
                     config[key] = registry.deserialize(value)
         return cls(**config)
 

@@ -15,6 +15,7 @@ from jaxkeras.core.dtypes import is_float_dtype
 from jaxkeras.core.functional import intercepted
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.remat import RematMode, rematerialized
+from jaxkeras.core.sparse import is_sparse
 from jaxkeras.core.stale import forbid_stale_arrays
 from jaxkeras.core.symbolic import KerasTensor, Node, any_symbolic, infer, known_shape
 from jaxkeras.core.tracebacks import explain
@@ -46,6 +47,20 @@ def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return wrapper
+
+
+def _shapes_of(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The shapes of the arguments of a call that are tensors, or structures of them, as `{"<name>_shape": ...}`."""
+    shapes = {}
+    for name, value in arguments.items():
+        if name in ("mask", "training") or value is None:
+            continue
+        leaves = jax.tree.leaves(value, is_leaf=is_leaf)
+        if leaves and all(x is None or is_tensor(x) for x in leaves):
+            shapes[f"{name}_shape"] = jax.tree.map(
+                lambda x: None if x is None else tuple(x.shape), value, is_leaf=is_leaf
+            )
+    return shapes
 
 
 class Call(Weights):
@@ -154,13 +169,12 @@ class Call(Weights):
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs as KerasTensors: by an overridden `compute_output_shape`, or by tracing the call abstractly."""
         if type(self).compute_output_shape is not Call.compute_output_shape:
-            shapes = [
-                jax.tree.map(lambda x: x.shape, value, is_leaf=is_leaf)
-                for value in self._bind(args, kwargs).values()
-                if any_symbolic(value)
-            ]
-            count = len(inspect.signature(self.compute_output_shape).parameters)
-            shape = self.compute_output_shape(*shapes[:count])
+            shapes = _shapes_of(self._bind(args, kwargs))
+            names = inspect.signature(self.compute_output_shape).parameters
+            if len(names) > 1 and names.keys() & shapes:
+                shape = self.compute_output_shape(**{name: shapes[name] for name in names if name in shapes})
+            else:
+                shape = self.compute_output_shape(*list(shapes.values())[: len(names)])
             return jax.tree.map(lambda s: KerasTensor(s, self.compute_dtype), shape_tuples(shape), is_leaf=is_shape)
         return outputs_of(self, args, kwargs, lambda: infer(self.__call__, args, kwargs))
 
@@ -230,15 +244,8 @@ class Call(Weights):
 
     def _maybe_build(self, arguments: dict[str, Any]) -> None:
         self._refuse_foreign_parts()
-        shapes = {}
-        for name, value in arguments.items():
-            if name in ("mask", "args", "kwargs", "training") or value is None:
-                continue
-            leaves = jax.tree.leaves(value, is_leaf=is_leaf)
-            if leaves and all(x is None or is_tensor(x) for x in leaves):
-                shapes[f"{name}_shape"] = jax.tree.map(
-                    lambda x: None if x is None else known_shape(tuple(x.shape)), value, is_leaf=is_leaf
-                )
+        tensors = {name: value for name, value in arguments.items() if name not in ("args", "kwargs")}
+        shapes = {name: jax.tree.map(known_shape, s, is_leaf=is_shape) for name, s in _shapes_of(tensors).items()}
         if type(self).build is not Call.build:
             names = [
                 p.name for p in inspect.signature(self.build).parameters.values()
@@ -288,7 +295,7 @@ class Call(Weights):
             self._called = True
             self.built = True
             if self.activity_regularizer is not None:
-                for y in jax.tree.leaves(outputs):
+                for y in jax.tree.leaves(outputs, is_leaf=is_sparse):
                     loss = self.activity_regularizer(y)
                     self.add_loss(loss / max(y.shape[0], 1) if y.ndim > 0 else loss)
         if self.supports_masking:
@@ -384,7 +391,7 @@ class Call(Weights):
         if masks is None:
             return
         flat = masks if isinstance(masks, (list, tuple)) else [masks]
-        for y, mask in zip(leaves, flat):
+        for y, mask in zip(jax.tree.leaves(outputs, is_leaf=is_sparse), flat):
             if mask is not None and get_mask(y) is None:
                 set_mask(y, mask)
 

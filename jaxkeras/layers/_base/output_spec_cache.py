@@ -29,7 +29,7 @@ _IGNORED = frozenset(
 )
 _IGNORED_SUFFIXES = ("_initializer", "_regularizer", "_constraint")
 
-_outputs: dict[Hashable, tuple[list[tuple[Any, str]], Any]] = {}
+_outputs: dict[Hashable, tuple[list[tuple[Any, str, bool]], Any]] = {}
 
 
 class _NotCacheable(Exception):
@@ -43,7 +43,7 @@ def _hashable(value: Any) -> Hashable:
     if isinstance(value, KerasTensor):
         if get_mask(value) is not None:
             raise _NotCacheable
-        return KerasTensor, value.shape, value.dtype
+        return KerasTensor, value.shape, value.dtype, value.sparse
     if isinstance(value, Variable):
         return Variable, value.shape, value._dtype, value.autocast
     if isinstance(value, (list, tuple)) and len(value) <= _MAX_ITEMS:
@@ -86,12 +86,12 @@ def outputs_of(layer: Any, args: tuple, kwargs: dict[str, Any], infer: Callable[
         specs, treedef = cached
         layer._scope()
         layer._called = layer.built = True
-        return jax.tree.unflatten(treedef, [KerasTensor(shape, dtype) for shape, dtype in specs])
+        return jax.tree.unflatten(treedef, [KerasTensor(*spec) for spec in specs])
     outputs = infer()
     leaves, treedef = jax.tree.flatten(outputs)
     if key is not None and all(get_mask(y) is None for y in leaves):
         if len(_outputs) >= _MAX_ENTRIES:
             _outputs.clear()
         # Another key than above if the first call set attributes.
-        _outputs[_cache_key(layer, args, kwargs)] = [(y.shape, y.dtype) for y in leaves], treedef
+        _outputs[_cache_key(layer, args, kwargs)] = [(y.shape, y.dtype, y.sparse) for y in leaves], treedef
     return outputs

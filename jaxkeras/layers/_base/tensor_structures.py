@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core.masks import get_mask
+from jaxkeras.core.sparse import is_sparse
 from jaxkeras.core.symbolic import KerasTensor
 
 
@@ -28,15 +31,24 @@ def shape_tuples(shape: Any) -> Any:
 
 
 def is_leaf(x: Any) -> bool:
-    return x is None or isinstance(x, KerasTensor)
+    return x is None or isinstance(x, KerasTensor) or is_sparse(x)
 
 
 def is_tensor(x: Any) -> bool:
-    return isinstance(x, (jax.Array, np.ndarray, KerasTensor, jax.ShapeDtypeStruct))
+    return isinstance(x, (jax.Array, np.ndarray, KerasTensor, jax.ShapeDtypeStruct)) or is_sparse(x)
 
 
 def is_convertible(x: Any) -> bool:
     return hasattr(x, "__jax_array__") or is_tensor(x)
+
+
+def array_namespace(xs: Sequence[Any]) -> Any:
+    """`jax.numpy`, or for sparse arrays the ops, which have the same names."""
+    if any(map(is_sparse, xs)):
+        from jaxkeras import ops
+
+        return ops
+    return jnp
 
 
 def masks_of(value: Any) -> Any:

@@ -63,7 +63,7 @@ class GroupedQueryAttention(HeadAttention):
             kernel_constraint=kernel_constraint, bias_constraint=bias_constraint,
             activity_regularizer=activity_regularizer, **kwargs,
         )  # fmt: skip
-        self.activity_regularizer = self._part_regularizer  # As in Keras, it also applies to the layer's output.
+        self.activity_regularizer = self._activity_regularizer  # As in Keras, it also applies to the layer's output.
         self.head_dim = positive_int(head_dim, "head_dim", self)
         self.num_query_heads = positive_int(num_query_heads, "num_query_heads", self)
         self.num_key_value_heads = positive_int(num_key_value_heads, "num_key_value_heads", self)

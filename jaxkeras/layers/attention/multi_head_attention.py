@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxkeras import registry
 from jaxkeras.layers._base.arguments import as_tuple, positive_int
-from jaxkeras.layers.attention.base import HeadAttention, Mask
+from jaxkeras.layers.attention.base import HeadAttention, Mask, alias
 from jaxkeras.layers.core.einsum_dense import EinsumDense
 
 
@@ -65,6 +65,12 @@ class MultiHeadAttention(HeadAttention):
     value_dense: EinsumDense
     output_dense: EinsumDense
 
+    # The names by which subclasses written for Keras read and set these.
+    _query_dense, _key_dense = alias("query_dense"), alias("key_dense")
+    _value_dense, _output_dense = alias("value_dense"), alias("output_dense")
+    _num_heads, _key_dim, _value_dim = alias("num_heads"), alias("key_dim"), alias("value_dim")
+    _attention_axes = alias("attention_axes")
+
     def __init__(
         self,
         num_heads: int,
@@ -98,7 +104,7 @@ class MultiHeadAttention(HeadAttention):
         self.num_heads = positive_int(num_heads, "num_heads", self)
         self.key_dim = positive_int(key_dim, "key_dim", self)
         self.value_dim = key_dim if value_dim is None else positive_int(value_dim, "value_dim", self)
-        self._output_sizes = None if output_shape is None else as_tuple(output_shape)
+        self._output_shape = None if output_shape is None else as_tuple(output_shape)
         self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
@@ -116,15 +122,17 @@ class MultiHeadAttention(HeadAttention):
         ):
             if role != "gate" or self.use_gate:
                 self._add_projection(role, _projection_equation(len(shape) - 1, 1, 2), (self.num_heads, size), shape)
-        sizes = self._output_sizes or (query_shape[-1],)
+        sizes = self._output_shape or (query_shape[-1],)
         equation = _projection_equation(len(query_shape) - 1, 2, len(sizes))
         heads = (*query_shape[:-1], self.num_heads, self.value_dim)
         self._add_projection("output", equation, sizes, heads, name="attention_output")
-        self.attention_axes = self._attended(len(query_shape))
+
+    def _build_attention(self, rank: int) -> None:
+        self.attention_axes = self._attended(rank)
+        super()._build_attention(rank)
 
     def _attended(self, rank: int) -> tuple[int, ...]:
-        """The non-negative axes to attend over, for a query of the given rank."""
-        return tuple(axis if axis >= 0 else rank + axis for axis in self.attention_axes or range(1, rank - 1))
+        return tuple(axis if axis >= 0 else rank - 1 + axis for axis in self.attention_axes or range(1, rank - 2))
 
     def _attend(
         self, query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask, zeros: bool, **options: Any
@@ -132,7 +140,7 @@ class MultiHeadAttention(HeadAttention):
         if query.ndim == 4:
             return super()._attend(query, key, value, mask, zeros, **options)
         # Merge the attended axes into one and the others into the batch: (batch', time, heads, size).
-        rank, axes = query.ndim, self._attended(query.ndim - 1)
+        rank, axes = query.ndim, self._attended(query.ndim)
         batch = [axis for axis in range(rank - 2) if axis not in axes]
         order = (*batch, *axes, rank - 2, rank - 1)
 
@@ -156,4 +164,4 @@ class MultiHeadAttention(HeadAttention):
         return output, None if weights is None else weights.reshape(apart)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "output_shape": self._output_sizes}
+        return {**super().get_config(), "output_shape": self._output_shape}

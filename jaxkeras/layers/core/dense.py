@@ -6,7 +6,8 @@ from typing import Any
 
 import jax
 
-from jaxkeras import activations, constraints, initializers, lowering, registry, regularizers
+from jaxkeras import activations, constraints, initializers, lowering, ops, registry, regularizers
+from jaxkeras.core.sparse import is_sparse
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import add_configured_weight, positive_int, reject_quantization
 from jaxkeras.layers._base.input_spec import InputSpec
@@ -81,10 +82,11 @@ class Dense(LowRank):
         self.begin_lora()
 
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
-        x = lowering.dense(inputs, self.kernel.value)
+        dense = ops.matmul if is_sparse(inputs) else lowering.dense
+        x = dense(inputs, self.kernel.value)
         if self.lora_enabled:
             a, b = self.factors()
-            x = x + lowering.dense(lowering.dense(inputs, a), b).astype(x.dtype)
+            x = x + lowering.dense(dense(inputs, a), b).astype(x.dtype)
         return self.activation(x if self.bias is None else x + self.bias)
 
     def get_config(self) -> dict[str, Any]:

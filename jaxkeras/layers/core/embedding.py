@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxkeras import constraints, initializers, registry, regularizers
 from jaxkeras.core.context import local
 from jaxkeras.core.masks import set_mask
+from jaxkeras.core.sparse import densify
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import add_configured_weight, positive_int, reject_quantization
 from jaxkeras.layers._base.lora import LowRank
@@ -47,7 +48,8 @@ class _Table(LowRank):
         self.begin_lora()
 
     def rows(self, ids: jax.Array) -> jax.Array:
-        """The rows of the matrix for the given ids, `(*ids.shape, output_dim)`."""
+        """The rows of the matrix for the given ids, `(*ids.shape, output_dim)`; sparse ids are 0 where not given."""
+        ids = densify(ids)
         ids = ids if ids.dtype in (jnp.int32, jnp.int64) else ids.astype(jnp.int32)
         if local.frame is not None:
             local.frame.check(
@@ -63,7 +65,7 @@ class _Table(LowRank):
         return y.astype(self.compute_dtype)
 
     def compute_mask(self, inputs: jax.Array, previous_mask: Any = None) -> jax.Array | None:
-        return inputs != 0 if self.mask_zero else None
+        return densify(inputs) != 0 if self.mask_zero else None
 
     def get_config(self) -> dict[str, Any]:
         penalty = registry.serialize(self.activity_regularizer)
@@ -180,7 +182,7 @@ class ReversibleEmbedding(_Table):
         if not reverse:
             y = self.rows(inputs)
             if self.mask_zero:
-                set_mask(y, inputs != 0)
+                set_mask(y, densify(inputs) != 0)
             return y
         kernel = self.adapted_value().T if self.tie_weights else self.reverse_embeddings.value
         dtype = self.reverse_dtype or jnp.result_type(inputs, kernel)

@@ -19,7 +19,9 @@ class InputLayer(Layer):
         shape: the shape without the batch axis, with None for sizes that vary.
         batch_size: a fixed batch size, or None.
         dtype: the dtype of the data; defaults to `floatx()`.
-        sparse, ragged: accepted for compatibility.
+        sparse: whether the data are sparse, so that layers get `BCOO` arrays. Other inputs take sparse data too, which
+            become dense.
+        ragged: for compatibility with Keras; must not be True.
         batch_shape: the full shape, instead of `shape` and `batch_size`.
         input_tensor: a KerasTensor to use, instead of a new one.
         optional: whether None may be passed.
@@ -54,13 +56,17 @@ class InputLayer(Layer):
         if input_tensor is not None:
             if not isinstance(input_tensor, KerasTensor):
                 raise ValueError(f"`input_tensor` must be a KerasTensor; got {input_tensor!r}.")
-            batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
+            if sparse is not None and input_tensor.sparse != sparse:
+                raise ValueError(f"`input_tensor` has sparse={input_tensor.sparse}, which differs from {sparse=}.")
+            batch_shape, dtype, sparse = input_tensor.shape, dtype or input_tensor.dtype, input_tensor.sparse
         if batch_shape is None:
             if shape is None:
                 raise ValueError("Input needs a `shape` (without the batch axis), such as Input(shape=(784,)).")
             batch_shape = (batch_size, *standardize_shape(shape))
         elif shape is not None:
             raise ValueError("Give Input either `shape` or `batch_shape`, not both.")
+        if ragged:
+            raise ValueError("Ragged inputs are not supported; use dense ones, with a mask where needed.")
         self.batch_shape = standardize_shape(batch_shape)
         self.optional, self.sparse, self.ragged = optional, bool(sparse), bool(ragged)
         self._input_dtype = standardize_dtype(dtype)

@@ -14,8 +14,8 @@ from jaxkeras.layers._base.layer import Layer
 class Lambda(Layer):
     """A function as a layer.
 
-    A model with a Lambda around a Python `lambda` cannot be saved; a named function that is registered by
-    `jaxkeras.saving.register_keras_serializable` can.
+    The code of a Python `lambda` is not saved, so a model with one can be loaded only by the process that saved it; a
+    named function that is registered by `jaxkeras.saving.register_keras_serializable` can be loaded anywhere.
 
     Args:
         function: takes the input, and `mask` and `training` if it has parameters with these names. It cannot have
@@ -62,16 +62,11 @@ class Lambda(Layer):
         return {k: v for k, v in config.items() if v is not None or k not in ("output_shape", "mask")}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Lambda:
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None, safe_mode: bool | None = None) -> Lambda:
         config = dict(config)
         for key in ("function", "output_shape", "mask"):
-            value = config.get(key)
-            if isinstance(value, dict) and value.get("class_name") == "__lambda__":
-                raise ValueError(
-                    f"Lambda {config.get('name', '')!r} was saved with a Python lambda as its `{key}`. Code from files "
-                    "is never run. Write the function by name, register it with "
-                    "@jaxkeras.saving.register_keras_serializable(), and rebuild and save the model with it."
-                )
-            if registry.is_config(value):
-                config[key] = registry.deserialize(value)
+            if registry.is_config(config.get(key)):
+                config[key] = registry.deserialize(config[key], custom_objects, safe_mode=bool(safe_mode))
+        if "arguments" in config:
+            config["arguments"] = registry.deserialize(config["arguments"], custom_objects)
         return cls(**config)

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxkeras.layers._base.tensor_structures import array_namespace
 from jaxkeras.layers.merging.base import Merge, Shapes, broadcast_mask, check_input_list
 from jaxkeras.registry import register
 
@@ -45,7 +46,7 @@ class Concatenate(Merge):
             )
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
-        return jnp.concatenate(inputs, axis=self.axis)
+        return array_namespace(inputs).concatenate(inputs, axis=self.axis)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> jax.Array | None:
         if previous_mask is None or all(mask is None for mask in previous_mask):

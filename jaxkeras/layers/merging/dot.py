@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from jaxkeras.core.config import epsilon
+from jaxkeras.core.sparse import is_sparse
 from jaxkeras.layers.merging.base import Merge, Shapes, check_input_list
 from jaxkeras.layers.normalization.unit_normalization import l2_normalize
 from jaxkeras.registry import register
@@ -61,6 +62,10 @@ class Dot(Merge):
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
         pair = self._pair([x.shape for x in inputs])
         x, y = (l2_normalize(x, axis, epsilon()) if self.normalize else x for x, axis in zip(inputs, pair))
+        if is_sparse(x) or is_sparse(y):
+            from jaxkeras.ops._sparse.products import batch_dot
+
+            return batch_dot(x, y, pair)
         product = jax.lax.dot_general(x, y, (((pair[0],), (pair[1],)), ((0,), (0,))))
         return product if product.ndim > 1 else product[:, None]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxkeras.core.masks import get_mask, set_mask
+from jaxkeras.layers._base.tensor_structures import array_namespace
 from jaxkeras.layers.merging.base import Merge, Shapes, broadcast_mask, check_input_list
 from jaxkeras.registry import register
 
@@ -56,7 +57,7 @@ class Add(_Elementwise):
     """
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
-        return functools.reduce(jnp.add, inputs)
+        return functools.reduce(array_namespace(inputs).add, inputs)
 
 
 @register("keras.layers")
@@ -72,7 +73,7 @@ class Subtract(_Elementwise):
     exactly = 2
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
-        return jnp.subtract(*inputs)
+        return array_namespace(inputs).subtract(*inputs)
 
 
 @register("keras.layers")
@@ -89,7 +90,7 @@ class Multiply(_Elementwise):
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
         masks = [None if get_mask(x) is None else broadcast_mask(get_mask(x), x) for x in inputs]
         factors = [x if mask is None else jnp.where(mask, x, 1) for x, mask in zip(inputs, masks)]
-        product = functools.reduce(jnp.multiply, factors)
+        product = functools.reduce(array_namespace(factors).multiply, factors)
         if any(mask is None for mask in masks):
             return product
         keep = functools.reduce(jnp.logical_or, masks)  # type: ignore[arg-type]
@@ -109,13 +110,14 @@ class Average(_Elementwise):
     """
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
-        return functools.reduce(jnp.add, inputs) / len(inputs)
+        xp = array_namespace(inputs)
+        return xp.divide(functools.reduce(xp.add, inputs), len(inputs))
 
 
 class _Extreme(_Elementwise):
     """Where one input is masked, takes the other."""
 
-    pick: Callable[[jax.Array, jax.Array], jax.Array]
+    pick: str
 
     def merge(self, inputs: Sequence[jax.Array]) -> jax.Array:
         masks = [None if get_mask(x) is None else broadcast_mask(get_mask(x), x) for x in inputs]
@@ -124,7 +126,7 @@ class _Extreme(_Elementwise):
             x = x if mask is None else jnp.where(mask, x, result)
             result = result if seen is None else jnp.where(seen, result, x)
             seen = None if mask is None or seen is None else jnp.logical_or(seen, mask)
-            result = type(self).pick(result, x)
+            result = getattr(array_namespace((result, x)), self.pick)(result, x)
         if seen is not None and len(inputs) > 1:
             set_mask(result, jnp.any(seen, axis=-1))
         return result
@@ -140,7 +142,7 @@ class Maximum(_Extreme):
     Array([[2.]], dtype=float32)
     """
 
-    pick = staticmethod(jnp.maximum)
+    pick = "maximum"
 
 
 @register("keras.layers")
@@ -153,4 +155,4 @@ class Minimum(_Extreme):
     Array([[1.]], dtype=float32)
     """
 
-    pick = staticmethod(jnp.minimum)
+    pick = "minimum"

@@ -15,6 +15,7 @@ from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.layers._base.arguments import positive_int
 from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.layer import Layer
+from jaxkeras.layers._base.tensor_structures import array_namespace
 
 
 @registry.register("keras.layers")
@@ -40,8 +41,8 @@ class Flatten(Layer):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         if self.data_format == "channels_first" and inputs.ndim > 2:
-            inputs = jnp.moveaxis(inputs, 1, -1)
-        return inputs.reshape(inputs.shape[0], math.prod(inputs.shape[1:]))
+            inputs = array_namespace([inputs]).transpose(inputs, (0, *range(2, inputs.ndim), 1))
+        return array_namespace([inputs]).reshape(inputs, (inputs.shape[0], math.prod(inputs.shape[1:])))
 
 
 @registry.register("keras.layers")
@@ -84,10 +85,10 @@ class Reshape(Layer):
         return (input_shape[0], *(rest if size == -1 else size for size in target))
 
     def compute_output_spec(self, inputs: KerasTensor) -> KerasTensor:
-        return KerasTensor(self.compute_output_shape(inputs.shape), inputs.dtype)
+        return KerasTensor(self.compute_output_shape(inputs.shape), inputs.dtype, inputs.sparse)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        return inputs.reshape(self.compute_output_shape(inputs.shape))
+        return array_namespace([inputs]).reshape(inputs, self.compute_output_shape(inputs.shape))
 
 
 @registry.register("keras.layers")
@@ -113,7 +114,7 @@ class Permute(Layer):
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        return jnp.transpose(inputs, (0, *self.dims))
+        return array_namespace([inputs]).transpose(inputs, (0, *self.dims))
 
 
 @registry.register("keras.layers")

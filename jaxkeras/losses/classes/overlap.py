@@ -51,11 +51,11 @@ class Dice(BuiltIn):
 class Tversky(BuiltIn):
     """Tversky loss of segmentation masks: Dice loss with separate weights for misses and false alarms.
 
-    `1 - overlap / (overlap + alpha * missed + beta * surplus + epsilon())`; see `tversky`.
+    `1 - overlap / (overlap + alpha * surplus + beta * missed + epsilon())`; see `tversky`.
 
     Args:
-        alpha: weight of what is in `y_true` but not in `y_pred`.
-        beta: weight of what is in `y_pred` but not in `y_true`.
+        alpha: weight of what is in `y_pred` but not in `y_true`, the false positives.
+        beta: weight of what is in `y_true` but not in `y_pred`, the false negatives.
         reduction: how losses are combined; see `Loss`.
         name: name of the loss in logs.
         axis: axis or axes to sum over; None for all.
@@ -72,7 +72,7 @@ class Tversky(BuiltIn):
 
     Example:
 
-    >>> round(float(Tversky(alpha=1.0, beta=0.0)([[1.0, 1.0]], [[1.0, 0.0]])), 4)
+    >>> round(float(Tversky(alpha=0.0, beta=1.0)([[1.0, 1.0]], [[1.0, 0.0]])), 4)
     0.5
     """
 

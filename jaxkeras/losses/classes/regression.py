@@ -187,7 +187,7 @@ class Huber(BuiltIn):
     Output shape: a scalar, or `(batch, ...)` with `reduction=None`.
 
     Raises:
-        ValueError: for an unknown reduction.
+        ValueError: for an unknown reduction, or a `delta` that is not positive.
 
     Reference: Huber, 1964, [Robust Estimation of a Location Parameter](https://doi.org/10.1214/aoms/1177703732).
 
@@ -206,6 +206,8 @@ class Huber(BuiltIn):
         name: str | None = "huber_loss",
         dtype: Any = None,
     ):
+        if not delta > 0:
+            raise ValueError(f"`delta` must be positive; got {delta!r}.")
         super().__init__(huber, reduction, name, dtype, delta=delta)
 
 

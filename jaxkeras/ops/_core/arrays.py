@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core.dtypes import standardize_dtype
+from jaxkeras.core.sparse import densify, is_sparse
 from jaxkeras.core.symbolic import op
 from jaxkeras.ops._arrays import DTypeLike, TensorLike, as_array, as_operand, values_of
 
@@ -22,33 +23,44 @@ def convert_to_tensor(
     """Convert anything array-like to a JAX array.
 
     Args:
-        x: array, variable, number, nested list, or a sparse array of JAX or SciPy, which becomes dense.
+        x: array, variable, number, nested list, or a sparse array of JAX or SciPy.
         dtype: dtype of the result; that of `x` by default.
-        sparse: for compatibility with Keras; must not be True.
+        sparse: False to make sparse arrays dense. By default, those of JAX stay sparse and those of SciPy become
+            dense; with True these become sparse arrays of JAX.
         ragged: for compatibility with Keras; must not be True.
 
     Returns:
-        Array of the shape of `x`.
+        Array of the shape of `x`, dense unless `x` is sparse.
 
     Raises:
-        ValueError: if `sparse` or `ragged` is True.
+        ValueError: if `ragged` is True.
 
     Example:
 
     >>> convert_to_tensor([1, 2]).dtype
     dtype('int32')
     """
-    if sparse or ragged:
-        raise ValueError("Sparse and ragged arrays are not supported; use dense ones, with a mask where needed.")
-    dense = getattr(x, "todense", None)  # sparse arrays of JAX and SciPy
-    return as_array(x if dense is None else dense(), None if dtype is None else standardize_dtype(dtype))
+    if ragged:
+        raise ValueError("Ragged arrays are not supported; use dense ones, with a mask where needed.")
+    dtype = None if dtype is None else standardize_dtype(dtype)
+    if not hasattr(x, "todense"):
+        return as_array(x, dtype)
+    if not is_sparse(x):  # of SciPy
+        if not sparse:
+            return as_array(x.todense(), dtype)
+        from jax.experimental.sparse import BCOO
+
+        x = BCOO.from_scipy_sparse(x)
+    if sparse is False:
+        return as_array(densify(x), dtype)
+    return x if dtype is None or dtype == x.dtype else x.astype(dtype)
 
 
 def convert_to_numpy(x: TensorLike) -> np.ndarray:
     """Convert anything array-like to a NumPy array.
 
     Args:
-        x: array, variable, number or nested list.
+        x: array, variable, number, nested list or sparse array of JAX.
 
     Returns:
         A new, writable NumPy array of the shape and dtype of `x`.
@@ -58,11 +70,11 @@ def convert_to_numpy(x: TensorLike) -> np.ndarray:
     >>> convert_to_numpy(jnp.ones(2)).tolist()
     [1.0, 1.0]
     """
-    return np.array(as_operand(x))
+    return np.array(as_operand(densify(x)))
 
 
 def is_tensor(x: Any) -> bool:
-    """Whether `x` is a JAX array (variables and NumPy arrays are not).
+    """Whether `x` is a JAX array, dense or sparse (variables and NumPy arrays are not).
 
     Args:
         x: anything.
@@ -75,7 +87,7 @@ def is_tensor(x: Any) -> bool:
     >>> is_tensor(jnp.ones(2)), is_tensor(np.ones(2))
     (True, False)
     """
-    return isinstance(x, jax.Array)
+    return isinstance(x, jax.Array) or is_sparse(x)
 
 
 def shape(x: TensorLike) -> tuple[int | None, ...]:

@@ -155,13 +155,10 @@ def one_hot(
         num_classes: length of a vector.
         axis: position of the new axis in the result.
         dtype: dtype of the result; `floatx()` by default.
-        sparse: for compatibility with Keras; must be False.
+        sparse: whether to return a `BCOO` array.
 
     Returns:
         Array of the shape of `x` with a new axis of size `num_classes`.
-
-    Raises:
-        ValueError: for `sparse=True`.
 
     Example:
 
@@ -169,7 +166,9 @@ def one_hot(
     [[0.0, 1.0], [1.0, 0.0]]
     """
     if sparse:
-        raise ValueError("Sparse arrays are not supported; use `sparse=False`.")
+        from jaxkeras.ops._sparse import encodings
+
+        return encodings.one_hot(as_array(x), num_classes, axis, standardize_dtype(dtype))
     return jax.nn.one_hot(as_array(x), num_classes, axis=axis, dtype=standardize_dtype(dtype))
 
 
@@ -189,14 +188,14 @@ def multi_hot(
         num_classes: length of a vector.
         axis: position of the new axis in the result.
         dtype: dtype of the result; `floatx()` by default.
-        sparse: for compatibility with Keras; must be False.
+        sparse: whether to return a `BCOO` array.
         **kwargs: `num_tokens`, an older name of `num_classes`.
 
     Returns:
         Array of shape `(batch, num_classes)` or `(num_classes,)`.
 
     Raises:
-        ValueError: without `num_classes`, for unknown arguments, or for `sparse=True`.
+        ValueError: without `num_classes`, or for unknown arguments.
 
     Example:
 
@@ -207,4 +206,8 @@ def multi_hot(
     if num_classes is None or kwargs:
         raise ValueError(f"`multi_hot` needs `num_classes`; unknown arguments: {', '.join(kwargs) or 'none'}.")
     x = as_array(inputs)
+    if sparse:
+        from jaxkeras.ops._sparse import encodings
+
+        return encodings.multi_hot(x, num_classes, axis, standardize_dtype(dtype))
     return jnp.max(one_hot(x.astype("int32"), num_classes, axis, dtype, sparse), axis=1 if x.ndim > 1 else 0)

@@ -52,9 +52,10 @@ def ctc_loss(
     batch, most = labels.shape
 
     # States: blank, label 1, blank, label 2, ..., blank. A label may be entered from the one before it, skipping the
-    # blank between, only if the two differ.
+    # blank between, only if the two differ. Labels that are the blank class count as labels, as in Keras.
     states = jnp.full((batch, 2 * most + 1), mask_index, jnp.int32).at[:, 1::2].set(labels)
-    may_skip = (states != mask_index) & (states != jnp.pad(states[:, :-2], ((0, 0), (2, 0)), constant_values=_PAD))
+    differ = labels != jnp.pad(labels[:, :-1], ((0, 0), (1, 0)), constant_values=_PAD)
+    may_skip = jnp.zeros(states.shape, bool).at[:, 1::2].set(differ)
     emissions = jnp.take_along_axis(log_probs, states[:, None, :], axis=2)
 
     def advance(log_alpha: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:

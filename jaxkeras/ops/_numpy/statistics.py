@@ -11,6 +11,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxkeras.core import config
+from jaxkeras.core.sparse import is_sparse
 from jaxkeras.core.symbolic import op
 from jaxkeras.ops import _output_specs
 from jaxkeras.ops._arrays import Axes, TensorLike, as_array
@@ -40,27 +41,30 @@ def bincount(x: TensorLike, weights: TensorLike | None = None, minlength: int = 
         weights: array of the shape of `x`, what each occurrence counts; 1 by default.
         minlength: minimum length of the result. Under `jit`, where values are unknown, its length; larger values
             are not counted then.
-        sparse: for compatibility with Keras; must be False.
+        sparse: whether to return a `BCOO` array. A sparse `x`, of which only the integers it holds are counted, gives
+            one too.
 
     Returns:
         Counts of shape `(length,)` or `(rows, length)`.
 
     Raises:
-        ValueError: under `jit` without `minlength`, or for `sparse=True`.
+        ValueError: under `jit` without `minlength`.
 
     Example:
 
     >>> bincount([1, 3, 1]).tolist()
     [0, 2, 0, 1]
     """
-    if sparse:
-        raise ValueError("Sparse arrays are not supported; use `sparse=False`.")
-    x = as_array(x)
-    traced = isinstance(x, Tracer)
-    length = minlength if traced or not x.size else max(minlength, int(x.max()) + 1)
+    x, weights = (a if a is None or is_sparse(a) else as_array(a) for a in (x, weights))
+    values: Any = x.data if is_sparse(x) else x
+    traced = isinstance(values, Tracer)
+    length = minlength if traced or not values.size else max(minlength, int(values.max()) + 1)
     if traced and not minlength:
         raise ValueError("Under jit the length of the result cannot depend on values: give `bincount` a `minlength`.")
-    weights = None if weights is None else as_array(weights)
+    if sparse or is_sparse(x):
+        from jaxkeras.ops._sparse import encodings
+
+        return encodings.bincount(x, weights, length)
     if x.ndim == 1:
         return jnp.bincount(x, weights, length=length)
     return jax.vmap(lambda row, w: jnp.bincount(row, w, length=length))(x, weights)

@@ -9,7 +9,7 @@ import jax
 from jaxkeras import registry
 from jaxkeras.layers._base.arguments import positive_int
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.layers.preprocessing.categorical.output_modes import check_output_mode, encode, reject_sparse
+from jaxkeras.layers.preprocessing.categorical.output_modes import check_output_mode, encode
 
 
 @registry.register("keras.layers")
@@ -20,7 +20,7 @@ class CategoryEncoding(Layer):
         num_tokens: the number of different integers, which run from 0 to `num_tokens - 1`.
         output_mode: "multi_hot" (which integers a sample contains), "count" (how often) or "one_hot" (a vector for
             each integer).
-        sparse: accepted for compatibility; must be False.
+        sparse: whether to return `BCOO` arrays.
 
     Call arguments: `inputs`, integers `(batch, length)`; `count_weights`, the weight of each in "count" mode.
 
@@ -42,9 +42,9 @@ class CategoryEncoding(Layer):
         super().__init__(**kwargs)
         self.num_tokens = positive_int(num_tokens, "num_tokens", self)
         self.output_mode = check_output_mode(output_mode, ("count", "one_hot", "multi_hot"))
-        reject_sparse(self, sparse)
+        self.sparse = sparse
 
     def call(self, inputs: Any, count_weights: Any = None) -> jax.Array:
         if count_weights is not None and self.output_mode != "count":
             raise ValueError(f"`count_weights` need output_mode='count'; layer '{self.name}' has {self.output_mode!r}.")
-        return encode(inputs, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
+        return encode(inputs, self.output_mode, self.num_tokens, self.compute_dtype, count_weights, self.sparse)

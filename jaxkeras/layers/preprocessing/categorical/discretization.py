@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.layers._base.layer import Layer
-from jaxkeras.layers.preprocessing.categorical.output_modes import check_output_mode, encode, reject_sparse
+from jaxkeras.layers.preprocessing.categorical.output_modes import check_output_mode, check_sparse, encode
 from jaxkeras.layers.preprocessing.host_layer import as_array, batches, is_whole
 
 
@@ -24,7 +24,7 @@ class Discretization(Layer):
         num_bins: alternatively, the number of ranges for `adapt` to find, with equal shares of the data.
         epsilon: error tolerance of their quantiles, as a fraction of the data.
         output_mode: "int" for indices, or "one_hot", "multi_hot" or "count", as in `CategoryEncoding`.
-        sparse: accepted for compatibility; must be False.
+        sparse: whether to return `BCOO` arrays, in the modes that give vectors.
 
     Example:
 
@@ -43,7 +43,7 @@ class Discretization(Layer):
         name: str | None = None,
     ):
         super().__init__(name=name, dtype=dtype)
-        reject_sparse(self, sparse)
+        check_sparse(self, sparse, output_mode)
         if (num_bins is None) == (bin_boundaries is None):
             raise ValueError(f"Give layer '{self.name}' either `bin_boundaries` or `num_bins`; got both or none.")
         if num_bins is not None and num_bins < 0:
@@ -91,7 +91,7 @@ class Discretization(Layer):
         boundaries = jnp.asarray(self.bin_boundaries, jnp.float32)
         indices = jnp.searchsorted(boundaries, inputs, side="right")
         dtype = "int32" if self.output_mode == "int" else self.compute_dtype
-        return encode(indices, self.output_mode, len(boundaries) + 1, dtype)
+        return encode(indices, self.output_mode, len(boundaries) + 1, dtype, sparse=self.sparse)
 
     def get_config(self) -> dict[str, Any]:
         names = ("bin_boundaries", "num_bins", "epsilon", "output_mode", "sparse", "name", "dtype")

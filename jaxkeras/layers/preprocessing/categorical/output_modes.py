@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxkeras import registry
+from jaxkeras import ops, registry
 from jaxkeras.layers._base.layer import Layer
 
 OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
@@ -34,7 +34,15 @@ def reject_sparse(layer: Layer, sparse: bool) -> None:
         raise ValueError(f"Layer '{layer.name}' cannot return sparse arrays; leave out sparse=True.")
 
 
-def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None) -> jax.Array:
+def check_sparse(layer: Layer, sparse: bool, mode: str) -> None:
+    """Raise for `sparse=True` with a mode that gives no vectors."""
+    if sparse and mode == "int":
+        raise ValueError(f"Layer '{layer.name}' cannot return sparse arrays with output_mode='int'.")
+
+
+def encode(
+    indices: Any, mode: str, depth: int, dtype: str, weights: Any = None, sparse: bool = False
+) -> jax.Array:
     """Indices unchanged, or encoded as vectors of `depth` numbers.
 
     Args:
@@ -44,6 +52,7 @@ def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None)
         depth: the number of different indices.
         dtype: the dtype of the result.
         weights: the weight of each index, in "count" mode.
+        sparse: whether to return a `BCOO` array.
     """
     indices = jnp.asarray(indices)
     if mode == "int":
@@ -54,15 +63,17 @@ def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None)
         indices = indices[None]
     if mode == "one_hot" and indices.ndim > 1 and indices.shape[-1] == 1:
         indices = indices[..., 0]
-    vectors = jax.nn.one_hot(indices, depth, dtype=dtype)
+    if mode == "multi_hot" and sparse:
+        return ops.multi_hot(indices, depth, dtype=dtype, sparse=True)
+    vectors = ops.one_hot(indices, depth, dtype=dtype, sparse=sparse)
     if mode == "one_hot":
         return vectors
     axis = 1 if indices.ndim > 1 else 0
     if mode == "multi_hot":
         return jnp.max(vectors, axis=axis)
     if weights is not None:
-        vectors = vectors * jnp.asarray(weights, dtype)[..., None]
-    return jnp.sum(vectors, axis=axis)
+        vectors = ops.multiply(vectors, jnp.asarray(weights, dtype)[..., None])
+    return ops.sum(vectors, axis=axis)
 
 
 def count_rows(indices: np.ndarray, rows: np.ndarray, shape: tuple[int, int], binary: bool = False) -> np.ndarray:
