@@ -17,10 +17,10 @@ def _spec(x: Any) -> KerasTensor:
 
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> KerasTensor | None:
-    if minlength or sparse:
+    if minlength:
         return None
     dtype = "int32" if weights is None else _spec(weights).dtype
-    return KerasTensor((*_spec(x).shape[:-1], None), dtype)
+    return KerasTensor((*_spec(x).shape[:-1], None), dtype, sparse or _spec(x).sparse)
 
 
 def cond(pred: Any, true_fn: Any, false_fn: Any) -> Any:
