@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core import config
+from jaxkeras.core.sparse import densify
+from jaxkeras.core.sparse import is_sparse as is_jax_sparse
 from jaxkeras.data import checks
 
 _TEXT_KINDS = "UST"
@@ -62,7 +64,7 @@ def is_text(value: Any) -> bool:
 
 def is_array_like(value: Any) -> bool:
     """Whether a leaf has rows: an array, a tensor of another framework, a table or a sparse matrix; also None."""
-    return value is None or hasattr(value, "__array__") or is_sparse(value)
+    return value is None or hasattr(value, "__array__") or is_sparse(value) or is_jax_sparse(value)
 
 
 def to_array(value: Any, name: str) -> Any:
@@ -72,7 +74,7 @@ def to_array(value: Any, name: str) -> Any:
     Booleans, small integers and strings are kept. A pandas Series becomes a column `(rows, 1)`, as in Keras.
 
     Args:
-        value: None, an array, a tensor of torch or TensorFlow, a DataFrame or Series, a sparse matrix.
+        value: None, an array, a tensor of torch or TensorFlow, a DataFrame or Series, a sparse matrix of SciPy or JAX.
         name: the name of the leaf in messages.
 
     Returns:
@@ -85,13 +87,29 @@ def to_array(value: Any, name: str) -> Any:
         return None
     if not is_array_like(value):
         raise checks.not_an_array(name, value)
-    if is_sparse(value):
+    if is_jax_sparse(value):
+        value = _jax_sparse_to_host(value)
+    elif is_sparse(value):
         value = value.tocsr()
     elif not isinstance(value, (np.ndarray, jax.Array)):
         value = foreign_to_numpy(value, name)
     checks.has_rows(name, value)
     dtype = _model_dtype(value, name)
     return value if dtype == value.dtype else value.astype(dtype)
+
+
+def _jax_sparse_to_host(value: Any) -> Any:
+    """A sparse matrix of JAX as one of SciPy, whose rows can be taken; sparse arrays of other ranks become dense."""
+    if value.ndim != 2 or type(value).__name__ != "BCOO":
+        return np.asarray(densify(value))
+    from scipy.sparse import csr_matrix
+
+    from jaxkeras.ops._sparse.layout import with_layout
+
+    value = with_layout(value)
+    rows, columns = np.asarray(value.indices).T
+    inside = (rows < value.shape[0]) & (columns < value.shape[1])  # what is not is padding
+    return csr_matrix((np.asarray(value.data)[inside], (rows[inside], columns[inside])), value.shape)
 
 
 def foreign_to_numpy(value: Any, name: str) -> np.ndarray:

@@ -112,7 +112,7 @@ def feed_for(
                 return ResidentFeed(source)
         elif chunk is None or chunk > 1:
             return SliceFeed(source, keep=keep and fits_on_device(source.arrays), stack=stack)
-    return StreamFeed(source, chunk)
+    return StreamFeed(source, 1 if stack else chunk)  # it pads longer chunks
 
 
 def fits_on_device(arrays: Any) -> bool:

@@ -133,6 +133,16 @@ def test_only_the_optimizers_import_optax():
     assert not wrong, wrong
 
 
+def test_sparse_code_is_imported_inside_functions():
+    sparse = "jax.experimental.sparse", "jaxkeras.ops._sparse"
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files() if path.parent != ROOT / "ops" / "_sparse"
+        for name, early in imports_of(path) if early and name.startswith(sparse)
+    ]  # fmt: skip
+    assert not wrong, "\n".join(wrong)
+
+
 def test_importing_the_package_loads_no_heavy_library():
     code = f"import sys, jaxkeras; print([m for m in {sorted(HEAVY)!r} if m in sys.modules])"
     assert (

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.sparse import BCOO
 
 from jaxkeras.core.config import set_floatx
 from jaxkeras.core.seeds import set_random_seed
@@ -92,9 +93,10 @@ def test_text_stays_on_the_host(text):
     assert next(source.batches(0))[0]["words"].dtype.kind in "USO"
 
 
-def test_sparse_rows_are_densified_per_batch():
+@pytest.mark.parametrize("convert", [lambda x: x, BCOO.from_scipy_sparse])
+def test_sparse_rows_are_densified_per_batch(convert):
     matrix = sparse.random(7, 5, density=0.4, format="coo", random_state=0)
-    source = adapt(matrix, batch_size=3, shuffle=True, seed=1)
+    source = adapt(convert(matrix), batch_size=3, shuffle=True, seed=1)
     assert source.host_only and not source.has_strings
     batches = [x for x, _, _ in source.batches(0)]
     assert [x.dtype.name for x in batches] == ["float32"] * 3

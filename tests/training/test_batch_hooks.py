@@ -106,13 +106,16 @@ def test_streams_of_sparse_batches(sparse, run_eagerly):
             yield sparse(x[i : i + 5]), Y[i : i + 5]
 
     assert model.evaluate(stream(), verbose=0) == pytest.approx(model.evaluate(x, Y, batch_size=5, verbose=0), rel=1e-5)
-    np.testing.assert_allclose(model.predict(stream(), verbose=0), model.predict(x, verbose=0), rtol=1e-5)
+    expected = model.predict(x, verbose=0)
+    np.testing.assert_allclose(model.predict(stream(), verbose=0), expected, rtol=1e-5)
+    np.testing.assert_allclose(model.predict(sparse(x), verbose=0), expected, rtol=1e-5)
+    np.testing.assert_allclose(model.predict(sparse(x), batch_size=6, verbose=0), expected, rtol=1e-5)
 
 
 def test_sparse_arrays_become_dense_tensors():
     dense = np.eye(3, dtype="float32")
     for sparse in (scipy.sparse.csr_matrix(dense), jax.experimental.sparse.BCOO.fromdense(dense)):
-        x = jk.ops.convert_to_tensor(sparse)
+        x = jk.ops.convert_to_tensor(sparse, sparse=False)
         assert isinstance(x, jax.Array)
         np.testing.assert_array_equal(x, dense)
 
