@@ -94,7 +94,9 @@ def standardize(
         ValueError: if the data fail a check of `data.checks`.
     """
     # Tokenizers return their own mapping types, which are not pytrees.
-    given = [dict(part) if isinstance(part, Mapping) else part for part in (x, y, sample_weight)]
+    given = [
+        dict(part) if isinstance(part, Mapping) and not is_sparse(part) else part for part in (x, y, sample_weight)
+    ]
     for label, part in zip(_LABELS, given):
         checks.no_plain_lists(label, part)
     x, y, sample_weight = (map_leaves(to_array, label, part) for label, part in zip(_LABELS, given))

@@ -23,12 +23,16 @@ _TEXT_KINDS = "UST"
 
 def is_structure(value: Any) -> bool:
     """Whether a value is a dict, a list or a tuple rather than a leaf."""
-    return isinstance(value, (dict, list, tuple))
+    return _is_dict(value) or isinstance(value, (list, tuple))
+
+
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict) and not is_sparse(value)  # a DOK matrix of SciPy is a dict, too
 
 
 def map_leaves(function: Callable[[Any, str], Any], label: str, tree: Any) -> Any:
     """Apply `function(leaf, name)` to each leaf, keeping the structure. Names look like `x['image']`."""
-    if isinstance(tree, dict):
+    if _is_dict(tree):
         return {key: map_leaves(function, f"{label}[{key!r}]", part) for key, part in tree.items()}
     if isinstance(tree, (list, tuple)):
         parts = [map_leaves(function, f"{label}[{i}]", part) for i, part in enumerate(tree)]
@@ -45,7 +49,7 @@ def named_leaves(label: str, tree: Any) -> list[tuple[str, Any]]:
 
 def same_structure(a: Any, b: Any) -> bool:
     """Whether two structures are equal except for their leaves."""
-    if isinstance(a, dict) and isinstance(b, dict):
+    if _is_dict(a) and _is_dict(b):
         return a.keys() == b.keys() and all(same_structure(a[key], b[key]) for key in a)
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return type(a) is type(b) and len(a) == len(b) and all(map(same_structure, a, b))

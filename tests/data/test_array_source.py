@@ -93,7 +93,7 @@ def test_text_stays_on_the_host(text):
     assert next(source.batches(0))[0]["words"].dtype.kind in "USO"
 
 
-@pytest.mark.parametrize("convert", [lambda x: x, BCOO.from_scipy_sparse])
+@pytest.mark.parametrize("convert", [lambda x: x, lambda x: x.todok(), BCOO.from_scipy_sparse])
 def test_sparse_rows_are_densified_per_batch(convert):
     matrix = sparse.random(7, 5, density=0.4, format="coo", random_state=0)
     source = adapt(convert(matrix), batch_size=3, shuffle=True, seed=1)

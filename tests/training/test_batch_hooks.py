@@ -92,7 +92,7 @@ def test_steps_without_jit_compile_run_as_python(jit_compile):
     assert len(calls) == (0 if jit_compile else 1) and not model.run_eagerly
 
 
-SPARSE = scipy.sparse.csr_matrix, scipy.sparse.coo_array, jax.experimental.sparse.BCOO.fromdense
+SPARSE = scipy.sparse.csr_matrix, scipy.sparse.dok_array, jax.experimental.sparse.BCOO.fromdense
 
 
 @pytest.mark.parametrize("sparse", SPARSE)
