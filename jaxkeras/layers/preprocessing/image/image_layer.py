@@ -247,7 +247,8 @@ def interval(
     if not right:
         raise ValueError(f"`{name}` must be a number or two numbers in [{low}, {high}]; got {factor!r}.")
     if pair:
-        return min(numbers), max(numbers)
+        first, last = sorted(numbers)  # stable: 0 and 0.0 keep their places
+        return first, last
     size = abs(numbers[0])
     return (max(-size, low) + 0 if two_sided else 0), size  # + 0: not -0.0
 
