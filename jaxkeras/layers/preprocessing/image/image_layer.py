@@ -130,7 +130,8 @@ class ImageLayer(Layer):
         if not self.moves or not self._works(transformation, training):
             return bounding_boxes
         if size is None and isinstance(transformation, dict) and "input_shape" in transformation:
-            size = tuple(int(transformation["input_shape"][axis]) for axis in self.spatial_axes)
+            down, across = self.spatial_axes
+            size = int(transformation["input_shape"][down]), int(transformation["input_shape"][across])
         if size is None:
             raise ValueError(
                 f"Layer '{self.name}' needs the size of the images to transform bounding boxes: give "
