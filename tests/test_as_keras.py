@@ -103,6 +103,7 @@ COUNTERPARTS = """
     from keras.src.backend import get_keras_mask, set_keras_mask
     from keras.src.ops.operation_utils import compute_conv_output_shape, compute_pooling_output_shape
     from keras.src.saving import saving_lib
+    from keras.src.saving.serialization_lib import in_safe_mode
     from keras.src.utils.argument_validation import standardize_padding, standardize_tuple
     from keras.src.utils.module_utils import LazyModule
     from keras.src.utils.tracking import no_automatic_dependency_tracking
@@ -135,6 +136,18 @@ COUNTERPARTS = """
             saving_lib.save_model(model, file)
             loaded = saving_lib.load_model(io.BytesIO(file.getvalue()))
             self.assertAllEqual(loaded.get_weights()[0], model.get_weights()[0])
+
+        def test_safe_mode(self):
+            class Asks(keras.layers.Layer):
+                @classmethod
+                def from_config(cls, config):
+                    modes.append(in_safe_mode())
+                    return cls(**config)
+
+            modes, config = [in_safe_mode()], keras.saving.serialize_keras_object(Asks())
+            for safe_mode in (True, False):
+                keras.saving.deserialize_keras_object(config, {"Asks": Asks}, safe_mode=safe_mode)
+            self.assertEqual(modes, [None, True, False])
 
         def test_untracked(self):
             class Holder(keras.layers.Layer):

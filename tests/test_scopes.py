@@ -1,5 +1,6 @@
 """Scopes and transformations with Keras's names."""
 
+import itertools
 import threading
 
 import jax
@@ -154,6 +155,36 @@ def test_autocast_scope():
     assert v.dtype == "float32" and backend.get_autocast_scope() is None
     with pytest.raises(ValueError, match="floating-point"):
         backend.AutocastScope("int32")
+
+
+def test_autocast_of_nested_layers_equals_keras():
+    """`autocast=False` turns off the scope of an outer layer, and opens one where there is none."""
+
+    def dtypes_read(keras, outer, inner):
+        read = []
+
+        class Inner(keras.layers.Layer):
+            def build(self, shape):
+                self.w = self.add_weight(shape=())
+
+            def call(self, x):
+                read.append(str(np.dtype(self.w.value.dtype)))
+                return x
+
+        class Outer(Inner):
+            def __init__(self, inner, **kwargs):
+                super().__init__(**kwargs)
+                self.inner = inner
+
+            def call(self, x):
+                return self.inner(super().call(x))
+
+        policies = {"dtype": "mixed_bfloat16"}
+        Outer(Inner(autocast=inner, **policies), autocast=outer, **policies)(np.ones(1, "float32"))
+        return read
+
+    for flags in itertools.product((True, False), repeat=2):
+        assert dtypes_read(jk, *flags) == dtypes_read(keras, *flags), flags
 
 
 def test_name_scopes_equal_keras():

@@ -11,7 +11,7 @@ from jaxkeras import activations, ops, registry
 from jaxkeras.applications import common
 from jaxkeras.core import logging
 from jaxkeras.core.context import local
-from jaxkeras.core.symbolic import KerasTensor, any_symbolic, infer
+from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.layers._base.arguments import tuple_of
 
 T = TypeVar("T")
@@ -27,14 +27,9 @@ def keras_export(path: str | list[str]) -> Callable[[T], T]:
     return lambda thing: thing
 
 
-def any_symbolic_tensors(args: Any = None, kwargs: Any = None) -> bool:
-    """Whether there is a `KerasTensor` in the arguments of a call."""
-    return any_symbolic(args or (), kwargs or {})
-
-
 def in_safe_mode() -> bool | None:
     """Whether a config is being loaded with `safe_mode=True`, or None if none is being loaded."""
-    return None
+    return local.safe_mode
 
 
 def in_grain_data_pipeline() -> bool:
@@ -64,11 +59,6 @@ def standardize_padding(value: Any, allow_causal: bool = False) -> str:
     return padding
 
 
-def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """The result of a function of arrays on KerasTensors, as KerasTensors."""
-    return infer(fn, args, kwargs)
-
-
 def compute_pooling_output_shape(
     input_shape: Sequence[int | None], pool_size: Any, strides: Any = None, padding: str = "valid",
     data_format: str = "channels_last",
@@ -85,11 +75,6 @@ def compute_conv_output_shape(
     channels = input_shape[-1 if data_format == "channels_last" else 1]
     kernel = KerasTensor((*kernel_size, channels, filters))
     return ops.conv(KerasTensor(input_shape), kernel, strides, padding, data_format, dilation_rate).shape
-
-
-def in_stateless_scope() -> bool:
-    """Whether variables read and write the values of a functional call."""
-    return local.frame is not None
 
 
 def obtain_input_shape(

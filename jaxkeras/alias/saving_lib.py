@@ -1,9 +1,7 @@
-"""`.keras` archives in file objects, and a store of arrays in HDF5."""
+"""Functions on `.keras` archives with Keras's private signatures, and a store of arrays in HDF5."""
 
 from __future__ import annotations
 
-import pathlib
-import tempfile
 from typing import Any
 
 import numpy as np
@@ -12,40 +10,15 @@ from jaxkeras import saving
 
 
 def save_model(model: Any, filepath: Any, weights_format: str = "h5", zipped: bool = True) -> None:
-    """Save a model as a `.keras` archive.
+    """`saving.save_model`, with an argument for compatibility.
 
     Args:
         model: the model.
-        filepath: the name of the file, or a binary file object.
-        weights_format: accepted for compatibility: weights are HDF5.
+        filepath: the name of the file, or a binary file open for writing.
+        weights_format: ignored: weights are HDF5.
         zipped: False to write a folder.
     """
-    if not hasattr(filepath, "write"):
-        return saving.save_model(model, filepath, zipped=zipped)
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, "model.keras")
-        saving.save_model(model, path)
-        filepath.write(path.read_bytes())
-
-
-def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True) -> Any:
-    """Load a model from a `.keras` archive.
-
-    Args:
-        filepath: the name of the file, or a binary file object.
-        custom_objects: `{name: class or function}`.
-        compile: whether to compile the model with the saved arguments.
-        safe_mode: accepted for compatibility; code in a file is never executed.
-
-    Returns:
-        The model.
-    """
-    if not hasattr(filepath, "read"):
-        return saving.load_model(filepath, custom_objects, compile=compile, safe_mode=safe_mode)
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, "model.keras")
-        path.write_bytes(filepath.read())
-        return saving.load_model(path, custom_objects, compile=compile, safe_mode=safe_mode)
+    saving.save_model(model, filepath, zipped=zipped)
 
 
 class _Entry:

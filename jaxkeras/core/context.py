@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class _Local(threading.local):
     frame: Frame | None = None  # of the innermost functional call, None at rest
     interceptors: tuple[Callable[..., Any], ...] = ()  # of layer calls, outermost first
-    autocast: str | None = None  # compute dtype of the layer being called, when it differs from its variables'
+    autocast: str | None = None  # dtype in which floating-point variables are read; "" where a layer turned that off
     training: bool | None = None  # `training` of the outermost layer call in progress
     custom_objects: tuple[Mapping[str, Any], ...] = ()  # of open scopes, outermost first
     safe_mode: bool | None = None  # of the deserialization in progress

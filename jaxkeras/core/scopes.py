@@ -158,7 +158,7 @@ class AutocastScope:
 
     def __enter__(self) -> AutocastScope:
         self._outer.append(local.autocast)
-        local.autocast = self.dtype
+        local.autocast = self.dtype or ""
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -174,7 +174,7 @@ def get_autocast_scope() -> AutocastScope | None:
     ...     get_autocast_scope().dtype
     'float16'
     """
-    return None if local.autocast is None else AutocastScope(local.autocast)
+    return None if local.autocast is None else AutocastScope(local.autocast or None)
 
 class SymbolicScope:
     """Declares that values in a `with` block are symbolic, as during shape inference.

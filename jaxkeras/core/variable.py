@@ -222,7 +222,7 @@ class Variable(ArrayLike):
         else:
             array = self._cell if isinstance(self._cell, jax.Array) else self.cell()
         target = local.autocast
-        if target is not None and self.autocast and array.dtype != target and is_float_dtype(array.dtype):
+        if target and self.autocast and array.dtype != target and is_float_dtype(array.dtype):
             return array.astype(target)
         return array
 
@@ -277,7 +277,7 @@ class Variable(ArrayLike):
     @property
     def dtype(self) -> str:
         target = local.autocast
-        if target is not None and self.autocast and is_float_dtype(self._dtype):
+        if target and self.autocast and is_float_dtype(self._dtype):
             return target
         return self._dtype
 

@@ -293,12 +293,7 @@ class Call(Weights):
         previous_mask = self._populate_masks(arguments, first)
         if outermost and local.frame is None:
             self._clear_losses()
-        autocast = local.autocast
-        if not self.autocast or not is_float_dtype(self.compute_dtype):
-            autocast = None
-        elif autocast is not None or self.compute_dtype != self.variable_dtype:
-            autocast = self.compute_dtype
-        with setting(stage="call", training=training, autocast=autocast, names=self._scope()):
+        with setting(stage="call", training=training, autocast=self._autocast_scope(), names=self._scope()):
             outputs = self._compute(arguments)
             self._called = True
             self.built = True
@@ -343,6 +338,14 @@ class Call(Weights):
                 self.activation = activation
 
         return run
+
+    def _autocast_scope(self) -> str | None:
+        """The dtype in which floating-point variables are read in `call`: see `local.autocast`."""
+        outer, dtype = local.autocast, self.compute_dtype
+        if outer is None and dtype == self.variable_dtype:
+            return None
+        # As in Keras, `autocast=False` turns an outer layer's scope off, and opens a scope where there is none.
+        return dtype if is_float_dtype(dtype) and (outer is None or self.autocast) else ""
 
     def _compute(self, arguments: dict[str, Any]) -> Any:
         args, kwargs = [], dict(arguments)
