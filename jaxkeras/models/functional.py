@@ -242,9 +242,10 @@ def infer_graph(graph: Graph, inputs: list[KerasTensor], training: bool | None) 
 
 
 def _with_training(operation: Operation, kwargs: dict, training: bool | None) -> dict:
-    if training is not None and isinstance(operation, Layer) and "training" in operation._signature.parameters:
-        return {**kwargs, "training": training}
-    return kwargs
+    """The arguments of a call with the model's `training`, unless the layer was given its own in the graph."""
+    if training is None or kwargs.get("training") is not None or not isinstance(operation, Layer):
+        return kwargs
+    return {**kwargs, "training": training} if "training" in operation._signature.parameters else kwargs
 
 
 # -- configs --------------------------------------------------------------------------------------------------------

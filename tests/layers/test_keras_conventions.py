@@ -185,3 +185,13 @@ def test_registered_context_arguments_reach_inner_layers():
     assert inner(ones(1), shifted=True).tolist() == [2]
     with pytest.raises(RuntimeError, match="before the layer is called"):
         inner._register_call_context_args("other")
+
+
+def test_add_weight_says_where_a_name_goes():
+    layer = layers.Layer()
+    with pytest.raises(ValueError, match="name='matrix'"):
+        layer.add_weight("matrix")
+    with pytest.raises(ValueError, match="is a keyword argument"):
+        layer.add_weight("matrix", shape=(3, 4))
+    with pytest.raises(TypeError, match="positional"):
+        layer.add_weight((3, 4), "zeros", "float32", "matrix")

@@ -87,6 +87,7 @@ class Weights(Operation, Trackable):
         shape: Any = None,
         initializer: Any = None,
         dtype: Any = None,
+        *,
         trainable: bool = True,
         autocast: bool = True,
         regularizer: Any = None,
@@ -167,7 +168,10 @@ class Weights(Operation, Trackable):
         name: str | None = None,
     ) -> Variable:
         """The same as `add_weight`, with Keras's other order of arguments."""
-        return self.add_weight(shape, initializer, dtype, trainable, autocast, regularizer, constraint, name=name)
+        return self.add_weight(
+            shape, initializer, dtype, trainable=trainable, autocast=autocast, regularizer=regularizer,
+            constraint=constraint, name=name,
+        )  # fmt: skip
 
     # -- variables -----------------------------------------------------------------------------------------------
     def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[Weights]:
