@@ -82,21 +82,29 @@ class Worker:
         data: file written by `workloads.write_data`.
         workload: the workload.
         environment: further environment variables.
+        root: the checkout to run; this one by default.
 
     Raises:
         RuntimeError: from `epoch`, if the process ends; with the end of its output.
     """
 
     def __init__(
-        self, framework: str, task: str, data: Path, workload: Workload, environment: dict[str, str] | None = None
+        self,
+        framework: str,
+        task: str,
+        data: Path,
+        workload: Workload,
+        environment: dict[str, str] | None = None,
+        root: Path = ROOT,
     ):
         self.name = framework if task == "fit" else f"{framework} {task}"
         self._log = data.with_name(f"{os.getpid()}-{framework}-{task}.log")
         command = [sys.executable, "-m", "benchmarks.worker", framework, task, str(data), workload.dumps()]
         env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **FRAMEWORKS[framework].environment, **(environment or {})}
+        env["PYTHONPATH"] = str(root)
         with open(self._log, "w") as log:
             self._process = subprocess.Popen(
-                command, cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+                command, cwd=root, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
             )
 
     def _ask(self, command: str) -> dict[str, float]:

@@ -41,7 +41,6 @@ copybutton_only_copy_prompt_lines = True
 
 html_theme = "furo"
 html_title = "jaxkeras"
-html_static_path = ["_static"]
 html_copy_source = False
 
 

@@ -152,7 +152,7 @@ def types(model):
 def oracle(monkeypatch):
     """Define `_own_weights` for the layers of both libraries."""
     monkeypatch.setattr(keras.Layer, "_own_weights", lambda layer: layer._trainable_variables, raising=False)
-    monkeypatch.setattr(jk.Layer, "_own_weights", lambda layer: layer.own_variables(), raising=False)
+    monkeypatch.setattr(jk.Layer, "_own_weights", lambda layer: layer._own_variables(), raising=False)
 
 
 def test_layer_policies_follow_paths_as_in_keras(oracle):

@@ -7,7 +7,9 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.special
 from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
 from sklearn.utils.estimator_checks import check_estimator
 
 import jaxkeras as jk
@@ -67,6 +69,17 @@ def test_fit_and_predict():
     again = pickle.loads(pickle.dumps(regressor))
     np.testing.assert_allclose(again.predict(X), regressor.predict(X), rtol=1e-6)
     assert clone(regressor).fit_kwargs == {"verbose": 0}
+
+
+@pytest.mark.parametrize("activation, from_logits", [("softmax", False), (None, True)])
+def test_probabilities_of_classes(activation, from_logits):
+    settings = {"activation": activation, "loss": jk.losses.CategoricalCrossentropy(from_logits=from_logits)}
+    classifier = SKLearnClassifier(linear, model_kwargs=settings, fit_kwargs={"verbose": 0, "epochs": 2}).fit(X, LABELS)
+    outputs, probabilities = classifier.decision_function(X), classifier.predict_proba(X)
+    expected = scipy.special.softmax(outputs, axis=1) if from_logits else outputs
+    np.testing.assert_allclose(probabilities, expected, rtol=1e-6)
+    scores = cross_val_score(classifier, X, LABELS, cv=2, scoring="neg_log_loss", error_score="raise")
+    assert (scores > np.log(0.5)).all()
 
 
 def test_given_model_is_cloned_without_warm_start():

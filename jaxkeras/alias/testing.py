@@ -118,7 +118,7 @@ class TestCase(unittest.TestCase):
         if expected_num_losses is not None:
             self.assertLen(layer.losses, expected_num_losses)
         if expected_num_seed_generators is not None:
-            self.assertLen(layer.own_seeds(), expected_num_seed_generators)
+            self.assertLen(layer._own_seeds(), expected_num_seed_generators)
         for name, count in expected.items():
             if name.startswith("expected_num_") and count is not None:
                 self.assertLen(getattr(layer, name.removeprefix("expected_num_")), count, name)

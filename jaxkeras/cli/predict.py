@@ -57,7 +57,8 @@ def _named(outputs: Any) -> dict[str, np.ndarray]:
 def _write(path: pathlib.Path, outputs: Any, classes: list[str] | None) -> None:
     named = _named(outputs)
     if path.suffix == ".npz":
-        np.savez(path, **named)
+        arrays: dict[str, Any] = named
+        np.savez(path, **arrays)
         return
     if len(named) > 1:
         raise CommandError(f"{path}: a model with several outputs needs --output ending in .npz.")

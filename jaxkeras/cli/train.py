@@ -104,7 +104,7 @@ def _compile(model: Any, data: Data, options: argparse.Namespace) -> None:
 
 
 def _fit_data(data: Data, options: argparse.Namespace) -> dict[str, Any]:
-    if data.y is None and not isinstance(data.x, dict) and not hasattr(data.x, "shape"):
+    if data.y is None:  # a folder
         return {"x": data.x, "validation_data": data.validation}
     import jax
     import numpy as np

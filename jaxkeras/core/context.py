@@ -16,6 +16,7 @@ class _Local(threading.local):
     interceptors: tuple[Callable[..., Any], ...] = ()  # of layer calls, outermost first
     autocast: str | None = None  # dtype in which floating-point variables are read; "" where a layer turned that off
     training: bool | None = None  # `training` of the outermost layer call in progress
+    call_context: Mapping[str, Any] = {}  # registered arguments of the layer calls in progress
     custom_objects: tuple[Mapping[str, Any], ...] = ()  # of open scopes, outermost first
     safe_mode: bool | None = None  # of the deserialization in progress
     sharing: Any = None  # objects and configs of an open `ObjectSharingScope`

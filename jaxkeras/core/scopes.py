@@ -113,7 +113,7 @@ def get_stateless_scope() -> StatelessScope | None:
     frame = local.frame
     if frame is None or isinstance(frame, _ScopeFrame):
         return None if frame is None else frame.scope
-    scope = StatelessScope(collect_losses=True)
+    scope: Any = StatelessScope(collect_losses=True)
     scope._frame, scope._values, scope.losses = frame, frame.values, frame.losses
     return scope
 

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxkeras.core.context import local, setting
 from jaxkeras.core.names import auto_name, name_scope
@@ -123,7 +124,7 @@ def global_seed_generator() -> SeedGenerator:
         ValueError: under a transformation of JAX outside of layers, where its draws would be constants.
     """
     global _global
-    if local.frame is None and isinstance(jax.device_put(np.uint32(0)), jax.core.Tracer):
+    if local.frame is None and isinstance(jax.device_put(np.uint32(0)), Tracer):
         raise ValueError(
             "Random numbers were drawn without a seed under a JAX transformation (`jit`, `scan`, `vmap`, ...), where "
             "they would be drawn once and stay the same in every call. Give a seed that changes: a "

@@ -40,7 +40,7 @@ class Trackable:
             if name not in self._untracked and isinstance(value, _HOLDERS):
                 yield name, value
 
-    def own_variables(self) -> list[Variable]:
+    def _own_variables(self) -> list[Variable]:
         """Its own weights: trainable ones first, each kind in order of creation."""
         found = dict.fromkeys(self._own)
         for name, value in self._parts():
@@ -49,17 +49,17 @@ class Trackable:
         # Variables created trainable stay in front when a layer is frozen, so that files keep their order.
         return sorted(found, key=lambda v: not getattr(v, "born_trainable", v.trainable))
 
-    def own_seeds(self) -> list[tuple[str, SeedGenerator]]:
+    def _own_seeds(self) -> list[tuple[str, SeedGenerator]]:
         """Its seed generators by attribute."""
         return [(name, g) for name, value in self._parts() for g in _instances(value, SeedGenerator)]
 
-    def own_states(self) -> list[tuple[Path, Variable]]:
+    def _own_states(self) -> list[tuple[Path, Variable]]:
         """State that is not among its weights, by path: seeds, and the variables of transient attributes."""
-        seeds = [((name, generator.state.name), generator.state) for name, generator in self.own_seeds()]
+        seeds = [((name, generator.state.name), generator.state) for name, generator in self._own_seeds()]
         carried = [((v.name,), v) for name in sorted(self._transient) for v in _variables_in(vars(self).get(name))]
         return [*seeds, *carried]
 
-    def parts(self, kind: str = "layer") -> list[Any]:
+    def _children(self, kind: str = "layer") -> list[Any]:
         """Direct parts of a kind, each once, in the order their attributes were set."""
         found = {}
         for _, value in self._parts():
@@ -68,11 +68,11 @@ class Trackable:
                     found.setdefault(id(part), part)
         return list(found.values())
 
-    def linked(self) -> Sequence[Any]:
+    def _linked_parts(self) -> Sequence[Any]:
         """Parts that are not held by attributes."""
         return ()
 
-    def file_children(self) -> Iterator[tuple[str, Any]]:
+    def _file_children(self) -> Iterator[tuple[str, Any]]:
         """Attributes in the order in which Keras writes them to a file: sorted, private ones last."""
         yield from sorted(self._parts(), key=lambda item: "~" + item[0] if item[0].startswith("_") else item[0])
 
@@ -156,8 +156,8 @@ class _Snapshot:
                 self._attributes.append(attributes)
                 stack += self._enter(attributes.values(), [name not in item._untracked for name in attributes])
                 stack += self._enter(item._own)
-                if type(item).linked is not Trackable.linked:
-                    self._linked.append((item.linked, list(item.linked())))
+                if type(item)._linked_parts is not Trackable._linked_parts:
+                    self._linked.append((item._linked_parts, list(item._linked_parts())))
                     stack += self._linked[-1][1]
             elif kind is SeedGenerator:
                 stack += self._enter(vars(item).values())
@@ -215,7 +215,7 @@ def walk(owner: Trackable, kind: str = "layer") -> list[tuple[Path, Any]]:
         seen.add(id(part))
         if isinstance(part, Trackable):
             found.append((path, part))
-            for name, value in part.file_children():
+            for name, value in part._file_children():
                 enter(value, (*path, name))
 
     def enter(value: Any, path: Path) -> None:
@@ -245,10 +245,10 @@ def variable_paths(owner: Trackable, kind: str = "layer") -> dict[Variable, Path
     for prefix, part in walk(owner, kind):
         used: dict[str, int] = {}
         attributes = {v: name for name, v in vars(part).items() if isinstance(v, Variable)}
-        for v in part.own_variables():
+        for v in part._own_variables():
             name = v.name if v.explicit_name else attributes.get(v, v.name).lstrip("_")
             paths.setdefault(v, (*prefix, unique(name, used)))
-        for (name, *rest), v in part.own_states():
+        for (name, *rest), v in part._own_states():
             paths.setdefault(v, (*prefix, unique(name, used), *rest))
     return paths
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from jaxkeras import registry
 from jaxkeras.core.context import local
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.core.sparse import densify, is_sparse
-from jaxkeras.core.symbolic import KerasTensor, Operation, OpNode
+from jaxkeras.core.symbolic import KerasTensor, Operation, OpNode, known_shape
 from jaxkeras.layers._base.input_spec import InputSpec
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers.core.input import Input, InputLayer
@@ -63,8 +64,11 @@ def graph_of(inputs: Any, outputs: Any) -> Graph:
     return Graph(jax.tree.unflatten(jax.tree.structure(inputs), own), computed)
 
 
-def standardize_inputs(graph: Graph, inputs: Any, name: str) -> list[Any]:
-    """One array for each input of a graph, from a single array, a list or a dict by name."""
+def standardize_inputs(graph: Graph, inputs: Any, name: str, any_sizes: bool = False) -> list[Any]:
+    """One array for each input of a graph, from a single array, a list or a dict by name.
+
+    `any_sizes` leaves it to the layers to check sizes, so that only the number of axes must be that of the input.
+    """
     expected = graph.inputs_struct
     names = [x.name for x in graph.inputs]
     if isinstance(expected, dict):
@@ -78,7 +82,7 @@ def standardize_inputs(graph: Graph, inputs: Any, name: str) -> list[Any]:
     flat = jax.tree.leaves(inputs, is_leaf=_is_input)
     if len(flat) != len(graph.inputs):
         raise ValueError(f"Model '{name}' expects {len(names)} inputs {names}, but it received {len(flat)} arrays.")
-    return [_fit(x, tensor, name) for x, tensor in zip(flat, graph.inputs)]
+    return [_fit(x, tensor, name, any_sizes) for x, tensor in zip(flat, graph.inputs)]
 
 
 def _is_input(x: Any) -> bool:
@@ -153,7 +157,7 @@ def _check_structure(expected: dict[Any, Any], inputs: Any, name: str) -> Any:
     return inputs
 
 
-def _fit(x: Any, tensor: KerasTensor, name: str) -> Any:
+def _fit(x: Any, tensor: KerasTensor, name: str, any_sizes: bool) -> Any:
     operation = tensor._keras_history.operation if tensor._keras_history else None
     if x is None:
         if isinstance(operation, InputLayer) and not operation.optional:
@@ -172,17 +176,40 @@ def _fit(x: Any, tensor: KerasTensor, name: str) -> Any:
         y = y.reshape(y.shape[:-1])
     elif rank == wanted - 1 and tensor.shape[-1] == 1:
         y = y.reshape((*y.shape, 1))
-    label = operation.name if operation is not None else tensor.name
-    if len(y.shape) != wanted or any(
-        a is not None and b is not None and a != b for a, b in zip(tensor.shape[1:], y.shape[1:])
-    ):
+    if len(y.shape) != wanted or not (any_sizes or same_sizes(tensor.shape, y.shape)):
         raise ValueError(
-            f"Input '{label}' of model '{name}' has shape {tensor.shape}, but the data has shape {tuple(x.shape)}. "
-            + (_missing_axis(label, tensor.shape, tuple(x.shape)) if rank == wanted - 1 else "")
+            _another_shape(tensor, x, name)
+            + (_missing_axis(_label(tensor), tensor.shape, tuple(x.shape)) if rank == wanted - 1 else "")
         )
     if mask is not None:
         set_mask(y, mask)
     return y
+
+
+def same_sizes(a: Sequence[int | None], b: Sequence[int | None]) -> bool:
+    """Whether two shapes have the same sizes where both are known, the batch axis aside."""
+    return len(a) == len(b) and all(m == n for m, n in zip(a[1:], b[1:]) if None not in (m, n))
+
+
+def _label(tensor: KerasTensor) -> str:
+    return tensor._keras_history.operation.name if tensor._keras_history is not None else tensor.name
+
+
+def _another_shape(tensor: KerasTensor, x: Any, name: str) -> str:
+    given = known_shape(tuple(x.shape))
+    return f"Input '{_label(tensor)}' of model '{name}' has shape {tensor.shape}, but the data has shape {given}. "
+
+
+@contextlib.contextmanager
+def sizes_noted(graph: Graph, inputs: list[Any], name: str) -> Iterator[None]:
+    """Add a note to errors of the layers if the inputs have other sizes than the graph was made for."""
+    try:
+        yield
+    except Exception as error:
+        for tensor, x in zip(graph.inputs, inputs):
+            if x is not None and not same_sizes(tensor.shape, known_shape(tuple(x.shape))):
+                error.add_note(_another_shape(tensor, x, name).strip())
+        raise
 
 
 def _missing_axis(name: str, expected: tuple[int | None, ...], shape: tuple[int, ...]) -> str:
@@ -215,9 +242,10 @@ def infer_graph(graph: Graph, inputs: list[KerasTensor], training: bool | None) 
 
 
 def _with_training(operation: Operation, kwargs: dict, training: bool | None) -> dict:
-    if training is not None and isinstance(operation, Layer) and "training" in operation._signature.parameters:
-        return {**kwargs, "training": training}
-    return kwargs
+    """The arguments of a call with the model's `training`, unless the layer was given its own in the graph."""
+    if training is None or kwargs.get("training") is not None or not isinstance(operation, Layer):
+        return kwargs
+    return {**kwargs, "training": training} if "training" in operation._signature.parameters else kwargs
 
 
 # -- configs --------------------------------------------------------------------------------------------------------

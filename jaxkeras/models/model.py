@@ -100,20 +100,20 @@ class Model(Trainer):
         """The layers directly in the model, from the inputs on; `InputLayer`s included in a functional model."""
         if self._graph is not None:
             return [o for o in self._graph.operations if isinstance(o, Layer)]
-        return self.parts()
+        return self._children()
 
-    def parts(self, kind: str = "layer") -> list[Any]:
+    def _children(self, kind: str = "layer") -> list[Any]:
         if kind != "layer" or self._graph is None:
-            return super().parts(kind)
-        return list({id(layer): layer for layer in [*self.layers, *super().parts()]}.values())
+            return super()._children(kind)
+        return list({id(layer): layer for layer in [*self.layers, *super()._children()]}.values())
 
-    def linked(self) -> list[Any]:
+    def _linked_parts(self) -> list[Any]:
         return [] if self._graph is None else [o for o in self._graph.operations if isinstance(o, Layer)]
 
-    def file_children(self):
+    def _file_children(self):
         if self._graph is not None:
             yield "layers", self.layers
-        yield from super().file_children()
+        yield from super()._file_children()
 
     @property
     def operations(self) -> list[Any]:
@@ -151,7 +151,7 @@ class Model(Trainer):
     @property
     def input_spec(self) -> Any:
         """What the inputs must be like; of a functional model, read off its inputs if it was not set."""
-        if self._input_spec is not None or self._graph is None:
+        if self._input_spec is not None or self._graph is None or self._is_stack:
             return self._input_spec
         struct = self._graph.inputs_struct
         if not isinstance(struct, dict):
@@ -201,8 +201,9 @@ class Model(Trainer):
                 f"Model {type(self).__name__} has no `call` method. Write `def call(self, inputs): ...`, or make the "
                 "model from symbolic tensors: Model(inputs, outputs)."
             )
-        flat = functional.standardize_inputs(self._graph, inputs, self.name)
-        outputs = functional.run_graph(self._graph, flat, training, mask)
+        flat = functional.standardize_inputs(self._graph, inputs, self.name, self._is_stack)
+        with functional.sizes_noted(self._graph, flat, self.name):
+            outputs = functional.run_graph(self._graph, flat, training, mask)
         return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
@@ -217,8 +218,9 @@ class Model(Trainer):
             or [len(x.shape) for x in inputs] != [len(x.shape) for x in self._graph.inputs]
         ):
             return super().compute_output_spec(*args, **kwargs)
-        flat = functional.standardize_inputs(self._graph, given["inputs"], self.name)
-        outputs = functional.infer_graph(self._graph, flat, given.get("training"))
+        flat = functional.standardize_inputs(self._graph, given["inputs"], self.name, self._is_stack)
+        with functional.sizes_noted(self._graph, flat, self.name):
+            outputs = functional.infer_graph(self._graph, flat, given.get("training"))
         return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:

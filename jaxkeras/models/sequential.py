@@ -13,7 +13,7 @@ from jaxkeras.core.variable import standardize_shape
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers._base.tensor_structures import is_shape
 from jaxkeras.layers.core.input import InputLayer
-from jaxkeras.models.functional import serialize_operation
+from jaxkeras.models.functional import same_sizes, serialize_operation
 from jaxkeras.models.graph import Graph
 from jaxkeras.models.model import Functional, Model
 
@@ -137,7 +137,7 @@ class Sequential(Model):
         if not is_shape(input_shape):
             return
         given = standardize_shape(input_shape)
-        if len(given) != len(expected) or any(a != b for a, b in zip(given[1:], expected[1:]) if None not in (a, b)):
+        if not same_sizes(given, expected):
             raise ValueError(
                 f"Sequential model '{self.name}' has already been configured to take inputs of shape {expected}; "
                 f"build got {given}."
@@ -176,17 +176,17 @@ class Sequential(Model):
     def layers(self, value: Any) -> None:
         raise AttributeError("`Sequential.layers` cannot be set; use `add` and `pop`.")
 
-    def parts(self, kind: str = "layer") -> list[Any]:
+    def _children(self, kind: str = "layer") -> list[Any]:
         if kind != "layer":
-            return super().parts(kind)
+            return super()._children(kind)
         found = {id(layer): layer for layer in self.layers}
-        for part in Layer.parts(self):
+        for part in Layer._children(self):
             found.setdefault(id(part), part)
         return [part for part in found.values() if not isinstance(part, InputLayer)]
 
-    def file_children(self):
+    def _file_children(self):
         yield "layers", self.layers
-        for name, value in Layer.file_children(self):
+        for name, value in Layer._file_children(self):
             if name != "_layers":
                 yield name, value
 

@@ -317,7 +317,7 @@ class Trainer(KerasSteps):
         if class_weight is not None:
             if sample_weight is not None:
                 raise ValueError("Give train_on_batch either `sample_weight` or `class_weight`, not both.")
-            sample_weight = class_weight_to_sample_weight(np.asarray(y), check_class_weight(class_weight))
+            sample_weight = class_weight_to_sample_weight(np.asarray(y), check_class_weight(class_weight) or {})
         return self._on_batch("train", x, y, sample_weight, return_dict)
 
     @hide_library_frames

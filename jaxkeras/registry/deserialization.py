@@ -136,18 +136,19 @@ def deserialize(
 
 
 def _deserialize_object(name: Any, config: dict[str, Any], kind: str | None) -> Any:
-    cls = _find_class(config, kind)
+    cls: Any = _find_class(config, kind)
     inner = {} if config.get("config") is None else config["config"]
     if not isinstance(inner, dict):
         raise ConfigError(f"The `config` of {name!r} must be a dict; got {inner!r:.200}.")
     if not inspect.isclass(cls):
         return cls
-    if not hasattr(cls, "from_config"):
+    from_config: Any = getattr(cls, "from_config", None)
+    if from_config is None:
         if inner:
             raise ConfigError(f"Class {name!r} has no `from_config`, so its config {inner!r:.200} cannot be used.")
         return cls
     try:
-        obj = cls.from_config(dict(inner))
+        obj = from_config(dict(inner))
     except ConfigError:
         raise
     except TypeError as error:
@@ -176,10 +177,11 @@ def _deserialize_with(module_objects: Mapping[str, Any], config: Any) -> Any:
         return deserialize(config)
     if name not in module_objects:
         return config
-    found = module_objects[name]
-    if not inspect.isclass(found):
+    found: Any = module_objects[name]
+    from_config: Any = getattr(found, "from_config", None)
+    if not inspect.isclass(found) or from_config is None:
         return found
-    return found.from_config(dict(config.get("config") or {}) if isinstance(config, dict) else {})
+    return from_config(dict(config.get("config") or {}) if isinstance(config, dict) else {})
 
 
 def _deserialize_special(name: str, config: dict[str, Any]) -> Any:

@@ -56,7 +56,7 @@ def _full_names(loss: Any) -> Any:
 
 def _seeds(model: Any) -> dict[str, Any]:
     return {
-        "/".join((*path, name)): generator.state for path, part in walk(model) for name, generator in part.own_seeds()
+        "/".join((*path, name)): generator.state for path, part in walk(model) for name, generator in part._own_seeds()
     }
 
 
@@ -72,7 +72,7 @@ def write_weights(group: Any, model: Any) -> None:
     group.attrs["keras_version"] = _FORMAT.encode()
     for layer in layers:
         _write_arrays(group.create_group(layer.name), [(v.path, v.cell()) for v in _ordered(layer)])
-    own = model.own_variables()
+    own = model._own_variables()
     _write_arrays(group.create_group("top_level_model_weights"), [(v.path, v.cell()) for v in own])
 
 
@@ -202,7 +202,7 @@ def _read_weights(group: Any, model: Any, loaded: Loaded, by_name: bool = False,
     for layer, items in pairs:
         _assign(layer.name, _ordered(layer), items, skip_mismatch, budget, loaded)
     if has(group, "top_level_model_weights"):
-        own = model.own_variables()
+        own = model._own_variables()
         items = _datasets(plain(group, "top_level_model_weights"))
         _assign(model.name, own, items, skip_mismatch, budget, loaded)
 

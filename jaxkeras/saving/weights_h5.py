@@ -41,7 +41,7 @@ def entries(model: Any, skip: Iterable[Any] = ()) -> Iterator[tuple[str, str, di
         store: dict[str, Any] = {}
         part.save_own_variables(store)
         yield f"{path}/vars" if path else "vars", part.name, store
-        for name, generator in part.own_seeds() if hasattr(part, "own_seeds") else ():
+        for name, generator in part._own_seeds() if hasattr(part, "_own_seeds") else ():
             # Keras does not save these, so it draws other dropout masks after loading. It ignores unknown groups.
             own = f"{path}/{name}/vars" if path else f"{name}/vars"
             yield own, generator.name, {"0": generator.state.cell()}
@@ -202,15 +202,15 @@ def read(files: Any, model: Any, skip_mismatch: bool = False, skip: Iterable[Any
                 _read_optimizer(model, part, store, loaded)
                 continue
             try:
-                if store or part.own_variables() or _loads_itself(part):
-                    loaded.check_store(store, part.own_variables(), group)
+                if store or part._own_variables() or _loads_itself(part):
+                    loaded.check_store(store, part._own_variables(), group)
                     part.load_own_variables(store)
             except ValueError as error:
                 if not skip_mismatch:
                     where = f"layer '{part.name}' (at '{path}/' in the file)"
                     raise ValueError(f"Weights of {where} do not fit. {error}") from None
                 warnings.warn(f"Skipped the weights of layer '{part.name}': {error}", stacklevel=4)
-            for name, generator in part.own_seeds():
+            for name, generator in part._own_seeds():
                 group = f"{path}/{name}/vars"
                 if seeds := _arrays(files, group, budget):
                     generator.state.assign(loaded.check(seeds["0"], generator.state, f"{group}/0"))

@@ -78,10 +78,7 @@ class CompiledFunction:
 
     def _jit(self) -> Any:
         if local.interceptors not in self._jits:
-            function = self._function
-            if local.interceptors:
-                function = functools.wraps(function)(functools.partial(function))
-            self._jits[local.interceptors] = jax.jit(function, **self._settings)
+            self._jits[local.interceptors] = jax.jit(traced_anew(self._function), **self._settings)
         return self._jits[local.interceptors]
 
     def _find(self, context: Any, args: Any) -> Any:
@@ -92,6 +89,11 @@ class CompiledFunction:
 def _context(static: dict[str, Any]) -> Any:
     """What a program depends on besides its arguments."""
     return (*static.items(), *trace_context())
+
+
+def traced_anew(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function for `jax.jit`, whose cache of traces knows functions but not interceptors: under these, a new one."""
+    return functools.wraps(function)(functools.partial(function)) if local.interceptors else function
 
 
 def trace_context() -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import _signal  # its functions, for those of `signal` look every handler up among enums, which takes 3 us a call
+import _signal  # pyright: ignore[reportMissingImports]  (`signal` looks handlers up among enums: 3 us a call)
 import contextlib
 import signal
 import threading

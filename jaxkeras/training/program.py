@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from jaxkeras.core.abstract_signature import signature
-from jaxkeras.training.compiled_function import CompiledFunction, trace_context
+from jaxkeras.training.compiled_function import CompiledFunction, trace_context, traced_anew
 from jaxkeras.training.eager import eager_step
 from jaxkeras.training.state import TrainState
 from jaxkeras.training.step import Step
@@ -183,7 +183,7 @@ class CompiledStep:
     def _outputs(self, ts: TrainState, data: Any, size: int, repeat: int) -> Any:
         """The outputs of `repeat` batches, and what their steps wrote."""
         # Any number of batches shares one trace of the step.
-        step = self._traced.setdefault(trace_context(), jax.jit(self.step, inline=True))
+        step = self._traced.setdefault(trace_context(), jax.jit(traced_anew(self.step), inline=True))
         if repeat <= 1:
             new, outputs = step(ts, data)
             return outputs, _written(ts.state, new.state)

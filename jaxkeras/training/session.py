@@ -153,9 +153,9 @@ class Session:
         """The outputs of the model for a batch, as KerasTensors."""
         model = self.model
         graph = getattr(model, "_graph", None)
-        if graph is not None:
-            return graph.outputs_struct
         leaves, treedef = jax.tree.flatten(x)
+        if graph is not None and not (model._is_stack and leaves[0].shape[1:] != graph.inputs[0].shape[1:]):
+            return graph.outputs_struct
         key = treedef, tuple((a.shape[1:], str(a.dtype)) for a in leaves)
         if key not in self._output_specs:
             if model.run_eagerly:

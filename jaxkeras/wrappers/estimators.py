@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.special
 import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.metadata_routing import MetadataRequest
@@ -151,6 +152,14 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
     def decision_function(self, X: Any) -> Any:
         """Return what the model returns, `(samples, classes)`: probabilities or logits."""
         return self._raw(X)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probabilities of the classes, `(samples, classes)`.
+
+        They are the outputs of the model, or their softmax if its loss has `from_logits=True`.
+        """
+        y = self._raw(X)
+        return scipy.special.softmax(y, axis=-1) if getattr(self.model_.loss, "from_logits", False) else y
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
         kind = type_of_target(y, raise_unknown=True)

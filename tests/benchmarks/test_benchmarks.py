@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
-from benchmarks import lowerings, run
+from benchmarks import lowerings, revisions, run
 from benchmarks.comparisons import COMPARISONS
 from benchmarks.frameworks import FRAMEWORKS, hand_jax, keras_api
+from benchmarks.worker import ROOT
 from benchmarks.workloads import WORKLOADS, Workload, draw_data, draw_weights, weight_shapes
 
 SMALL = [
@@ -82,3 +83,11 @@ def test_tiny_comparison_of_operations(tmp_path: Path, monkeypatch: pytest.Monke
     times = json.loads((tmp_path / "few.json").read_text())["cases"]["batch norm 32x64"]
     assert len(times) == 4 and min(times.values()) > 0
     assert "| batch norm 32x64 |" in (tmp_path / "few.md").read_text()
+
+
+def test_a_checkout_is_compared_with_itself(capsys: pytest.CaptureFixture[str]):
+    revisions.main([str(ROOT), "--workloads", "linear", "--rounds", "2", "--scale", "0.01"])
+    row = capsys.readouterr().out.splitlines()[-1]
+    name, this, other, *ratios = [cell.strip() for cell in row.strip("|").split("|")]
+    assert name == "linear" and all(float(ratio) > 0 for ratio in ratios)
+    assert this.endswith("ms") and other.endswith("ms")

@@ -14,7 +14,9 @@ from jaxkeras.core import lazy_imports
 
 ROOT = pathlib.Path(jaxkeras.__file__).parent
 PACKAGES = sorted(".".join(p.parent.relative_to(ROOT.parent).parts) for p in ROOT.rglob("__init__.pyi"))
-PRIVATE = {"alias", "as_keras", "core", "data", "lookup", "lowering", "registry", "training"}
+PRIVATE = {
+    "__main__", "alias", "as_keras", "cli", "core", "data", "display", "lookup", "lowering", "registry", "training",
+}  # fmt: skip
 
 
 def modules_after(code):

@@ -141,3 +141,57 @@ def test_an_input_layer_refuses_arguments_that_contradict_its_tensor():
     for wrong in ({"shape": (4,)}, {"batch_shape": (2, 4)}, {"batch_size": 5}, {"dtype": "float16"}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             layers.InputLayer(input_tensor=tensor, **wrong)
+
+
+@pytest.mark.parametrize("name", ["parts", "linked", "own_variables", "state", "params"])
+def test_layers_may_have_attributes_of_any_name(name):
+    class Scale(layers.Layer):
+        def build(self, shape):
+            setattr(self, name, self.add_weight(shape[1:], "ones", name="scale"))
+
+        def call(self, x):
+            return getattr(self, name) * x
+
+    model = jk.Sequential([Scale()])
+    assert model.predict(ones(2, 3), verbose=0).tolist() == [[1, 1, 1]] * 2
+    assert [v.name for v in model.weights] == ["scale"]
+
+
+def test_a_sequential_model_leaves_sizes_to_its_layers():
+    flat = jk.Sequential([layers.Input((4, 2)), layers.Flatten()])
+    assert flat(ones(2, 5, 2)).shape == (2, 10)
+    assert flat.predict(ones(3, 6, 2), verbose=0).shape == (3, 12)
+    with pytest.raises(ValueError, match="axis -1 of input shape to have value 3"):
+        jk.Sequential([layers.Input((4, 3)), layers.Dense(1)])(ones(2, 4, 2))
+    with pytest.raises(ValueError, match="the data has shape"):
+        flat(ones(2, 4, 2, 2))
+
+
+def test_registered_context_arguments_reach_inner_layers():
+    class Inner(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self._register_call_context_args("shifted")
+
+        def call(self, x, shifted=None):
+            return x + 1 if shifted else x
+
+    inputs = layers.Input((1,))
+    model = jk.Model(inputs, jk.Sequential([Inner()])(inputs))
+    model._register_call_context_args("shifted")
+    assert model(ones(1, 1), shifted=True).tolist() == [[2]]
+    assert model(ones(1, 1)).tolist() == [[1]]
+    inner = Inner()
+    assert inner(ones(1), shifted=True).tolist() == [2]
+    with pytest.raises(RuntimeError, match="before the layer is called"):
+        inner._register_call_context_args("other")
+
+
+def test_add_weight_says_where_a_name_goes():
+    layer = layers.Layer()
+    with pytest.raises(ValueError, match="name='matrix'"):
+        layer.add_weight("matrix")
+    with pytest.raises(ValueError, match="is a keyword argument"):
+        layer.add_weight("matrix", shape=(3, 4))
+    with pytest.raises(TypeError, match="positional"):
+        layer.add_weight((3, 4), "zeros", "float32", "matrix")

@@ -124,3 +124,12 @@ def test_an_overridden_compile_is_not_called_when_a_model_is_loaded():
     with pytest.warns(UserWarning, match="`compile` of its own"):
         other.compile_from_config(model.get_compile_config())
     assert not other.compiled
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_training_given_to_a_layer_of_a_graph_is_kept(own):
+    inputs = jk.Input((20,))
+    model = jk.Model(inputs, jk.layers.Dropout(0.5, seed=1)(inputs, training=own))
+    x = np.ones((4, 20), "float32")
+    for y in (model(x), model(x, training=True), model(x, training=False), model.predict(x, verbose=0)):
+        assert (np.asarray(y) == 0).any() == own

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
-from jaxkeras.models.summary import print_summary, readable
+from jaxkeras.display.text import format_bytes
+from jaxkeras.models.summary import print_summary
 
 
 def text_of(model, **options):
@@ -155,4 +156,4 @@ def test_it_prints_to_standard_output(capsys):
     ("size", "text"), [(0, "0.00 B"), (1023, "1023.00 B"), (1024, "1.00 KB"), (2**41, "2.00 TB"), (2**52, "4.00 PB")]
 )
 def test_sizes(size, text):
-    assert readable(size) == text
+    assert format_bytes(size) == text

@@ -111,13 +111,9 @@ def test_overwrite_and_missing_folders(tmp_path, ending):
         save(make(4.0), path, overwrite=False)
     assert content(path) == 3.0
     elsewhere = tmp_path / "none" / path.name
-    if ending == "h5":  # creates the folder, as in Keras
-        save(make(4.0), elsewhere)
-        assert content(elsewhere) == 4.0
-        shutil.rmtree(elsewhere.parent)
-    else:
-        with pytest.raises(FileNotFoundError, match="does not exist"):
-            save(make(4.0), elsewhere)
+    save(make(4.0), elsewhere)  # creates the folder, as in Keras
+    assert content(elsewhere) == 4.0
+    shutil.rmtree(elsewhere.parent)
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / path.name).mkdir()
     with pytest.raises(ValueError, match="is a folder"):

@@ -59,15 +59,17 @@ def tuple_of(value: Any, count: int, name: str, minimum: int = 1) -> tuple[int, 
     return items
 
 
-def positive_int(value: Any, name: str, layer: Layer) -> int:
+def positive_int(value: Any, name: str, layer: Layer, wrong_type: type[Exception] = ValueError) -> int:
     """`value` as an `int`.
 
     Raises:
         ValueError: if it is not a positive integer.
+        wrong_type: if it is not an integer.
     """
     number = as_int(value)
     if number is None or number <= 0:
-        raise ValueError(f"`{name}` of {type(layer).__name__} must be a positive integer; got {value!r}.")
+        error = wrong_type if number is None else ValueError
+        raise error(f"`{name}` of {type(layer).__name__} must be a positive integer; got {value!r}.")
     return number
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from jaxkeras.core.dtypes import standardize_dtype
+from jaxkeras.core.shape_inference import known_shape
 from jaxkeras.core.sparse import is_sparse
 from jaxkeras.core.variable import standardize_shape
 
@@ -67,7 +68,7 @@ class InputSpec:
 
     def problem(self, x: Any) -> str | None:
         """A message that says which requirement an input does not meet, or None."""
-        shape = tuple(x.shape)
+        shape = known_shape(tuple(x.shape))
         rank = len(shape)
         if self.ndim is not None and not self.allow_last_axis_squeeze and rank != self.ndim:
             return f"expected ndim={self.ndim}, found ndim={rank}. Full shape received: {shape}"

@@ -17,10 +17,17 @@ from jaxkeras.core.policy import DTypePolicy
 from jaxkeras.core.remat import current_mode
 from jaxkeras.core.symbolic import KerasTensor, Operation, infer
 from jaxkeras.core.tracking import Trackable
+from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.layer_call import Call
 from jaxkeras.layers._base.tensor_structures import is_shape
 
 _BASE_ARGUMENTS = ("self", "args", "kwargs", "name", "trainable", "dtype", "weights")
+
+
+def _is_tree(value: Any) -> bool:
+    """Whether a value is a dict of arrays."""
+    leaves = jax.tree.leaves(value, is_leaf=lambda x: isinstance(x, Variable))
+    return isinstance(value, Mapping) and all(hasattr(x, "shape") and not isinstance(x, Variable) for x in leaves)
 
 
 class Layer(Call):
@@ -102,20 +109,31 @@ class Layer(Call):
     @property
     def params(self) -> dict[str, Any]:
         """Trainable weights: a nested dict of arrays, keyed by path as in a `.weights.h5` file."""
-        return cells(layer_variables(self)["params"])
+        return self._tree("params")
 
     @params.setter
     def params(self, tree: Any) -> None:
-        set_cells({"params": layer_variables(self)["params"]}, {"params": tree})
+        self._set_tree("params", tree)
 
     @property
     def state(self) -> dict[str, Any]:
         """All other variables, such as moving statistics and seed states, in the same form."""
-        return cells(layer_variables(self)["state"])
+        return self._tree("state")
 
     @state.setter
     def state(self, tree: Any) -> None:
-        set_cells({"state": layer_variables(self)["state"]}, {"state": tree})
+        self._set_tree("state", tree)
+
+    def _tree(self, name: str) -> Any:
+        own = vars(self)
+        return own[name] if name in own else cells(layer_variables(self)[name])
+
+    def _set_tree(self, name: str, tree: Any) -> None:
+        # Layers written for Keras may have attributes of their own under these names, such as a weight or settings.
+        if not registry.is_builtin(type(self)) and not _is_tree(tree):
+            vars(self)[name] = tree
+        else:
+            set_cells({name: layer_variables(self)[name]}, {name: tree})
 
     def init(self, key: Any, *inputs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Fresh weights. Pure once the layer is built: jit it, or vmap it over keys for an ensemble.

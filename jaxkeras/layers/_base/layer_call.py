@@ -63,8 +63,14 @@ def _shapes_of(arguments: dict[str, Any]) -> dict[str, Any]:
     return shapes
 
 
+_TRAINING = frozenset({"training"})
+
+
 class Call(Weights):
     """The part of `Layer` that builds and calls."""
+
+    #: Arguments of `call` that reach the layers called inside, too.
+    _call_context_args: frozenset[str] = _TRAINING
 
     #: Whether arguments of `call` are converted to arrays and cast; not in preprocessing layers, which take strings.
     _convert_input_args = True
@@ -140,6 +146,38 @@ class Call(Weights):
     # -- calling -------------------------------------------------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._check_super_called()
+        if self._call_context_args is _TRAINING:
+            return self._enter(args, kwargs)
+        kwargs, context = self._with_context(args, kwargs)
+        with setting(call_context=context):
+            return self._enter(args, kwargs)
+
+    def _register_call_context_args(self, *names: str) -> None:
+        """Let values of these arguments pass from a layer to the layers called inside it, as `training` does.
+
+        Args:
+            *names: the layer takes them as keyword arguments. Its `call` gets those that it has parameters for: the
+                value of the call, else that of the innermost calling layer that was given one.
+
+        Raises:
+            RuntimeError: when the layer has been called.
+        """
+        if self._called and not self._is_model:
+            raise RuntimeError(
+                f"Register the context arguments {names} of layer '{self.name}' before the layer is called."
+            )
+        self._call_context_args = self._call_context_args | set(names)
+
+    def _with_context(self, args: tuple, kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The keyword arguments with those of the context, and the context for the layers called inside."""
+        names = self._call_context_args - _TRAINING
+        given = {name: kwargs[name] for name in names if kwargs.get(name) is not None}
+        context = {**local.call_context, **given}
+        free = names & self._signature.parameters.keys() - self._signature.bind_partial(*args).arguments.keys()
+        own = {name: value for name, value in kwargs.items() if name not in names}
+        return {**own, **{name: context[name] for name in free if name in context}}, context
+
+    def _enter(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         if isinstance(self._dtype_policy, DTypePolicyMap):
             self._scope()  # inputs are cast before `build`, to a type that depends on the path
         if any_symbolic(args, kwargs):

@@ -142,7 +142,7 @@ class LowRank(Layer):
             variable.assign(np.zeros(variable.shape, np.float32))
 
     def _saved(self) -> list[Any]:
-        return [v for v in self.own_variables() if not v.name.startswith("lora_")]
+        return [v for v in self._own_variables() if not v.name.startswith("lora_")]
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -15,8 +15,12 @@ from jaxkeras.core.symbolic import KerasTensor
 
 
 def is_shape(x: Any) -> bool:
-    """Whether `x` is a shape: a list or tuple of sizes, None where unknown."""
-    return isinstance(x, (tuple, list)) and all(s is None or isinstance(s, (int, np.integer)) for s in x)
+    """Whether `x` is a shape: a list or tuple of sizes, None where unknown, or symbolic in an export."""
+    return isinstance(x, (tuple, list)) and all(map(_is_size, x))
+
+
+def _is_size(x: Any) -> bool:
+    return x is None or isinstance(x, (int, np.integer)) or hasattr(x, "dimension_as_value")
 
 
 def shape_tuples(shape: Any) -> Any:

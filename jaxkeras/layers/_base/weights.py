@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -15,10 +16,28 @@ from jaxkeras.core.tracking import Trackable
 from jaxkeras.core.variable import Variable, standardize_shape
 from jaxkeras.dtype_policies import DTypePolicyMap
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 def _born_trainable(v: Variable) -> bool:
     """Whether a variable was created trainable, whether or not its layer is frozen."""
     return getattr(v, "born_trainable", v.trainable)
+
+
+def _shape_once(add_weight: Callable[P, R]) -> Callable[P, R]:
+    """Raise Keras's error where Python's would be a TypeError: for a shape by keyword after a positional argument."""
+
+    @functools.wraps(add_weight)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        if len(args) > 1 and "shape" in kwargs:
+            raise ValueError(
+                f"add_weight takes the shape first, and was given {args[1]!r} there and shape={kwargs['shape']}. A "
+                "name is a keyword argument: add_weight(shape=..., name='kernel')."
+            )
+        return add_weight(*args, **kwargs)
+
+    return wrapper
 
 
 class OwnParts:
@@ -40,11 +59,11 @@ class Weights(Operation, Trackable):
     _losses: list[Any]
     _dtype_policy: Any
 
-    _layers: Any = OwnParts(lambda self: self.parts())
-    _metrics: Any = OwnParts(lambda self: self.parts("metric"))
-    _seed_generators: Any = OwnParts(lambda self: [generator for _, generator in self.own_seeds()])
-    _trainable_variables: Any = OwnParts(lambda self: [v for v in self.own_variables() if _born_trainable(v)])
-    _non_trainable_variables: Any = OwnParts(lambda self: [v for v in self.own_variables() if not _born_trainable(v)])
+    _layers: Any = OwnParts(lambda self: self._children())
+    _metrics: Any = OwnParts(lambda self: self._children("metric"))
+    _seed_generators: Any = OwnParts(lambda self: [generator for _, generator in self._own_seeds()])
+    _trainable_variables: Any = OwnParts(lambda self: [v for v in self._own_variables() if _born_trainable(v)])
+    _non_trainable_variables: Any = OwnParts(lambda self: [v for v in self._own_variables() if not _born_trainable(v)])
 
     def _check_super_called(self) -> None:
         if "_dtype_policy" not in vars(self):
@@ -54,7 +73,7 @@ class Weights(Operation, Trackable):
             )
 
     def _has_unbuilt_parts(self) -> bool:
-        return any(not part.built for part in self.parts())
+        return any(not part.built for part in self._children())
 
     def _scope(self) -> tuple[str, ...]:
         names = local.names if local.names and local.names[-1] == self.name else (*local.names, self.name)
@@ -62,11 +81,13 @@ class Weights(Operation, Trackable):
             self._path = "/".join(names)
         return names
 
+    @_shape_once
     def add_weight(
         self,
         shape: Any = None,
         initializer: Any = None,
         dtype: Any = None,
+        *,
         trainable: bool = True,
         autocast: bool = True,
         regularizer: Any = None,
@@ -147,7 +168,10 @@ class Weights(Operation, Trackable):
         name: str | None = None,
     ) -> Variable:
         """The same as `add_weight`, with Keras's other order of arguments."""
-        return self.add_weight(shape, initializer, dtype, trainable, autocast, regularizer, constraint, name=name)
+        return self.add_weight(
+            shape, initializer, dtype, trainable=trainable, autocast=autocast, regularizer=regularizer,
+            constraint=constraint, name=name,
+        )  # fmt: skip
 
     # -- variables -----------------------------------------------------------------------------------------------
     def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[Weights]:
@@ -157,7 +181,7 @@ class Weights(Operation, Trackable):
             if id(layer) not in found:
                 found[id(layer)] = layer
                 if recursive or layer is self:
-                    for part in layer.parts():
+                    for part in layer._children():
                         visit(part)
 
         visit(self)
@@ -168,14 +192,14 @@ class Weights(Operation, Trackable):
         """Weights and seed states, its own first, then those of its parts; each once."""
         found: dict[Variable, None] = {}
         for layer in self._flatten_layers():
-            found.update(dict.fromkeys(layer.own_variables()))
-            found.update(dict.fromkeys(v for _, v in layer.own_states()))
+            found.update(dict.fromkeys(layer._own_variables()))
+            found.update(dict.fromkeys(v for _, v in layer._own_states()))
         return list(found)
 
     @property
     def weights(self) -> list[Variable]:
         """Trainable and other weights, without seed states."""
-        return list(dict.fromkeys(v for layer in self._flatten_layers() for v in layer.own_variables()))
+        return list(dict.fromkeys(v for layer in self._flatten_layers() for v in layer._own_variables()))
 
     @property
     def trainable_variables(self) -> list[Variable]:
@@ -198,7 +222,7 @@ class Weights(Operation, Trackable):
     @property
     def metrics(self) -> list[Any]:
         """Metrics that are attributes of the layer or of its parts."""
-        return list({id(m): m for layer in self._flatten_layers() for m in layer.parts("metric")}.values())
+        return list({id(m): m for layer in self._flatten_layers() for m in layer._children("metric")}.values())
 
     @property
     def metrics_variables(self) -> list[Variable]:
@@ -213,10 +237,10 @@ class Weights(Operation, Trackable):
     def trainable(self, value: bool) -> None:
         value = bool(value)
         self._trainable = value
-        for v in self.own_variables():
+        for v in self._own_variables():
             if _born_trainable(v):
                 v.trainable = value
-        for part in self.parts():
+        for part in self._children():
             part.trainable = value
 
     def get_weights(self) -> list[np.ndarray]:
@@ -258,7 +282,7 @@ class Weights(Operation, Trackable):
     # -- files ---------------------------------------------------------------------------------------------------
     def save_own_variables(self, store: Any) -> None:
         """Write its own weights to a mapping `{"0": array, "1": array, ...}`."""
-        for i, v in enumerate(self.own_variables()):
+        for i, v in enumerate(self._own_variables()):
             store[str(i)] = np.asarray(v.cell())
 
     def load_own_variables(self, store: Any) -> None:
@@ -267,7 +291,7 @@ class Weights(Operation, Trackable):
         Raises:
             ValueError: for another number of arrays, or another shape.
         """
-        mine = self.own_variables()
+        mine = self._own_variables()
         if len(store.keys()) != len(mine):
             hint = "" if mine else " The layer is not built; build it, or call it on data, before loading."
             raise ValueError(

@@ -55,7 +55,7 @@ class HeadAttention(Layer):
 
     _prefix = ""  # of the attribute names of the projections, which are the paths in Keras's files
     _gate_dense: EinsumDense
-    _softmax: Softmax
+    _softmax: Any
     _dropout_layer: Dropout
     attention_axes: Any
 
@@ -95,7 +95,7 @@ class HeadAttention(Layer):
         if sliding_window is not None:
             positive_int(sliding_window, "sliding_window", self)
         self.dropout, self.use_bias, self.use_gate, self.seed = dropout, use_bias, use_gate, seed
-        self.sliding_window = sliding_window
+        self.sliding_window: Any = sliding_window
         self._flash_attention = is_flash_attention_enabled() if flash_attention is None else flash_attention
         if self._flash_attention and dropout > 0:
             raise ValueError(
@@ -177,7 +177,7 @@ class HeadAttention(Layer):
             attention_mask=attention_mask, use_causal_mask=use_causal_mask and not only_causal,
         )  # fmt: skip
         project_query, project_key, project_value, project_output = self._projections()
-        projected = project_query(query), project_key(key), project_value(value)
+        projected: Any = project_query(query), project_key(key), project_value(value)
         if type(self)._compute_attention is not HeadAttention._compute_attention:
             projected = _with_equal_heads(*projected)
         # Subclasses may have the signatures of earlier versions, without the last argument.
@@ -189,7 +189,7 @@ class HeadAttention(Layer):
         return (output, scores) if return_attention_scores else output
 
     def _run_attention(
-        self, projected: tuple[jax.Array, ...], mask: Mask, training: bool | None, scores: bool, causal: dict[str, bool]
+        self, projected: tuple[Any, Any, Any], mask: Mask, training: bool | None, scores: bool, causal: dict[str, bool]
     ) -> tuple[jax.Array, jax.Array | None]:
         return self._compute_attention(*projected, mask, training, scores, **causal)
 

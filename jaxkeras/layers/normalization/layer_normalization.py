@@ -52,6 +52,7 @@ class LayerNormalization(Affine):
         if self.rms_scaling:
             warnings.warn("`rms_scaling` is deprecated; use RMSNormalization.", stacklevel=2)
         super().__init__(**kwargs)
+        self.axis: Any
         self.axis, self.epsilon, self.center, self.scale = standardize_axis(self, axis), epsilon, center, scale
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)

@@ -31,7 +31,8 @@ class RMSNormalization(Layer):
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
         standardize_axis(self, axis)
-        self.axis, self.epsilon = axis, epsilon
+        self.axis: Any = axis
+        self.epsilon = epsilon
 
     def build(self, input_shape: Any) -> None:
         self.axis = built_axes(self, len(input_shape))

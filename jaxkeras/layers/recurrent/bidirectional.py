@@ -88,7 +88,7 @@ class Bidirectional(Layer):
             layer, name=f"backward_{layer.name.removeprefix('backward_')}", go_backwards=True
         )
         if hasattr(layer, "use_cudnn"):  # which the config leaves out
-            self.forward_layer.use_cudnn = self.backward_layer.use_cudnn = layer.use_cudnn
+            self.forward_layer.use_cudnn = self.backward_layer.use_cudnn = getattr(layer, "use_cudnn")  # noqa: B009
         self._check_agreement()
         _zero_outputs_at_masks(self.forward_layer)
         _zero_outputs_at_masks(self.backward_layer)

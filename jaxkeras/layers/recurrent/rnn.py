@@ -200,11 +200,12 @@ class CellRNN(RNN):
         for name in _parameter_names(cls.cell_class):
             setattr(cls, name, property(lambda self, name=name: getattr(self.cell, name)))
 
-    def __init__(self, cell: Any, use_cudnn: Any = "auto", **kwargs: Any):
+    def __init__(self, cell: Any, use_cudnn: Any = None, **kwargs: Any):
         super().__init__(cell, **kwargs)
-        if use_cudnn not in ("auto", True, False):
+        if use_cudnn not in (None, "auto", True, False):
             raise ValueError(f"`use_cudnn` of layer '{self.name}' must be 'auto', True or False; got {use_cudnn!r}.")
-        self.use_cudnn = use_cudnn
+        if use_cudnn is not None:
+            self.use_cudnn = use_cudnn
         self.input_spec = InputSpec(ndim=3)
 
     def get_config(self) -> dict[str, Any]:

@@ -134,7 +134,7 @@ class RepeatVector(Layer):
 
     def __init__(self, n: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.n = positive_int(n, "n", self)
+        self.n = positive_int(n, "n", self, TypeError)
         self.input_spec = InputSpec(ndim=2)
 
     def call(self, inputs: jax.Array) -> jax.Array:

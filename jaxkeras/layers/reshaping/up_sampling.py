@@ -39,7 +39,7 @@ class UpSampling1D(Spatial):
 
     def __init__(self, size: int = 2, **kwargs: Any):
         super().__init__("channels_last", **kwargs)
-        self.size = positive_int(size, "size", self)
+        self.size = positive_int(size, "size", self, TypeError)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         return _repeat(inputs, {1: self.size})

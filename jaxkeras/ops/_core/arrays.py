@@ -45,6 +45,10 @@ def convert_to_tensor(
     dtype = None if dtype is None else standardize_dtype(dtype)
     if not hasattr(x, "todense"):
         return as_array(x, dtype)
+    return _from_sparse(x, dtype, sparse)
+
+
+def _from_sparse(x: Any, dtype: str | None, sparse: bool | None) -> Any:
     if not is_sparse(x):  # of SciPy
         if not sparse:
             return as_array(x.todense(), dtype)

@@ -55,8 +55,12 @@ def bincount(x: TensorLike, weights: TensorLike | None = None, minlength: int = 
     >>> bincount([1, 3, 1]).tolist()
     [0, 2, 0, 1]
     """
-    x, weights = (a if a is None or is_sparse(a) else as_array(a) for a in (x, weights))
-    values: Any = x.data if is_sparse(x) else x
+    numbers, counted = (a if a is None or is_sparse(a) else as_array(a) for a in (x, weights))
+    return _bincount(numbers, counted, minlength, sparse)
+
+
+def _bincount(x: Any, weights: Any, minlength: int, sparse: bool) -> Any:
+    values = x.data if is_sparse(x) else x
     traced = isinstance(values, Tracer)
     length = minlength if traced or not values.size else max(minlength, int(values.max()) + 1)
     if traced and not minlength:

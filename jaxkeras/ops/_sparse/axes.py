@@ -124,7 +124,7 @@ def _with_axes(x: BCOO, axes: Sequence[int]) -> BCOO:
     shape = [1] * ndim
     for a, size in zip(kept, x.shape):
         shape[a] = size
-    return bcoo_broadcast_in_dim(x, shape=shape, broadcast_dimensions=kept)
+    return bcoo_broadcast_in_dim(x, shape=tuple(shape), broadcast_dimensions=kept)
 
 
 def _dtype(function: Function, x: BCOO) -> Any:

@@ -12,7 +12,7 @@ from jax.experimental.sparse import BCOO, bcoo_reduce_sum
 from jaxkeras.ops._sparse.layout import unique, with_data, with_layout, within_shape
 
 
-def one_hot(x: jax.Array, num_classes: int, axis: int, dtype: str) -> BCOO:
+def one_hot(x: jax.Array, num_classes: int, axis: int, dtype: Any) -> Any:
     """Class indices as vectors with a one at the index; indices out of range become zeros.
 
     Args:
@@ -33,14 +33,14 @@ def one_hot(x: jax.Array, num_classes: int, axis: int, dtype: str) -> BCOO:
     )
 
 
-def multi_hot(x: jax.Array, num_classes: int, axis: int, dtype: str) -> BCOO:
+def multi_hot(x: jax.Array, num_classes: int, axis: int, dtype: Any) -> Any:
     """Sets of class indices as vectors with a one at each index of the set; arguments as of `one_hot`."""
     counts = bcoo_reduce_sum(one_hot(x, num_classes, axis, "int32"), axes=(1 if x.ndim > 1 else 0,))
     counts = unique(counts)
     return with_data(counts, (counts.data > 0).astype(dtype))
 
 
-def bincount(x: jax.Array | BCOO, weights: jax.Array | BCOO | None, length: int) -> BCOO:
+def bincount(x: Any, weights: Any, length: int) -> Any:
     """Counts of each integer in each row.
 
     Args:
@@ -51,11 +51,11 @@ def bincount(x: jax.Array | BCOO, weights: jax.Array | BCOO | None, length: int)
     Raises:
         ValueError: if only one of `x` and `weights` is sparse, or their indices differ.
     """
-    dtype = "int32" if weights is None else weights.dtype
+    dtype: Any = "int32" if weights is None else weights.dtype
     if not isinstance(x, BCOO):
         encoded = one_hot(x, length, -1, dtype)
         if weights is not None:
-            encoded = with_data(encoded, encoded.data * weights.ravel())
+            encoded = with_data(encoded, encoded.data * jnp.ravel(weights))
         return bcoo_reduce_sum(encoded, axes=(1 if x.ndim > 1 else 0,))
     x = with_layout(x)
     each = jnp.ones(x.nse, dtype) if weights is None else _values(x, weights)

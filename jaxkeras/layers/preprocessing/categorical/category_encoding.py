@@ -47,4 +47,7 @@ class CategoryEncoding(Layer):
     def call(self, inputs: Any, count_weights: Any = None) -> jax.Array:
         if count_weights is not None and self.output_mode != "count":
             raise ValueError(f"`count_weights` need output_mode='count'; layer '{self.name}' has {self.output_mode!r}.")
+        return self._encode(inputs, count_weights)
+
+    def _encode(self, inputs: Any, count_weights: Any = None) -> jax.Array:
         return encode(inputs, self.output_mode, self.num_tokens, self.compute_dtype, count_weights, self.sparse)

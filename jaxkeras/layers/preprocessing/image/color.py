@@ -25,9 +25,12 @@ class _Factor(ImageLayer):
 
     def __init__(self, factor: Any, value_range: Any, **kwargs: Any):
         super().__init__(**kwargs)
-        self.factor = interval(factor, "factor", *self.bounds)
+        self._set_factor(factor)
         ordered = value_range_of(value_range)
         self.value_range = ordered if self.sorts_value_range else value_range
+
+    def _set_factor(self, factor: Any) -> None:
+        self.factor = interval(factor, "factor", *self.bounds)
 
     def _clip(self, images: Array) -> Array:
         return jnp.clip(images, *self.value_range)

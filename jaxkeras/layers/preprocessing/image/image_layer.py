@@ -130,7 +130,8 @@ class ImageLayer(Layer):
         if not self.moves or not self._works(transformation, training):
             return bounding_boxes
         if size is None and isinstance(transformation, dict) and "input_shape" in transformation:
-            size = tuple(int(transformation["input_shape"][axis]) for axis in self.spatial_axes)
+            down, across = self.spatial_axes
+            size = int(transformation["input_shape"][down]), int(transformation["input_shape"][across])
         if size is None:
             raise ValueError(
                 f"Layer '{self.name}' needs the size of the images to transform bounding boxes: give "
@@ -247,7 +248,8 @@ def interval(
     if not right:
         raise ValueError(f"`{name}` must be a number or two numbers in [{low}, {high}]; got {factor!r}.")
     if pair:
-        return min(numbers), max(numbers)
+        first, last = sorted(numbers)  # stable: 0 and 0.0 keep their places
+        return first, last
     size = abs(numbers[0])
     return (max(-size, low) + 0 if two_sided else 0), size  # + 0: not -0.0
 

@@ -240,7 +240,8 @@ class MixUp(ImageLayer):
         if not self._works(transformation, training):
             return bounding_boxes
         order = transformation["permutation_order"]
-        return {k: jnp.concatenate([bounding_boxes[k], bounding_boxes[k][order]], axis=1) for k in ("boxes", "labels")}
+        pairs = ((k, jnp.asarray(bounding_boxes[k])) for k in ("boxes", "labels"))
+        return {k: jnp.concatenate([x, x[order]], axis=min(1, x.ndim - 1)) for k, x in pairs}
 
 
 @registry.register("keras.layers")

@@ -51,12 +51,13 @@ class Mosaic(ImageLayer):
         super().__init__(seed=seed, data_format=data_format, bounding_box_format=bounding_box_format, **kwargs)
         if not isinstance(offset, (tuple, list)) or len(offset) != 2 or not 0 <= offset[0] <= offset[1] <= 1:
             raise ValueError(f"`offset` of layer '{self.name}' must be a range in [0, 1], two numbers; got {offset!r}.")
-        self.offset = tuple(offset)
+        self.offset: tuple[float, float] = (offset[0], offset[1])
 
     def draw(self, images: Array, seed: Any) -> dict[str, Array]:
         (height, width), count = self._size(images), len(images)
         others = random.randint((count, 3), 0, count, seed=seed)
-        point = random.uniform((count, 2), *self.offset, seed=seed)
+        low, high = self.offset
+        point = random.uniform((count, 2), low, high, seed=seed)
         x, y = jnp.round(point[:, 0] * width), jnp.round(point[:, 1] * height)
         areas = [x * y, (width - x) * y, x * (height - y), (width - x) * (height - y)]
         return {

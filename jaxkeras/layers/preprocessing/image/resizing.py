@@ -133,11 +133,12 @@ class Resizing(_ToSize):
         )  # fmt: skip
 
     def move_boxes(self, boxes: Array, transformation: Any, height: int, width: int) -> Array:
-        if self.crop_to_aspect_ratio:
-            return self._fit_boxes(boxes, height, width)
         across, down = self.width / width, self.height / height
         shift = (0.0, 0.0)
-        if self.pad_to_aspect_ratio:
+        if self.crop_to_aspect_ratio:  # as in Keras by whole pixels of the result, the images by those of the input
+            across = down = max(across, down)
+            shift = -((width * across - self.width) // 2), -((height * down - self.height) // 2)
+        elif self.pad_to_aspect_ratio:
             across = down = min(across, down)
             shift = (self.width - width * across) // 2, (self.height - height * down) // 2
         # Rows of zeros are padding.

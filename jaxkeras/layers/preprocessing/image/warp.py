@@ -362,7 +362,7 @@ class RandomElasticTransform(ImageLayer):
         """The offset (down, right) of each pixel's source, `(batch, height, width, 2)`."""
         strength = jnp.asarray(transformation["distortion_factor"], jnp.float32)
         field = random.normal((count, height, width, 2), seed=transformation["seed"])
-        sigma = 0.05 * min(height, width) * strength
+        sigma: Any = 0.05 * min(height, width) * strength
         # Wide enough for the largest sigma, since shapes cannot depend on random numbers.
         window = int(6 * 0.05 * min(height, width) * self.scale[1]) | 1
         smooth = gaussian_blur(field * sigma, (window, window), (sigma, sigma), "channels_last")
