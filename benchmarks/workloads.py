@@ -76,7 +76,7 @@ def _fashion_mnist() -> tuple[np.ndarray, np.ndarray] | None:
     except ImportError:
         return None
     keys = ("x_train", "y_train", "x_test", "y_test")
-    if not all(any(p.is_file() for p in catalog.FILES[f"fashion_mnist/{key}"].places) for key in keys):
+    if not all(any(p.is_file() for p in catalog.FILES[f"fashion_mnist/{key}"].locations) for key in keys):
         return None
     (x, y), _ = fashion_mnist.load_data()
     return x.reshape(len(x), -1).astype("float32") / 255, y.astype("int32")

@@ -154,7 +154,9 @@ class Session:
         model = self.model
         graph = getattr(model, "_graph", None)
         leaves, treedef = jax.tree.flatten(x)
-        if graph is not None and not (model._is_stack and leaves[0].shape[1:] != graph.inputs[0].shape[1:]):
+        # A `Sequential` takes data of another shape than it was built for, unless its first layers run on the host.
+        resized = graph is not None and model._is_stack and leaves[0].shape[1:] != graph.inputs[0].shape[1:]
+        if graph is not None and (self.host is not None or not resized):
             return graph.outputs_struct
         key = treedef, tuple((a.shape[1:], str(a.dtype)) for a in leaves)
         if key not in self._output_specs:

@@ -20,7 +20,8 @@ def is_shape(x: Any) -> bool:
 
 
 def _is_size(x: Any) -> bool:
-    return x is None or isinstance(x, (int, np.integer)) or hasattr(x, "dimension_as_value")
+    symbolic = hasattr(x, "dimension_as_value") and not hasattr(x, "dtype")  # which tracers of arrays have
+    return x is None or isinstance(x, (int, np.integer)) or symbolic
 
 
 def shape_tuples(shape: Any) -> Any:
