@@ -31,8 +31,8 @@ def compare(name: str, other: Path, rounds: int, scale: float) -> dict[str, floa
         scale: fraction of the rows.
 
     Returns:
-        The seconds of the fastest epochs, and ratios of this checkout to the other: the median within a round, that of
-        the fastest epochs, and that of the first epochs, which include compilation.
+        The seconds of the fastest epochs, and ratios of this checkout to the other: the median within a round, and that
+        of the fastest epochs.
     """
     comparison = COMPARISONS[name]
     workload = comparison.workload.scaled(scale)
@@ -56,7 +56,6 @@ def compare(name: str, other: Path, rounds: int, scale: float) -> dict[str, floa
         "other": min(times["other"]),
         "median": spread([a / b for a, b in zip(times["this"], times["other"])])["median"],
         "fastest": min(times["this"]) / min(times["other"]),
-        "first": epochs["this"][0]["seconds"] / epochs["other"][0]["seconds"],
     }
 
 
@@ -69,13 +68,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--scale", type=float, default=0.25, help="fraction of the rows")
     options = parser.parse_args(argv)
     print(f"{ROOT} relative to {options.other}\n")
-    print("| comparison | this, fastest | other, fastest | ratio, median | ratio of the fastest | first epoch |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| comparison | this, fastest | other, fastest | ratio, median | ratio of the fastest |")
+    print("| --- | --- | --- | --- | --- |")
     for name in options.workloads:
         r = compare(name, options.other.resolve(), options.rounds, options.scale)
         print(
-            f"| {name} | {1e3 * r['this']:.2f} ms | {1e3 * r['other']:.2f} ms | {r['median']:.2f} | {r['fastest']:.2f} "
-            f"| {r['first']:.2f} |",
+            f"| {name} | {1e3 * r['this']:.2f} ms | {1e3 * r['other']:.2f} ms | {r['median']:.2f} "
+            f"| {r['fastest']:.2f} |",
             flush=True,
         )
 
