@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxkeras.visualization.figures import new_figure, shown
+from jaxkeras.visualization.figures import new_grid, shown
 
 
 def plot_feature_maps(model: Any, image: Any, layer: str | None = None, count: int = 16, path: Any = None) -> Any:
@@ -53,13 +53,9 @@ def plot_feature_maps(model: Any, image: Any, layer: str | None = None, count: i
         )
     maps = np.asarray(outputs[name])[0]
     number = min(count, maps.shape[-1])
-    columns = min(8, number)
-    rows = -(-number // columns)
-    figure = new_figure("plot_feature_maps", (1.1 * columns, 1.1 * rows + 0.4))
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
+    figure, grid = new_grid("plot_feature_maps", number, 8, (1.1, 1.1), (0, 0.4))
+    for channel, axes in enumerate(grid):
         axes.axis("off")
-    for axes, channel in zip(grid.flat, range(number)):
         axes.imshow(maps[..., channel], cmap="viridis")
     figure.suptitle(f"{name}: {number} of {maps.shape[-1]} channels, {maps.shape[0]} x {maps.shape[1]}", fontsize=10)
     return shown(figure, path)
@@ -89,13 +85,8 @@ def plot_attention(scores: Any, tokens: Sequence[str] | None = None, path: Any =
     if scores.ndim not in (2, 3):
         raise ValueError(f"`scores` must have shape (heads, targets, sources); got {scores.shape}. Choose one row.")
     heads = scores[None] if scores.ndim == 2 else scores
-    columns = min(4, len(heads))
-    rows = -(-len(heads) // columns)
-    figure = new_figure("plot_attention", (2.4 * columns + 0.6, 2.4 * rows + 0.4))
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat[len(heads) :]:
-        axes.axis("off")
-    for i, (axes, head) in enumerate(zip(grid.flat, heads)):
+    figure, grid = new_grid("plot_attention", len(heads), 4, (2.4, 2.4), (0.6, 0.4))
+    for i, (axes, head) in enumerate(zip(grid, heads)):
         axes.imshow(head, cmap="Blues", vmin=0, vmax=max(1e-6, float(head.max())))
         axes.set_title(f"head {i}" if len(heads) > 1 else "attention", fontsize=9)
         if tokens is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxkeras.visualization.figures import new_figure, shown
+from jaxkeras.visualization.figures import new_figure, new_grid, shown
 
 
 def _classes(y_pred: Any) -> np.ndarray:
@@ -129,14 +129,10 @@ def plot_predictions(
     given = y_pred[np.arange(len(y_true)), y_true]
     order = np.argsort(given, kind="stable") if worst_first else np.arange(len(images))
     chosen = order[:count]
-    columns = min(columns, len(chosen))
-    rows = -(-len(chosen) // columns)
-    figure = new_figure("plot_predictions", (1.05 * columns, 1.45 * rows))
-    grid = figure.subplots(rows, columns, squeeze=False)
+    figure, grid = new_grid("plot_predictions", len(chosen), columns, (1.05, 1.45))
     names = class_names if class_names is not None else list(map(str, range(y_pred.shape[1])))
-    for axes in grid.flat:
+    for axes, i in zip(grid, chosen):
         axes.axis("off")
-    for axes, i in zip(grid.flat, chosen):
         image = images[i, ..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images[i]
         axes.imshow(image, cmap="gray_r" if image.ndim == 2 else None)
         guess = int(y_pred[i].argmax())

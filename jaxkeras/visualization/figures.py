@@ -25,6 +25,30 @@ def new_figure(user: str, size: tuple[float, float]) -> Any:
     return Figure(figsize=size, facecolor="white", layout="constrained")
 
 
+def new_grid(
+    user: str, count: int, columns: int, cell: tuple[float, float], margin: tuple[float, float] = (0, 0)
+) -> tuple[Any, list[Any]]:
+    """A figure with axes in rows.
+
+    Args:
+        user: what needs it, for the error message.
+        count: the number of axes.
+        columns: the largest number of axes in a row.
+        cell: width and height of an axes in inches.
+        margin: width and height to add.
+
+    Returns:
+        The figure and its `count` axes; what is left of the last row stays empty.
+    """
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = new_figure(user, (cell[0] * columns + margin[0], cell[1] * rows + margin[1]))
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in grid[count:]:
+        axes.axis("off")
+    return figure, grid[:count]
+
+
 def shown(figure: Any, path: Any) -> Any:
     """Write a figure to `path`, if that is not None, and return what displays it."""
     if path is not None:
