@@ -96,6 +96,12 @@ def attention_weights(query: Array, key: Array, bias: Array | None, mask: Array 
     return jax.nn.softmax(masked_logits(logits * jnp.asarray(scale, dtype), bias, mask), axis=-1)
 
 
+def causal_mask(mask: Array | None, targets: int, sources: int) -> Array:
+    """The mask, if any, and that no target sees a later source."""
+    causal = jnp.tril(jnp.ones((targets, sources), bool))[None, None]
+    return causal if mask is None else jnp.logical_and(mask, causal)
+
+
 def masked_logits(logits: Array, bias: Array | None, mask: Array | None) -> Array:
     """Add the bias and set masked logits to a finite, very low number (no NaN where a row is all masked)."""
     if bias is not None:
@@ -129,7 +135,9 @@ def attention(
     mask: Array | None,
     scale: float,
     drop: Drop | None,
+    is_causal: bool = False,
 ) -> Array:
+    mask = causal_mask(mask, query.shape[1], key.shape[1]) if is_causal else mask
     return attention_with_weights(query, key, value, bias, mask, scale, drop)[0]
 
 

@@ -17,6 +17,7 @@ from jaxkeras.lowering import flash, operations
 from jaxkeras.lowering.cpu import attention, conv, dense, im2col, microbatch, pool, recurrent, subpixel_conv, winograd
 from jaxkeras.lowering.dispatch import Row, install
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec
+from jaxkeras.lowering.gpu import attention as cudnn
 
 Array = jax.Array
 
@@ -189,4 +190,11 @@ CPU: tuple[Row, ...] = tuple(
     )
 )
 
-install(CPU)
+# By JAX's documentation of `jax.nn.dot_product_attention`; not measured. It has no forward-mode derivatives, so
+# `flash=False` keeps the plain form.
+CUDA: tuple[Row, ...] = tuple(
+    Row(operation, "cuda", cudnn.fits, cudnn.attention)
+    for operation in (operations.attention_of_any_length, operations.blockwise_attention)
+)
+
+install(CPU + CUDA)
