@@ -74,19 +74,19 @@ class FloatMetric(jk.metrics.Metric):
 CASES = {
     "state on self": (KeepsState, "mse", [], RuntimeError, r"`KeepsState.mean` holds an array.*add_weight"),
     "if in call": (Branches, "mse", [], jax.errors.TracerBoolConversionError,
-                   r"In `call` of layer 'net' \(Branches\), given \{x: float32\[None, 4\]\}: .*jnp.where"),
+                   r"calling layer 'net' \(Branches\), given x=float32\[None, 4\]: .*jnp.where"),
     "call returns None": (ReturnsNothing, "mse", [], ValueError,
                           r"`call` of model 'net' \(ReturnsNothing\) returned None"),
     "shapes in call": (WrongShapes, "mse", [], TypeError,
-                       r"In `call` of layer 'net' \(WrongShapes\), given \{x: float32\[None, 4\]\}"),
+                       r"calling layer 'net' \(WrongShapes\), given x=float32\[None, 4\]"),
     "if in loss": (Plain, branching_loss, [], jax.errors.TracerBoolConversionError,
-                   r"In loss 'branching_loss', given \{y_pred: float32\[16, 1\], y_true: .*jnp.where"),
+                   r"calling loss 'branching_loss', given y_true=float32\[16, 1\], y_pred=.*jnp.where"),
     "float in loss": (Plain, float_loss, [], jax.errors.ConcretizationTypeError,
-                      r"In loss 'float_loss', given .*run_eagerly"),
+                      r"calling loss 'float_loss', given .*run_eagerly"),
     "loss returns None": (Plain, no_loss, [], ValueError, r"Loss 'no_loss' returned None.*`return`"),
-    "shapes in loss": (Plain, wrong_loss, [], (TypeError, ValueError), r"In loss 'wrong_loss', given \{y_pred"),
+    "shapes in loss": (Plain, wrong_loss, [], (TypeError, ValueError), r"calling loss 'wrong_loss', given y_true"),
     "float in metric": (Plain, "mse", [FloatMetric(name="last")], jax.errors.ConcretizationTypeError,
-                        r"In metric 'last', given \{y_pred: .*run_eagerly"),
+                        r"calling metric 'last', given y_true=.*run_eagerly"),
 }  # fmt: skip
 
 
