@@ -40,9 +40,8 @@ def _all(name: str, workload: str, task: str, frameworks: tuple[str, ...], rows:
     return Comparison(name, replace(w, rows=rows) if rows else w, tuple((f, task) for f in frameworks))
 
 
-_FITS = tuple((f, "fit") for f in FRAMEWORKS if f != "torch-compile")
 _WORKLOADS = [
-    Comparison(w.name, w, _FITS, ("jax-loop" if w.slow else "jax-scan", "fit"))
+    Comparison(w.name, w, tuple((f, "fit") for f in FRAMEWORKS), ("jax-loop" if w.slow else "jax-scan", "fit"))
     for w in WORKLOADS.values()
 ]
 

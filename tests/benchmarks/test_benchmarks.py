@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
-from benchmarks import lowerings, networks, revisions, run
+from benchmarks import accelerator, lowerings, networks, revisions, run
 from benchmarks.comparisons import COMPARISONS
 from benchmarks.frameworks import FRAMEWORKS, hand_jax, keras_api
 from benchmarks.worker import ROOT
@@ -129,3 +129,21 @@ def test_tiny_table_of_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert found["first epoch"] > found["fit"]["min"] > 0 and found["peak_bytes"] > 0
     assert "| gan | jaxkeras |" in (tmp_path / "table.md").read_text()
     assert networks.ratio({"a": {"t": 3}, "jaxkeras": {"t": 2}}, "t", ["a", "b"]) == 1.5
+
+
+@pytest.mark.exhaustive
+def test_the_accelerator_script_runs_with_tiny_sizes(tmp_path: Path):
+    chosen = ["jaxkeras", "jax-scan"]
+    output = tmp_path / "tiny"
+    results = accelerator.main(["--tiny", "--frameworks", *chosen, "--output", str(output)])
+    assert set(results["parts"]) == set(accelerator.PARTS)
+    for by in results["parts"]["networks"].values():
+        assert set(by) == {"jaxkeras", "jax by hand"}
+        assert all(r["seconds"]["min"] > 0 and r["per_second"] > 0 for r in by.values()), by
+    for part in ("predict", "members"):
+        assert all(v > 0 for v in results["parts"][part].values()), results["parts"][part]
+    assert "| jaxkeras |" in (tmp_path / "tiny.md").read_text()
+
+
+def test_a_run_on_an_accelerator_that_takes_too_long_says_so():
+    assert accelerator.in_process(accelerator.Clock(0), "predict", True) == {"failed": "no time left"}
