@@ -365,7 +365,7 @@ class Model(Trainer):
         return {
             "trainable_variables": self.trainable_variables,
             "non_trainable_variables": self.non_trainable_variables,
-            "optimizer_variables": self.optimizer.variables if self.optimizer is not None else [],
+            "optimizer_variables": self._optimizer.variables if self._optimizer is not None else [],
             "metrics_variables": self.metrics_variables,
         }
 

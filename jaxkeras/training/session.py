@@ -127,7 +127,7 @@ class Session:
 
     def _details(self) -> Any:
         metrics = [id(v) for m in self.model._all_metrics() for v in m.variables]
-        return self._model_details(), metrics, id(self.model.optimizer)
+        return self._model_details(), metrics, id(self.model._optimizer)
 
     def _model_details(self) -> Any:
         model = self.model
@@ -136,7 +136,7 @@ class Session:
     def _settings(self) -> Any:
         model = self.model
         own = [id(v) for m in model.metrics for v in m.variables] if model.overrides("metrics") else None
-        return own, id(model.optimizer), model._run_eagerly, model._jit_compile
+        return own, id(model._optimizer), model._run_eagerly, model._jit_compile
 
     def build(self, x: Any) -> None:
         """Create the weights of the model from a batch of inputs: abstractly, or by a real call if it runs eagerly."""

@@ -47,7 +47,7 @@ class StateSpec:
     def __init__(self, model: Any, metrics: list[Any]):
         build_optimizer(model)
         own = layer_variables(model)
-        opt_state = {} if model.optimizer is None else model.optimizer.cells
+        opt_state = {} if model._optimizer is None else model._optimizer.cells
         used: dict[str, int] = {}
         of_metrics = {unique(metric.name, used): metric_variables(metric) for metric in metrics}
         self.variables = TrainState(own["params"], own["state"], opt_state, of_metrics)
@@ -103,7 +103,7 @@ class StateSpec:
 
 def build_optimizer(model: Any, optimizer: Any = None) -> None:
     """Create the optimizer's variables for the trainable variables of a model, unless that was done before."""
-    optimizer = optimizer or model.optimizer
+    optimizer = optimizer or model._optimizer
     if optimizer is not None:
         paths = variable_paths(model)
         variables = [v for v in model.trainable_variables if v in paths]

@@ -115,6 +115,35 @@ def test_all_frames_are_kept_without_filtering():
     assert any("jaxkeras" in frame.filename for frame in traceback.extract_tb(caught.value.__traceback__))
 
 
+def test_messages_are_extended_and_other_exceptions_keep_their_type_and_attributes():
+    class Problem(Exception):
+        def __init__(self, message, code):
+            super().__init__(message, code)
+            self.code = code
+
+    class Fails(jk.Operation):
+        def call(self, x, error):
+            raise error
+
+    place = "Exception encountered when calling Fails.call(), given x=float32[2]"
+    for error in (ValueError("bad"), Problem("bad", 7), KeyError("bad")):
+        with pytest.raises(type(error)) as caught:
+            Fails()(jnp.ones(2), error=error)
+        assert caught.value is error
+        plain = type(error) is ValueError
+        assert (str(error) if plain else error.__notes__[0]).count(place) == 1
+        assert error.args == {ValueError: error.args, Problem: ("bad", 7), KeyError: ("bad",)}[type(error)]
+
+
+def test_a_model_that_is_not_compiled_has_no_optimizer():
+    model = Plain()
+    assert not hasattr(model, "optimizer")
+    with pytest.raises(AttributeError, match="not compiled"):
+        model.optimizer.learning_rate = 0.1
+    model.compile("sgd", "mse")
+    assert isinstance(model.optimizer, jk.optimizers.SGD)
+
+
 def test_layer_attributes_can_be_read_in_the_same_trace():
     class Keeps(Net):
         def call(self, x):
