@@ -13,6 +13,7 @@ from jaxkeras.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoi
 from jaxkeras.callbacks.orbax_checkpoint import OrbaxCheckpoint as OrbaxCheckpoint
 from jaxkeras.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
 from jaxkeras.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor
+from jaxkeras.callbacks.successive_halving import SuccessiveHalving as SuccessiveHalving
 from jaxkeras.callbacks.swap_ema_weights import SwapEMAWeights as SwapEMAWeights
 from jaxkeras.callbacks.tensorboard import TensorBoard as TensorBoard
 from jaxkeras.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN

@@ -210,8 +210,9 @@ class Trainer(KerasSteps):
         if verbose == "auto":
             verbose = 1 if is_interactive_logging_enabled() else 2
         return CallbackList(
-            callbacks, add_history=add_history, add_progbar=verbose != 0, model=self, verbose=verbose, **params
-        )
+            callbacks, add_history=add_history, add_progbar=verbose != 0, model=self._session.owner, verbose=verbose,
+            **params,
+        )  # fmt: skip
 
     @hide_library_frames
     def evaluate(

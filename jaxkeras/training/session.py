@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -65,6 +66,7 @@ class Session:
         state_spec: where every number of the model is.
         train, test, predict: the compiled steps.
         progress: the position of the `fit` that runs, or None.
+        owner: what callbacks get as their model.
         known_batches: signatures of single batches that were checked.
     """
 
@@ -75,6 +77,7 @@ class Session:
 
     def __init__(self, model: Any, spec: CompileSpec | None = None, arguments: dict[str, Any] | None = None):
         self.model, self.spec, self.arguments = model, spec, arguments or {}
+        self.owner: Any = model
         self.compile_loss: CompileLoss | None = None
         self.compile_metrics: CompileMetrics | None = None
         if spec is not None and spec.loss is not None:
@@ -205,21 +208,33 @@ class Session:
         own = model.overrides("compute_metrics")
         train, test = steps.train_step(model, spec), steps.test_step(model, spec)
         fields = ("state", "metrics"), ("params",)
-        self.train = CompiledStep(train, **how, own_logs=own or model.overrides("train_step"))
-        self.test = CompiledStep(test, *fields, **how, own_logs=own or model.overrides("test_step"))
-        self._train_alone = CompiledStep(steps.alone(model, spec, train), **how)
-        self._test_alone = CompiledStep(steps.alone(model, spec, test), *fields, **how)
+        self.train = CompiledStep(self.lift(train), **how, own_logs=own or model.overrides("train_step"))
+        self.test = CompiledStep(self.lift(test), *fields, **how, own_logs=own or model.overrides("test_step"))
+        self._train_alone = CompiledStep(self.lift(steps.alone(model, spec, train)), **how)
+        self._test_alone = CompiledStep(self.lift(steps.alone(model, spec, test)), *fields, **how)
         details = self._model_details()
         if self._predict_details != details:
-            predict = steps.predict_step(model, spec)
+            predict = self.lift_predict(steps.predict_step(model, spec))
             self.predict = CompiledStep(predict, (), ("params", "state"), stack=True, **how)
             self._predict_details = details
-        read = functools.partial(steps.read_metrics, model, spec)
-        reset = functools.partial(steps.initial_metrics, model, spec)
+        read = self.lift_metrics(functools.partial(steps.read_metrics, model, spec))
+        reset = self.lift_metrics(functools.partial(steps.initial_metrics, model, spec))
         self._read, self._reset = (read, reset) if eager else (CompiledFunction(read), CompiledFunction(reset))
         self._prepared = self._key()
 
     _predict_details: Any = None
+
+    def lift(self, step: steps.Step) -> steps.Step:
+        """The step to compile, from that of one model: the same, unless a subclass runs several models at once."""
+        return step
+
+    def lift_predict(self, step: steps.Step) -> steps.Step:
+        """The same for a step that predicts."""
+        return step
+
+    def lift_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """The same for a function of the state of the metrics."""
+        return function
 
     def discard_steps(self) -> None:
         """Drop all compiled programs."""
