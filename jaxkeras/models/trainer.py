@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.callbacks import CallbackList
+from jaxkeras.callbacks.non_finite import NonFinite
 from jaxkeras.core import config
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.logging import is_interactive_logging_enabled
@@ -24,6 +25,7 @@ from jaxkeras.models import checks
 from jaxkeras.models.host_preprocessing import check_text, host_preprocessing
 from jaxkeras.models.keras_steps import KerasSteps
 from jaxkeras.training import loop
+from jaxkeras.training.fault_watch import FaultWatch
 from jaxkeras.training.feed import feed_for
 from jaxkeras.training.interrupt import DeferSigint
 from jaxkeras.training.logs import to_python
@@ -114,6 +116,7 @@ class Trainer(KerasSteps):
         try:
             loop.fit(
                 self._session, feed, source, callback_list, initial_epoch=initial_epoch, epochs=epochs,
+                watch=self._fault_watch(source, callback_list),
                 validate=validation.bound(callback_list) if validation is not None else None,
                 validation_freq=validation_freq,
             )  # fmt: skip
@@ -124,6 +127,11 @@ class Trainer(KerasSteps):
             if validation is not None:
                 validation.close()
         return self.history
+
+    def _fault_watch(self, source: Any, callbacks: CallbackList) -> FaultWatch:
+        given = next((c for c in callbacks.callbacks if isinstance(c, NonFinite)), None)
+        asked = given if given is not None else NonFinite("report")
+        return FaultWatch(self._session, source, asked.action, asked.found, keep=given is not None)
 
     def precompile(
         self,

@@ -21,7 +21,8 @@ from jaxkeras.training.compile_loss import CompileLoss
 from jaxkeras.training.compile_metrics import CompileMetrics
 from jaxkeras.training.compiled_function import CompiledFunction
 from jaxkeras.training.eager import eager_step
-from jaxkeras.training.feed import Feed
+from jaxkeras.training.fault_watch import can_keep, skipping
+from jaxkeras.training.feed import Feed, free_bytes
 from jaxkeras.training.program import NO_CHECKS, BatchRef, CompiledStep
 from jaxkeras.training.spec import CompileSpec
 from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState
@@ -205,7 +206,13 @@ class Session:
         own = model.overrides("compute_metrics")
         train, test = steps.train_step(model, spec), steps.test_step(model, spec)
         fields = ("state", "metrics"), ("params",)
-        self.train = CompiledStep(train, **how, own_logs=own or model.overrides("train_step"))
+        own_train = own or model.overrides("train_step")
+        keeps = can_keep(spec, free_bytes())
+        self.train = CompiledStep(train, **how, own_logs=own_train, keeps=keeps)
+        self._variants = {(keeps, False): self.train}
+        self._new_variant = lambda keeps, skip: CompiledStep(
+            skipping(train) if skip else train, **how, own_logs=own_train or skip, keeps=keeps
+        )
         self.test = CompiledStep(test, *fields, **how, own_logs=own or model.overrides("test_step"))
         self._train_alone = CompiledStep(steps.alone(model, spec, train), **how)
         self._test_alone = CompiledStep(steps.alone(model, spec, test), *fields, **how)
@@ -220,6 +227,18 @@ class Session:
         self._prepared = self._key()
 
     _predict_details: Any = None
+
+    def training_step(self, *, keep: bool = False, skip: bool = False) -> CompiledStep:
+        """A variant of `train`.
+
+        Args:
+            keep: keep the state before a call, however large it is.
+            skip: leave out steps that would make the loss or a weight infinite or NaN.
+        """
+        key = keep or self.train.keeps, skip
+        if key not in self._variants:
+            self._variants[key] = self._new_variant(*key)
+        return self._variants[key]
 
     def discard_steps(self) -> None:
         """Drop all compiled programs."""
