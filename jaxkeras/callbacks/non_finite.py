@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from jaxkeras import registry
 from jaxkeras.callbacks.callback import Callback
@@ -57,6 +57,9 @@ class NonFinite(Callback):
         self.action = action
         self.fault: Fault | None = None
         self.skipped = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.fault, self.skipped = None, 0
 
     def found(self, fault: Fault) -> None:
         """Called with the first fault."""

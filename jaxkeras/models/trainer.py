@@ -21,7 +21,7 @@ from jaxkeras.data import ArraySource, BatchSource, adapt, split_validation, unp
 from jaxkeras.data.checks import class_weight as check_class_weight
 from jaxkeras.data.sources import is_in_memory
 from jaxkeras.data.weights import class_weight_to_sample_weight
-from jaxkeras.models import checks
+from jaxkeras.models import checks, mistakes
 from jaxkeras.models.host_preprocessing import check_text, host_preprocessing
 from jaxkeras.models.keras_steps import KerasSteps
 from jaxkeras.training import loop
@@ -106,7 +106,8 @@ class Trainer(KerasSteps):
             class_weight=class_weight,
         )  # fmt: skip
         source.round_up(self.steps_per_execution)
-        source, _ = self._ready(source, initial_epoch)
+        source, batch = self._ready(source, initial_epoch)
+        mistakes.warn(self, source, batch)
         validation: Any = None
         if validation_data is not None:
             validation = _Validation(self, validation_data, validation_batch_size or batch_size, validation_steps)
@@ -131,7 +132,7 @@ class Trainer(KerasSteps):
     def _fault_watch(self, source: Any, callbacks: CallbackList) -> FaultWatch:
         given = next((c for c in callbacks.callbacks if isinstance(c, NonFinite)), None)
         asked = given if given is not None else NonFinite("report")
-        return FaultWatch(self._session, source, asked.action, asked.found, keep=given is not None)
+        return FaultWatch(self._session, source, asked, keep=given is not None)
 
     def precompile(
         self,

@@ -64,6 +64,8 @@ def first_fault(model: Any, spec: StateSpec, ts: TrainState, batch: Any, scaled:
             replay.own_step() if model.overrides("train_step") else replay.step()
     except _Found as found:
         return found.fault
+    except Exception as error:  # a step that runs compiled only
+        return Fault("forward", "output", detail=f"Which one, could not be found step by step: {error!r}")
     return None
 
 
@@ -87,7 +89,7 @@ class _Replay:
     ) -> Fault:
         """What was found in an array."""
         values = statistics(_value(array), self.rows)
-        if tensor in ("weight", "slot") or (kind == "gradient" and name and "'" in name):
+        if tensor in ("weight", "slot") or (kind == "gradient" and "'" in (name or "")):
             values["rows"] = ()
         large = self._large_weight()
         if large is not None and kind != "data":
@@ -172,10 +174,11 @@ class _Replay:
         if given is not None:
             self.data_fault(("x",))
             raise _Found(self.fault("forward", "input", given, path, detail=_OWN_MAKING["input"]))
-        for v in layer._own_variables():
-            value = self.values.get(v)
-            if value is not None and not is_finite(value):
-                raise _Found(self.fault("forward", "weight", value, path, v.path))
+        for part in layer._flatten_layers():  # a cell within a loop is not called on values
+            for v in part._own_variables():
+                value = self.values.get(v)
+                if value is not None and not is_finite(value):
+                    raise _Found(self.fault("forward", "weight", value, path, v.path))
         raise _Found(self.fault("forward", "output", output, path, detail=_OWN_MAKING["output"]))
 
     def backward(self, next_call: Callable[..., Any], layer: Any, args: tuple, kwargs: dict) -> Any:
@@ -244,7 +247,7 @@ class _Replay:
             if tensor == "output":
                 after = any(kind == "input" for kind, *_ in self.gradients[:i])
                 detail = f"It comes from {'an operation after the layer' if after else 'the loss'}. {detail}"
-            raise _Found(self.fault("gradient", "gradient", value, path, f"its {tensor}s", detail))
+            raise _Found(self.fault("gradient", "gradient", value, path, f"{tensor}s", detail))
         for v, g in zip(jax.tree.leaves(self.spec.variables.params, is_leaf=is_variable), jax.tree.leaves(grads)):
             if not is_finite(g):
                 detail = _OWN_MAKING["gradient"]

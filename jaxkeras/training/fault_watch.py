@@ -7,8 +7,9 @@ time it looks whether the present state is finite. If not, it runs the calls aga
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -22,12 +23,27 @@ from jaxkeras.training.program import BatchRef, CompiledStep
 from jaxkeras.training.state import StateSpec, TrainState
 from jaxkeras.training.step import Step
 
+EXPLODES = 1e4  # how much larger than at the start a loss is that explodes
 LOOK_SECONDS = 0.15  # between two looks at the state
 LOOK_SHARE = 0.005  # of the time that looks may take
 CALLS = 256  # that a window may hold; those of a stream hold their data
 KEPT_SHARE = 1 / 16  # of the free memory, for a state to be kept
 
-Action = str  # "report", "raise" or "skip"
+
+class Response(Protocol):
+    """What to do about a fault.
+
+    Attributes:
+        action: `"report"`; `"raise"` raises a `NonFiniteError`, with the state before the failing step in the model;
+            `"skip"` leaves failing steps out.
+        skipped: how many were left out.
+    """
+
+    action: str
+    skipped: int
+
+    def found(self, fault: Fault) -> None:
+        """Called with the first fault."""
 
 
 class Call(NamedTuple):
@@ -63,9 +79,7 @@ class FaultWatch:
     Args:
         session: what the model runs with.
         source: the data, to name their rows.
-        action: `"report"`; `"raise"` raises a `NonFiniteError`, with the state before the failing step in the model;
-            `"skip"` leaves failing steps out.
-        report: called with the first fault, unless it is raised.
+        response: what to do about it.
         keep: whether to keep a state for the search even if it is large.
 
     Attributes:
@@ -73,17 +87,22 @@ class FaultWatch:
         reported: whether a fault was found, after which nothing is looked for any more.
     """
 
-    def __init__(self, session: Any, source: Any, action: Action, report: Callable[[Fault], None], keep: bool = False):
-        self.session, self.source, self.action, self.report = session, source, action, report
-        self.step: CompiledStep = session.training_step(keep=keep, skip=action == "skip")
+    def __init__(self, session: Any, source: Any, response: Response, keep: bool = False):
+        self.session, self.source, self.response = session, source, response
+        self.skips = response.action == "skip"
+        self.step: CompiledStep = session.training_step(keep=keep, skip=self.skips)
         self.reported = False
         self._window: Window | None = None
         self._pending: Window | None = None
+        self._extras: Any = None
         self._cost = 0.0  # seconds that a look takes
+        self._first_loss: Any = None  # the mean of the loss as it was after the first call, usually of one step
 
     # -- what happens -------------------------------------------------------------------------------------------------
     def ran(self, before: TrainState, after: TrainState, call: Call, extras: Any = None) -> None:
         """Record that a call replaced a state."""
+        if call.ref is not None:
+            self._extras = extras
         if self.reported:
             return
         window = self._window
@@ -93,6 +112,8 @@ class FaultWatch:
             window = self._window = Window(before)
         window.calls.append(call)
         window.now, window.extras = after, extras
+        if self._first_loss is None and call.ref is not None and self.step.keeps:
+            self._first_loss = after.metrics.get("loss", {})
         if time.perf_counter() - window.since > self._interval or len(window.calls) >= CALLS:
             self.poll()
             self._pending, self._window = window, Window(after)
@@ -108,6 +129,8 @@ class FaultWatch:
     def end_epoch(self, loss: Any, last: bool) -> None:
         """Look now if the loss of an epoch is not finite, and when training ends."""
         bad = not is_finite(np.asarray(loss))
+        if self.skips and self._extras is not None:
+            self.response.skipped += int(self._extras["skipped"])
         if not self.reported and (last or bad):
             self.poll()
             if self._window is not None and self._window.calls:
@@ -130,6 +153,7 @@ class FaultWatch:
     def _look(self, window: Window, bad: bool = False) -> None:
         since = time.perf_counter()
         bad = bad or self._broken(window.now, window.extras, window.start)
+        self._warn_of_explosion(window.now)
         self._cost = time.perf_counter() - since
         if not bad or self.reported:
             return
@@ -138,15 +162,28 @@ class FaultWatch:
         self._window = self._pending = None
         if fault is None:
             return
-        if self.action == "raise":
+        self.response.found(fault)
+        if self.response.action == "raise":
             if before is not None:
                 self.session.store.current = before
             raise NonFiniteError(fault)
-        self.report(fault)
+
+    def _warn_of_explosion(self, ts: TrainState) -> None:
+        first, now = _mean(self._first_loss), _mean(ts.metrics.get("loss"))
+        if first is None or now is None or not EXPLODES * max(abs(first), 1e-3) < now < np.inf:
+            return
+        self._first_loss = {}  # warn once
+        rate = getattr(self.session.model.optimizer, "learning_rate", None)
+        rate = f", {float(rate.value):.3g}," if is_variable(rate) else ""
+        warnings.warn(
+            f"The loss grew from {first:.3g} at the first steps to a mean of {now:.3g}. The learning rate{rate} is "
+            "probably too large, or the data are not scaled.",
+            stacklevel=7,
+        )
 
     def _broken(self, ts: TrainState, extras: Any, start: TrainState) -> bool:
         """Whether something became infinite or NaN since the start of a window, or a step was left out."""
-        if self.action == "skip":
+        if self.skips:
             return bool(extras is not None and int(extras["skipped"]))
         kept = self.step.keeps
         if extras is not None and not all(map(is_finite, _losses(extras))):
@@ -227,6 +264,13 @@ class FaultWatch:
 def watched(ts: TrainState) -> list[Any]:
     """The values that must stay finite: the mean of the loss, weights and moments."""
     return jax.tree.leaves((ts.metrics.get("loss"), ts.params, ts.opt_state))
+
+
+def _mean(tracker: Any) -> float | None:
+    """The value of the mean of the loss, given its variables."""
+    if not tracker or set(tracker) != {"total", "count"} or not float(tracker["count"]):
+        return None
+    return float(tracker["total"]) / float(tracker["count"])
 
 
 def _losses(extras: dict[str, Any]) -> list[Any]:

@@ -84,7 +84,7 @@ class Fault:
             return f"{what} '{self.name}'{layer}: the optimizer made it from finite gradients"
         named = "" if self.name is None else f" '{self.name}'"
         return {
-            "gradient": f"the gradient{' with respect to ' + self.name if self.name else ''}{layer}",
+            "gradient": f"the gradient with respect to the {self.name}{layer}",
             "weight": f"the weight{named}{layer}",
         }.get(self.tensor, f"the {self.tensor}{layer}")
 
@@ -95,10 +95,10 @@ class Fault:
         return text if self.min is None else f"{text}, the others between {self.min:.4g} and {self.max:.4g}"
 
     def _where(self) -> str:
-        text = f"; {_listed('row', self.rows)} of the batch" if self.rows else ""
+        text = f"; {listed('row', self.rows)} of the batch" if self.rows else ""
         if self.data_rows and self.data_rows != self.rows:
-            text += f", {_listed('row', self.data_rows)} of the data"
-        return text + (f"; {_listed('column', self.columns)}" if self.columns else "")
+            text += f", {listed('row', self.data_rows)} of the data"
+        return text + (f"; {listed('column', self.columns)}" if self.columns else "")
 
 
 class NonFiniteError(FloatingPointError):
@@ -123,7 +123,8 @@ class NonFiniteError(FloatingPointError):
         return type(self), (self.fault,)
 
 
-def _listed(what: str, numbers: tuple[int, ...]) -> str:
+def listed(what: str, numbers: tuple[int, ...]) -> str:
+    """`rows 1, 2, 3`, shortened."""
     text = ", ".join(map(str, numbers[:SHOWN])) + (", ..." if len(numbers) > SHOWN else "")
     return f"{what}{'s' if len(numbers) > 1 else ''} {text}"
 
@@ -147,9 +148,10 @@ def statistics(array: Any, batch_size: int | None = None) -> dict[str, Any]:
 
 
 def columns(array: Any) -> tuple[int, ...]:
-    """The columns of a table that are not finite."""
+    """The columns of a table that are not finite; none if there is one column."""
     values = np.asarray(array)
-    return tuple(np.flatnonzero(~np.isfinite(values).all(0)).tolist()) if values.ndim == 2 else ()
+    is_table = values.ndim == 2 and values.shape[1] > 1
+    return tuple(np.flatnonzero(~np.isfinite(values).all(0)).tolist()) if is_table else ()
 
 
 def is_finite(array: Any) -> bool:

@@ -67,6 +67,10 @@ class Session:
         train, test, predict: the compiled steps.
         progress: the position of the `fit` that runs, or None.
         known_batches: signatures of single batches that were checked.
+        warned: warnings that were given.
+        flags_at_compile: every layer and whether it was trainable then.
+        optimizer_settings: hyperparameters that the programs were compiled with.
+        checked_arrays: weak references to data that are finite.
     """
 
     state_spec: StateSpec
@@ -88,6 +92,10 @@ class Session:
         self.host_graph: Any = None  # the graph that `host` was cut from
         self.progress: FitProgress | None = None
         self.known_batches: set[Any] = set()
+        self.warned: set[str] = set()
+        self.flags_at_compile: list[tuple[Any, bool]] = []
+        self.optimizer_settings: dict[str, Any] = {}
+        self.checked_arrays: list[Any] = []
         self.store: StateStore | None = None
         self._output_specs: dict[Any, Any] = {}
         self._version: StructureVersion | None = None
