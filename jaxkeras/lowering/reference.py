@@ -78,6 +78,16 @@ def batch_moments(x: Array, axes: tuple[int, ...], weights: Array | None, epsilo
     return mean, jnp.sum(jnp.square(distance), axes, keepdims=True) / count
 
 
+def batch_norm(
+    x: Array, gamma: Array | None, beta: Array | None, axes: tuple[int, ...], epsilon: float
+) -> tuple[Array, Array, Array]:
+    """The normalised array, mean and variance, dimensions kept. gamma, beta: with a size of 1 along `axes`."""
+    mean, variance = batch_moments(x, axes, None, 0.0)
+    scale = lax.rsqrt(variance + epsilon)
+    y = (x - mean) * (scale if gamma is None else scale * gamma)
+    return y if beta is None else y + beta, mean, variance
+
+
 def layer_norm(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
     mean, variance = batch_moments(x, axes, None, 0.0)
     return (x - mean) * lax.rsqrt(variance + epsilon)

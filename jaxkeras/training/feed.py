@@ -117,12 +117,15 @@ def feed_for(
 
 def fits_on_device(arrays: Any) -> bool:
     """Whether arrays may stay on the device beside a model: at most half of the memory that is free there."""
+    return _nbytes(arrays) <= free_bytes() / 2
+
+
+def free_bytes() -> float:
+    """The memory that is free on a device."""
     stats = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in stats:
-        free = stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    else:
-        free = _free_host_bytes()
-    return _nbytes(arrays) <= free / 2
+        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    return _free_host_bytes()
 
 
 @functools.lru_cache(maxsize=1)  # reading it takes as long as a short `fit`

@@ -70,8 +70,9 @@ def _rows(data: Any, order: Any, start: Any, size: int) -> Any:
 
 
 def _merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The extras of consecutive steps: the last logs, and every check that ever failed."""
-    return {**new, "checks": old["checks"] | new["checks"]}
+    """The extras of consecutive steps: the last logs, every check that ever failed, the number of steps left out."""
+    merged = {**new, "checks": old["checks"] | new["checks"]}
+    return {**merged, "skipped": old.get("skipped", 0) + new["skipped"]} if "skipped" in new else merged
 
 
 class CompiledStep:
@@ -79,14 +80,15 @@ class CompiledStep:
 
     Args:
         step: `TrainState, batch -> TrainState, extras`.
-        changes: the fields of the state that the step changes. If these are all, the state is donated, and the caller
-            must not use the one it passed in.
+        changes: the fields of the state that the step changes. If these are all, the state is donated unless the
+            step `keeps`, and the caller must not use the one it passed in.
         reads: the fields that it only reads; it does not see others.
         stack: whether steps return outputs, to be concatenated over steps. The extras are then these outputs and the
             leaves of `state` that the steps wrote, by position. Otherwise later extras replace earlier ones.
         eager: run without jit, so that `print` and `pdb` see values.
         unroll: whether loops within an eager step run op by op too.
         own_logs: whether the step returns logs, whose names only a trace tells.
+        keeps: whether the state that is passed in stays valid, so that the steps can be run again.
     """
 
     def __init__(
@@ -99,10 +101,12 @@ class CompiledStep:
         eager: bool = False,
         unroll: bool = True,
         own_logs: bool = False,
+        keeps: bool = False,
     ):
         self.step, self.changes, self.reads = step, changes, reads
         self.stack, self.eager, self.unroll, self.own_logs = stack, eager, unroll, own_logs
-        donate = (0,) if changes == TrainState._fields else ()
+        self.keeps = keeps or eager or changes != TrainState._fields
+        donate = () if self.keeps else (0,)
         self._compiled = CompiledFunction(self._program, donate, ("size", "form", "repeat"))
         self._extras: dict[Any, Any] = {}
         self._traced: dict[Any, Any] = {}
@@ -186,12 +190,12 @@ class CompiledStep:
         step = self._traced.setdefault(trace_context(), jax.jit(traced_anew(self.step), inline=True))
         if repeat <= 1:
             new, outputs = step(ts, data)
-            return outputs, _written(ts.state, new.state)
+            return outputs, written_leaves(ts.state, new.state)
         written: dict[int, Any] = {}
 
         def body(state: Any, batch: Any) -> Any:
             new, outputs = step(ts._replace(state=state), batch)
-            written.update(_written(state, new.state))
+            written.update(written_leaves(state, new.state))
             return new.state, outputs
 
         batches = jax.tree.map(lambda a: a.reshape((repeat, size, *a.shape[1:])), data)
@@ -210,19 +214,22 @@ class CompiledStep:
                 else:
                     extras = _merge(extras, new)
         if self.stack:
-            extras = jax.tree.map(lambda *ys: jnp.concatenate(ys), *outputs), _written(start, ts.state)
+            extras = jax.tree.map(lambda *ys: jnp.concatenate(ys), *outputs), written_leaves(start, ts.state)
         return ts, extras
 
 
-def _written(old: Any, new: Any) -> dict[int, Any]:
+def written_leaves(old: Any, new: Any) -> dict[int, Any]:
     """The leaves of a tree that a step replaced, by position."""
     pairs = zip(jax.tree.leaves(old), jax.tree.leaves(new))
     return {i: leaf for i, (before, leaf) in enumerate(pairs) if leaf is not before}
 
 
+def replace_written(tree: Any, written: dict[int, Any]) -> Any:
+    """A tree with leaves replaced, by position."""
+    leaves, treedef = jax.tree.flatten(tree)
+    return treedef.unflatten([written.get(i, leaf) for i, leaf in enumerate(leaves)])
+
+
 def with_written(ts: TrainState, written: dict[int, Any]) -> TrainState:
     """A state with the leaves that steps of a stacked `CompiledStep` wrote."""
-    if not written:
-        return ts
-    leaves, treedef = jax.tree.flatten(ts.state)
-    return ts._replace(state=treedef.unflatten([written.get(i, leaf) for i, leaf in enumerate(leaves)]))
+    return ts._replace(state=replace_written(ts.state, written)) if written else ts

@@ -119,6 +119,8 @@ class StateStore:
 
     Args:
         spec: the variables.
+        current: their values; by default copies of those at rest, since programs may donate them while users hold the
+            originals.
 
     Attributes:
         current: the present state, which steps may donate. Replace it under `lock`.
@@ -126,12 +128,11 @@ class StateStore:
         released: whether they were written back, so that the store owns nothing any more.
     """
 
-    def __init__(self, spec: StateSpec):
+    def __init__(self, spec: StateSpec, current: TrainState | None = None):
         self.active = self.released = False
         self.lock = threading.RLock()
         self._variables = spec.leaves()
-        # Copies: a program may donate them while users hold the originals.
-        self.current: TrainState = jax.device_put(spec.values(), may_alias=False)
+        self.current: TrainState = jax.device_put(spec.values(), may_alias=False) if current is None else current
         self._positions = {v: i for i, v in enumerate(self._variables)}
         for v in self._variables:
             v.set_cell(self)
