@@ -6,6 +6,7 @@ time it looks whether the present state is finite. If not, it runs the calls aga
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -19,12 +20,14 @@ from jaxkeras.core.functional import is_variable
 from jaxkeras.data import ArraySource
 from jaxkeras.training.fault_replay import first_fault
 from jaxkeras.training.faults import Fault, NonFiniteError, is_finite
+from jaxkeras.training.feed import free_bytes
 from jaxkeras.training.program import BatchRef, CompiledStep
-from jaxkeras.training.state import StateSpec, TrainState
+from jaxkeras.training.state import StateSpec, TrainState, copied
 from jaxkeras.training.step import Step
 
 EXPLODES = 1e4  # how much larger than at the start a loss is that explodes
 LOOK_SECONDS = 0.15  # between two looks at the state
+SMALL_BYTES = 2**12
 LOOK_SHARE = 0.005  # of the time that looks may take
 CALLS = 256  # that a window may hold; those of a stream hold their data
 KEPT_SHARE = 1 / 16  # of the free memory, for a state to be kept
@@ -50,7 +53,7 @@ class Call(NamedTuple):
     """What replaced a state.
 
     Attributes:
-        run: the same once more, `state -> state`; None for steps.
+        run: the same once more, `state -> state`, which takes nothing away; None for steps.
         epoch, step: the first step.
         steps: their number.
         ref: their batches.
@@ -64,10 +67,15 @@ class Call(NamedTuple):
 
 
 class Window:
-    """A state, the calls that ran since, the present state and its extras."""
+    """A state that is kept, or None if it is too large, and the calls that ran since.
 
-    def __init__(self, start: TrainState):
-        self.start = self.now = start
+    Attributes:
+        now: the present state.
+        extras: those of the last step.
+    """
+
+    def __init__(self, start: TrainState | None, now: TrainState):
+        self.start, self.now = start, now
         self.extras: Any = None
         self.calls: list[Call] = []
         self.since = time.perf_counter()
@@ -80,7 +88,7 @@ class FaultWatch:
         session: what the model runs with.
         source: the data, to name their rows.
         response: what to do about it.
-        keep: whether to keep a state for the search even if it is large.
+        keep: whether to keep a state even if it is large.
 
     Attributes:
         step: what to run.
@@ -90,76 +98,105 @@ class FaultWatch:
     def __init__(self, session: Any, source: Any, response: Response, keep: bool = False):
         self.session, self.source, self.response = session, source, response
         self.skips = response.action == "skip"
-        self.step: CompiledStep = session.training_step(keep=keep, skip=self.skips)
+        self.step: CompiledStep = session.train_skipping if self.skips else session.train
+        self.keeps = keep or can_keep(session.state_spec)
         self.reported = False
         self._window: Window | None = None
-        self._pending: Window | None = None
         self._extras: Any = None
         self._cost = 0.0  # seconds that a look takes
-        self._first_loss: Any = None  # the mean of the loss as it was after the first call, usually of one step
+        self._first_loss: float | None = None  # of an epoch
+        self._start: TrainState | None = None
 
     # -- what happens -------------------------------------------------------------------------------------------------
-    def ran(self, before: TrainState, after: TrainState, call: Call, extras: Any = None) -> None:
-        """Record that a call replaced a state."""
-        if call.ref is not None:
-            self._extras = extras
+    def start(self) -> None:
+        """A fit starts, and will copy the state at rest."""
+        store = self.session.store
+        if self.keeps and (store is None or store.released):
+            self._start = self.session.state_spec.values()
+
+    def begin(self, ts: TrainState) -> None:
+        """A call is about to replace this state, whose arrays may be gone after it."""
         if self.reported:
             return
         window = self._window
-        if window is None or window.now is not before:  # something else changed the state
-            if window is not None and window.calls:
-                self._look(window)
-            window = self._window = Window(before)
+        if window is None:
+            start, self._start = self._start, None
+            self._window = Window(copied(ts) if self.keeps and start is None else start, ts)
+        elif window.now is not ts:  # a callback wrote to variables
+            change = _small_change(window.now, ts)
+            if change is None:
+                self._renew(ts)
+            else:
+                window.calls.append(Call(change))
+                window.now = ts
+
+    def ran(self, ts: TrainState, call: Call, extras: Any = None) -> None:
+        """A call has made this state."""
+        window = self._window
+        if call.ref is not None:
+            self._extras = extras
+        if self.reported or window is None:
+            return
         window.calls.append(call)
-        window.now, window.extras = after, extras
-        if self._first_loss is None and call.ref is not None and self.step.keeps:
-            self._first_loss = after.metrics.get("loss", {})
+        window.now, window.extras = ts, extras
         if time.perf_counter() - window.since > self._interval or len(window.calls) >= CALLS:
-            self.poll()
-            self._pending, self._window = window, Window(after)
-            if not self.step.keeps:
-                self.poll()  # the next call takes the state
+            self._renew(ts)
 
-    def poll(self) -> None:
-        """Look at the end of the last window, after which the device has gone on."""
-        window, self._pending = self._pending, None
-        if window is not None:
-            self._look(window)
-
-    def end_epoch(self, loss: Any, last: bool) -> None:
+    def end_epoch(self, loss: float | None, last: bool) -> None:
         """Look now if the loss of an epoch is not finite, and when training ends."""
-        bad = not is_finite(np.asarray(loss))
+        bad = loss is not None and not math.isfinite(loss)
+        self._warn_of_explosion(loss)
         if self.skips and self._extras is not None:
             self.response.skipped += int(self._extras["skipped"])
-        if not self.reported and (last or bad):
-            self.poll()
-            if self._window is not None and self._window.calls:
-                self._look(self._window, bad)
+        if (last or bad) and not self.reported and self._window is not None:
+            self._look(self._window, bad)
 
-    def explain(self, error: FloatingPointError, ts: TrainState, call: Call) -> None:
+    def _warn_of_explosion(self, loss: float | None) -> None:
+        if self._first_loss is None or loss is None:
+            self._first_loss = loss
+        elif EXPLODES * max(abs(self._first_loss), 1e-3) < loss < math.inf:
+            rate = getattr(self.session.model.optimizer, "_learning_rate", None)
+            rate = f", {float(rate.value):.3g}," if is_variable(rate) else ""
+            warnings.warn(
+                f"The mean of the loss grew from {self._first_loss:.3g} in the first epoch to {loss:.3g}. The learning "
+                f"rate{rate} is probably too large, or the data are not scaled.",
+                stacklevel=6,
+            )
+            self._first_loss = math.inf  # warn once
+
+    def explain(self, error: FloatingPointError, call: Call) -> None:
         """Add what is known to an error of `JAX_DEBUG_NANS`."""
-        window = Window(ts)
-        window.calls.append(call)
-        with jax.debug_nans(False), jax.debug_infs(False):
-            fault = self._located(window)[0]
-        if fault is not None:
-            error.add_note(str(fault))
+        if self._window is not None and self._window.start is not None:
+            self._window.calls.append(call)
+            with jax.debug_nans(False), jax.debug_infs(False):
+                fault = self._located(self._window)[0]
+            if fault is not None:
+                error.add_note(str(fault))
 
     @property
     def _interval(self) -> float:
         return max(LOOK_SECONDS, self._cost / LOOK_SHARE)
 
+    def _renew(self, ts: TrainState) -> None:
+        """Look at a state, and keep it."""
+        window = self._window
+        assert window is not None
+        jax.block_until_ready(ts)
+        since = time.perf_counter()
+        window.now = ts
+        self._look(window)
+        if not self.reported:
+            self._window = Window(copied(ts) if self.keeps else None, ts)
+        self._cost = time.perf_counter() - since
+
     # -- looking ------------------------------------------------------------------------------------------------------
     def _look(self, window: Window, bad: bool = False) -> None:
-        since = time.perf_counter()
         bad = bad or self._broken(window.now, window.extras, window.start)
-        self._warn_of_explosion(window.now)
-        self._cost = time.perf_counter() - since
-        if not bad or self.reported:
+        if not bad:
             return
         fault, before = self._located(window)
         self.reported = True
-        self._window = self._pending = None
+        self._window = None
         if fault is None:
             return
         self.response.found(fault)
@@ -168,28 +205,14 @@ class FaultWatch:
                 self.session.store.current = before
             raise NonFiniteError(fault)
 
-    def _warn_of_explosion(self, ts: TrainState) -> None:
-        first, now = _mean(self._first_loss), _mean(ts.metrics.get("loss"))
-        if first is None or now is None or not EXPLODES * max(abs(first), 1e-3) < now < np.inf:
-            return
-        self._first_loss = {}  # warn once
-        rate = getattr(self.session.model.optimizer, "learning_rate", None)
-        rate = f", {float(rate.value):.3g}," if is_variable(rate) else ""
-        warnings.warn(
-            f"The loss grew from {first:.3g} at the first steps to a mean of {now:.3g}. The learning rate{rate} is "
-            "probably too large, or the data are not scaled.",
-            stacklevel=7,
-        )
-
-    def _broken(self, ts: TrainState, extras: Any, start: TrainState) -> bool:
+    def _broken(self, ts: TrainState, extras: Any, start: TrainState | None) -> bool:
         """Whether something became infinite or NaN since the start of a window, or a step was left out."""
         if self.skips:
             return bool(extras is not None and int(extras["skipped"]))
-        kept = self.step.keeps
         if extras is not None and not all(map(is_finite, _losses(extras))):
             return True
         for i, leaf in enumerate(watched(ts)):
-            if not is_finite(leaf) and not (kept and not is_finite(watched(start)[i])):
+            if not is_finite(leaf) and (start is None or is_finite(watched(start)[i])):
                 return True
         scale = ts.opt_state.get("dynamic_scale") if isinstance(ts.opt_state, dict) else None
         return scale is not None and float(scale) < 1  # 16 steps in a row had infinite gradients
@@ -198,24 +221,23 @@ class FaultWatch:
     def _located(self, window: Window) -> tuple[Fault | None, TrainState | None]:
         """The first fault of a window, and the state before its step."""
         ts = window.start
-        if not self.step.keeps:
+        if ts is None:
             return self._remains(window.now), None
         for call in window.calls:
             if call.run is not None:
                 ts = call.run(ts)
                 continue
             after = self._run(ts, call.ref, call.steps, window.start)
-            if after is not None:
-                ts = after
-                continue
-            first, ts = self._bisect(ts, call, window.start)
-            return self._fault(ts, call, first), ts
+            if after is None:
+                first, ts = self._bisect(ts, call, window.start)
+                return self._fault(ts, call, first), ts
+            ts = after
         return None, None
 
     def _run(self, ts: TrainState, ref: BatchRef | None, steps: int, start: Any) -> TrainState | None:
         """The state after steps; None if it is not finite."""
         assert ref is not None
-        after, extras = self.step(ts, self.step.start_extras(ts, ref), ref, steps)
+        after, extras = self.step(copied(ts), self.step.start_extras(ts, ref), ref, steps)
         return None if self._broken(after, extras, start) else after
 
     def _bisect(self, ts: TrainState, call: Call, start: Any) -> tuple[int, TrainState]:
@@ -266,11 +288,14 @@ def watched(ts: TrainState) -> list[Any]:
     return jax.tree.leaves((ts.metrics.get("loss"), ts.params, ts.opt_state))
 
 
-def _mean(tracker: Any) -> float | None:
-    """The value of the mean of the loss, given its variables."""
-    if not tracker or set(tracker) != {"total", "count"} or not float(tracker["count"]):
+def _small_change(old: TrainState, new: TrainState) -> Callable[[TrainState], TrainState] | None:
+    """What replaces the leaves in which two states differ; None if they are large."""
+    leaves, treedef = jax.tree.flatten(new)
+    changed = {i: leaf for i, (a, leaf) in enumerate(zip(jax.tree.leaves(old), leaves)) if a is not leaf}
+    if sum(leaf.nbytes for leaf in changed.values()) > SMALL_BYTES:
         return None
-    return float(tracker["total"]) / float(tracker["count"])
+    values = {i: np.array(leaf) for i, leaf in changed.items()}
+    return lambda ts: treedef.unflatten([values.get(i, leaf) for i, leaf in enumerate(jax.tree.leaves(ts))])
 
 
 def _losses(extras: dict[str, Any]) -> list[Any]:
@@ -298,7 +323,6 @@ def skipping(step: Step) -> Step:
     return run
 
 
-def can_keep(spec: StateSpec, free_bytes: float) -> bool:
+def can_keep(spec: StateSpec) -> bool:
     """Whether a state is small enough that a fit may keep one of a moment before."""
-    size = sum(np.prod(s.shape) * jnp.dtype(s.dtype).itemsize for s in jax.tree.leaves(spec.shapes()))
-    return size <= KEPT_SHARE * free_bytes
+    return spec.nbytes <= KEPT_SHARE * free_bytes()

@@ -156,15 +156,18 @@ def columns(array: Any) -> tuple[int, ...]:
 
 def is_finite(array: Any) -> bool:
     """Whether all values of an array are finite; of integers and of other objects True."""
-    if not hasattr(array, "dtype") or not jnp.issubdtype(array.dtype, jnp.inexact):
+    dtype = getattr(array, "dtype", None)
+    if dtype is None or dtype.kind in "iub" or not jnp.issubdtype(dtype, jnp.inexact):
         return True
     if isinstance(array, jax.Array) and not _on_host(array):
         return bool(_all_finite(array))
     values = np.asarray(array)
+    if values.ndim == 0:
+        return bool(np.isfinite(values))
     # NaN and infinity survive a sum, which takes half the time of `isfinite`; finite values may overflow in it.
     with np.errstate(all="ignore"):
-        total = values.sum(dtype=np.complex128 if np.iscomplexobj(values) else np.float32)
-        return bool(np.isfinite(total) or np.isfinite(values).all())
+        total = values.sum(dtype=np.complex128 if values.dtype.kind == "c" else np.float32)
+    return bool(np.isfinite(total) or np.isfinite(values).all())
 
 
 @jax.jit

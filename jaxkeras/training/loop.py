@@ -123,8 +123,6 @@ class Runner:
                 self.tuner.record(running[0], now - since)
                 since = now
                 session.raise_failed_checks(running[1])
-                if self.watch is not None:
-                    self.watch.poll()
             running = (steps, extras)
             if progress is not None:
                 progress.step, progress.extras = done, extras
@@ -148,13 +146,13 @@ class Runner:
         """Replace the state, seen by the watch."""
         if self.watch is None:
             return self.store.update(run)
-        before = self.store.current
+        self.watch.begin(self.store.current)
         try:
             extras = self.store.update(run)
         except FloatingPointError as error:  # in the modes of JAX that look for NaN
-            self.watch.explain(error, before, call)
+            self.watch.explain(error, call)
             raise
-        self.watch.ran(before, self.store.current, call, extras)
+        self.watch.ran(self.store.current, call, extras)
         return extras
 
     def _last(self, done: int) -> int:
@@ -204,6 +202,7 @@ def fit(
         validation_freq: the number of epochs between validations, or a list of epochs.
     """
     model = session.model
+    watch.start()
     store = session.acquire()
     sources = [source] if validate is None else [source, validate.source]
     progress = session.progress = FitProgress(sources, initial_epoch, epochs)

@@ -80,15 +80,14 @@ class CompiledStep:
 
     Args:
         step: `TrainState, batch -> TrainState, extras`.
-        changes: the fields of the state that the step changes. If these are all, the state is donated unless the
-            step `keeps`, and the caller must not use the one it passed in.
+        changes: the fields of the state that the step changes. If these are all, the state is donated, and the caller
+            must not use the one it passed in.
         reads: the fields that it only reads; it does not see others.
         stack: whether steps return outputs, to be concatenated over steps. The extras are then these outputs and the
             leaves of `state` that the steps wrote, by position. Otherwise later extras replace earlier ones.
         eager: run without jit, so that `print` and `pdb` see values.
         unroll: whether loops within an eager step run op by op too.
         own_logs: whether the step returns logs, whose names only a trace tells.
-        keeps: whether the state that is passed in stays valid, so that the steps can be run again.
     """
 
     def __init__(
@@ -101,12 +100,10 @@ class CompiledStep:
         eager: bool = False,
         unroll: bool = True,
         own_logs: bool = False,
-        keeps: bool = False,
     ):
         self.step, self.changes, self.reads = step, changes, reads
         self.stack, self.eager, self.unroll, self.own_logs = stack, eager, unroll, own_logs
-        self.keeps = keeps or eager or changes != TrainState._fields
-        donate = () if self.keeps else (0,)
+        donate = (0,) if changes == TrainState._fields else ()
         self._compiled = CompiledFunction(self._program, donate, ("size", "form", "repeat"))
         self._extras: dict[Any, Any] = {}
         self._traced: dict[Any, Any] = {}

@@ -22,8 +22,8 @@ from jaxkeras.training.compile_loss import CompileLoss
 from jaxkeras.training.compile_metrics import CompileMetrics
 from jaxkeras.training.compiled_function import CompiledFunction
 from jaxkeras.training.eager import eager_step
-from jaxkeras.training.fault_watch import can_keep, skipping
-from jaxkeras.training.feed import Feed, free_bytes
+from jaxkeras.training.fault_watch import skipping
+from jaxkeras.training.feed import Feed
 from jaxkeras.training.program import NO_CHECKS, BatchRef, CompiledStep
 from jaxkeras.training.spec import CompileSpec
 from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState
@@ -66,9 +66,11 @@ class Session:
         host: the part of the model that runs on the host, or None.
         state_spec: where every number of the model is.
         train, test, predict: the compiled steps.
+        train_skipping: `train` without the steps that would make the loss or a weight infinite or NaN.
         progress: the position of the `fit` that runs, or None.
         owner: what callbacks get as their model.
         known_batches: signatures of single batches that were checked.
+        intermediates: programs of `model.intermediates`.
         warned: warnings that were given.
         flags_at_compile: every layer and whether it was trainable then.
         optimizer_settings: hyperparameters that the programs were compiled with.
@@ -77,6 +79,7 @@ class Session:
 
     state_spec: StateSpec
     train: CompiledStep
+    train_skipping: CompiledStep
     test: CompiledStep
     predict: CompiledStep
 
@@ -95,6 +98,7 @@ class Session:
         self.host_graph: Any = None  # the graph that `host` was cut from
         self.progress: FitProgress | None = None
         self.known_batches: set[Any] = set()
+        self.intermediates: dict[Any, Any] = {}
         self.warned: set[str] = set()
         self.flags_at_compile: list[tuple[Any, bool]] = []
         self.optimizer_settings: dict[str, Any] = {}
@@ -212,18 +216,15 @@ class Session:
         how = {"eager": eager, "unroll": self.model.run_eagerly}
         self.write_back()
         self.known_batches.clear()
+        self.intermediates.clear()
         self.state_spec = spec = StateSpec(model, model._all_metrics())
         self.names = [m.name for m in model._single_metrics()]
         own = model.overrides("compute_metrics")
         train, test = steps.train_step(model, spec), steps.test_step(model, spec)
         fields = ("state", "metrics"), ("params",)
         own_train = own or model.overrides("train_step")
-        keeps = can_keep(spec, free_bytes())
-        self.train = CompiledStep(self.lift(train), **how, own_logs=own_train, keeps=keeps)
-        self._variants = {(keeps, False): self.train}
-        self._new_variant = lambda keeps, skip: CompiledStep(
-            self.lift(skipping(train) if skip else train), **how, own_logs=own_train or skip, keeps=keeps
-        )
+        self.train = CompiledStep(self.lift(train), **how, own_logs=own_train)
+        self.train_skipping = CompiledStep(self.lift(skipping(train)), **how, own_logs=True)
         self.test = CompiledStep(self.lift(test), *fields, **how, own_logs=own or model.overrides("test_step"))
         self._train_alone = CompiledStep(self.lift(steps.alone(model, spec, train)), **how)
         self._test_alone = CompiledStep(self.lift(steps.alone(model, spec, test)), *fields, **how)
@@ -250,18 +251,6 @@ class Session:
     def lift_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """The same for a function of the state of the metrics."""
         return function
-
-    def training_step(self, *, keep: bool = False, skip: bool = False) -> CompiledStep:
-        """A variant of `train`.
-
-        Args:
-            keep: keep the state before a call, however large it is.
-            skip: leave out steps that would make the loss or a weight infinite or NaN.
-        """
-        key = keep or self.train.keeps, skip
-        if key not in self._variants:
-            self._variants[key] = self._new_variant(*key)
-        return self._variants[key]
 
     def discard_steps(self) -> None:
         """Drop all compiled programs."""
