@@ -126,7 +126,8 @@ CASES: list[Case] = [
     _depthwise(4, (56, 56), 96), _depthwise(4, (28, 28), 192, 7), _depthwise(1, (32, 32), 64),
     _depthwise(32, (128,), 64, 5),
     # Other operations.
-    _pool("max", (32, 28, 28, 32), 2, 2), _pool("max", (32, 28, 28, 32), 3, 2), _pool("max", (32, 128, 64), 2, 2),
+    _pool("max", (32, 28, 28, 32), 2, 2), _pool("max", (32, 28, 28, 32), 3, 2), _pool("max", (64, 24, 24, 24), 3, 2),
+    _pool("max", (32, 128, 64), 2, 2),
     _pool("average", (32, 28, 28, 32), 2, 2), _pool("average", (32, 28, 28, 32), 3, 1),
     _batch_norm(32, 28, 28, 32), _batch_norm(32, 7, 7, 128), _batch_norm(64, 24, 24, 24), _batch_norm(64, 6, 6, 48),
      _batch_norm(32, 64),

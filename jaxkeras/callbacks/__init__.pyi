@@ -8,6 +8,7 @@ from jaxkeras.callbacks.history import History as History
 from jaxkeras.callbacks.lambda_callback import LambdaCallback as LambdaCallback
 from jaxkeras.callbacks.learning_rate import LearningRateScheduler as LearningRateScheduler
 from jaxkeras.callbacks.learning_rate import ReduceLROnPlateau as ReduceLROnPlateau
+from jaxkeras.callbacks.live_panel import LivePanel as LivePanel
 from jaxkeras.callbacks.live_plot import LivePlot as LivePlot
 from jaxkeras.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoint
 from jaxkeras.callbacks.non_finite import NonFinite as NonFinite
