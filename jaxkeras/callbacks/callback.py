@@ -27,6 +27,8 @@ class Callback:
         runs_last: set to True in a class whose hooks must be called after those of all other callbacks.
         sees_pieces: set to True in a class whose batch hooks need not see every batch: they are then called once per
             piece of steps, with the index of its last batch, and training is not slowed down.
+        per_member: set to True in a class that acts on one model. In the `fit` of a `Population` each member then has a
+            copy, which sees the weights and the logs of that member, with its index as `logs["member"]`.
 
     Example:
 
@@ -38,6 +40,7 @@ class Callback:
     """
 
     sees_pieces: ClassVar[bool] = False
+    per_member: ClassVar[bool] = False
     state_attributes: ClassVar[tuple[str, ...]] = ()
     runs_last: ClassVar[bool] = False
     validation_data: Any = None

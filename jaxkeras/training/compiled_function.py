@@ -40,7 +40,8 @@ class CompiledFunction:
 
     def __call__(self, *args: Any, **static: Any) -> Any:
         if settings.jax_debug_nans or settings.jax_debug_infs or settings.jax_disable_jit:
-            return self._jit()(*args, **static)  # these modes re-run the function op by op
+            # These modes run the function again op by op, on the same arguments.
+            return jax.jit(self._function, static_argnames=self._settings["static_argnames"])(*args, **static)
         context = _context(static)
         last = self._last.get(context)
         if last is not None:

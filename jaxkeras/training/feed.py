@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.data import ArraySource, Source, prefetch
-from jaxkeras.training.memory import available_bytes
+from jaxkeras.training.memory import free_bytes
 from jaxkeras.training.program import BatchRef, CompiledStep, batch_spec
 
 CHUNK_BYTES = 4 * 2**20  # of batches passed to one call: enough to hide the call, little to copy
@@ -117,7 +117,7 @@ def feed_for(
 
 def fits_on_device(arrays: Any) -> bool:
     """Whether arrays may stay on the device beside a model: at most half of the memory that is free there."""
-    return _nbytes(arrays) <= available_bytes() / 2
+    return _nbytes(arrays) <= free_bytes() / 2
 
 
 def _nbytes(tree: Any) -> int:

@@ -34,7 +34,7 @@ def program_bytes(compiled: Any) -> int:
     )
 
 
-def available_bytes() -> float:
+def free_bytes() -> float:
     """Free memory of the first device: that of the host, within the limit of the control group, where the device is a
     CPU. Infinity if nothing tells."""
     stats = jax.local_devices()[0].memory_stats() or {}

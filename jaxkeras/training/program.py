@@ -70,8 +70,9 @@ def _rows(data: Any, order: Any, start: Any, size: int) -> Any:
 
 
 def _merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The extras of consecutive steps: the last logs, and every check that ever failed."""
-    return {**new, "checks": old["checks"] | new["checks"]}
+    """The extras of consecutive steps: the last logs, every check that ever failed, the number of steps left out."""
+    merged = {**new, "checks": old["checks"] | new["checks"]}
+    return {**merged, "skipped": old.get("skipped", 0) + new["skipped"]} if "skipped" in new else merged
 
 
 class CompiledStep:
@@ -192,12 +193,12 @@ class CompiledStep:
         step = self._traced.setdefault(trace_context(), jax.jit(traced_anew(self.step), inline=True))
         if repeat <= 1:
             new, outputs = step(ts, data)
-            return outputs, _written(ts.state, new.state)
+            return outputs, written_leaves(ts.state, new.state)
         written: dict[int, Any] = {}
 
         def body(state: Any, batch: Any) -> Any:
             new, outputs = step(ts._replace(state=state), batch)
-            written.update(_written(state, new.state))
+            written.update(written_leaves(state, new.state))
             return new.state, outputs
 
         batches = jax.tree.map(lambda a: a.reshape((repeat, size, *a.shape[1:])), data)
@@ -216,19 +217,22 @@ class CompiledStep:
                 else:
                     extras = _merge(extras, new)
         if self.stack:
-            extras = jax.tree.map(lambda *ys: jnp.concatenate(ys), *outputs), _written(start, ts.state)
+            extras = jax.tree.map(lambda *ys: jnp.concatenate(ys), *outputs), written_leaves(start, ts.state)
         return ts, extras
 
 
-def _written(old: Any, new: Any) -> dict[int, Any]:
+def written_leaves(old: Any, new: Any) -> dict[int, Any]:
     """The leaves of a tree that a step replaced, by position."""
     pairs = zip(jax.tree.leaves(old), jax.tree.leaves(new))
     return {i: leaf for i, (before, leaf) in enumerate(pairs) if leaf is not before}
 
 
+def replace_written(tree: Any, written: dict[int, Any]) -> Any:
+    """A tree with leaves replaced, by position."""
+    leaves, treedef = jax.tree.flatten(tree)
+    return treedef.unflatten([written.get(i, leaf) for i, leaf in enumerate(leaves)])
+
+
 def with_written(ts: TrainState, written: dict[int, Any]) -> TrainState:
     """A state with the leaves that steps of a stacked `CompiledStep` wrote."""
-    if not written:
-        return ts
-    leaves, treedef = jax.tree.flatten(ts.state)
-    return ts._replace(state=treedef.unflatten([written.get(i, leaf) for i, leaf in enumerate(leaves)]))
+    return ts._replace(state=replace_written(ts.state, written)) if written else ts

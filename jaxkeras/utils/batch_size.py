@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from jaxkeras.training.feed import fits_on_device
-from jaxkeras.training.memory import available_bytes, program_bytes
+from jaxkeras.training.memory import free_bytes, program_bytes
 from jaxkeras.utils.costs import is_shape, prepare
 
 RESERVE = 0.9  # of what is free: the rest is for fragments, the host's own needs and the prefetched batch
@@ -45,7 +45,7 @@ def find_batch_size(
     True
     """
     prepared = prepare(model, x, y, 2)
-    limit = RESERVE * available_bytes() if limit_bytes is None else limit_bytes
+    limit = RESERVE * free_bytes() if limit_bytes is None else limit_bytes
     leaves = jax.tree.leaves((x, y))
     if leaves and all(hasattr(leaf, "nbytes") for leaf in leaves) and fits_on_device((x, y)):
         limit -= sum(leaf.nbytes for leaf in leaves)
