@@ -72,6 +72,10 @@ class CompiledFunction:
             self._made[key] = _pool().submit(_compile, lowered)
         return self._made[key]
 
+    def compile(self, *args: Any, **static: Any) -> Any:
+        """Compile the program for such arguments to look at, and do not keep it."""
+        return _compile(self._jit().lower(*args, **static))
+
     @property
     def count(self) -> int:
         """Number of compiled programs."""

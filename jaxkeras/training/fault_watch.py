@@ -20,7 +20,7 @@ from jaxkeras.core.functional import is_variable
 from jaxkeras.data import ArraySource
 from jaxkeras.training.fault_replay import first_fault
 from jaxkeras.training.faults import Fault, NonFiniteError, is_finite
-from jaxkeras.training.feed import free_bytes
+from jaxkeras.training.memory import free_bytes
 from jaxkeras.training.program import BatchRef, CompiledStep
 from jaxkeras.training.state import StateSpec, TrainState, copied
 from jaxkeras.training.step import Step

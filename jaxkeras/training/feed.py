@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.data import ArraySource, Source, prefetch
+from jaxkeras.training.memory import free_bytes
 from jaxkeras.training.program import BatchRef, CompiledStep, batch_spec
 
 CHUNK_BYTES = 4 * 2**20  # of batches passed to one call: enough to hide the call, little to copy
@@ -118,27 +118,6 @@ def feed_for(
 def fits_on_device(arrays: Any) -> bool:
     """Whether arrays may stay on the device beside a model: at most half of the memory that is free there."""
     return _nbytes(arrays) <= free_bytes() / 2
-
-
-def free_bytes() -> float:
-    """The memory that is free on a device."""
-    stats = jax.local_devices()[0].memory_stats() or {}
-    if "bytes_limit" in stats:
-        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    return _free_host_bytes()
-
-
-@functools.lru_cache(maxsize=1)  # reading it takes as long as a short `fit`
-def _free_host_bytes_at(second: int) -> float:
-    try:
-        with open("/proc/meminfo") as file:
-            return next(1024 * int(line.split()[1]) for line in file if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return float("inf")
-
-
-def _free_host_bytes() -> float:
-    return _free_host_bytes_at(int(time.monotonic()))
 
 
 def _nbytes(tree: Any) -> int:

@@ -122,7 +122,7 @@ class CompiledStep:
         """
         if self.eager:
             return self._run_eagerly(ts, extras, ref, steps)
-        changing, extras = self._compiled(*self._arguments(ts, extras, ref, steps), **self._static(ref, steps))
+        changing, extras = self._compiled(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps))
         if self.changes == TrainState._fields:
             return TrainState(*changing), extras
         return ts._replace(**dict(zip(self.changes, changing))) if self.changes else ts, extras
@@ -130,7 +130,12 @@ class CompiledStep:
     def prepare(self, ts: TrainState, ref: BatchRef, steps: int) -> Any:
         """Compile the program for such a call in the background; returns a future."""
         extras = None if self.stack else self.start_extras(ts, ref)
-        return self._compiled.prepare(*self._arguments(ts, extras, ref, steps), **self._static(ref, steps))
+        return self._compiled.prepare(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps))
+
+    def compile(self, ts: TrainState, ref: BatchRef, steps: int) -> Any:
+        """Compile the program for such a call to look at: its memory, its text. It is not kept."""
+        extras = None if self.stack else self.start_extras(ts, ref)
+        return self._compiled.compile(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps))
 
     def start_extras(self, ts: TrainState, ref: BatchRef) -> dict[str, Any]:
         """Zeros in the structure of a step's extras, to begin with."""
@@ -147,7 +152,8 @@ class CompiledStep:
         """Number of compiled programs."""
         return self._compiled.count
 
-    def _arguments(self, ts: TrainState, extras: Any, ref: BatchRef, steps: Any) -> tuple[Any, ...]:
+    def arguments(self, ts: TrainState, extras: Any, ref: BatchRef, steps: Any) -> tuple[Any, ...]:
+        """The arguments of the program for such a call."""
         changing = tuple([getattr(ts, name) for name in self.changes])
         fixed = tuple([getattr(ts, name) for name in self.reads])
         # A scalar takes 5 us to reach the device, so only programs that read it get it.

@@ -24,6 +24,9 @@ Step = Callable[[TrainState, Batch], tuple[TrainState, Any]]
 # read from the state on demand), and "checks", a uint32 with a bit for each failed condition. Those of a predict step
 # are the outputs.
 
+# The parts of a step that are not layers, as named scopes of its operations.
+LOSS, OPTIMIZER, METRICS = "loss", "optimizer", "metrics"
+
 
 class Stepped(NamedTuple):
     """The result of one step: the next state, logs of overridden methods, and failed conditions by message."""
@@ -107,7 +110,8 @@ def gradients(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Grad
 def train_on(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Stepped:
     """One update: forward pass, loss, gradients, optimizer, metrics."""
     grads, loss, y_pred, new, checks = gradients(model, spec, ts, batch)
-    params, opt_state = model.optimizer.update(grads, ts.opt_state, ts.params, value=loss)
+    with jax.named_scope(OPTIMIZER):
+        params, opt_state = model.optimizer.update(grads, ts.opt_state, ts.params, value=loss)
     ts = TrainState(params, new["state"], opt_state, new["metrics"])
     ts, logs = _update_metrics(model, spec, ts, batch, y_pred, loss)
     return Stepped(ts, logs, checks)
@@ -145,7 +149,8 @@ def forward_and_loss(model: Any, batch: Batch, training: bool) -> tuple[Any, Any
     x, y, sample_weight = batch
     y_pred = forward(model, x, training)
     mode = {"training": training} if takes_training(model.compute_loss) else {}
-    return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **mode), y_pred
+    with jax.named_scope(LOSS):
+        return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **mode), y_pred
 
 
 def _update_metrics(
@@ -164,7 +169,8 @@ def _update_metrics(
         return {}
 
     values = {"params": ts.params, "state": ts.state, "metrics": ts.metrics}
-    logs, new, _ = functional_call(spec.bindings, values, update)
+    with jax.named_scope(METRICS):
+        logs, new, _ = functional_call(spec.bindings, values, update)
     return ts._replace(metrics=new["metrics"]), {k: jnp.asarray(v) for k, v in logs.items()}
 
 
