@@ -41,10 +41,7 @@ def _all(name: str, workload: str, task: str, frameworks: tuple[str, ...], rows:
 
 
 _FITS = tuple((f, "fit") for f in FRAMEWORKS if f != "torch-compile")
-_WORKLOADS = [
-    Comparison(w.name, w, _FITS, ("jax-loop" if w.slow else "jax-scan", "fit"))
-    for w in WORKLOADS.values()
-]
+_WORKLOADS = [Comparison(w.name, w, _FITS, ("jax-loop" if w.slow else "jax-scan", "fit")) for w in WORKLOADS.values()]
 
 _OTHERS = [
     _all("fit-call", "linear", "fit_call", ("jaxkeras", "keras-jax", "keras-tf")),
