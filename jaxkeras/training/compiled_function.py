@@ -151,28 +151,5 @@ def _key(lowered: Any) -> str | None:
     text = lowered.as_text()
     if "callback" in text:
         return None
-    parts = (text, str(lowered.in_tree), str(lowered.out_tree), _machine())
+    parts = (text, str(lowered.in_tree), str(lowered.out_tree), program_cache.machine())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-@functools.cache
-def _machine() -> str:
-    import os
-    import platform
-
-    import jaxlib.version
-
-    features = ""
-    try:
-        with open("/proc/cpuinfo") as file:
-            features = next((line for line in file if line.startswith(("flags", "Features"))), "")
-    except OSError:
-        pass
-    device = jax.devices()[0]
-    return "\0".join(
-        [
-            jax.__version__, jaxlib.version.__version__, device.platform, device.device_kind,
-            device.client.platform_version, str(len(jax.devices())), platform.machine(), platform.processor(), features,
-            os.environ.get("XLA_FLAGS", ""), os.environ.get("LIBTPU_INIT_ARGS", ""),
-        ]
-    )  # fmt: skip
