@@ -129,7 +129,8 @@ def test_a_fold_is_a_model_trained_on_its_rows():
     model = line()
     model.compile("sgd", "mse")
     rows, held_out = folds.training[2], folds.held_out[2]
-    history = model.fit(X[rows], Y[rows], epochs=2, validation_data=(X[held_out], Y[held_out]), shuffle=False, verbose=0)
+    validation = X[held_out], Y[held_out]
+    history = model.fit(X[rows], Y[rows], epochs=2, validation_data=validation, shuffle=False, verbose=0)
     for name, values in history.history.items():
         assert scores[name][2] == pytest.approx(values[-1], rel=1e-5)
     assert scores.mean["val_loss"] == pytest.approx(scores["val_loss"].mean())
