@@ -56,6 +56,11 @@ class CompiledFunction:
         self._last[context] = program
         return program(*args)
 
+    def bind(self, *args: Any, **static: Any) -> Callable[[], Any]:
+        """The call as a function without arguments, for another thread, whose settings then do not matter."""
+        program = self._find(_context(static), args) or self.prepare(*args, **static).result()
+        return lambda: program(*args)
+
     def prepare(self, *args: Any, **static: Any) -> concurrent.futures.Future[Any]:
         """Trace now and compile on another thread, unless the program exists.
 

@@ -223,32 +223,28 @@ class Session:
         train, test = steps.train_step(model, spec), steps.test_step(model, spec)
         fields = ("state", "metrics"), ("params",)
         own_train = own or model.overrides("train_step")
-        self.train = CompiledStep(self.lift(train), **how, own_logs=own_train)
-        self.train_skipping = CompiledStep(self.lift(skipping(train)), **how, own_logs=True)
-        self.test = CompiledStep(self.lift(test), *fields, **how, own_logs=own or model.overrides("test_step"))
-        self._train_alone = CompiledStep(self.lift(steps.alone(model, spec, train)), **how)
-        self._test_alone = CompiledStep(self.lift(steps.alone(model, spec, test)), *fields, **how)
+        self.train = self.compiled(train, **how, own_logs=own_train)
+        self.train_skipping = self.compiled(skipping(train), **how, own_logs=True)
+        self.test = self.compiled(test, *fields, **how, own_logs=own or model.overrides("test_step"))
+        self._train_alone = self.compiled(steps.alone(model, spec, train), **how)
+        self._test_alone = self.compiled(steps.alone(model, spec, test), *fields, **how)
         details = self._model_details()
         if self._predict_details != details:
-            predict = self.lift_predict(steps.predict_step(model, spec))
-            self.predict = CompiledStep(predict, (), ("params", "state"), stack=True, **how)
+            predict = steps.predict_step(model, spec)
+            self.predict = self.compiled(predict, (), ("params", "state"), stack=True, **how)
             self._predict_details = details
-        read = self.lift_metrics(functools.partial(steps.read_metrics, model, spec))
-        reset = self.lift_metrics(functools.partial(steps.initial_metrics, model, spec))
+        read = self.of_metrics(functools.partial(steps.read_metrics, model, spec))
+        reset = self.of_metrics(functools.partial(steps.initial_metrics, model, spec))
         self._read, self._reset = (read, reset) if eager else (CompiledFunction(read), CompiledFunction(reset))
         self._prepared = self._key()
 
     _predict_details: Any = None
 
-    def lift(self, step: steps.Step) -> steps.Step:
-        """The step to compile, from that of one model: the same, unless a subclass runs several models at once."""
-        return step
+    def compiled(self, step: steps.Step, *fields: tuple[str, ...], **how: Any) -> CompiledStep:
+        """The step of one model as an executable; a subclass may run several models at once."""
+        return CompiledStep(step, *fields, **how)
 
-    def lift_predict(self, step: steps.Step) -> steps.Step:
-        """The same for a step that predicts."""
-        return step
-
-    def lift_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def of_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """The same for a function of the state of the metrics."""
         return function
 
@@ -304,7 +300,7 @@ class Session:
 
     def results(self, ts: TrainState, extras: dict[str, Any] | None) -> dict[str, Any]:
         """Logs as arrays: the metrics, or what an overridden step returned, by Keras's rule."""
-        return _chosen(self._read(ts.metrics), extras)
+        return chosen_logs(self._read(ts.metrics), extras)
 
     def raise_failed_checks(self, extras: dict[str, Any]) -> None:
         """Stop when a condition on values failed on the device."""
@@ -322,7 +318,7 @@ class Session:
     @staticmethod
     def results_alone(extras: dict[str, Any]) -> dict[str, Any]:
         """Logs from what `run_alone` returned."""
-        return _chosen(extras["results"], extras)
+        return chosen_logs(extras["results"], extras)
 
 
 def _keep(v: Variable, value: Any) -> None:
@@ -332,7 +328,8 @@ def _keep(v: Variable, value: Any) -> None:
         v.set_cell(value)
 
 
-def _chosen(metrics: dict[str, Any], extras: dict[str, Any] | None) -> dict[str, Any]:
+def chosen_logs(metrics: dict[str, Any], extras: dict[str, Any] | None) -> dict[str, Any]:
+    """The metrics, or the logs that an overridden step returned, by Keras's rule."""
     own = extras["logs"] if extras else {}
     return own if own and set(own) != set(metrics) else metrics
 
