@@ -267,6 +267,23 @@ class PopulationSession(Session):
 
         return run
 
+    @contextlib.contextmanager
+    def single(self, ts: TrainState, bad: Callable[[int], bool]) -> Iterator[tuple[int | None, TrainState]]:
+        members = ts.state["members"]
+        row = next((row for row in range(len(members["index"])) if bad(row)), 0)
+        hyperparameters, own = jax.tree.map(lambda a: a[row], (members["hyperparameters"], model_state(ts)))
+        with self.owner.assigned(hyperparameters):
+            yield int(members["index"][row]), own
+
+    def batch_of(self, batch: Any, member: int | None) -> Any:
+        if not self.own_rows:
+            return batch
+        row = int(np.flatnonzero(self.acquire().rows == member)[0])
+        return jax.tree.map(lambda a: a[:, row], batch)
+
+    def at_rest(self) -> None:
+        return None
+
     def _predicting(self, step: Step) -> Step:
         """The step of a group of members that predicts."""
         population = self.owner

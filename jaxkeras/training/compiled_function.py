@@ -156,5 +156,6 @@ def _key(lowered: Any) -> str | None:
     text = lowered.as_text()
     if "callback" in text:
         return None
-    parts = (text, str(lowered.in_tree), str(lowered.out_tree), program_cache.machine())
+    # The text leaves out arguments that nothing is computed from.
+    parts = (text, str(lowered.in_tree), str(lowered.in_avals), str(lowered.out_tree), program_cache.machine())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -229,7 +229,7 @@ def fit(
                             break
                         raise ValueError("The data gave no batch, so there is nothing to train on.")
                     logs = epoch_logs
-                    watch.end_epoch(logs.get("loss"), last=epoch + 1 == epochs or model.stop_training)
+                    watch.end_epoch(logs, done, last=epoch + 1 == epochs or model.stop_training)
                     if source.steps and done < source.steps and not (model.stop_training or source.tells_end):
                         warnings.warn(checks.ran_out(source.kind, done, source.steps), stacklevel=4)
                     source.on_epoch_end()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -243,6 +244,22 @@ class Session:
     def compiled(self, step: steps.Step, *fields: tuple[str, ...], **how: Any) -> CompiledStep:
         """The step of one model as an executable; a subclass may run several models at once."""
         return CompiledStep(step, *fields, **how)
+
+    @contextlib.contextmanager
+    def single(self, ts: TrainState, bad: Callable[[int], bool]) -> Iterator[tuple[int | None, TrainState]]:
+        """The state of one model: the first, unless a subclass runs several at once, for which `bad(row)` is true.
+
+        Gives its number, None if there is only one, and its state, for a `with` block.
+        """
+        yield None, ts
+
+    def batch_of(self, batch: Any, member: int | None) -> Any:
+        """The batch that one model gets."""
+        return batch
+
+    def at_rest(self) -> TrainState | None:
+        """The values in the cells, which nothing changes in place; None if they are elsewhere."""
+        return self.state_spec.values() if self.store is None or self.store.released else None
 
     def of_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """The same for a function of the state of the metrics."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core.functional import is_variable, layer_variables, metric_variables
@@ -56,11 +53,6 @@ class StateSpec:
         self.variables = TrainState(own["params"], own["state"], opt_state, of_metrics)
         self.bindings = {**own, "metrics": of_metrics}
         self._flat = [jax.tree.flatten(tree, is_leaf=is_variable) for tree in self.variables]
-
-    @functools.cached_property
-    def nbytes(self) -> int:
-        """The size of the state in bytes."""
-        return sum(math.prod(v.shape) * jnp.dtype(v.dtype).itemsize for v in self.leaves())
 
     def shapes(self) -> TrainState:
         """`jax.ShapeDtypeStruct`s in the structure of a `TrainState`."""
