@@ -33,6 +33,22 @@ class Stepped(NamedTuple):
     checks: dict[str, Any]
 
 
+class StepValues(NamedTuple):
+    """What a train step computes, for the probes of callbacks.
+
+    Attributes:
+        loss: the loss, unscaled.
+        gradients: a tree like `params`, unscaled.
+        params: the parameters before the step.
+        new_params: those after it.
+    """
+
+    loss: Any
+    gradients: Any
+    params: Any
+    new_params: Any
+
+
 def train_step(model: Any, spec: StateSpec) -> Step:
     """The step that `fit` compiles."""
     if model.overrides("train_step"):
@@ -84,9 +100,31 @@ def train_on(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Stepp
     with setting(training=True):
         grads, (loss, y_pred, new, checks) = jax.grad(objective, has_aux=True)(ts.params)
     params, opt_state = optimizer.update(grads, ts.opt_state, ts.params, value=loss)
-    ts = TrainState(params, new["state"], opt_state, new["metrics"])
+    metrics = new["metrics"]
+    if model._session.probes:
+        scale = optimizer.scale_loss(jnp.ones(()), ts.opt_state)
+        grads = jax.tree.map(lambda g: g / scale.astype(g.dtype), grads)
+        metrics = _update_probes(model, spec, metrics, StepValues(loss, grads, ts.params, params))
+    ts = TrainState(params, new["state"], opt_state, metrics)
     ts, logs = _update_metrics(model, spec, ts, batch, y_pred, loss)
     return Stepped(ts, logs, checks)
+
+
+def _update_probes(model: Any, spec: StateSpec, metrics: Any, values: StepValues) -> Any:
+    def update() -> None:
+        for mean, probe in model._session.probes.values():
+            mean.update_state(probe(values))
+
+    return functional_call({"metrics": spec.variables.metrics}, {"metrics": metrics}, update).values["metrics"]
+
+
+def read_probes(model: Any, spec: StateSpec, metrics: Any) -> dict[str, Any]:
+    """The means of the probes of callbacks."""
+
+    def read() -> dict[str, Any]:
+        return {name: mean.result() for name, (mean, _) in model._session.probes.items()}
+
+    return functional_call({"metrics": spec.variables.metrics}, {"metrics": metrics}, read).output
 
 
 def test_on(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Stepped:
