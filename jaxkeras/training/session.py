@@ -18,6 +18,7 @@ from jaxkeras.core.tracking import StructureVersion
 from jaxkeras.core.variable import Variable
 from jaxkeras.data.convert import is_text
 from jaxkeras.metrics.reduction import Mean
+from jaxkeras.metrics.whole_epoch import WholeEpoch
 from jaxkeras.training import step as steps
 from jaxkeras.training.compile_loss import CompileLoss
 from jaxkeras.training.compile_metrics import CompileMetrics
@@ -42,6 +43,7 @@ class FitProgress:
         step: finished steps of `epoch`.
         logs: those of the epoch before.
         extras: those of the last step.
+        validate: validates within an epoch and returns logs; None without validation data.
     """
 
     def __init__(self, sources: list[Any], epoch: int, epochs: int):
@@ -49,6 +51,7 @@ class FitProgress:
         self.step = 0
         self.logs: dict[str, Any] = {}
         self.extras: dict[str, Any] | None = None
+        self.validate: Callable[[], dict[str, Any]] | None = None
 
 
 class Session:
@@ -65,6 +68,7 @@ class Session:
         loss_tracker: the mean of the loss over an epoch.
         check_messages: messages of conditions that a step checks; bit `i` of its checks is for message `i`.
         host: the part of the model that runs on the host, or None.
+        collects: whether a metric needs all rows of an epoch.
         state_spec: where every number of the model is.
         train, test, predict: the compiled steps.
         train_skipping: `train` without the steps that would make the loss or a weight infinite or NaN.
@@ -76,8 +80,11 @@ class Session:
         flags_at_compile: every layer and whether it was trainable then.
         optimizer_settings: hyperparameters that the programs were compiled with.
         checked_arrays: weak references to data that are finite.
+        probes: functions of `StepValues` that the train step evaluates, with their means over the epoch, by name.
+        reported: the names of those that the callbacks of this `fit` asked for.
     """
 
+    collects: bool
     state_spec: StateSpec
     train: CompiledStep
     train_skipping: CompiledStep
@@ -104,6 +111,8 @@ class Session:
         self.flags_at_compile: list[tuple[Any, bool]] = []
         self.optimizer_settings: dict[str, Any] = {}
         self.checked_arrays: list[Any] = []
+        self.probes: dict[str, tuple[Mean, Callable[..., Any]]] = {}
+        self.reported: set[str] = set()
         self.store: StateStore | None = None
         self._output_specs: dict[Any, Any] = {}
         self._version: StructureVersion | None = None
@@ -220,6 +229,7 @@ class Session:
         self.intermediates.clear()
         self.state_spec = spec = StateSpec(model, model._all_metrics())
         self.names = [m.name for m in model._single_metrics()]
+        self.collects = any(isinstance(m, WholeEpoch) for m in model._single_metrics())
         own = model.overrides("compute_metrics")
         train, test = steps.train_step(model, spec), steps.test_step(model, spec)
         fields = ("state", "metrics"), ("params",)
@@ -236,7 +246,10 @@ class Session:
             self._predict_details = details
         read = self.of_metrics(functools.partial(steps.read_metrics, model, spec))
         reset = self.of_metrics(functools.partial(steps.initial_metrics, model, spec))
-        self._read, self._reset = (read, reset) if eager else (CompiledFunction(read), CompiledFunction(reset))
+        probes = self.of_metrics(functools.partial(steps.read_probes, model, spec))
+        self._read, self._reset, self._read_probes = (
+            (read, reset, probes) if eager else (CompiledFunction(f) for f in (read, reset, probes))
+        )
         self._prepared = self._key()
 
     _predict_details: Any = None
@@ -309,6 +322,33 @@ class Session:
         if self.store is not None and not self.store.active:
             self.store.write_back()
             self.store = None
+
+    # -- probes -----------------------------------------------------------------------------------------------------
+    def watch(self, wanted: dict[str, Callable[..., Any]]) -> None:
+        """Evaluate functions of `StepValues` in the train step. Those of an earlier `fit` stay, so that nothing is
+        compiled again without them.
+
+        Raises:
+            ValueError: for a model with a train step of its own, of which nothing is known.
+        """
+        self.reported = set(wanted)
+        known = {name: probe for name, (_, probe) in self.probes.items()}
+        if wanted.items() <= known.items():
+            return
+        if self.model.overrides("train_step"):
+            raise ValueError(
+                f"{', '.join(sorted(wanted))} cannot be logged for {type(self.model).__name__}, which has a "
+                "`train_step` of its own: return it among the logs of that method."
+            )
+        self.write_back()
+        self.probes |= {name: (Mean(name=name), probe) for name, probe in wanted.items() if known.get(name) != probe}
+        self._prepared = None
+
+    def probe_values(self, ts: TrainState) -> dict[str, Any]:
+        """The means of the probes that are reported, as arrays."""
+        if not self.reported:
+            return {}
+        return {name: value for name, value in self._read_probes(ts.metrics).items() if name in self.reported}
 
     # -- metrics -------------------------------------------------------------------------------------------------------
     def reset_metrics(self, ts: TrainState) -> TrainState:
