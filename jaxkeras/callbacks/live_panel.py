@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from jaxkeras.callbacks.callback import Callback
+from jaxkeras.callbacks.history import mark_drawn
 from jaxkeras.callbacks.model_checkpoint import ModelCheckpoint
 from jaxkeras.core.messages import place
 from jaxkeras.display.curves import history_figure
@@ -243,6 +244,7 @@ class LivePanel(Callback):
         self._context.close()
         if self._handle is not None:
             self._handle.update(self._static(), raw=True)
+            mark_drawn(self.model)
         if self._widget is not None:
             self._widget.close()
         self._handle = self._widget = None

@@ -13,6 +13,13 @@ def in_notebook() -> bool:
     return ipython is not None and ipython.get_ipython() is not None
 
 
+def cell_number() -> int | None:
+    """The number of the cell that runs, or None elsewhere than under IPython."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return None if shell is None else shell.execution_count
+
+
 def click_polling(context: contextlib.ExitStack) -> Callable[[], None] | None:
     """A function that handles clicks on widgets while a cell runs.
 

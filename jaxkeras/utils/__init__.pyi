@@ -1,5 +1,4 @@
 # What is loaded when first used: see `core/lazy_imports.py`.
-from jaxkeras.callbacks.progress import Progbar as Progbar
 from jaxkeras.core.dtypes import standardize_dtype as standardize_dtype
 from jaxkeras.core.logging import disable_interactive_logging as disable_interactive_logging
 from jaxkeras.core.logging import enable_interactive_logging as enable_interactive_logging
@@ -11,6 +10,7 @@ from jaxkeras.data import Sequence as Sequence
 from jaxkeras.data import pack_x_y_sample_weight as pack_x_y_sample_weight
 from jaxkeras.data import unpack_x_y_sample_weight as unpack_x_y_sample_weight
 from jaxkeras.display.curves import plot_history as plot_history
+from jaxkeras.display.progress import Progbar as Progbar
 from jaxkeras.registry import CustomObjectScope as CustomObjectScope
 from jaxkeras.registry import custom_object_scope as custom_object_scope
 from jaxkeras.registry import get_custom_objects as get_custom_objects
