@@ -94,21 +94,9 @@ def _read(folder: pathlib.Path, wanted: tuple[str, ...]) -> dict[str, Any]:
     raise ValueError(" ".join(damage) or f"There is no checkpoint in '{folder}'.")
 
 
-def import_orbax() -> Any:
-    """The module `orbax.checkpoint.v1`.
-
-    Raises:
-        ImportError: if Orbax is not installed.
-    """
-    try:
-        from orbax.checkpoint import v1
-    except ModuleNotFoundError:
-        raise ImportError('Orbax checkpoints need the library Orbax: pip install "jaxkeras[orbax]"') from None
-    return v1
-
-
 def _read_one(step: pathlib.Path, wanted: tuple[str, ...]) -> dict[str, Any]:
-    ocp = import_orbax()
+    from orbax.checkpoint import v1 as ocp
+
     path = str(step.resolve())
     there = set(ocp.checkpointables_metadata(path).metadata)
     listed = step / "_CHECKPOINT_METADATA"
