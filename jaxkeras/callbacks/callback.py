@@ -25,6 +25,7 @@ class Callback:
             continues as if it had not stopped. Their values are None, numbers, strings, arrays, and lists, tuples and
             dicts of them.
         runs_last: set to True in a class whose hooks must be called after those of all other callbacks.
+        one_process: set to True in a class that writes logs, so that of several processes only the first one calls it.
         sees_pieces: set to True in a class whose batch hooks need not see every batch: they are then called once per
             piece of steps, with the index of its last batch, and training is not slowed down.
 
@@ -40,6 +41,7 @@ class Callback:
     sees_pieces: ClassVar[bool] = False
     state_attributes: ClassVar[tuple[str, ...]] = ()
     runs_last: ClassVar[bool] = False
+    one_process: ClassVar[bool] = False
     validation_data: Any = None
 
     # Class attributes, for subclasses that do not call `super().__init__()`.

@@ -12,6 +12,7 @@ import jax
 from jaxkeras.callbacks.callback import BATCH_HOOKS, Callback
 from jaxkeras.callbacks.history import History
 from jaxkeras.callbacks.progbar_logger import ProgbarLogger
+from jaxkeras.core.placement import writes_files
 
 
 class CallbackList(Callback):
@@ -46,6 +47,9 @@ class CallbackList(Callback):
         self.callbacks: list[Any] = jax.tree.leaves(callbacks)
         for callback in self.callbacks:
             _check(callback)
+        if not writes_files():
+            add_progbar = False
+            self.callbacks = [c for c in self.callbacks if not getattr(c, "one_process", False)]
         if add_history and not any(isinstance(c, History) for c in self.callbacks):
             self.callbacks.append(History())
         if add_progbar and not any(isinstance(c, ProgbarLogger) for c in self.callbacks):

@@ -65,6 +65,8 @@ class Runner:
         self.session, self.step, self.store, self.defer_sigint = session, step, store, defer_sigint
         self.callbacks, self.mode = callbacks, mode
         self.tuner = StepsPerCallTuner(steps_per_call(session.model, callbacks, mode))
+        if session.where.processes > 1 and self.tuner.fixed is None:
+            self.tuner.fixed = _unbounded()  # all processes must run the same calls, whatever their clocks say
         self.watched = callbacks.sees_batches(mode)
         self.exact = callbacks.wants_batches(mode)  # else hooks are for pieces of any length
         self.pending = 0  # steps since the last begin hook
@@ -101,6 +103,8 @@ class Runner:
             if extras is None or not model.jit_compile:
                 start = self.step.start_extras(store.current, ref)
                 extras = start if extras is None else {**start, "checks": extras["checks"]}
+            elif running is None:
+                extras = self.step.placed(extras)  # of an earlier process
             if self.watched and not self.pending:
                 begin(done)
             before = extras
