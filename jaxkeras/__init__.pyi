@@ -46,6 +46,8 @@ from jaxkeras.metrics import Metric as Metric
 from jaxkeras.models import Function as Function
 from jaxkeras.models import Model as Model
 from jaxkeras.models import Sequential as Sequential
+from jaxkeras.models.cross_validation import cross_validate as cross_validate
+from jaxkeras.models.population import Population as Population
 from jaxkeras.optimizers import Optimizer as Optimizer
 from jaxkeras.regularizers import Regularizer as Regularizer
 

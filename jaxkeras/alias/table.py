@@ -115,6 +115,7 @@ _PRIVATE_NAMES = {
     "layers.pooling.base_pooling.BasePooling": "jaxkeras.layers.pooling.base.Pooling",
     "layers.preprocessing.data_layer.DataLayer": "jaxkeras.layers.Layer",
     "layers.preprocessing.tf_data_layer.TFDataLayer": "jaxkeras.layers.Layer",
+    "layers.rnn.dropout_rnn_cell.DropoutRNNCell": "jaxkeras.layers.recurrent.dropout_cell.DropoutRNNCell",
     "models.functional.Functional": "jaxkeras.models.Functional",
     "ops.node.Node": "jaxkeras.core.symbolic.Node",
     "optimizers.base_optimizer.BaseOptimizer": "jaxkeras.optimizers.Optimizer",

@@ -13,6 +13,7 @@ from jaxkeras.lowering.hash_rng import normal_noise as normal_noise
 from jaxkeras.lowering.matmul import dense as dense
 from jaxkeras.lowering.matmul import projection as projection
 from jaxkeras.lowering.normalization import batch_moments as batch_moments
+from jaxkeras.lowering.normalization import batch_norm as batch_norm
 from jaxkeras.lowering.normalization import layer_norm as layer_norm
 from jaxkeras.lowering.pooling import average_pool as average_pool
 from jaxkeras.lowering.pooling import max_pool as max_pool

@@ -46,7 +46,7 @@ class Operation(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         assert not kwargs  # conditions and forms take the arguments in order
-        forms = {} if is_abstract() or has_sharded_types() else self.forms(*args)
+        forms = {} if wants_reference() else self.forms(*args)
         return _call(self.reference, forms, self.linear, args) if forms else self.reference(*args, **kwargs)
 
     def forms(self, *args: Any) -> dict[str, Callable[..., R]]:
@@ -72,9 +72,10 @@ def install(rows: Sequence[Row]) -> None:
         register_platform(platform)
 
 
-def is_abstract() -> bool:
-    """Whether only shapes are asked for. The reference is then the quickest form to trace."""
-    return local.frame is not None and local.frame.abstract
+def wants_reference() -> bool:
+    """Whether operations run their references: where these are asked for, for shapes alone, since they are the quickest
+    to trace, and where types hold shardings."""
+    return local.reference_forms or (local.frame is not None and local.frame.abstract) or has_sharded_types()
 
 
 def has_sharded_types() -> bool:

@@ -14,9 +14,21 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.lowering import flash, operations
-from jaxkeras.lowering.cpu import attention, conv, dense, im2col, microbatch, pool, recurrent, subpixel_conv, winograd
+from jaxkeras.lowering.cpu import (
+    attention,
+    batch_norm,
+    conv,
+    dense,
+    im2col,
+    microbatch,
+    pool,
+    recurrent,
+    subpixel_conv,
+    winograd,
+)
 from jaxkeras.lowering.dispatch import Row, install
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec
+from jaxkeras.lowering.gpu import attention as cudnn
 
 Array = jax.Array
 
@@ -126,6 +138,10 @@ def _overlapping(x: Array, spec: PoolSpec) -> bool:
     return _short_windows(x, spec) and not pool.side_by_side(spec)
 
 
+def _real(x: Array, *rest: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.floating) and _exact(x)
+
+
 def _many_targets(query: Array, key: Array, *rest: Any) -> bool:
     return query.shape[1] >= 512 and key.shape[1] >= 512
 
@@ -179,6 +195,7 @@ CPU: tuple[Row, ...] = tuple(
         (conv.depthwise_kernel_gradient, _row_by_row, im2col.depthwise_kernel_gradient_by_row),
         (operations.max_pool, _short_windows, pool.max_pool),
         (operations.average_pool, _overlapping, pool.average_pool),
+        (operations.batch_norm, _real, batch_norm.batch_norm),
         (operations.dense_kernel_gradient, _sequences, dense.kernel_gradient),
         (operations.attention_of_any_length, _many_targets, flash.attention),
         (operations.attention_of_any_length, _wide_floats, attention.attention),
@@ -189,4 +206,11 @@ CPU: tuple[Row, ...] = tuple(
     )
 )
 
-install(CPU)
+# By JAX's documentation of `jax.nn.dot_product_attention`; not measured. It has no forward-mode derivatives, so
+# `flash=False` keeps the plain form.
+CUDA: tuple[Row, ...] = tuple(
+    Row(operation, "cuda", cudnn.fits, cudnn.attention)
+    for operation in (operations.attention_of_any_length, operations.blockwise_attention)
+)
+
+install(CPU + CUDA)

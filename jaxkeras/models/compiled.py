@@ -20,10 +20,10 @@ from jaxkeras.training.state import build_optimizer
 class Compiled(Layer):
     """The part of `Trainer` with `compile` and the metrics."""
 
-    _untracked = Layer._untracked | {"optimizer", "history", "loss", "_session"}
+    _untracked = Layer._untracked | {"_optimizer", "history", "loss", "_session"}
 
     def _start_uncompiled(self) -> None:
-        self.optimizer: Any = None
+        self._optimizer: Any = None
         self.loss: Any = None
         self.history: Any = None
         self.compiled = False
@@ -93,11 +93,26 @@ class Compiled(Layer):
         check(spec)
         self._session.write_back()
         self._session = Session(self, spec, arguments)
+        self._session.flags_at_compile = [(layer, layer.trainable) for layer in self._flatten_layers()]
         self.optimizer, self.loss = resolved, loss
         self._run_eagerly, self._jit_compile = bool(run_eagerly), jit_compile
         self.steps_per_execution = int(steps_per_execution)
         self.compiled = True
         self.stop_training = False
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer that was given to `compile`; as in Keras there is no such attribute before."""
+        if self._optimizer is None and not self.compiled:
+            raise AttributeError(
+                f"Model '{self.name}' has no `optimizer`, since it is not compiled: write "
+                "model.compile(optimizer='adam', loss='mse')."
+            )
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: Any) -> None:
+        self._optimizer = value
 
     @property
     def run_eagerly(self) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.callbacks import CallbackList
+from jaxkeras.callbacks.non_finite import NonFinite
 from jaxkeras.core import config
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.logging import is_interactive_logging_enabled
@@ -20,10 +21,11 @@ from jaxkeras.data import ArraySource, BatchSource, adapt, split_validation, unp
 from jaxkeras.data.checks import class_weight as check_class_weight
 from jaxkeras.data.sources import is_in_memory
 from jaxkeras.data.weights import class_weight_to_sample_weight
-from jaxkeras.models import checks
+from jaxkeras.models import checks, mistakes
 from jaxkeras.models.host_preprocessing import check_text, host_preprocessing
 from jaxkeras.models.keras_steps import KerasSteps
 from jaxkeras.training import loop
+from jaxkeras.training.fault_watch import FaultWatch
 from jaxkeras.training.feed import feed_for
 from jaxkeras.training.interrupt import DeferSigint
 from jaxkeras.training.logs import to_python
@@ -103,7 +105,8 @@ class Trainer(KerasSteps):
             class_weight=class_weight,
         )  # fmt: skip
         source.round_up(self.steps_per_execution)
-        source, _ = self._ready(source, initial_epoch)
+        source, batch = self._ready(source, initial_epoch)
+        mistakes.warn(self, source, batch)
         validation: Any = None
         if validation_data is not None:
             validation = _Validation(self, validation_data, validation_batch_size or batch_size, validation_steps)
@@ -116,6 +119,7 @@ class Trainer(KerasSteps):
         try:
             loop.fit(
                 self._session, feed, source, callback_list, initial_epoch=initial_epoch, epochs=epochs,
+                watch=self._fault_watch(source, callback_list),
                 validate=validation.bound(callback_list) if validation is not None else None,
                 validation_freq=validation_freq,
             )  # fmt: skip
@@ -126,6 +130,11 @@ class Trainer(KerasSteps):
             if validation is not None:
                 validation.close()
         return self.history
+
+    def _fault_watch(self, source: Any, callbacks: CallbackList) -> FaultWatch:
+        given = next((c for c in callbacks.callbacks if isinstance(c, NonFinite)), None)
+        asked = given if given is not None else NonFinite("report")
+        return FaultWatch(self._session, source, asked, keep=given is not None)
 
     def precompile(
         self,
@@ -212,8 +221,9 @@ class Trainer(KerasSteps):
         if verbose == "auto":
             verbose = 1 if is_interactive_logging_enabled() else 2
         return CallbackList(
-            callbacks, add_history=add_history, add_progbar=verbose != 0, model=self, verbose=verbose, **params
-        )
+            callbacks, add_history=add_history, add_progbar=verbose != 0, model=self._session.owner, verbose=verbose,
+            **params,
+        )  # fmt: skip
 
     @hide_library_frames
     def evaluate(

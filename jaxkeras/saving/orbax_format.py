@@ -125,7 +125,7 @@ def _digest(state: Any) -> str:
 
 def _set(model: Any, parts: dict[str, Any], folder: Any) -> None:
     order = json.loads(parts["written"]["order"]) if "written" in parts else {}
-    if "optimizer_variables" in parts["pytree"] and model.optimizer is not None:
+    if "optimizer_variables" in parts["pytree"] and model._optimizer is not None:
         build_optimizer(model)
     with Loaded() as loaded:
         _set_groups(model, parts, order, folder, loaded)
@@ -136,7 +136,7 @@ def _set_groups(model: Any, parts: dict[str, Any], order: dict[str, Any], folder
         saved = flatten(parts["pytree"].get(group, {}))
         if group == "metrics_variables" and len(saved) != len(variables):
             continue  # created, and reset, when training begins
-        if group not in parts["pytree"] or group == "optimizer_variables" and model.optimizer is None:
+        if group not in parts["pytree"] or group == "optimizer_variables" and model._optimizer is None:
             continue
         if group in order:
             paths = [tuple(path.split("/")) for path in order[group]]
@@ -163,7 +163,7 @@ def _groups(model: Any) -> dict[str, list[Any]]:
     return {
         "trainable_variables": model.trainable_variables,
         "non_trainable_variables": model.non_trainable_variables,
-        "optimizer_variables": model.optimizer.variables if model.optimizer is not None else [],
+        "optimizer_variables": model._optimizer.variables if model._optimizer is not None else [],
         "metrics_variables": model.metrics_variables,
     }
 

@@ -47,7 +47,8 @@ class CompiledFunction:
 
     def __call__(self, *args: Any, **static: Any) -> Any:
         if settings.jax_debug_nans or settings.jax_debug_infs or settings.jax_disable_jit:
-            return self._jit()(*args, **static)  # these modes re-run the function op by op
+            # These modes run the function again op by op, on the same arguments.
+            return jax.jit(self._function, static_argnames=self._settings["static_argnames"])(*args, **static)
         context = _context(static)
         last = self._last.get(context)
         if last is not None:
@@ -79,6 +80,10 @@ class CompiledFunction:
                 check_agreement(lowered)
             self._made[key] = _pool().submit(_compile, lowered, _devices(args))
         return self._made[key]
+
+    def compile(self, *args: Any, **static: Any) -> Any:
+        """Compile the program for such arguments to look at, and do not keep it."""
+        return _compile(self._jit().lower(*args, **static))
 
     @property
     def count(self) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxkeras.core import placement
 from jaxkeras.core.functional import intercept_calls, is_variable
+from jaxkeras.training.memory import free_bytes
 
 put = placement.put
 
@@ -299,25 +299,7 @@ def fits_on_device(arrays: Any, copies: float = 1) -> bool:
         arrays: a pytree.
         copies: how many of them there will be in one memory; less than 1 for a part.
     """
-    stats = jax.local_devices()[0].memory_stats() or {}
-    if "bytes_limit" in stats:
-        free = stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    else:
-        free = _free_host_bytes()
-    return nbytes(arrays) * copies <= free / 2
-
-
-@functools.lru_cache(maxsize=1)  # reading it takes as long as a short `fit`
-def _free_host_bytes_at(second: int) -> float:
-    try:
-        with open("/proc/meminfo") as file:
-            return next(1024 * int(line.split()[1]) for line in file if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return float("inf")
-
-
-def _free_host_bytes() -> float:
-    return _free_host_bytes_at(int(time.monotonic()))
+    return nbytes(arrays) * copies <= free_bytes() / 2
 
 
 def nbytes(tree: Any) -> int:

@@ -76,8 +76,9 @@ def _cut(form: str, data: Any, order: Any, start: Any, size: int) -> Any:
 
 
 def _merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The extras of consecutive steps: the last logs, and every check that ever failed."""
-    return {**new, "checks": old["checks"] | new["checks"]}
+    """The extras of consecutive steps: the last logs, every check that ever failed, the number of steps left out."""
+    merged = {**new, "checks": old["checks"] | new["checks"]}
+    return {**merged, "skipped": old.get("skipped", 0) + new["skipped"]} if "skipped" in new else merged
 
 
 class CompiledStep:
@@ -130,7 +131,7 @@ class CompiledStep:
         """
         if self.eager:
             return self._run_eagerly(ts, extras, ref, steps)
-        changing, extras = self._compiled(*self._arguments(ts, extras, ref, steps), **self._static(ref, steps))
+        changing, extras = self._compiled(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps))
         if self.changes == TrainState._fields:
             return TrainState(*changing), extras
         return ts._replace(**dict(zip(self.changes, changing))) if self.changes else ts, extras
@@ -138,7 +139,12 @@ class CompiledStep:
     def prepare(self, ts: TrainState, ref: BatchRef, steps: int) -> Any:
         """Compile the program for such a call in the background; returns a future."""
         extras = None if self.stack else self.start_extras(ts, ref)
-        return self._compiled.prepare(*self._arguments(ts, extras, ref, steps), **self._static(ref, steps))
+        return self._compiled.prepare(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps))
+
+    def compile(self, ts: TrainState, ref: BatchRef, steps: int) -> Any:
+        """Compile the program for such a call to look at: its memory, its text. It is not kept."""
+        extras = None if self.stack else self.start_extras(ts, ref)
+        return self._compiled.compile(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps))
 
     def start_extras(self, ts: TrainState, ref: BatchRef) -> dict[str, Any]:
         """Zeros in the structure of a step's extras, to begin with."""
@@ -162,7 +168,8 @@ class CompiledStep:
         """Number of compiled programs."""
         return self._compiled.count
 
-    def _arguments(self, ts: TrainState, extras: Any, ref: BatchRef, steps: Any) -> tuple[Any, ...]:
+    def arguments(self, ts: TrainState, extras: Any, ref: BatchRef, steps: Any) -> tuple[Any, ...]:
+        """The arguments of the program for such a call."""
         changing = tuple([getattr(ts, name) for name in self.changes])
         fixed = tuple([getattr(ts, name) for name in self.reads])
         # A scalar takes 5 us to reach the device, so only programs that read it get it.
@@ -209,12 +216,12 @@ class CompiledStep:
         step = self._traced.setdefault(trace_context(), jax.jit(traced_anew(self.step), inline=True))
         if repeat <= 1:
             new, outputs = step(ts, batches)
-            return outputs, _written(ts.state, new.state)
+            return outputs, written_leaves(ts.state, new.state)
         written: dict[int, Any] = {}
 
         def body(state: Any, batch: Any) -> Any:
             new, outputs = step(ts._replace(state=state), batch)
-            written.update(_written(state, new.state))
+            written.update(written_leaves(state, new.state))
             return new.state, outputs
 
         state, outputs = lax.scan(body, ts.state, batches)
@@ -232,19 +239,22 @@ class CompiledStep:
                 else:
                     extras = _merge(extras, new)
         if self.stack:
-            extras = jax.tree.map(lambda *ys: jnp.concatenate(ys), *outputs), _written(start, ts.state)
+            extras = jax.tree.map(lambda *ys: jnp.concatenate(ys), *outputs), written_leaves(start, ts.state)
         return ts, extras
 
 
-def _written(old: Any, new: Any) -> dict[int, Any]:
+def written_leaves(old: Any, new: Any) -> dict[int, Any]:
     """The leaves of a tree that a step replaced, by position."""
     pairs = zip(jax.tree.leaves(old), jax.tree.leaves(new))
     return {i: leaf for i, (before, leaf) in enumerate(pairs) if leaf is not before}
 
 
+def replace_written(tree: Any, written: dict[int, Any]) -> Any:
+    """A tree with leaves replaced, by position."""
+    leaves, treedef = jax.tree.flatten(tree)
+    return treedef.unflatten([written.get(i, leaf) for i, leaf in enumerate(leaves)])
+
+
 def with_written(ts: TrainState, written: dict[int, Any]) -> TrainState:
     """A state with the leaves that steps of a stacked `CompiledStep` wrote."""
-    if not written:
-        return ts
-    leaves, treedef = jax.tree.flatten(ts.state)
-    return ts._replace(state=treedef.unflatten([written.get(i, leaf) for i, leaf in enumerate(leaves)]))
+    return ts._replace(state=replace_written(ts.state, written)) if written else ts

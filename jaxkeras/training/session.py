@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -23,6 +24,7 @@ from jaxkeras.training.compile_loss import CompileLoss
 from jaxkeras.training.compile_metrics import CompileMetrics
 from jaxkeras.training.compiled_function import CompiledFunction
 from jaxkeras.training.eager import eager_step
+from jaxkeras.training.fault_watch import skipping
 from jaxkeras.training.feed import Feed
 from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement
 from jaxkeras.training.program import NO_CHECKS, BatchRef, CompiledStep
@@ -67,17 +69,26 @@ class Session:
         host: the part of the model that runs on the host, or None.
         state_spec: where every number of the model is.
         train, test, predict: the compiled steps.
+        train_skipping: `train` without the steps that would make the loss or a weight infinite or NaN.
         progress: the position of the `fit` that runs, or None.
+        owner: what callbacks get as their model.
         known_batches: signatures of single batches that were checked.
+        intermediates: programs of `model.intermediates`.
+        warned: warnings that were given.
+        flags_at_compile: every layer and whether it was trainable then.
+        optimizer_settings: hyperparameters that the programs were compiled with.
+        checked_arrays: weak references to data that are finite.
     """
 
     state_spec: StateSpec
     train: CompiledStep
+    train_skipping: CompiledStep
     test: CompiledStep
     predict: CompiledStep
 
     def __init__(self, model: Any, spec: CompileSpec | None = None, arguments: dict[str, Any] | None = None):
         self.model, self.spec, self.arguments = model, spec, arguments or {}
+        self.owner: Any = model
         self.compile_loss: CompileLoss | None = None
         self.compile_metrics: CompileMetrics | None = None
         if spec is not None and spec.loss is not None:
@@ -90,6 +101,11 @@ class Session:
         self.host_graph: Any = None  # the graph that `host` was cut from
         self.progress: FitProgress | None = None
         self.known_batches: set[Any] = set()
+        self.intermediates: dict[Any, Any] = {}
+        self.warned: set[str] = set()
+        self.flags_at_compile: list[tuple[Any, bool]] = []
+        self.optimizer_settings: dict[str, Any] = {}
+        self.checked_arrays: list[Any] = []
         self.store: StateStore | None = None
         self.placement: Placement | None = None
         self._output_specs: dict[Any, Any] = {}
@@ -131,7 +147,7 @@ class Session:
 
     def _details(self) -> Any:
         metrics = [id(v) for m in self.model._all_metrics() for v in m.variables]
-        return self._model_details(), metrics, id(self.model.optimizer)
+        return self._model_details(), metrics, id(self.model._optimizer)
 
     def _model_details(self) -> Any:
         model = self.model
@@ -141,7 +157,7 @@ class Session:
     def _settings(self) -> Any:
         model = self.model
         own = [id(v) for m in model.metrics for v in m.variables] if model.overrides("metrics") else None
-        return own, id(model.optimizer), model._run_eagerly, model._jit_compile, placement.current()
+        return own, id(model._optimizer), model._run_eagerly, model._jit_compile, placement.current()
 
     def build(self, x: Any) -> None:
         """Create the weights of the model from a batch of inputs: abstractly, or by a real call if it runs eagerly."""
@@ -205,6 +221,7 @@ class Session:
         how = {"eager": eager, "unroll": self.model.run_eagerly}
         self.write_back()
         self.known_batches.clear()
+        self.intermediates.clear()
         distribution = placement.current()
         self.placement = None if distribution is None else Placement(distribution)
         self.state_spec = spec = StateSpec(model, model._all_metrics(), self.placement)
@@ -214,18 +231,20 @@ class Session:
         own = model.overrides("compute_metrics")
         train, test = self._placed(steps.train_step(model, spec)), self._placed(steps.test_step(model, spec))
         fields = ("state", "metrics"), ("params",)
+        own_train = own or model.overrides("train_step")
         train_how, test_how = {**how, **self._outs(*TrainState._fields)}, {**how, **self._outs(*fields[0])}
-        self.train = CompiledStep(train, **train_how, own_logs=own or model.overrides("train_step"))
-        self.test = CompiledStep(test, *fields, **test_how, own_logs=own or model.overrides("test_step"))
-        self._train_alone = CompiledStep(steps.alone(model, spec, train), **train_how)
-        self._test_alone = CompiledStep(steps.alone(model, spec, test), *fields, **test_how)
+        self.train = CompiledStep(self.lift(train), **train_how, own_logs=own_train)
+        self.train_skipping = CompiledStep(self.lift(skipping(train)), **train_how, own_logs=True)
+        self.test = CompiledStep(self.lift(test), *fields, **test_how, own_logs=own or model.overrides("test_step"))
+        self._train_alone = CompiledStep(self.lift(steps.alone(model, spec, train)), **train_how)
+        self._test_alone = CompiledStep(self.lift(steps.alone(model, spec, test)), *fields, **test_how)
         details = self._model_details()
         if self._predict_details != details:
-            predict = self._placed(steps.predict_step(model, spec))
+            predict = self.lift_predict(self._placed(steps.predict_step(model, spec)))
             self.predict = CompiledStep(predict, (), ("params", "state"), stack=True, **how, **self._outs())
             self._predict_details = details
-        read = functools.partial(steps.read_metrics, model, spec)
-        reset = functools.partial(steps.initial_metrics, model, spec)
+        read = self.lift_metrics(functools.partial(steps.read_metrics, model, spec))
+        reset = self.lift_metrics(functools.partial(steps.initial_metrics, model, spec))
         out = None if self.placement is None else self.placement.replicated
         compiled = [CompiledFunction(function, out_shardings=out) for function in (read, reset)]
         self._read, self._reset = (read, reset) if eager else compiled
@@ -243,6 +262,18 @@ class Session:
         return {"out_shardings": (tuple(getattr(self.state_spec.shardings, name) for name in fields), where.replicated)}
 
     _predict_details: Any = None
+
+    def lift(self, step: steps.Step) -> steps.Step:
+        """The step to compile, from that of one model: the same, unless a subclass runs several models at once."""
+        return step
+
+    def lift_predict(self, step: steps.Step) -> steps.Step:
+        """The same for a step that predicts."""
+        return step
+
+    def lift_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """The same for a function of the state of the metrics."""
+        return function
 
     def discard_steps(self) -> None:
         """Drop all compiled programs."""

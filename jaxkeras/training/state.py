@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core.functional import is_variable, layer_variables, metric_variables
@@ -50,7 +53,7 @@ class StateSpec:
     def __init__(self, model: Any, metrics: list[Any], placement: Placement | None = None):
         build_optimizer(model)
         own = layer_variables(model)
-        opt_state = {} if model.optimizer is None else model.optimizer.cells
+        opt_state = {} if model._optimizer is None else model._optimizer.cells
         used: dict[str, int] = {}
         of_metrics = {unique(metric.name, used): metric_variables(metric) for metric in metrics}
         self.variables = TrainState(own["params"], own["state"], opt_state, of_metrics)
@@ -58,6 +61,11 @@ class StateSpec:
         self._flat = [jax.tree.flatten(tree, is_leaf=is_variable) for tree in self.variables]
         self.placement = placement
         self.shardings = None if placement is None else placement.of_state(self.variables)
+
+    @functools.cached_property
+    def nbytes(self) -> int:
+        """The size of the state in bytes."""
+        return sum(math.prod(v.shape) * jnp.dtype(v.dtype).itemsize for v in self.leaves())
 
     def shapes(self) -> TrainState:
         """`jax.ShapeDtypeStruct`s in the structure of a `TrainState`."""
@@ -122,7 +130,7 @@ class StateSpec:
 
 def build_optimizer(model: Any, optimizer: Any = None) -> None:
     """Create the optimizer's variables for the trainable variables of a model, unless that was done before."""
-    optimizer = optimizer or model.optimizer
+    optimizer = optimizer or model._optimizer
     if optimizer is not None:
         paths = variable_paths(model)
         variables = [v for v in model.trainable_variables if v in paths]
@@ -138,6 +146,8 @@ class StateStore:
 
     Args:
         spec: the variables.
+        current: their values; by default copies of those at rest, since programs may donate them while users hold the
+            originals.
 
     Attributes:
         current: the present state, which steps may donate. Replace it under `lock`.
@@ -145,13 +155,13 @@ class StateStore:
         released: whether they were written back, so that the store owns nothing any more.
     """
 
-    def __init__(self, spec: StateSpec):
+    def __init__(self, spec: StateSpec, current: TrainState | None = None):
         self.active = self.released = False
         self.lock = threading.RLock()
         self._variables = spec.leaves()
         self._shardings = None if spec.shardings is None else jax.tree.leaves(spec.shardings)
         # Copies: a program may donate them while users hold the originals.
-        self.current: TrainState = jax.device_put(spec.values(), spec.shardings, may_alias=False)
+        self.current: TrainState = copied(spec.values()) if current is None else current
         self._positions = {v: i for i, v in enumerate(self._variables)}
         for v in self._variables:
             v.set_cell(self)
@@ -165,7 +175,7 @@ class StateStore:
     def snapshot(self) -> TrainState:
         """A copy of the present state that no step can donate."""
         with self.lock:
-            return jax.block_until_ready(jax.device_put(self.current, may_alias=False))
+            return jax.block_until_ready(copied(self.current))
 
     def read(self, variable: Variable) -> jax.Array:
         """A copy of the current value of a variable."""
@@ -216,6 +226,11 @@ class StateView:
         """Replace the state by what `run` makes of it; returns what `run` returns besides."""
         self.current, output = run(self.current)
         return output
+
+
+def copied(ts: TrainState) -> TrainState:
+    """A copy that lives on when a program takes the original."""
+    return jax.device_put(ts, may_alias=False)
 
 
 def _copy(value: Any) -> jax.Array:

@@ -25,7 +25,10 @@ from jaxkeras.utils.arrays import normalize as normalize
 from jaxkeras.utils.arrays import pad_sequences as pad_sequences
 from jaxkeras.utils.arrays import to_categorical as to_categorical
 from jaxkeras.utils.audio_dataset import audio_dataset_from_directory as audio_dataset_from_directory
+from jaxkeras.utils.batch_size import find_batch_size as find_batch_size
 from jaxkeras.utils.config import Config as Config
+from jaxkeras.utils.costs import ProgramReport as ProgramReport
+from jaxkeras.utils.costs import program_report as program_report
 from jaxkeras.utils.feature_space import FeatureSpace as FeatureSpace
 from jaxkeras.utils.file_utils import get_file as get_file
 from jaxkeras.utils.graphs import get_source_inputs as get_source_inputs

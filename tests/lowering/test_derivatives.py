@@ -292,6 +292,30 @@ def test_max_pool_gradient_of_ties_uses_the_first_as_in_xla(window, strides):
 
 
 @CPU
+@pytest.mark.parametrize("offset", [0.5, 50.0])  # of the mean; from 4 deviations on, sums are centred
+def test_batch_norm(offset):
+    x, gamma, beta = normal(5, 3, 2) + jnp.array([offset, 0.0]), normal(1, 1, 2), normal(1, 1, 2)
+    run = operations.batch_norm
+    assert run.choose("cpu", x, gamma, beta, (0, 1), 1e-3) is not run.reference
+    check(
+        lambda *a: run(*a, (0, 1), 1e-3),
+        lambda *a: run.reference(*a, (0, 1), 1e-3),
+        x,
+        gamma,
+        beta,
+        second_order=offset < 1,
+    )
+    close(run(x, None, None, (0, 1), 1e-3), run.reference(x, None, None, (0, 1), 1e-3))
+
+
+@CPU
+def test_batch_norm_keeps_its_digits_where_the_mean_is_large():
+    x = jnp.asarray(1e4 + RNG.standard_normal((64, 3)), "float32")
+    exact = jnp.var(x.astype("float64"), 0)
+    np.testing.assert_allclose(operations.batch_norm(x, None, None, (0,), 0.0)[2][0], exact, rtol=1e-3)
+
+
+@CPU
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("operation", ["lstm", "gru", "simple_rnn"])
 def test_recurrent(operation, masked):
