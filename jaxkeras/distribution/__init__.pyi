@@ -6,8 +6,8 @@ from jaxkeras.distribution.layout import distribute_tensor as distribute_tensor
 from jaxkeras.distribution.mesh import DeviceMesh as DeviceMesh
 from jaxkeras.distribution.mesh import get_device_count as get_device_count
 from jaxkeras.distribution.mesh import list_devices as list_devices
-from jaxkeras.distribution.plan import Plan as Plan
-from jaxkeras.distribution.plan import plan as plan
+from jaxkeras.distribution.planning import Plan as Plan
+from jaxkeras.distribution.planning import plan as plan
 from jaxkeras.distribution.presets import distribution as distribution
 from jaxkeras.distribution.presets import set_distribution as set_distribution
 from jaxkeras.distribution.processes import initialize as initialize

@@ -102,10 +102,14 @@ def _from_axes(axes: dict[str, int], devices: Any) -> Distribution:
 
 def from_text(text: str) -> Any:
     """A distribution from text: `"data"`, or `"data=2,model=4"`."""
+    return resolve(axes_from_text(text))
+
+
+def axes_from_text(text: str) -> str | dict[str, int]:
+    """What `set_distribution` takes, from text."""
     if "=" not in text:
-        return resolve(text.strip())
+        return text.strip()
     try:
-        axes = {name.strip(): int(size) for name, size in (part.split("=") for part in text.split(","))}
+        return {name.strip(): int(size) for name, size in (part.split("=") for part in text.split(","))}
     except ValueError:
-        raise ValueError(f"{placement.VARIABLE}={text!r}: write 'data', 'fsdp', 'auto' or 'data=2,model=4'.") from None
-    return resolve(axes)
+        raise ValueError(f"{text!r} is no distribution: write data, fsdp, auto or data=2,model=4.") from None

@@ -36,7 +36,7 @@ model, found = of_step("data")
 parameters = sum(v.value.nbytes for v in model.weights)
 print("data", [(c.kind, c.nbytes) for c in found], parameters)
 assert {c.kind for c in found} == {"all-reduce"}
-assert sum(c.nbytes for c in found) == parameters  # every gradient once
+assert parameters <= sum(c.nbytes for c in found) <= parameters + 64  # every gradient once, and the loss
 
 model, found = of_step("fsdp")
 whole, most = bytes_of(model)

@@ -4,6 +4,7 @@ import re
 
 import jax
 import numpy as np
+from jax.sharding import PartitionSpec as P
 
 import jaxkeras as jk
 from tests.distribution.models import difference, embedding, train
@@ -17,9 +18,9 @@ for way in ("fsdp", {"data": 4, "model": 2}):
 
 # Weights and optimizer state are split, and stay so when they are written.
 kernel = model.layers[-1].kernel
-assert kernel.value.sharding.spec == (None, "model")
+assert kernel.value.sharding.spec == P(None, "model")
 kernel.assign(np.ones(kernel.shape))
-assert kernel.value.sharding.spec == (None, "model")
+assert kernel.value.sharding.spec == P(None, "model")
 print(jk.distribution.layouts(model))
 
 # Without a distribution the same model runs on one device again.
@@ -38,7 +39,7 @@ with jk.distribution.ModelParallel(layout_map=rules).scope():
     model.fit(np.ones((8, 1024), "float32"), np.ones((8, 8), "float32"), verbose=0)
     assert model.get_layer("big").kernel.value.addressable_shards[0].data.shape == (1024, 512)
     slot = next(v for v in model.optimizer.variables if v.shape == (1024, 2048))
-    assert slot.value.sharding.spec == (None, "model")
+    assert slot.value.sharding.spec == P(None, "model")
     rules["kernle"] = (None, "model")
     try:
         jk.distribution.layouts(model)
