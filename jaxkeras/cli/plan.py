@@ -48,6 +48,8 @@ def _rows(text: str | None, model: Any, side: str) -> Any:
     known = getattr(model, side, None)
     if known is None:
         raise CommandError(f"Model '{model.name}' does not tell the shapes of its {side}: give --x and --y.")
+    if isinstance(known, list) and len(known) == 1:
+        known = known[0]
     # A loss over classes takes integers, with one axis less than the outputs.
     sparse = side == "outputs" and "sparse" in str(getattr(model, "loss", "")).lower()
 

@@ -39,6 +39,13 @@ def sharding_at_rest(variable: Any) -> jax.sharding.Sharding | None:
     return getattr(layout, "backend_layout", layout)
 
 
+def see_variables(variables: Any) -> None:
+    """Show the distribution in force all variables of a model, since a layout may depend on the others. Values that are
+    assigned afterwards go to the devices in parts."""
+    if current() is not None:
+        current().variable_layouts(variables)
+
+
 def put(value: Any, sharding: jax.sharding.Sharding) -> jax.Array:
     """An array under a sharding. From a host array, every device and every process takes only its own part."""
     if isinstance(value, jax.Array) and (sharding.is_fully_addressable or not value.is_fully_addressable):

@@ -393,9 +393,12 @@ class Variable(ArrayLike):
 
     def __repr__(self) -> str:
         head = f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}"
-        if local.frame is not None or not isinstance(self._cell, jax.Array) or isinstance(self._cell, jax.core.Tracer):
+        held = self._cell
+        if local.frame is not None or not isinstance(held, jax.Array) or isinstance(held, jax.core.Tracer):
             return head + ">"
-        return f"{head}, value={np.asarray(self._cell)}>"
+        if not (held.is_fully_addressable or held.is_fully_replicated):
+            return head + ", spread over processes>"
+        return f"{head}, value={np.asarray(held)}>"
 
     def __getitem__(self, index: Any) -> Any:
         value = self.value[index]

@@ -154,6 +154,7 @@ def plan(
     return _figures(
         where,
         placement,
+        max(1, sum(math.prod(s.sharding.shard_shape(s.shape)) * s.dtype.itemsize for s in jax.tree.leaves(rows))),
         distribution=_name(chosen),
         batch_size=batch_size,
         parameter_bytes=_on_each(spec, "params") + _on_each(spec, "state"),
@@ -173,8 +174,8 @@ def plan(
 _topology = topology
 
 
-def _figures(where: Topology, placement: Placement, **found: Any) -> Plan:
-    """A plan, with what follows from the figures of the chip."""
+def _figures(where: Topology, placement: Placement, rows_bytes: int, **found: Any) -> Plan:
+    """A plan, with what follows from the figures of the chip; `rows_bytes` are those of a device's part of a batch."""
     result = Plan(where.name, len(where.devices), where.compiler, **found)
     chip = where.chip
     if chip is not None:
@@ -184,7 +185,8 @@ def _figures(where: Topology, placement: Placement, **found: Any) -> Plan:
         links = sum(size * (2 if kind == "all-reduce" else 1) for kind, size in result.collectives.items()) / chip.links
         result.step_seconds = max(compute, memory) + links
         result.fits = result.peak_bytes <= chip.memory
-        growing = max(1, result.activation_bytes - result.parameter_bytes)  # gradients do not grow with the batch
+        # Gradients, as large as the parameters, do not grow with the batch.
+        growing = rows_bytes + max(0, result.activation_bytes - result.parameter_bytes)
         room = chip.memory - (result.peak_bytes - growing)
         largest = int(max(0, room) / growing * result.batch_size)
         result.largest_batch = largest // placement.shards * placement.shards

@@ -21,7 +21,7 @@ import jax
 import numpy as np
 
 from jaxkeras import registry
-from jaxkeras.core.placement import to_host
+from jaxkeras.core.placement import see_variables, to_host
 from jaxkeras.core.tracking import Path, flatten, nest
 from jaxkeras.saving.keras_format import load_assets, model_config, save_assets
 from jaxkeras.saving.values import Loaded
@@ -127,6 +127,7 @@ def _set(model: Any, parts: dict[str, Any], folder: Any) -> None:
     order = json.loads(parts["written"]["order"]) if "written" in parts else {}
     if "optimizer_variables" in parts["pytree"] and model._optimizer is not None:
         build_optimizer(model)
+    see_variables(model.weights)
     with Loaded() as loaded:
         _set_groups(model, parts, order, folder, loaded)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.core.names import to_snake_case, unique
-from jaxkeras.core.placement import to_host
+from jaxkeras.core.placement import see_variables, to_host
 from jaxkeras.core.tracking import walk
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.saving.budget import Budget
@@ -193,6 +193,7 @@ def read(files: Any, model: Any, skip_mismatch: bool = False, skip: Iterable[Any
     """
     files = files if isinstance(files, list) else [files]
     budget = budget_of(files)
+    see_variables(model.weights)
     found = False
     with Loaded() as loaded:
         for path, part in _located(files, model, skip):

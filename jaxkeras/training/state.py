@@ -230,7 +230,9 @@ class StateView:
 
 def copied(ts: TrainState) -> TrainState:
     """A copy that lives on when a program takes the original."""
-    return jax.device_put(ts, may_alias=False)
+    if all(leaf.is_fully_addressable for leaf in jax.tree.leaves(ts)):
+        return jax.device_put(ts, may_alias=False)
+    return jax.tree.map(jnp.copy, ts)
 
 
 def _copy(value: Any) -> jax.Array:
@@ -239,5 +241,5 @@ def _copy(value: Any) -> jax.Array:
     It is committed to its devices if the original is, since programs depend on that.
     """
     if not value.is_fully_addressable:
-        return jax.device_put(value, value.sharding, may_alias=False)
+        return jnp.copy(value)
     return jax.device_put(np.array(value), value.sharding if value.committed else None)
