@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core import placement
 from jaxkeras.core.functional import is_variable
 from jaxkeras.core.variable import Variable
 from jaxkeras.models.shards import GroupedStep, group_sizes, groups, joined
@@ -241,6 +243,10 @@ class PopulationSession(Session):
         self.own_rows = False
         self.known = values
         self._full = CompiledFunction(self._full_logs)
+
+    def _distribution(self) -> None:
+        if placement.current() is not None:
+            warnings.warn("A Population runs on one device: the distribution that was set is not used.", stacklevel=2)
 
     # -- steps --------------------------------------------------------------------------------------------------
     def compiled(self, step: Step, *fields: tuple[str, ...], **how: Any) -> Any:

@@ -31,7 +31,6 @@ from jaxkeras.training.fault_watch import FaultWatch
 from jaxkeras.training.feed import feed_for
 from jaxkeras.training.interrupt import DeferSigint
 from jaxkeras.training.logs import to_python
-from jaxkeras.training.program import BatchRef
 
 
 class Trainer(KerasSteps):
@@ -116,7 +115,10 @@ class Trainer(KerasSteps):
             validation = _Validation(self, validation_data, validation_batch_size or batch_size, validation_steps)
         callback_list = self._callbacks(callbacks, verbose, epochs=epochs, steps=source.steps, add_history=True)
         self.stop_training = False
-        feed = feed_for(source, loop.steps_per_call(self, callback_list, "train"), moving=True, keep=True)
+        feed = feed_for(
+            source, loop.steps_per_call(self, callback_list, "train"), moving=True, keep=True,
+            where=self._session.where,
+        )  # fmt: skip
         try:
             loop.fit(
                 self._session, feed, source, callback_list, initial_epoch=initial_epoch, epochs=epochs,
@@ -180,11 +182,11 @@ class Trainer(KerasSteps):
         for mode in modes:
             if mode == "predict":
                 source, _ = self._ready(adapt(x, batch_size=batch_size, for_predict=True), for_predict=True)
-                step, feed = self._session.predict, feed_for(source, stack=True)
+                step, feed = self._session.predict, feed_for(source, stack=True, where=self._session.where)
             else:
                 source, _ = self._ready(adapt(x, y, weight, batch_size=batch_size, shuffle=mode == "fit"))
                 step = self._session.train if mode == "fit" else self._session.test
-                feed = feed_for(source, moving=mode == "fit")
+                feed = feed_for(source, moving=mode == "fit", where=self._session.where)
             futures += self._session.prepare(feed, step, self._session.state_spec.shapes())
         if wait:
             for future in futures:
@@ -258,7 +260,7 @@ class Trainer(KerasSteps):
         callback_list = self._callbacks(callbacks, verbose, steps=source.steps, epochs=1)
         self.stop_evaluating = False
         session = self._session
-        feed = feed_for(source, loop.steps_per_call(self, callback_list, "test"))
+        feed = feed_for(source, loop.steps_per_call(self, callback_list, "test"), where=session.where)
         view = session.view("params", "state", "metrics")
         try:
             with DeferSigint() as defer_sigint:
@@ -299,7 +301,8 @@ class Trainer(KerasSteps):
         callback_list = self._callbacks(callbacks, verbose, steps=source.steps, epochs=1)
         self.stop_predicting = False
         every_batch = loop.steps_per_call(self, callback_list, "predict") is not None
-        feed = feed_for(source, 1 if every_batch or not isinstance(source, ArraySource) else None, stack=True)
+        chunk = 1 if every_batch or not isinstance(source, ArraySource) else None
+        feed = feed_for(source, chunk, stack=True, where=self._session.where)
         try:
             return loop.predict(self._session, feed, source, callback_list)
         finally:
@@ -345,7 +348,7 @@ class Trainer(KerasSteps):
         batch = self._ready_batch((x, None, None), for_predict=True)
         session = self._session
         ts = session.view("params", "state").current
-        _, (y, written) = session.predict(ts, None, BatchRef(batch, 0, form="whole"), 1)
+        _, (y, written) = session.predict(ts, None, session.whole(batch), 1)
         session.keep_written(written)
         return jax.tree.map(np.asarray, y)
 
@@ -436,7 +439,8 @@ class _Validation:
 
     def bound(self, callbacks: Any) -> _Validation:
         self.callbacks = callbacks
-        self.feed = feed_for(self.source, loop.steps_per_call(self.model, callbacks, "test"), keep=True)
+        steps = loop.steps_per_call(self.model, callbacks, "test")
+        self.feed = feed_for(self.source, steps, keep=True, where=self.model._session.where)
         return self
 
     def __call__(self, store: Any, defer_sigint: DeferSigint) -> dict[str, Any]:

@@ -92,7 +92,8 @@ class FaultWatch:
 
     Attributes:
         step: what to run.
-        reported: whether a fault was found, after which nothing is looked for any more.
+        reported: whether a fault was found, after which nothing is looked for any more; True from the start in a run
+            of several processes.
     """
 
     def __init__(self, session: Any, source: Any, response: Response, keep: bool = False):
@@ -100,7 +101,8 @@ class FaultWatch:
         self.skips = response.action == "skip"
         self.step: CompiledStep = session.train_skipping if self.skips else session.train
         self._keep_any, self._keeps = keep, keep
-        self.reported = False
+        # Of several processes each would look at another time, and wait for the others.
+        self.reported = session.where.processes > 1
         self._window: Window | None = None
         self._extras: Any = None
         self._cost = 0.0  # seconds that a look takes

@@ -69,6 +69,8 @@ class Runner:
         self.callbacks, self.mode, self.watch = callbacks, mode, watch
         self.collector = Collector(session, store) if session.collects else None
         self.tuner = StepsPerCallTuner(steps_per_call(session.model, callbacks, mode))
+        if session.where.processes > 1 and self.tuner.fixed is None:
+            self.tuner.fixed = _unbounded()  # all processes must run the same calls, whatever their clocks say
         self.watched = callbacks.sees_batches(mode)
         self.exact = hooks_are_exact(session.model, callbacks, mode)
         self.pending = 0  # steps since the last begin hook
@@ -110,6 +112,8 @@ class Runner:
             if extras is None or not model.jit_compile:
                 start = self.step.start_extras(store.current, ref)
                 extras = start if extras is None else {**start, **extras, "logs": start["logs"]}
+            elif running is None:
+                extras = self.step.placed(extras)  # of an earlier process
             if self.watched and not self.pending:
                 begin(done)
             before = extras

@@ -9,7 +9,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jaxkeras.core import placement
 from jaxkeras.core.context import setting
 from jaxkeras.core.dtypes import standardize_dtype
 from jaxkeras.core.functional import is_variable
@@ -26,6 +28,7 @@ from jaxkeras.training.compiled_function import CompiledFunction
 from jaxkeras.training.eager import eager_step
 from jaxkeras.training.fault_watch import skipping
 from jaxkeras.training.feed import Feed
+from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement
 from jaxkeras.training.program import NO_CHECKS, BatchRef, CompiledStep
 from jaxkeras.training.spec import CompileSpec
 from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState
@@ -114,6 +117,7 @@ class Session:
         self.probes: dict[str, tuple[Mean, Callable[..., Any]]] = {}
         self.reported: set[str] = set()
         self.store: StateStore | None = None
+        self.placement: Placement | None = None
         self._output_specs: dict[Any, Any] = {}
         self._version: StructureVersion | None = None
         self._prepared: int | None = None  # version of the structure that the steps were made for
@@ -157,12 +161,13 @@ class Session:
 
     def _model_details(self) -> Any:
         model = self.model
-        return [(id(v), v.trainable) for v in model.variables], model.trainable, model.run_eagerly, model.jit_compile
+        variables = [(id(v), v.trainable) for v in model.variables]
+        return variables, model.trainable, model.run_eagerly, model.jit_compile, placement.current()
 
     def _settings(self) -> Any:
         model = self.model
         own = [id(v) for m in model.metrics for v in m.variables] if model.overrides("metrics") else None
-        return own, id(model._optimizer), model._run_eagerly, model._jit_compile
+        return own, id(model._optimizer), model._run_eagerly, model._jit_compile, placement.current()
 
     def build(self, x: Any) -> None:
         """Create the weights of the model from a batch of inputs: abstractly, or by a real call if it runs eagerly."""
@@ -227,30 +232,50 @@ class Session:
         self.write_back()
         self.known_batches.clear()
         self.intermediates.clear()
-        self.state_spec = spec = StateSpec(model, model._all_metrics())
+        distribution = self._distribution()
+        self.placement = None if distribution is None else Placement(distribution)
+        self.state_spec = spec = StateSpec(model, model._all_metrics(), self.placement)
+        if self.placement is None:
+            _bring_home(spec)
         self.names = [m.name for m in model._single_metrics()]
         self.collects = any(isinstance(m, WholeEpoch) for m in model._single_metrics())
         own = model.overrides("compute_metrics")
-        train, test = steps.train_step(model, spec), steps.test_step(model, spec)
+        train, test = self._placed(steps.train_step(model, spec)), self._placed(steps.test_step(model, spec))
         fields = ("state", "metrics"), ("params",)
         own_train = own or model.overrides("train_step")
-        self.train = self.compiled(train, **how, own_logs=own_train)
-        self.train_skipping = self.compiled(skipping(train), **how, own_logs=True)
-        self.test = self.compiled(test, *fields, **how, own_logs=own or model.overrides("test_step"))
-        self._train_alone = self.compiled(steps.alone(model, spec, train), **how)
-        self._test_alone = self.compiled(steps.alone(model, spec, test), *fields, **how)
+        train_how, test_how = {**how, **self._outs(*TrainState._fields)}, {**how, **self._outs(*fields[0])}
+        self.train = self.compiled(train, **train_how, own_logs=own_train)
+        self.train_skipping = self.compiled(skipping(train), **train_how, own_logs=True)
+        self.test = self.compiled(test, *fields, **test_how, own_logs=own or model.overrides("test_step"))
+        self._train_alone = self.compiled(steps.alone(model, spec, train), **train_how)
+        self._test_alone = self.compiled(steps.alone(model, spec, test), *fields, **test_how)
         details = self._model_details()
         if self._predict_details != details:
-            predict = steps.predict_step(model, spec)
-            self.predict = self.compiled(predict, (), ("params", "state"), stack=True, **how)
+            predict = self._placed(steps.predict_step(model, spec))
+            self.predict = self.compiled(predict, (), ("params", "state"), stack=True, **how, **self._outs())
             self._predict_details = details
         read = self.of_metrics(functools.partial(steps.read_metrics, model, spec))
         reset = self.of_metrics(functools.partial(steps.initial_metrics, model, spec))
         probes = self.of_metrics(functools.partial(steps.read_probes, model, spec))
-        self._read, self._reset, self._read_probes = (
-            (read, reset, probes) if eager else (CompiledFunction(f) for f in (read, reset, probes))
-        )
+        out = None if self.placement is None else self.placement.replicated
+        compiled = (CompiledFunction(function, out_shardings=out) for function in (read, reset, probes))
+        self._read, self._reset, self._read_probes = (read, reset, probes) if eager else compiled
         self._prepared = self._key()
+
+    def _distribution(self) -> Any:
+        """The distribution to use, or None for one device."""
+        return placement.current()
+
+    def _placed(self, step: steps.Step) -> steps.Step:
+        return step if self.placement is None else self.placement.constrain(step, self.state_spec.shardings)
+
+    def _outs(self, *fields: str) -> dict[str, Any]:
+        """Where the results of a step lie on several devices: the fields of the state, then the extras. Predictions lie
+        where they were computed, unless other processes computed some of them."""
+        where = self.placement
+        if where is None or not fields and where.processes == 1:
+            return {}
+        return {"out_shardings": (tuple(getattr(self.state_spec.shardings, name) for name in fields), where.replicated)}
 
     _predict_details: Any = None
 
@@ -370,12 +395,29 @@ class Session:
     def run_alone(self, mode: str, ts: TrainState, batch: Any) -> tuple[TrainState, dict[str, Any]]:
         """One step of `train_on_batch` or `test_on_batch`; the extras hold the results."""
         step = self._train_alone if mode == "train" else self._test_alone
-        return step(ts, {"logs": {}, "checks": NO_CHECKS}, BatchRef(batch, 0, form="whole"), 1)
+        return step(ts, {"logs": {}, "checks": NO_CHECKS}, self.whole(batch), 1)
+
+    def whole(self, batch: Any) -> BatchRef:
+        """A single batch."""
+        return BatchRef(self.where.used_once(batch, None), 0, form="whole")
+
+    @property
+    def where(self) -> OneDevice | Placement:
+        """How batches come to the devices."""
+        return self.placement or ONE_DEVICE
 
     @staticmethod
     def results_alone(extras: dict[str, Any]) -> dict[str, Any]:
         """Logs from what `run_alone` returned."""
         return chosen_logs(extras["results"], extras)
+
+
+def _bring_home(spec: StateSpec) -> None:
+    """Put what an earlier distribution has split or copied back on one device."""
+    for v in spec.leaves():
+        held = v._cell
+        if v.layout is None and isinstance(held, jax.Array) and len(held.sharding.device_set) > 1:
+            v.set_cell(jax.device_put(np.asarray(held)))
 
 
 def _keep(v: Variable, value: Any) -> None:

@@ -78,7 +78,7 @@ def predict_step(model: Any, spec: StateSpec) -> Step:
             return spec.map(lambda v, old: new.get(v, old), ts), outputs
         with setting(training=False):
             variables = {"params": spec.variables.params, "state": spec.variables.state}
-            values = {"params": ts.params, "state": ts.state}
+            values = {"params": spec.gather(ts.params), "state": ts.state}
             outputs, new, _ = functional_call(variables, values, lambda: forward(model, batch[0], training=False))
             return TrainState(None, new["state"], None, None), outputs
 
@@ -107,7 +107,7 @@ def gradients(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Grad
     """Forward pass, loss and gradients."""
 
     def objective(params: Any) -> tuple[Any, Any]:
-        values = {"params": params, "state": ts.state, "metrics": ts.metrics}
+        values = {"params": spec.gather(params), "state": ts.state, "metrics": ts.metrics}
         (loss, y_pred), new, frame = functional_call(
             spec.bindings, values, lambda: forward_and_loss(model, batch, training=True)
         )
@@ -158,7 +158,7 @@ def read_probes(model: Any, spec: StateSpec, metrics: Any) -> dict[str, Any]:
 
 def test_on(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Stepped:
     """One evaluation: forward pass, loss, metrics. Parameters stay as they are."""
-    values = {"params": ts.params, "state": ts.state, "metrics": ts.metrics}
+    values = {"params": spec.gather(ts.params), "state": ts.state, "metrics": ts.metrics}
     with setting(training=False):
         (loss, y_pred), new, frame = functional_call(
             spec.bindings, values, lambda: forward_and_loss(model, batch, training=False)
