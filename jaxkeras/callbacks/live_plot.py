@@ -32,6 +32,8 @@ class LivePlot(Callback):
     >>> history = model.fit(np.ones((8, 2)), np.ones((8, 1)), callbacks=[LivePlot(to_file="curves.png")], verbose=0)
     """
 
+    one_process = True  # of several
+
     def __init__(self, seconds: float = 0.5, to_file: str | os.PathLike[str] | None = None):
         super().__init__()
         self.seconds, self.to_file = seconds, to_file

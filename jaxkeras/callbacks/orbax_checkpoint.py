@@ -32,7 +32,6 @@ class OrbaxCheckpoint(SavingCallback):
 
     Raises:
         ValueError: for any other `save_freq` or `max_to_keep`.
-        ImportError: at the first checkpoint, without Orbax (`pip install "jaxkeras[orbax]"`).
 
     Example:
 
@@ -74,7 +73,8 @@ class OrbaxCheckpoint(SavingCallback):
     def checkpointer(self) -> Any:
         """Orbax's checkpointer, created on first use."""
         if self._made is None:
-            ocp = orbax_format.import_orbax()
+            from orbax.checkpoint import v1 as ocp
+
             policies = ocp.training.preservation_policies
             every: Any = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
             newest: Any = None if self.max_to_keep is None else policies.LatestN(self.max_to_keep)

@@ -20,6 +20,7 @@ class ProgbarLogger(Callback):
     callbacks do at the end of an epoch.
     """
 
+    one_process = True  # of several
     sees_pieces = True
 
     def __init__(self) -> None:

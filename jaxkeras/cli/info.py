@@ -14,7 +14,7 @@ from jaxkeras.cli.report import Report, table
 from jaxkeras.core.program_cache import program_cache
 from jaxkeras.display.text import format_bytes
 
-REQUIRED = ("jax", "jaxlib", "optax", "numpy", "h5py", "rich")
+REQUIRED = ("jax", "jaxlib", "optax", "numpy", "h5py", "rich", "orbax-checkpoint")
 #: what an optional package is for: `{distribution: (module, use)}`
 OPTIONAL = {
     "matplotlib": ("matplotlib", "plots of curves and models"),
@@ -22,7 +22,6 @@ OPTIONAL = {
     "pillow": ("PIL", "image files"),
     "pandas": ("pandas", "tables, CSV and Parquet on the command line"),
     "scikit-learn": ("sklearn", "wrappers for scikit-learn"),
-    "orbax-checkpoint": ("orbax.checkpoint", "callbacks.OrbaxCheckpoint"),
     "anywidget": ("anywidget", "callbacks.LivePanel"),
     "tensorboard": ("tensorboard", "callbacks.TensorBoard"),
     "flax": ("flax", "layers.FlaxLayer"),
