@@ -42,6 +42,7 @@ class WholeEpoch(Metric):
             which returns a number. A last axis of size 1 is dropped. Among `weighted_metrics` it must take
             `sample_weight`, one number for each row.
         name: name of the metric in logs; that of the function by default.
+        dtype: accepted as by all metrics; rows keep the types that they have.
 
     Input shape: `y_true` and `y_pred` of shape `(batch, ...)`; `sample_weight` of shape `(batch,)`.
 
@@ -62,8 +63,8 @@ class WholeEpoch(Metric):
 
     _built = False
 
-    def __init__(self, fn: Callable[..., Any], name: str | None = None, **kwargs: Any):
-        super().__init__(name=name or getattr(fn, "__name__", type(fn).__name__), **kwargs)
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None):
+        super().__init__(name=name or getattr(fn, "__name__", type(fn).__name__), dtype=dtype)
         if not callable(fn):
             raise ValueError(f"`fn` of WholeEpoch must be a function (y_true, y_pred) -> number; got {fn!r}.")
         self.fn = fn

@@ -26,7 +26,6 @@ from jaxkeras.utils.arrays import pad_sequences as pad_sequences
 from jaxkeras.utils.arrays import to_categorical as to_categorical
 from jaxkeras.utils.audio_dataset import audio_dataset_from_directory as audio_dataset_from_directory
 from jaxkeras.utils.config import Config as Config
-from jaxkeras.utils.dev_run import dev_run as dev_run
 from jaxkeras.utils.feature_space import FeatureSpace as FeatureSpace
 from jaxkeras.utils.file_utils import get_file as get_file
 from jaxkeras.utils.graphs import get_source_inputs as get_source_inputs
@@ -39,6 +38,7 @@ from jaxkeras.utils.learning_rate import find_learning_rate as find_learning_rat
 from jaxkeras.utils.plot import model_to_dot as model_to_dot
 from jaxkeras.utils.plot import plot_model as plot_model
 from jaxkeras.utils.session import clear_session as clear_session
+from jaxkeras.utils.short_run import dev_run as dev_run
 from jaxkeras.utils.split import split_dataset as split_dataset
 from jaxkeras.utils.text_dataset import text_dataset_from_directory as text_dataset_from_directory
 from jaxkeras.utils.timeseries_dataset import timeseries_dataset_from_array as timeseries_dataset_from_array
