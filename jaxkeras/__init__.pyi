@@ -7,6 +7,7 @@ from jaxkeras import config as config
 from jaxkeras import constraints as constraints
 from jaxkeras import datasets as datasets
 from jaxkeras import distillation as distillation
+from jaxkeras import distribution as distribution
 from jaxkeras import dtype_policies as dtype_policies
 from jaxkeras import initializers as initializers
 from jaxkeras import layers as layers
@@ -45,6 +46,8 @@ from jaxkeras.metrics import Metric as Metric
 from jaxkeras.models import Function as Function
 from jaxkeras.models import Model as Model
 from jaxkeras.models import Sequential as Sequential
+from jaxkeras.models.cross_validation import cross_validate as cross_validate
+from jaxkeras.models.population import Population as Population
 from jaxkeras.optimizers import Optimizer as Optimizer
 from jaxkeras.regularizers import Regularizer as Regularizer
 

@@ -28,8 +28,11 @@ class Callback:
         runs_last: set to True in a class whose hooks must be called after those of all other callbacks.
         probes: functions of `training.step.StepValues` (loss, gradients, parameters before and after), by name. They
             are evaluated inside the compiled train step; the logs hold their means over the epoch.
+        one_process: set to True in a class that writes logs, so that of several processes only the first one calls it.
         sees_pieces: set to True in a class whose batch hooks need not see every batch: they are then called once per
             piece of steps, with the index of its last batch, and training is not slowed down.
+        per_member: set to True in a class that acts on one model. In the `fit` of a `Population` each member then has a
+            copy, which sees the weights and the logs of that member, with its index as `logs["member"]`.
 
     Example:
 
@@ -41,9 +44,11 @@ class Callback:
     """
 
     sees_pieces: ClassVar[bool] = False
+    per_member: ClassVar[bool] = False
     probes: Mapping[str, Callable[..., Any]] = {}
     state_attributes: ClassVar[tuple[str, ...]] = ()
     runs_last: ClassVar[bool] = False
+    one_process: ClassVar[bool] = False
     validation_data: Any = None
 
     # Class attributes, for subclasses that do not call `super().__init__()`.

@@ -28,6 +28,7 @@ class EarlyStopping(MonitorCallback):
     >>> stop = jk.callbacks.EarlyStopping("val_accuracy", patience=3, restore_best_weights=True)
     """
 
+    per_member = True
     state_attributes = ("wait", "stopped_epoch", "best", "best_weights", "best_epoch")
 
     def __init__(

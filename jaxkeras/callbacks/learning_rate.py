@@ -56,6 +56,8 @@ class LearningRateScheduler(Callback):
     >>> halve = jk.callbacks.LearningRateScheduler(lambda epoch, lr: lr if epoch < 10 else lr / 2)
     """
 
+    per_member = True
+
     def __init__(self, schedule: Callable[..., float], verbose: int = 0):
         super().__init__()
         self.schedule = schedule
@@ -113,6 +115,7 @@ class ReduceLROnPlateau(MonitorCallback):
     >>> slower = jk.callbacks.ReduceLROnPlateau("val_loss", factor=0.2, patience=5, min_lr=1e-5)
     """
 
+    per_member = True
     state_attributes = ("best", "cooldown_counter", "wait")
 
     def __init__(

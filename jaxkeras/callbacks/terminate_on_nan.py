@@ -23,6 +23,7 @@ class TerminateOnNaN(Callback):
     """
 
     sees_pieces = True
+    per_member = True
 
     def __init__(self, raise_error: bool = False):
         super().__init__()

@@ -46,10 +46,6 @@ def plot_history(history: Any, to_file: str | os.PathLike[str] | None = None) ->
 
 def history_figure(history: Any) -> Any:
     """The figure that `plot_history` shows, as a `matplotlib.figure.Figure`."""
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise ImportError('plot_history needs matplotlib: pip install "jaxkeras[plot]"') from None
     logs: Mapping[str, Sequence[float]] = getattr(history, "history", history)
     names = [name for name in logs if not (name.startswith("val_") and name.removeprefix("val_") in logs)]
     if not any(len(logs[name]) for name in names):
@@ -58,14 +54,8 @@ def history_figure(history: Any) -> Any:
     epochs = max(len(values) for values in logs.values())
     first = min(getattr(history, "epoch", None) or [0]) + 1
 
-    columns = min(len(names), _COLUMNS)
-    rows = -(-len(names) // columns)
-    figure = Figure(figsize=(columns * _PANEL[0], rows * _PANEL[1]), facecolor="white")
-    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
-    panels = figure.subplots(rows, columns, squeeze=False)
-    for axes in panels.flat[len(names) :]:
-        axes.remove()
-    for axes, name in zip(panels.flat, names):
+    figure, panels = panel_grid(len(names))
+    for axes, name in zip(panels, names):
         curves = [("train" if f"val_{name}" in logs else "last", logs[name], _TRAINING)]
         if f"val_{name}" in logs:
             curves.append(("val", logs[f"val_{name}"], _VALIDATION))
@@ -74,11 +64,29 @@ def history_figure(history: Any) -> Any:
     return figure
 
 
+def panel_grid(count: int) -> tuple[Any, list[Any]]:
+    """A figure with a grid of panels, and these.
+
+    Raises:
+        ImportError: without matplotlib.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise ImportError('plot_history needs matplotlib: pip install "jaxkeras[plot]"') from None
+    columns = min(count, _COLUMNS)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(columns * _PANEL[0], rows * _PANEL[1]), facecolor="white")
+    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for axes in panels.flat[count:]:
+        axes.remove()
+    return figure, list(panels.flat[:count])
+
+
 def _draw_panel(
     axes: Any, name: str, curves: list[tuple[str, Sequence[float], str]], first: int, epochs: int
 ) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     values = np.array([])
     for label, curve, color in curves:
         y = np.asarray(curve, float)
@@ -88,11 +96,6 @@ def _draw_panel(
         axes.plot(x, y, color=color, lw=1.8, marker=marker, ms=3.5, label=label, clip_on=False, zorder=3)
         values = np.concatenate([values, y[np.isfinite(y)]])
     # The last values, above the panel in the colors of the curves, are the legend.
-    title = name.replace("_", " ")
-    size = min(11.0, 11 * 0.8 * 72 * _PANEL[0] / text_width(title, 11, True))
-    axes.set_title(
-        title, loc="left", fontsize=size, fontweight="bold", color=_INK, parse_math=False, pad=20, y=1.0
-    )
     left = 0.0
     for label, curve, color in curves:
         text = f"{label} {format_value(float(curve[-1]))}"
@@ -100,6 +103,27 @@ def _draw_panel(
             text, (0, 1), (left, 7), xycoords="axes fraction", textcoords="offset points", fontsize=9, color=color
         )
         left += text_width(text, 9, False) + 10
+    finish_panel(axes, name, values, first, epochs, pad=20)
+
+
+def finish_panel(axes: Any, name: str, values: np.ndarray, first: int, epochs: int, pad: float) -> None:
+    """Title, scales and grid of a panel of curves over epochs.
+
+    Args:
+        axes: the panel.
+        name: name of the metric.
+        values: all values in the panel that are finite.
+        first: the number of the first epoch.
+        epochs: how many there are.
+        pad: space below the title, in points.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    title = name.replace("_", " ")
+    size = min(11.0, 11 * 0.8 * 72 * _PANEL[0] / text_width(title, 11, True))
+    axes.set_title(
+        title, loc="left", fontsize=size, fontweight="bold", color=_INK, parse_math=False, pad=pad, y=1.0
+    )
     if values.size and values.min() > 0 and values.max() > 100 * values.min():
         axes.set_yscale("log")
     axes.set_xlabel("epoch", fontsize=9, color=_INK)

@@ -66,13 +66,13 @@ def random_bits(key: Array, shape: Sequence[int]) -> Array:
     return x ^ (x >> 14)
 
 
-def dropout_mask(key: Array, shape: Sequence[int], rate: float) -> Array:
+def dropout_mask(key: Array, shape: Sequence[int], rate: float | Array) -> Array:
     """True where a value is kept.
 
     Args:
         key: A JAX PRNG key, new or old style. One key is one mask: fold in a counter for every step.
         shape: Shape of the mask.
-        rate: Share to drop, in [0, 1).
+        rate: Share to drop, in [0, 1); a traced number may also be 1.
 
     Returns:
         A boolean array, each element True with probability 1 - rate.
@@ -80,23 +80,31 @@ def dropout_mask(key: Array, shape: Sequence[int], rate: float) -> Array:
     Raises:
         ValueError: if `rate` is outside [0, 1).
     """
+    if isinstance(rate, jax.Array):
+        scaled = jnp.minimum(jnp.asarray(rate, jnp.float32) * 2.0**32, 2.0**32 - 2.0**8)  # the largest that fits
+        return random_bits(key, shape) >= scaled.astype(jnp.uint32)
     if not 0.0 <= rate < 1.0:
         raise ValueError(f"`rate` is the share of values to drop and must be in [0, 1), got {rate}.")
     return random_bits(key, shape) >= np.uint32(min(round(rate * 2**32), 2**32 - 1))
 
 
-def dropout(x: Array, rate: float, key: Array, shape: Sequence[int] | None = None) -> Array:
+def dropout(x: Array, rate: float | Array, key: Array, shape: Sequence[int] | None = None) -> Array:
     """Zero where a value is dropped, x / (1 - rate) elsewhere (Srivastava et al., 2014).
 
     Args:
         x: Any float array.
-        rate: Share to drop, in [0, 1].
+        rate: Share to drop, in [0, 1]; it may be traced.
         key: A JAX PRNG key, new or old style.
         shape: Shape of the mask, broadcast to x; by default that of x.
 
     Returns:
         An array like x.
     """
+    if isinstance(rate, jax.Array):
+        keep = dropout_mask(key, x.shape if shape is None else shape, rate)
+        # Rounded as a division by a constant; with a rate of 1 nothing may be divided by 0, not even in gradients.
+        share = jnp.where(rate < 1.0, 1.0 - rate, 1.0).astype(x.dtype)
+        return jnp.where(keep & (rate < 1.0), x / share, jnp.zeros_like(x))
     if rate == 0.0:
         return x
     if rate == 1.0:

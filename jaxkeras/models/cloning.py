@@ -36,20 +36,28 @@ def clone_model(
     Returns:
         The new model, compiled like the old one unless its class overrides `compile`.
     """
-    clone = _clone(model, input_tensors, clone_function, call_function, recursive)
+    clone = copy_layers(model, input_tensors, clone_function, call_function, recursive)
     if model.compiled and type(model).compile is Model.compile:
-        clone.compile(**jax.tree.map(_another, model._session.arguments))
+        clone.compile(**jax.tree.map(another_argument, model._session.arguments))
     return clone
 
 
-def _another(argument: Any) -> Any:
+def another_argument(argument: Any) -> Any:
     """A new object with the same config: optimizers and metrics hold state."""
     if hasattr(argument, "get_config") and not inspect.isclass(argument):
         return type(argument).from_config(argument.get_config())
     return argument
 
 
-def _clone(model: Model, input_tensors: Any, clone_function: Any, call_function: Any, recursive: bool) -> Any:
+def copy_layers(
+    model: Model,
+    input_tensors: Any = None,
+    clone_function: Any = None,
+    call_function: Any = None,
+    recursive: bool = False,
+) -> Any:
+    """`clone_model` without `compile`."""
+
     def copy(layer: Any) -> Any:
         if recursive and isinstance(layer, Model) and (layer._graph is not None or isinstance(layer, Sequential)):
             return clone_model(layer, clone_function=clone_function, call_function=call_function, recursive=True)

@@ -98,6 +98,7 @@ class Compiled(Layer):
         check(spec)
         self._session.write_back()
         self._session = Session(self, spec, arguments)
+        self._session.flags_at_compile = [(layer, layer.trainable) for layer in self._flatten_layers()]
         self.optimizer, self.loss = resolved, loss
         self._run_eagerly, self._jit_compile = bool(run_eagerly), jit_compile
         self.steps_per_execution, self._hooks_by_piece = steps, steps_per_execution == "auto"

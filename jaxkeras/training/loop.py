@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -12,12 +12,13 @@ import numpy as np
 
 from jaxkeras.data import Source, checks
 from jaxkeras.training.collect import Collector
+from jaxkeras.training.fault_watch import Call, FaultWatch
 from jaxkeras.training.feed import Feed
 from jaxkeras.training.interrupt import DeferSigint
 from jaxkeras.training.logs import Logs
 from jaxkeras.training.program import BatchRef, CompiledStep, with_written
 from jaxkeras.training.session import FitProgress, Session
-from jaxkeras.training.state import StateStore, StateView
+from jaxkeras.training.state import StateStore, StateView, TrainState
 
 CALL_SECONDS = 0.15  # long enough to hide the overhead of a call, short enough for the progress bar and Ctrl-C
 
@@ -57,16 +58,19 @@ class Runner:
         defer_sigint: keeps Ctrl-C from losing the state.
         callbacks: a callback list.
         mode: `"train"` or `"test"`.
+        watch: looks for values that are not finite, or None.
     """
 
     def __init__(
         self, session: Session, step: CompiledStep, store: StateStore | StateView, defer_sigint: DeferSigint,
-        callbacks: Any, mode: str,
+        callbacks: Any, mode: str, watch: FaultWatch | None = None,
     ):  # fmt: skip
         self.session, self.step, self.store, self.defer_sigint = session, step, store, defer_sigint
-        self.callbacks, self.mode = callbacks, mode
+        self.callbacks, self.mode, self.watch = callbacks, mode, watch
         self.collector = Collector(session, store) if session.collects else None
         self.tuner = StepsPerCallTuner(steps_per_call(session.model, callbacks, mode))
+        if session.where.processes > 1 and self.tuner.fixed is None:
+            self.tuner.fixed = _unbounded()  # all processes must run the same calls, whatever their clocks say
         self.watched = callbacks.sees_batches(mode)
         self.exact = hooks_are_exact(session.model, callbacks, mode)
         self.pending = 0  # steps since the last begin hook
@@ -92,7 +96,7 @@ class Runner:
         store, session, model = self.store, self.session, self.session.model
         done = progress.step if progress is not None else 0
         if not done:
-            store.update(lambda ts: (session.reset_metrics(ts), None))
+            self._run(lambda ts: (session.reset_metrics(ts), None), Call(session.reset_metrics))
         begin = getattr(self.callbacks, f"on_{self.mode}_batch_begin")
         end = getattr(self.callbacks, f"on_{self.mode}_batch_end")
         extras = progress.extras if progress is not None and done else None
@@ -107,12 +111,18 @@ class Runner:
         for ref, steps in calls:
             if extras is None or not model.jit_compile:
                 start = self.step.start_extras(store.current, ref)
-                extras = start if extras is None else {**start, "checks": extras["checks"]}
+                extras = start if extras is None else {**start, **extras, "logs": start["logs"]}
+            elif running is None:
+                extras = self.step.placed(extras)  # of an earlier process
             if self.watched and not self.pending:
                 begin(done)
             before = extras
+            epoch = progress.epoch if progress is not None else 0
             with self.defer_sigint.critical():
-                extras = store.update(lambda ts: self.step(ts, before, ref, steps))  # noqa: B023
+                extras = self._run(
+                    lambda ts: self.step(ts, before, ref, steps),  # noqa: B023
+                    Call(None, epoch, done, steps, ref),
+                )
             if running is None:
                 since = time.perf_counter()  # the time before includes compiling
             done += steps
@@ -145,6 +155,19 @@ class Runner:
         if self.collector is not None:
             logs.update(self.collector.results())
         return logs, done
+
+    def _run(self, run: Callable[[TrainState], tuple[TrainState, Any]], call: Call) -> Any:
+        """Replace the state, seen by the watch."""
+        if self.watch is None:
+            return self.store.update(run)
+        self.watch.begin(self.store.current)
+        try:
+            extras = self.store.update(run)
+        except FloatingPointError as error:  # in the modes of JAX that look for NaN
+            self.watch.explain(error, call)
+            raise
+        self.watch.ran(self.store.current, call, extras)
+        return extras
 
     def _last(self, done: int) -> int:
         """The index that an end hook gets: as in Keras that of the last step of a full execution, though the data may
@@ -185,6 +208,7 @@ def fit(
     *,
     initial_epoch: int,
     epochs: int,
+    watch: FaultWatch,
     validate: Any = None,
     validation_freq: Any = 1,
 ) -> None:
@@ -196,18 +220,20 @@ def fit(
         source: the data, for its epoch hooks.
         callbacks: a callback list.
         initial_epoch, epochs: the first epoch, and the one after the last.
+        watch: has the step to run, and looks for values that are not finite.
         validate: called with the state and a `DeferSigint`, returns logs; has a `feed` and a `source`. Or None.
         validation_freq: the number of epochs between validations, or a list of epochs.
     """
     model = session.model
+    watch.start()
     store = session.acquire()
     sources = [source] if validate is None else [source, validate.source]
     progress = session.progress = FitProgress(sources, initial_epoch, epochs)
     with DeferSigint() as defer_sigint:
         try:
             with store.running():
-                runner = Runner(session, session.train, store, defer_sigint, callbacks, "train")
-                session.prepare(feed, session.train, store.current, initial_epoch)
+                runner = Runner(session, watch.step, store, defer_sigint, callbacks, "train", watch)
+                session.prepare(feed, watch.step, store.current, initial_epoch)
                 if validate is not None:
                     progress.validate = lambda: _validate_within_epoch(validate, store, defer_sigint)
                 if validate is not None and any(_due(epoch, validation_freq) for epoch in range(initial_epoch, epochs)):
@@ -228,6 +254,7 @@ def fit(
                             break
                         raise ValueError("The data gave no batch, so there is nothing to train on.")
                     logs = epoch_logs
+                    watch.end_epoch(logs, done, last=epoch + 1 == epochs or model.stop_training)
                     if source.steps and done < source.steps and not (model.stop_training or source.tells_end):
                         warnings.warn(checks.ran_out(source.kind, done, source.steps), stacklevel=4)
                     source.on_epoch_end()

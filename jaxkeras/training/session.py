@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jaxkeras.core import placement
 from jaxkeras.core.context import setting
 from jaxkeras.core.dtypes import standardize_dtype
 from jaxkeras.core.functional import is_variable
@@ -23,7 +26,9 @@ from jaxkeras.training.compile_loss import CompileLoss
 from jaxkeras.training.compile_metrics import CompileMetrics
 from jaxkeras.training.compiled_function import CompiledFunction
 from jaxkeras.training.eager import eager_step
+from jaxkeras.training.fault_watch import skipping
 from jaxkeras.training.feed import Feed
+from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement
 from jaxkeras.training.program import NO_CHECKS, BatchRef, CompiledStep
 from jaxkeras.training.spec import CompileSpec
 from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState
@@ -69,8 +74,15 @@ class Session:
         collects: whether a metric needs all rows of an epoch.
         state_spec: where every number of the model is.
         train, test, predict: the compiled steps.
+        train_skipping: `train` without the steps that would make the loss or a weight infinite or NaN.
         progress: the position of the `fit` that runs, or None.
+        owner: what callbacks get as their model.
         known_batches: signatures of single batches that were checked.
+        intermediates: programs of `model.intermediates`.
+        warned: warnings that were given.
+        flags_at_compile: every layer and whether it was trainable then.
+        optimizer_settings: hyperparameters that the programs were compiled with.
+        checked_arrays: weak references to data that are finite.
         probes: functions of `StepValues` that the train step evaluates, with their means over the epoch, by name.
         reported: the names of those that the callbacks of this `fit` asked for.
     """
@@ -78,11 +90,13 @@ class Session:
     collects: bool
     state_spec: StateSpec
     train: CompiledStep
+    train_skipping: CompiledStep
     test: CompiledStep
     predict: CompiledStep
 
     def __init__(self, model: Any, spec: CompileSpec | None = None, arguments: dict[str, Any] | None = None):
         self.model, self.spec, self.arguments = model, spec, arguments or {}
+        self.owner: Any = model
         self.compile_loss: CompileLoss | None = None
         self.compile_metrics: CompileMetrics | None = None
         if spec is not None and spec.loss is not None:
@@ -95,9 +109,15 @@ class Session:
         self.host_graph: Any = None  # the graph that `host` was cut from
         self.progress: FitProgress | None = None
         self.known_batches: set[Any] = set()
+        self.intermediates: dict[Any, Any] = {}
+        self.warned: set[str] = set()
+        self.flags_at_compile: list[tuple[Any, bool]] = []
+        self.optimizer_settings: dict[str, Any] = {}
+        self.checked_arrays: list[Any] = []
         self.probes: dict[str, tuple[Mean, Callable[..., Any]]] = {}
         self.reported: set[str] = set()
         self.store: StateStore | None = None
+        self.placement: Placement | None = None
         self._output_specs: dict[Any, Any] = {}
         self._version: StructureVersion | None = None
         self._prepared: int | None = None  # version of the structure that the steps were made for
@@ -141,12 +161,13 @@ class Session:
 
     def _model_details(self) -> Any:
         model = self.model
-        return [(id(v), v.trainable) for v in model.variables], model.trainable, model.run_eagerly, model.jit_compile
+        variables = [(id(v), v.trainable) for v in model.variables]
+        return variables, model.trainable, model.run_eagerly, model.jit_compile, placement.current()
 
     def _settings(self) -> Any:
         model = self.model
         own = [id(v) for m in model.metrics for v in m.variables] if model.overrides("metrics") else None
-        return own, id(model._optimizer), model._run_eagerly, model._jit_compile
+        return own, id(model._optimizer), model._run_eagerly, model._jit_compile, placement.current()
 
     def build(self, x: Any) -> None:
         """Create the weights of the model from a batch of inputs: abstractly, or by a real call if it runs eagerly."""
@@ -210,30 +231,77 @@ class Session:
         how = {"eager": eager, "unroll": self.model.run_eagerly}
         self.write_back()
         self.known_batches.clear()
-        self.state_spec = spec = StateSpec(model, model._all_metrics())
+        self.intermediates.clear()
+        distribution = self._distribution()
+        self.placement = None if distribution is None else Placement(distribution)
+        self.state_spec = spec = StateSpec(model, model._all_metrics(), self.placement)
+        if self.placement is None:
+            _bring_home(spec)
         self.names = [m.name for m in model._single_metrics()]
         self.collects = any(isinstance(m, WholeEpoch) for m in model._single_metrics())
         own = model.overrides("compute_metrics")
-        train, test = steps.train_step(model, spec), steps.test_step(model, spec)
+        train, test = self._placed(steps.train_step(model, spec)), self._placed(steps.test_step(model, spec))
         fields = ("state", "metrics"), ("params",)
-        self.train = CompiledStep(train, **how, own_logs=own or model.overrides("train_step"))
-        self.test = CompiledStep(test, *fields, **how, own_logs=own or model.overrides("test_step"))
-        self._train_alone = CompiledStep(steps.alone(model, spec, train), **how)
-        self._test_alone = CompiledStep(steps.alone(model, spec, test), *fields, **how)
+        own_train = own or model.overrides("train_step")
+        train_how, test_how = {**how, **self._outs(*TrainState._fields)}, {**how, **self._outs(*fields[0])}
+        self.train = self.compiled(train, **train_how, own_logs=own_train)
+        self.train_skipping = self.compiled(skipping(train), **train_how, own_logs=True)
+        self.test = self.compiled(test, *fields, **test_how, own_logs=own or model.overrides("test_step"))
+        self._train_alone = self.compiled(steps.alone(model, spec, train), **train_how)
+        self._test_alone = self.compiled(steps.alone(model, spec, test), *fields, **test_how)
         details = self._model_details()
         if self._predict_details != details:
-            predict = steps.predict_step(model, spec)
-            self.predict = CompiledStep(predict, (), ("params", "state"), stack=True, **how)
+            predict = self._placed(steps.predict_step(model, spec))
+            self.predict = self.compiled(predict, (), ("params", "state"), stack=True, **how, **self._outs())
             self._predict_details = details
-        read = functools.partial(steps.read_metrics, model, spec)
-        reset = functools.partial(steps.initial_metrics, model, spec)
-        probes = functools.partial(steps.read_probes, model, spec)
-        self._read, self._reset, self._read_probes = (
-            (read, reset, probes) if eager else (CompiledFunction(f) for f in (read, reset, probes))
-        )
+        read = self.of_metrics(functools.partial(steps.read_metrics, model, spec))
+        reset = self.of_metrics(functools.partial(steps.initial_metrics, model, spec))
+        probes = self.of_metrics(functools.partial(steps.read_probes, model, spec))
+        out = None if self.placement is None else self.placement.replicated
+        compiled = (CompiledFunction(function, out_shardings=out) for function in (read, reset, probes))
+        self._read, self._reset, self._read_probes = (read, reset, probes) if eager else compiled
         self._prepared = self._key()
 
+    def _distribution(self) -> Any:
+        """The distribution to use, or None for one device."""
+        return placement.current()
+
+    def _placed(self, step: steps.Step) -> steps.Step:
+        return step if self.placement is None else self.placement.constrain(step, self.state_spec.shardings)
+
+    def _outs(self, *fields: str) -> dict[str, Any]:
+        """Where the results of a step lie on several devices: the fields of the state, then the extras. Predictions lie
+        where they were computed, unless other processes computed some of them."""
+        where = self.placement
+        if where is None or not fields and where.processes == 1:
+            return {}
+        return {"out_shardings": (tuple(getattr(self.state_spec.shardings, name) for name in fields), where.replicated)}
+
     _predict_details: Any = None
+
+    def compiled(self, step: steps.Step, *fields: tuple[str, ...], **how: Any) -> CompiledStep:
+        """The step of one model as an executable; a subclass may run several models at once."""
+        return CompiledStep(step, *fields, **how)
+
+    @contextlib.contextmanager
+    def single(self, ts: TrainState, bad: Callable[[int], bool]) -> Iterator[tuple[int | None, TrainState]]:
+        """The state of one model: the first, unless a subclass runs several at once, for which `bad(row)` is true.
+
+        Gives its number, None if there is only one, and its state, for a `with` block.
+        """
+        yield None, ts
+
+    def batch_of(self, batch: Any, member: int | None) -> Any:
+        """The batch that one model gets."""
+        return batch
+
+    def at_rest(self) -> TrainState | None:
+        """The values in the cells, which nothing changes in place; None if they are elsewhere."""
+        return self.state_spec.values() if self.store is None or self.store.released else None
+
+    def of_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """The same for a function of the state of the metrics."""
+        return function
 
     def discard_steps(self) -> None:
         """Drop all compiled programs."""
@@ -314,7 +382,7 @@ class Session:
 
     def results(self, ts: TrainState, extras: dict[str, Any] | None) -> dict[str, Any]:
         """Logs as arrays: the metrics, or what an overridden step returned, by Keras's rule."""
-        return _chosen(self._read(ts.metrics), extras)
+        return chosen_logs(self._read(ts.metrics), extras)
 
     def raise_failed_checks(self, extras: dict[str, Any]) -> None:
         """Stop when a condition on values failed on the device."""
@@ -327,12 +395,29 @@ class Session:
     def run_alone(self, mode: str, ts: TrainState, batch: Any) -> tuple[TrainState, dict[str, Any]]:
         """One step of `train_on_batch` or `test_on_batch`; the extras hold the results."""
         step = self._train_alone if mode == "train" else self._test_alone
-        return step(ts, {"logs": {}, "checks": NO_CHECKS}, BatchRef(batch, 0, form="whole"), 1)
+        return step(ts, {"logs": {}, "checks": NO_CHECKS}, self.whole(batch), 1)
+
+    def whole(self, batch: Any) -> BatchRef:
+        """A single batch."""
+        return BatchRef(self.where.used_once(batch, None), 0, form="whole")
+
+    @property
+    def where(self) -> OneDevice | Placement:
+        """How batches come to the devices."""
+        return self.placement or ONE_DEVICE
 
     @staticmethod
     def results_alone(extras: dict[str, Any]) -> dict[str, Any]:
         """Logs from what `run_alone` returned."""
-        return _chosen(extras["results"], extras)
+        return chosen_logs(extras["results"], extras)
+
+
+def _bring_home(spec: StateSpec) -> None:
+    """Put what an earlier distribution has split or copied back on one device."""
+    for v in spec.leaves():
+        held = v._cell
+        if v.layout is None and isinstance(held, jax.Array) and len(held.sharding.device_set) > 1:
+            v.set_cell(jax.device_put(np.asarray(held)))
 
 
 def _keep(v: Variable, value: Any) -> None:
@@ -342,7 +427,8 @@ def _keep(v: Variable, value: Any) -> None:
         v.set_cell(value)
 
 
-def _chosen(metrics: dict[str, Any], extras: dict[str, Any] | None) -> dict[str, Any]:
+def chosen_logs(metrics: dict[str, Any], extras: dict[str, Any] | None) -> dict[str, Any]:
+    """The metrics, or the logs that an overridden step returned, by Keras's rule."""
     own = extras["logs"] if extras else {}
     return own if own and set(own) != set(metrics) else metrics
 

@@ -1,0 +1,53 @@
+"""Plot the learning curves of the members of a population."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxkeras.display.curves import finish_panel, panel_grid, picture
+from jaxkeras.display.notebook import in_notebook
+
+
+def plot_members(
+    history: Any, colored_by: tuple[str, np.ndarray] | None, to_file: str | os.PathLike[str] | None = None
+) -> Any:
+    """Plot a panel for each metric, with a curve for each member: validation where there is one, else training.
+
+    Args:
+        history: a history of values of shape `(epochs, members)`.
+        colored_by: name and values of a hyperparameter that colors the curves, or None.
+        to_file: path of a `.png`, `.svg` or `.pdf` file to write, or None.
+
+    Returns:
+        In a notebook an object that displays the plot, elsewhere the `matplotlib.figure.Figure`.
+    """
+    figure = members_figure(history, colored_by)
+    if to_file is not None:
+        figure.savefig(to_file, format=Path(to_file).suffix[1:].lower() or "png", dpi=150)
+    return picture(figure) if in_notebook() else figure
+
+
+def members_figure(history: Any, colored_by: tuple[str, np.ndarray] | None) -> Any:
+    """The figure that `plot_members` shows."""
+    logs = history.history
+    names = [name for name in logs if f"val_{name}" not in logs and not name.endswith("learning_rate")]
+    figure, panels = panel_grid(len(names))
+    import matplotlib
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LogNorm, Normalize
+
+    label, by = colored_by if colored_by is not None else ("member", np.arange(logs[names[0]].shape[1]))
+    norm = (LogNorm if by.min() > 0 and by.max() > 30 * by.min() else Normalize)(by.min(), by.max())
+    colors = matplotlib.colormaps["viridis"](norm(by))
+    for axes, name in zip(panels, names):
+        values = np.asarray(logs[name], float)
+        epochs = 1 + np.arange(len(values))
+        for curve, color in zip(values.T, colors):
+            axes.plot(epochs, curve, color=color, lw=1.2, alpha=0.8, marker="o" if len(values) == 1 else None)
+        finish_panel(axes, name, values[np.isfinite(values)], 1, len(values), pad=8)
+    figure.colorbar(ScalarMappable(norm, "viridis"), ax=panels, label=label.replace("_", " "), pad=0.01)
+    return figure
