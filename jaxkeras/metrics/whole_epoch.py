@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxkeras.core.context import local
 from jaxkeras.metrics.metric import Metric
@@ -95,7 +96,7 @@ class WholeEpoch(Metric):
         rows = Rows(y_true, y_pred, weight)
         if not self._built:
             self._create_buffers(rows)
-        if local.frame is None and not isinstance(y_pred, jax.core.Tracer):
+        if local.frame is None and not isinstance(y_pred, Tracer):
             self._seen.append(Rows(*map(np.asarray, rows)))
             return
         if len(y_true) > self.capacity:

@@ -314,7 +314,8 @@ class Session:
             return []
         futures = feed.prepare(step, ts, epoch)
         if not step.stack:
-            futures += [self._reset.prepare(ts.metrics), self._read.prepare(ts.metrics)]  # type: ignore[attr-defined]
+            readers = [self._reset, self._read, *([self._read_probes] if self.reported else [])]
+            futures += [function.prepare(ts.metrics) for function in readers]  # type: ignore[attr-defined]
         return futures
 
     # -- state ------------------------------------------------------------------------------------------------------
