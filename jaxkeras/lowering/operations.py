@@ -11,6 +11,7 @@ dense_kernel_gradient = Operation(reference.dense_kernel_gradient, linear=True)
 argmax = Operation(reference.argmax)
 attention = Operation(reference.attention)
 attention_of_any_length = Operation(reference.attention)  # no dropout; the platform may go block by block
+gelu = Operation(reference.gelu)
 lstm = Operation(reference.lstm)
 gru = Operation(reference.gru)
 simple_rnn = Operation(reference.simple_rnn)
