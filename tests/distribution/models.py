@@ -77,7 +77,7 @@ def classes(n, *shape):
 
 
 def train(make, distribution, all_modes=True):
-    """Fit, and, in all modes, evaluate and predict; returns every number, and the counts of programs after each epoch."""
+    """Fit, and in all modes evaluate and predict; returns all numbers, and the counts of programs after each epoch."""
     jk.distribution.set_distribution(distribution)
     jk.utils.set_random_seed(3)
     model, x, y, weight = make()
