@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxkeras.core.context import local
 from jaxkeras.metrics.metric import Metric
@@ -42,6 +43,7 @@ class WholeEpoch(Metric):
             which returns a number. A last axis of size 1 is dropped. Among `weighted_metrics` it must take
             `sample_weight`, one number for each row.
         name: name of the metric in logs; that of the function by default.
+        dtype: accepted as by all metrics; rows keep the types that they have.
 
     Input shape: `y_true` and `y_pred` of shape `(batch, ...)`; `sample_weight` of shape `(batch,)`.
 
@@ -62,8 +64,8 @@ class WholeEpoch(Metric):
 
     _built = False
 
-    def __init__(self, fn: Callable[..., Any], name: str | None = None, **kwargs: Any):
-        super().__init__(name=name or getattr(fn, "__name__", type(fn).__name__), **kwargs)
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None):
+        super().__init__(name=name or getattr(fn, "__name__", type(fn).__name__), dtype=dtype)
         if not callable(fn):
             raise ValueError(f"`fn` of WholeEpoch must be a function (y_true, y_pred) -> number; got {fn!r}.")
         self.fn = fn
@@ -94,7 +96,7 @@ class WholeEpoch(Metric):
         rows = Rows(y_true, y_pred, weight)
         if not self._built:
             self._create_buffers(rows)
-        if local.frame is None and not isinstance(y_pred, jax.core.Tracer):
+        if local.frame is None and not isinstance(y_pred, Tracer):
             self._seen.append(Rows(*map(np.asarray, rows)))
             return
         if len(y_true) > self.capacity:

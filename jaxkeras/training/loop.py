@@ -176,10 +176,11 @@ class Runner:
 
     def _logs(self, extras: dict[str, Any] | None) -> Logs:
         dispatched = self.session.results(self.store.current, extras)
-        if self.mode == "train":
-            dispatched |= self.session.probe_values(self.store.current)
-        for label in self.collector.labels.values() if self.collector is not None else ():
-            dispatched.pop(label, None)  # known only at the end
+        if self.mode == "train" and self.session.reported:
+            dispatched = {**dispatched, **self.session.probe_values(self.store.current)}
+        if self.collector is not None:
+            known_later = set(self.collector.labels.values())
+            dispatched = {name: value for name, value in dispatched.items() if name not in known_later}
         return Logs(lambda: dispatched)
 
 

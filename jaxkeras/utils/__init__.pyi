@@ -29,7 +29,6 @@ from jaxkeras.utils.batch_size import find_batch_size as find_batch_size
 from jaxkeras.utils.config import Config as Config
 from jaxkeras.utils.costs import ProgramReport as ProgramReport
 from jaxkeras.utils.costs import program_report as program_report
-from jaxkeras.utils.dev_run import dev_run as dev_run
 from jaxkeras.utils.feature_space import FeatureSpace as FeatureSpace
 from jaxkeras.utils.file_utils import get_file as get_file
 from jaxkeras.utils.graphs import get_source_inputs as get_source_inputs
@@ -42,7 +41,8 @@ from jaxkeras.utils.learning_rate import find_learning_rate as find_learning_rat
 from jaxkeras.utils.plot import model_to_dot as model_to_dot
 from jaxkeras.utils.plot import plot_model as plot_model
 from jaxkeras.utils.session import clear_session as clear_session
+from jaxkeras.utils.short_run import dev_run as dev_run
 from jaxkeras.utils.split import split_dataset as split_dataset
 from jaxkeras.utils.text_dataset import text_dataset_from_directory as text_dataset_from_directory
 from jaxkeras.utils.timeseries_dataset import timeseries_dataset_from_array as timeseries_dataset_from_array
-from jaxkeras.utils.tune import tune as tune
+from jaxkeras.utils.tuning import tune as tune

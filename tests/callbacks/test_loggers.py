@@ -1,5 +1,6 @@
 """Loggers of experiments, against stores on this machine."""
 
+import json
 import sys
 
 import pytest
@@ -34,21 +35,12 @@ class Fails(callbacks.Callback):
 def test_wandb(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_SILENT", "true")
     wandb = pytest.importorskip("wandb")
-    from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
-
     logger = callbacks.WandbLogger("tests", "first", {"note": "x"}, mode="offline", dir=str(tmp_path))
     history = fit(make(), logger, epochs=2).history
     assert wandb.run is None and logger._run.config["note"] == "x" and logger._run.config["parameters"] == 3
-    store, rows = DataStore(), []
-    store.open_for_scan(str(next(tmp_path.rglob("*.wandb"))))
-    while data := store.scan_data():
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        if record.WhichOneof("record_type") == "history":
-            rows.append({item.key or "/".join(item.nested_key): item.value_json for item in record.history.item})
-    assert [float(row["loss"]) for row in rows] == pytest.approx(history["loss"])
-    assert [row["epoch"] for row in rows] == ["0", "1"]
+    wandb.teardown()  # writes the file to its end
+    stored = next(tmp_path.rglob("*.wandb")).read_bytes()
+    assert all(json.dumps(loss).encode() in stored for loss in history["loss"]) and b"epoch" in stored
 
 
 def test_trackio(tmp_path, monkeypatch):

@@ -148,14 +148,15 @@ def _copies(callbacks: Any, folder: str) -> list[Any]:
         for name in _PATHS:
             path = vars(callback).get(name)
             if isinstance(path, (str, os.PathLike)):
-                setattr(callback, name, type(path)(os.path.join(folder, os.path.basename(os.fspath(path)))))
+                moved = Path(folder) / Path(path).name
+                setattr(callback, name, str(moved) if isinstance(path, str) else moved)
     return copies
 
 
 @contextlib.contextmanager
 def _unchanged(model: Any, data: dict[str, Any], how: dict[str, int]) -> Iterator[None]:
     """Set every number of the model back at the end of a `with` block."""
-    model._ready(adapt(**data, **how, seed=0))
+    model._ready(adapt(**data, steps=how.get("steps"), seed=0))
     session, history = model._session, model.history
     session.write_back()
     variables = session.state_spec.leaves()
