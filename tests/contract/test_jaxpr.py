@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("references")
 
 @pytest.fixture
 def references():
-    with patch("jaxkeras.lowering.dispatch.is_abstract", lambda: True):
+    with patch("jaxkeras.lowering.dispatch.wants_reference", lambda: True):
         yield
 
 
