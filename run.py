@@ -24,9 +24,9 @@ ENVIRONMENT = ROOT / ".venv-run"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 # By extra: what is installed besides the library, and about how large it is in MB: to download, and installed.
 CONTENTS = {
-    "plot": ("JAX, optax, NumPy, SciPy, h5py, rich and Matplotlib", 175, 670),
+    "plot": ("JAX, optax, NumPy, SciPy, h5py, rich, Orbax and Matplotlib", 205, 770),
     "test": ("JAX, Keras, Flax, Equinox, scikit-learn, pandas, pytest and what they need", 380, 1400),
-    "docs": ("JAX, Sphinx, Jupyter, scikit-learn, Matplotlib and what they need", 240, 850),
+    "docs": ("JAX, Sphinx, Jupyter, scikit-learn, Matplotlib and what they need", 270, 950),
 }
 
 

@@ -83,6 +83,10 @@ def _attention(batch: int, time: int, heads: int, size: int) -> Case:
     return Case(f"attention {batch}x{time}, {heads} heads of {size}", lowering.dot_product_attention, (shape,) * 3)
 
 
+def _gelu(*shape: int) -> Case:
+    return Case(f"gelu {'x'.join(map(str, shape))}", lambda x: lowering.gelu(x, approximate=False), (shape,))
+
+
 def _argmax(*shape: int) -> Case:
     def function(x: Any) -> Any:
         return lowering.argmax(x).astype(x.dtype)
@@ -141,7 +145,7 @@ CASES: list[Case] = [
     _layer_norm(32, 80, 64), _layer_norm(32, 256),
     _dense(32, 784, units=300), _dense(32, 80, 64, units=64), _dense(32, 80, 64, units=256),
     _attention(32, 80, 4, 16), _attention(16, 256, 4, 32), _attention(4, 512, 8, 64),
-    _argmax(32, 64, 256), _argmax(32, 1000),
+    _gelu(2048, 384), _gelu(32, 300), _argmax(32, 64, 256), _argmax(32, 1000),
     _recurrent("lstm", 32, 80, 64), _recurrent("lstm", 32, 20, 256), _recurrent("gru", 32, 80, 64),
     _recurrent("simple rnn", 32, 80, 64),
 ]  # fmt: skip

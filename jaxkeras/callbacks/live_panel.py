@@ -105,6 +105,10 @@ class LivePanel(Callback):
         self._epoch, self._step = epoch, 0
         self._first = epoch if self._first is None else self._first
 
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count from here: a run that was interrupted goes on in the middle of an epoch."""
+        self._step = max(self._step, batch)
+
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Do what pressed buttons ask for, and update the panel if it is time."""
         self._done += batch + 1 - self._step

@@ -13,6 +13,7 @@ from jaxkeras.core import hooks
 VARIABLE = "JAXKERAS_DISTRIBUTION"
 _UNSET = object()
 _current: Any = _UNSET
+_was_set = False
 
 
 def current() -> Any:
@@ -21,21 +22,28 @@ def current() -> Any:
     if _current is _UNSET:
         _current = None
         if os.environ.get(VARIABLE):
-            _current = hooks.distribution_from_text(os.environ[VARIABLE])
+            set_current(hooks.distribution_from_text(os.environ[VARIABLE]))
     return _current
 
 
 def set_current(distribution: Any) -> None:
     """Put a distribution in force for the whole process."""
-    global _current
+    global _current, _was_set
     _current = distribution
+    _was_set = _was_set or distribution is not None
 
 
-def sharding_at_rest(variable: Any) -> jax.sharding.Sharding | None:
-    """The sharding of a variable by its own layout or by the distribution in force; None for one device."""
-    layout = variable.layout
-    if layout is None and current() is not None:
-        layout = current().get_variable_layout(variable)
+def was_set() -> bool:
+    """Whether a distribution was ever in force, so that arrays may lie where it put them."""
+    return _was_set
+
+
+def sharding_at_rest(variable: Any, distribution: Any = None) -> jax.sharding.Sharding | None:
+    """The sharding of a variable by its own layout, or by the distribution in force (else by the one given); None for
+    one device."""
+    layout, distribution = variable.layout, current() or distribution
+    if layout is None and distribution is not None:
+        layout = distribution.get_variable_layout(variable)
     return getattr(layout, "backend_layout", layout)
 
 

@@ -42,9 +42,10 @@ class _Pending:
 
     def __init__(self, initializer: Callable[..., Any]):
         self.initializer = initializer
+        self.distribution = placement.current()  # as in Keras, a variable created in a scope lies as the scope says
 
     def read(self, variable: Variable) -> jax.Array:
-        return self.make(variable, placement.sharding_at_rest(variable))
+        return self.make(variable, placement.sharding_at_rest(variable, self.distribution))
 
     def make(self, variable: Variable, sharding: jax.sharding.Sharding | None) -> jax.Array:
         """Run the initializer. Of a large value under a sharding every device computes only its own part."""
@@ -232,20 +233,31 @@ class Variable(ArrayLike):
         return value
 
     def _sharding_to_keep(self) -> jax.sharding.Sharding | None:
-        """For a write at rest: the sharding of the value if that is on several devices, else the one it should have.
-        None on one device."""
-        if local.frame is not None or self.layout is None and placement.current() is None:
+        """For a write at rest: the sharding of the value if that is on a mesh, else the one it should have. None on one
+        device."""
+        if local.frame is not None:
             return None
         held = self._cell
-        if isinstance(held, jax.Array) and not isinstance(held, jax.core.Tracer) and len(held.sharding.device_set) > 1:
-            return held.sharding
-        return placement.sharding_at_rest(self)
+        if isinstance(held, jax.Array) and not isinstance(held, jax.core.Tracer):
+            if isinstance(held.sharding, jax.sharding.NamedSharding):
+                return held.sharding
+        return placement.sharding_at_rest(self, getattr(held, "distribution", None))
 
     def _place_value(self) -> None:
         if self.layout is not None or placement.current() is not None:
             sharding = placement.sharding_at_rest(self)
             if sharding is not None and not isinstance(self._cell, jax.core.Tracer):
                 self._cell = placement.put(self._cell, sharding)
+
+    def leave_mesh(self) -> None:
+        """Put a value that an earlier distribution has split or copied back on one device."""
+        held = self._cell
+        if self.layout is not None:
+            return
+        if isinstance(held, _Pending):
+            held.distribution = None
+        elif isinstance(held, jax.Array) and isinstance(held.sharding, jax.sharding.NamedSharding):
+            self._cell = jax.device_put(np.asarray(held))
 
     @property
     def materialized(self) -> bool:

@@ -263,7 +263,7 @@ class ArraySource(Source):
             end = min(start + self.batch_size, stop)
             rows = slice(start, end) if order is None else order[start - first : end - first]
             if lazily:
-                numbers = np.arange(start, end, dtype=np.int32) if order is None else rows
+                numbers = np.arange(start, end, dtype=np.int32) if order is None else order[start - first : end - first]
                 yield map_leaves(lambda leaf, _: None if leaf is None else Rows(leaf, numbers), "", arrays)  # noqa: B023
             else:
                 yield _take(arrays, rows)

@@ -197,10 +197,10 @@ def _abstract(data: Any, rows: int) -> Any:
     """Data or shapes as `jax.ShapeDtypeStruct`s of a batch."""
     if data is None:
         return None
-    if isinstance(data, tuple) and all(isinstance(n, (int, np.integer)) for n in data):
-        return jax.ShapeDtypeStruct((rows, *data[1:]), np.float32)
     if hasattr(data, "shape"):
         return jax.ShapeDtypeStruct((rows, *data.shape[1:]), data.dtype)
+    if isinstance(data, tuple) and all(isinstance(n, (int, np.integer)) for n in data):
+        return jax.ShapeDtypeStruct((rows, *data[1:]), np.float32)
     if isinstance(data, dict):
         return {key: _abstract(part, rows) for key, part in data.items()}
     return type(data)(_abstract(part, rows) for part in data)

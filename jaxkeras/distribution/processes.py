@@ -19,7 +19,7 @@ def initialize(
     num_processes: int | None = None,
     process_id: int | None = None,
     *,
-    heartbeat_timeout_seconds: int = 30,
+    heartbeat_timeout_seconds: int | None = None,
 ) -> None:
     """Join the processes of a run. Call it before anything else uses JAX.
 
@@ -36,7 +36,7 @@ def initialize(
             counts.
         num_processes: how many processes there are.
         process_id: which of them this is, from 0.
-        heartbeat_timeout_seconds: how long a process may be silent before it counts as lost.
+        heartbeat_timeout_seconds: how long a process may be silent before it counts as lost; 100 by default.
 
     Raises:
         ValueError: for a number of addresses other than that of processes.
@@ -56,10 +56,10 @@ def initialize(
                 f"{num_processes}."
             )
         coordinator = addresses[0]
+    timeout = {} if heartbeat_timeout_seconds is None else {"heartbeat_timeout_seconds": heartbeat_timeout_seconds}
     jax.distributed.initialize(
-        coordinator_address=coordinator, num_processes=num_processes, process_id=process_id,
-        heartbeat_timeout_seconds=heartbeat_timeout_seconds,
-    )  # fmt: skip
+        coordinator_address=coordinator, num_processes=num_processes, process_id=process_id, **timeout
+    )
     _agree_on_seed()
 
 

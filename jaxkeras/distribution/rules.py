@@ -9,8 +9,6 @@ from typing import Any
 
 from jaxkeras.distribution.layout import LayoutMap
 
-LARGE_BYTES = 64 * 2**20  # a variable of this size, whole on every device, is worth a word
-
 
 def check_rules(layout_map: LayoutMap, variables: Sequence[Any]) -> None:
     """Find rules that match no variable. Rules for outputs of layers (`<layer>/output`) are not checked.

@@ -33,6 +33,7 @@ class Distribution:
         self._device_mesh, self._batch_dim_name = device_mesh, batch_dim_name
         self._auto_shard_dataset = auto_shard_dataset
         self._num_processes, self._process_id = jax.process_count(), jax.process_index()
+        self._is_multi_process = self._num_processes > 1
 
     @property
     def device_mesh(self) -> DeviceMesh:
@@ -219,7 +220,7 @@ class ModelParallel(Distribution):
     @property
     def num_model_replicas(self) -> int:
         """The length of the mesh axis for the data."""
-        return self.device_mesh.shape[list(self.device_mesh.axis_names).index(self.batch_dim_name)]
+        return dict(zip(self.device_mesh.axis_names, self.device_mesh.shape))[str(self.batch_dim_name)]
 
     def get_variable_layout(self, variable: Any) -> Any:
         """The variable's own layout, that of the rule its path matches, or whole on every device."""

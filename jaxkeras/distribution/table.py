@@ -10,7 +10,7 @@ import numpy as np
 from jaxkeras.core import placement
 from jaxkeras.display.text import format_bytes
 from jaxkeras.distribution.presets import resolve
-from jaxkeras.distribution.rules import LARGE_BYTES
+from jaxkeras.training.placement import LARGE_ELEMENTS
 
 
 class VariableLayout(NamedTuple):
@@ -43,7 +43,7 @@ class Layouts(list):
         cells.append(("all", "", "", format_bytes(self.nbytes)))
         widths = [max(map(len, column)) for column in zip(*cells)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
-        whole = [row for row in self if row.nbytes >= LARGE_BYTES and not any(row.axes)]
+        whole = [row for row in self if math.prod(row.shape) >= LARGE_ELEMENTS and not any(row.axes)]
         lines += [f"Large, but whole on every device: {row.path} ({format_bytes(row.nbytes)})" for row in whole]
         return "\n".join(lines)
 

@@ -80,7 +80,7 @@ class TensorParallel(Distribution):
                     split_bias.add(layer)
             elif v.name == "bias" and layer in split_bias:
                 axis = 0
-            axes = [None] * len(shape)
+            axes: list[str | None] = [None] * len(shape)
             if axis is not None:
                 axes[axis] = "model"
             layout = own_layout(v) or TensorLayout(axes, self.device_mesh)

@@ -1,6 +1,7 @@
 """Heavy operations, expressed in the form that XLA runs fastest on the target platform. Pure functions of arrays."""
 
 from jaxkeras.lowering import table as table  # installs the forms
+from jaxkeras.lowering.activations import gelu as gelu
 from jaxkeras.lowering.attention import dot_product_attention as dot_product_attention
 from jaxkeras.lowering.attention import softmax as softmax
 from jaxkeras.lowering.convolution import conv as conv

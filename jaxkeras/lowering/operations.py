@@ -12,6 +12,7 @@ argmax = Operation(reference.argmax)
 attention = Operation(reference.attention)
 attention_of_any_length = Operation(reference.attention)  # no dropout; the platform may go block by block
 blockwise_attention = Operation(flash.attention)  # no dropout; never the weights of all pairs at once
+gelu = Operation(reference.gelu)
 lstm = Operation(reference.lstm)
 gru = Operation(reference.gru)
 simple_rnn = Operation(reference.simple_rnn)

@@ -88,7 +88,7 @@ class CompiledFunction:
 
     def compile(self, *args: Any, **static: Any) -> Any:
         """Compile the program for such arguments to look at, and do not keep it."""
-        return _compile(self._jit().lower(*args, **static))
+        return _compile(self._jit().lower(*args, **static), _devices(args))
 
     @property
     def count(self) -> int:

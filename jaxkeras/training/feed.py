@@ -109,6 +109,8 @@ def feed_for(
         stack: whether outputs are collected, so that no call may run on padded batches.
         where: how batches come to the devices.
     """
+    if moving and isinstance(source, ArraySource):
+        where.check_batch(source.batch_size, source.num_rows)
     if isinstance(source, ArraySource) and not source.host_only and where.processes == 1:
         if source.shuffle or moving and source.steps * source.batch_size < source.num_rows:
             if where.fits(source.arrays):
@@ -262,7 +264,7 @@ class StreamFeed(Feed):
             first = source.peek(epoch)  # decides the length of chunks, as the start of the epoch would have
             self._length(first, signature(first))
         read = source.batches if isinstance(source, ArraySource) else source.epoch  # type: ignore[attr-defined]
-        if isinstance(source, ArraySource) and self._where.processes > 1:
+        if isinstance(source, ArraySource) and self._where.processes > 1 and not self._where.own_data:
             read = functools.partial(source.batches, lazily=True)
         return prefetch(self._chunks(iter(read(epoch, skip))), 2)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from jaxkeras.core.functional import intercept_calls, is_variable
 from jaxkeras.training.memory import free_bytes
 
 put = placement.put
+LARGE_ELEMENTS = 2**24  # of a variable that is worth a word if it is not split
 
 
 class OneDevice:
@@ -27,11 +29,16 @@ class OneDevice:
 
     Attributes:
         processes: the number of processes.
+        own_data: whether each process brings its own part of a batch.
         chunk_form: the form of a `BatchRef` to several batches.
     """
 
     processes = 1
+    own_data = False
     chunk_form = "loop"
+
+    def check_batch(self, size: int, rows: int) -> None:
+        """Whether batches of a size can be split over the devices; see `Placement`."""
 
     def fits(self, arrays: Any) -> bool:
         """Whether arrays may stay on the devices beside a model."""
@@ -92,6 +99,7 @@ class Placement:
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
         self.shards = self._parts(self.rows((1,)).spec)
         self.places_outputs = getattr(distribution, "places_outputs", True)
+        self.own_data = not getattr(distribution, "auto_shard_dataset", True)
         self.processes = len({device.process_index for device in self.mesh.devices.flat})
 
     def _parts(self, spec: Any) -> int:
@@ -117,9 +125,21 @@ class Placement:
                 return self._sharding(owner, layouts)
             return self._sharding(v, {v: self.distribution.get_variable_layout(v)})
 
+        self._warn_of_whole(layouts)
         slots, slots_def = jax.tree_util.tree_flatten_with_path(variables.opt_state, is_leaf=is_variable)
         opt_state = slots_def.unflatten([of_slot(path, v) for path, v in slots])
         return type(variables)(shardings["params"], shardings["state"], opt_state, shardings["metrics"])
+
+    def _warn_of_whole(self, layouts: dict[Any, Any]) -> None:
+        """Name large variables that every device holds whole while others are split."""
+        whole = {v: self._sharding(v, layouts).is_fully_replicated for v in layouts}
+        large = [v.path for v, is_whole in whole.items() if is_whole and v.size >= LARGE_ELEMENTS]
+        if large and not all(whole.values()):
+            warnings.warn(
+                f"Large variables are whole on every device, since the mesh {dict(self.mesh.shape)} divides none of "
+                f"their axes or no rule matches them: {', '.join(large[:5])}. See distribution.layouts(model).",
+                stacklevel=2,
+            )
 
     def _sharding(self, v: Any, layouts: dict[Any, Any]) -> NamedSharding:
         layout = layouts.get(v)
@@ -166,7 +186,31 @@ class Placement:
 
     def put(self, tree: Any, sharding: Callable[[tuple[int, ...]], NamedSharding]) -> Any:
         """Arrays on the devices, each under the sharding for its shape."""
+        if self.own_data and self.processes > 1:
+            return jax.tree.map(lambda a: _from_all(sharding, np.asarray(a), self.processes), tree)
         return jax.tree.map(lambda a: put(a, sharding(np.shape(a))), tree)
+
+    def check_batch(self, size: int, rows: int) -> None:
+        """Find batches that leave devices without work.
+
+        Args:
+            size: rows in a batch.
+            rows: rows of the data.
+
+        Raises:
+            ValueError: for batches with fewer rows than there are parts.
+        """
+        if size < self.shards <= rows:
+            raise ValueError(
+                f"batch_size={size} is smaller than the {self.shards} parts that {self.distribution!r} splits a batch "
+                f"into. Write batch_size={self.shards}, or a multiple of it."
+            )
+        if size % self.shards and size <= rows:
+            warnings.warn(
+                f"batch_size={size} is no multiple of the {self.shards} parts of a batch, so every device computes "
+                f"whole batches, no faster than one: write batch_size={-(-size // self.shards) * self.shards}.",
+                stacklevel=2,
+            )
 
     # -- the ways of a feed: see `OneDevice` ------------------------------------------------------------------------
     chunk_form = "steps"
@@ -277,6 +321,18 @@ def _keys(path: Any) -> tuple[str, ...]:
 
 def _flat(spec: Any) -> list[str]:
     return [name for axis in spec for name in (axis if isinstance(axis, tuple) else (axis,)) if name is not None]
+
+
+def _from_all(sharding: Callable[[tuple[int, ...]], NamedSharding], part: np.ndarray, processes: int) -> Any:
+    """A batch of which every process has a part; the first axis of the parts, or the second of several batches."""
+    for axis in range(min(2, part.ndim)):
+        shape = tuple(n * processes if i == axis else n for i, n in enumerate(part.shape))
+        if len(sharding(shape).spec) > axis and sharding(shape).spec[axis] is not None:
+            return jax.make_array_from_process_local_data(sharding(shape), part, shape)
+    raise ValueError(
+        f"With auto_shard_dataset=False each process brings its own rows, but batches of {part.shape[0]} rows from "
+        f"each of {processes} processes do not divide over the devices."
+    )
 
 
 def _in_steps(arrays: Any, size: int) -> Any:

@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxkeras.core import placement
 from jaxkeras.core.context import setting
@@ -235,8 +234,9 @@ class Session:
         distribution = self._distribution()
         self.placement = None if distribution is None else Placement(distribution)
         self.state_spec = spec = StateSpec(model, model._all_metrics(), self.placement)
-        if self.placement is None:
-            _bring_home(spec)
+        if self.placement is None and placement.was_set():
+            for v in spec.leaves():
+                v.leave_mesh()
         self.names = [m.name for m in model._single_metrics()]
         self.collects = any(isinstance(m, WholeEpoch) for m in model._single_metrics())
         own = model.overrides("compute_metrics")
@@ -411,14 +411,6 @@ class Session:
     def results_alone(extras: dict[str, Any]) -> dict[str, Any]:
         """Logs from what `run_alone` returned."""
         return chosen_logs(extras["results"], extras)
-
-
-def _bring_home(spec: StateSpec) -> None:
-    """Put what an earlier distribution has split or copied back on one device."""
-    for v in spec.leaves():
-        held = v._cell
-        if v.layout is None and isinstance(held, jax.Array) and len(held.sharding.device_set) > 1:
-            v.set_cell(jax.device_put(np.asarray(held)))
 
 
 def _keep(v: Variable, value: Any) -> None:

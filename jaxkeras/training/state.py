@@ -83,7 +83,9 @@ class StateSpec:
 
     def gather(self, params: Any) -> Any:
         """Parameters as a step uses them: those split over the axis of the data are gathered."""
-        return params if self.placement is None else self.placement.gather(params, self.shardings.params)
+        if self.placement is None or self.shardings is None:
+            return params
+        return self.placement.gather(params, self.shardings.params)
 
     def leaves(self) -> list[Variable]:
         """The variables in the order of the leaves of a `TrainState`."""

@@ -45,4 +45,4 @@ from jaxkeras.utils.short_run import dev_run as dev_run
 from jaxkeras.utils.split import split_dataset as split_dataset
 from jaxkeras.utils.text_dataset import text_dataset_from_directory as text_dataset_from_directory
 from jaxkeras.utils.timeseries_dataset import timeseries_dataset_from_array as timeseries_dataset_from_array
-from jaxkeras.utils.tune import tune as tune
+from jaxkeras.utils.tuning import tune as tune

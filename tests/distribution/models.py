@@ -76,8 +76,8 @@ def classes(n, *shape):
     return np.random.default_rng(n).integers(0, n, (ROWS, *shape)).astype("int32")
 
 
-def train(make, distribution):
-    """Fit, evaluate and predict; returns every number, and the counts of programs after one epoch and after all."""
+def train(make, distribution, all_modes=True):
+    """Fit, and in all modes evaluate and predict; returns all numbers, and the counts of programs after each epoch."""
     jk.distribution.set_distribution(distribution)
     jk.utils.set_random_seed(3)
     model, x, y, weight = make()
@@ -85,9 +85,10 @@ def train(make, distribution):
     counter = jk.callbacks.LambdaCallback(on_epoch_end=lambda *_: counts.append(programs(model)))
     history = model.fit(x, y, BATCH, EPOCHS, 0, [counter], sample_weight=weight)
     numbers = [np.array(v) for v in history.history.values()]
-    numbers.append(np.array(model.evaluate(x, y, BATCH, 0, sample_weight=weight)))
-    predicted = model.predict(x, BATCH, 0)
-    numbers += list(predicted.values()) if isinstance(predicted, dict) else [predicted]
+    if all_modes:
+        numbers.append(np.array(model.evaluate(x, y, BATCH, 0, sample_weight=weight)))
+        predicted = model.predict(x, BATCH, 0)
+        numbers += list(predicted.values()) if isinstance(predicted, dict) else [predicted]
     numbers += [np.asarray(w) for w in model.get_weights()]
     return model, numbers, counts
 

@@ -10,8 +10,9 @@ import jaxkeras as jk
 from tests.distribution.models import difference, embedding, train
 
 assert jk.distribution.get_device_count() == 8
-_, expected, _ = train(embedding, None)
-model, numbers, counts = train(embedding, {"data": 4, "model": 2})
+assert isinstance(jk.distribution.distribution(), jk.distribution.DataParallel)  # of the environment variable
+_, expected, _ = train(embedding, None, False)
+model, numbers, counts = train(embedding, {"data": 4, "model": 2}, False)
 assert difference(expected, numbers) < 1e-6
 assert counts[0] == counts[-1], f"recompiled: {counts}"
 
@@ -58,4 +59,13 @@ for wrong, message in [
         assert message in str(error), error
     else:
         raise AssertionError(f"{wrong} was accepted")
+jk.distribution.set_distribution("data")
+model = jk.Sequential([jk.Input((4,)), jk.layers.Dense(1)])
+model.compile("sgd", "mse")
+try:
+    model.fit(np.ones((16, 4)), np.ones((16, 1)), batch_size=4, verbose=0)
+except ValueError as error:
+    assert "batch_size=4 is smaller than the 8 parts" in str(error) and "batch_size=8" in str(error), error
+else:
+    raise AssertionError("a batch smaller than the devices was accepted")
 print("ok", jax.device_count())

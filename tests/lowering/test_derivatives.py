@@ -310,6 +310,15 @@ def test_batch_norm(offset):
 
 
 @CPU
+def test_gelu():
+    x = 3 * normal(4, 5)
+    assert operations.gelu.choose("cpu", x) is not operations.gelu.reference
+    check(operations.gelu, operations.gelu.reference, x)
+    low = jnp.linspace(-30, 30, 601, dtype="float32")
+    np.testing.assert_allclose(operations.gelu(low), operations.gelu.reference(low), rtol=2e-6, atol=1e-6)
+
+
+@CPU
 def test_argmax():
     x = jnp.asarray(RNG.integers(0, 9, (3, 4, 40)) / 1.0).at[1, 2, 7].set(jnp.nan)
     run = operations.argmax
