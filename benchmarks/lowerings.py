@@ -65,9 +65,7 @@ def _pool(kind: str, shape: tuple[int, ...], size: int, strides: int) -> Case:
 
 def _batch_norm(*shape: int) -> Case:
     def normalised(x: Any, gamma: Any, beta: Any) -> Any:
-        mean, variance = lowering.batch_moments(x, range(x.ndim - 1), keepdims=True)
-        scale = jax.lax.rsqrt(variance + 1e-3) * gamma
-        return x * scale + (beta - mean * scale)
+        return lowering.batch_norm(x, gamma, beta)[0]
 
     return Case(f"batch norm {'x'.join(map(str, shape))}", normalised, (shape, shape[-1:], shape[-1:]))
 
@@ -83,6 +81,17 @@ def _dense(*shape: int, units: int) -> Case:
 def _attention(batch: int, time: int, heads: int, size: int) -> Case:
     shape = (batch, time, heads, size)
     return Case(f"attention {batch}x{time}, {heads} heads of {size}", lowering.dot_product_attention, (shape,) * 3)
+
+
+def _gelu(*shape: int) -> Case:
+    return Case(f"gelu {'x'.join(map(str, shape))}", lambda x: lowering.gelu(x, approximate=False), (shape,))
+
+
+def _argmax(*shape: int) -> Case:
+    def function(x: Any) -> Any:
+        return lowering.argmax(x).astype(x.dtype)
+
+    return Case(f"argmax {'x'.join(map(str, shape))}", function, (shape,))
 
 
 def _recurrent(kind: str, batch: int, time: int, units: int) -> Case:
@@ -128,12 +137,15 @@ CASES: list[Case] = [
     _depthwise(4, (56, 56), 96), _depthwise(4, (28, 28), 192, 7), _depthwise(1, (32, 32), 64),
     _depthwise(32, (128,), 64, 5),
     # Other operations.
-    _pool("max", (32, 28, 28, 32), 2, 2), _pool("max", (32, 28, 28, 32), 3, 2), _pool("max", (32, 128, 64), 2, 2),
+    _pool("max", (32, 28, 28, 32), 2, 2), _pool("max", (32, 28, 28, 32), 3, 2), _pool("max", (64, 24, 24, 24), 3, 2),
+    _pool("max", (32, 128, 64), 2, 2),
     _pool("average", (32, 28, 28, 32), 2, 2), _pool("average", (32, 28, 28, 32), 3, 1),
-    _batch_norm(32, 28, 28, 32), _batch_norm(32, 7, 7, 128), _batch_norm(32, 64),
+    _batch_norm(32, 28, 28, 32), _batch_norm(32, 7, 7, 128), _batch_norm(64, 24, 24, 24), _batch_norm(64, 6, 6, 48),
+     _batch_norm(32, 64),
     _layer_norm(32, 80, 64), _layer_norm(32, 256),
     _dense(32, 784, units=300), _dense(32, 80, 64, units=64), _dense(32, 80, 64, units=256),
     _attention(32, 80, 4, 16), _attention(16, 256, 4, 32), _attention(4, 512, 8, 64),
+    _gelu(2048, 384), _gelu(32, 300), _argmax(32, 64, 256), _argmax(32, 1000),
     _recurrent("lstm", 32, 80, 64), _recurrent("lstm", 32, 20, 256), _recurrent("gru", 32, 80, 64),
     _recurrent("simple rnn", 32, 80, 64),
 ]  # fmt: skip

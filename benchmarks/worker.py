@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import resource
@@ -20,6 +21,7 @@ from benchmarks.frameworks import FRAMEWORKS
 from benchmarks.workloads import Workload, read_data
 
 ROOT = Path(__file__).resolve().parent.parent
+TURNS = ("fit", "evaluate", "predict")  # what the requests of the task "turns" run, one after another
 
 
 class Stop(Exception):
@@ -50,9 +52,9 @@ class Gate:
         self._answers.write(json.dumps(answer) + "\n")
         self._answers.flush()
 
-    def serve(self, epoch: Callable[[], dict[str, float]]) -> None:
-        """Run `epoch` until there are no more requests."""
-        while True:
+    def serve(self, *epochs: Callable[[], dict[str, float]]) -> None:
+        """Run `epochs` in turn until there are no more requests."""
+        for epoch in itertools.cycle(epochs):
             self.wait()
             self.done(**epoch())
 
@@ -84,6 +86,9 @@ class Worker:
         environment: further environment variables.
         root: the checkout to run; this one by default.
 
+    Attributes:
+        startup: seconds from the start of the process to the end of its first epoch, None before that.
+
     Raises:
         RuntimeError: from `epoch`, if the process ends; with the end of its output.
     """
@@ -102,6 +107,8 @@ class Worker:
         command = [sys.executable, "-m", "benchmarks.worker", framework, task, str(data), workload.dumps()]
         env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **FRAMEWORKS[framework].environment, **(environment or {})}
         env["PYTHONPATH"] = str(root)
+        self._start = time.perf_counter()
+        self.startup: float | None = None
         with open(self._log, "w") as log:
             self._process = subprocess.Popen(
                 command, cwd=root, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
@@ -122,7 +129,10 @@ class Worker:
 
     def epoch(self) -> dict[str, float]:
         """Run one epoch; returns `{"seconds": ..., "cpu_seconds": ..., "loss": ...}`."""
-        return self._ask("epoch")
+        answer = self._ask("epoch")
+        if self.startup is None:
+            self.startup = time.perf_counter() - self._start
+        return answer
 
     def stop(self) -> dict[str, float]:
         """End the process; returns `{"peak_bytes": ...}`."""

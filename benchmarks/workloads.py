@@ -18,11 +18,11 @@ class Workload:
 
     Attributes:
         name: name in tables.
-        kind: "dense", "cnn", "lstm" or "transformer".
+        kind: "dense", "cnn", "lstm", "transformer", or "network": one of `benchmarks.networks`, by its name.
         sizes: dense: features, hidden layers, outputs; cnn: image size, filters, dense units, classes;
             lstm: vocabulary, time, embedding, units; transformer: vocabulary, time, embedding, blocks, heads, hidden.
-        loss: "mse" (no metric), "binary" or "classes" (cross-entropies of logits, with accuracy).
-        optimizer: "sgd" (0.01) or "adam" (0.001, epsilon 1e-7).
+        loss: "mse" (no metric), "binary" or "classes" (cross-entropies of logits, with accuracy), or that of the model.
+        optimizer: "sgd" (0.01), "momentum" (0.01 and 0.9) or "adam" (0.001, epsilon 1e-7).
         rows: number of rows, a multiple of the batch size.
         batch: batch size.
         dropout: dropout rate after every hidden layer of a dense model.
@@ -87,6 +87,8 @@ def draw_data(w: Workload) -> tuple[np.ndarray, np.ndarray, str]:
     if w.images and (found := _fashion_mnist()) is not None and len(found[0]) >= w.rows:
         return found[0][: w.rows], found[1][: w.rows], "Fashion-MNIST"
     draw = np.random.default_rng(0)
+    if w.kind == "network":
+        return *_draw_network(w, draw), "synthetic"
     if w.kind in ("lstm", "transformer"):
         vocabulary, time = w.sizes[:2]
         x = draw.integers(1, vocabulary, (w.rows, time), dtype="int32")
@@ -100,6 +102,32 @@ def draw_data(w: Workload) -> tuple[np.ndarray, np.ndarray, str]:
     x = draw.standard_normal((w.rows, *shape), dtype="float32")
     y = x @ draw.standard_normal((w.sizes[0], w.sizes[-1]), dtype="float32")
     return x, (y > 0).astype("float32") if w.loss == "binary" else y, "synthetic"
+
+
+def _sign(x: np.ndarray) -> np.ndarray:
+    return (x[:, :1] > 0).astype("float32")
+
+
+def _draw_network(w: Workload, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    rows, name = w.rows, w.name
+    if name in ("wavenet", "gpt"):
+        text = draw.integers(1, w.sizes[0], (rows, w.sizes[1] + 1), dtype="int32")
+        return text[:, :-1], text[:, 1:]
+    if name in ("tabular-transformer", "batch-normed-mlp", "gan"):
+        x = draw.standard_normal((rows, w.sizes[0]), dtype="float32")
+        if w.loss == "classes":
+            return x, draw.integers(0, w.sizes[-1], rows, dtype="int32")
+        return x, draw.standard_normal((rows, w.sizes[2]), dtype="float32") if w.loss == "gan" else _sign(x)
+    if w.loss == "binary":
+        x = draw.integers(1, w.sizes[0], (rows, w.sizes[1]), dtype="int32")
+        if name == "encoder":
+            x[np.arange(w.sizes[1]) >= draw.integers(w.sizes[1] // 2, w.sizes[1] + 1, (rows, 1))] = 0
+        return x, (x[:, :1] < w.sizes[0] // 2).astype("float32")
+    side, channels, classes = w.sizes[:3]
+    x = draw.standard_normal((rows, side, side, channels), dtype="float32")
+    if w.loss == "mse":
+        return x, x
+    return x, draw.integers(0, classes, (rows, side, side) if name == "unet" else rows, dtype="int32")
 
 
 def write_data(w: Workload, path: Path) -> str:
@@ -138,6 +166,8 @@ def weight_shapes(w: Workload) -> list[tuple[str, tuple[int, ...]]]:
         vocabulary, _, width, units = w.sizes
         shapes = [("embedding", (vocabulary, width)), ("lstm/kernel", (width, 4 * units))]
         return shapes + [("lstm/recurrent", (units, 4 * units)), ("lstm/bias", (4 * units,))] + dense("out", units, 1)
+    if w.kind == "network":
+        return []  # every framework draws its own
     vocabulary, _, width, blocks, heads, hidden = w.sizes
     shapes = [("embedding", (vocabulary, width))]
     for b in range(blocks):

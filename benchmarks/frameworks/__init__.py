@@ -30,6 +30,7 @@ class Framework:
 
 
 _KERAS, _JAX = "benchmarks.frameworks.keras_api", "benchmarks.frameworks.hand_jax"
+_TORCH = "benchmarks.frameworks.eager_torch"
 _ON_JAX, _ON_TF = {"KERAS_BACKEND": "jax"}, {"KERAS_BACKEND": "tensorflow"}
 
 FRAMEWORKS = {
@@ -46,5 +47,6 @@ FRAMEWORKS = {
     "keras-tf": Framework(
         _KERAS, ("keras", "tensorflow"), "Keras on TensorFlow, defaults", {"package": "keras"}, _ON_TF
     ),
-    "torch": Framework("benchmarks.frameworks.eager_torch", ("torch",), "PyTorch eager, a hand-written loop"),
+    "torch": Framework(_TORCH, ("torch",), "PyTorch eager, a hand-written loop"),
+    "torch-compile": Framework(_TORCH, ("torch",), "the same loop, torch.compile of the model", {"compiled": True}),
 }

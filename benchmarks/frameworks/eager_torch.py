@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks.frameworks import torch_networks
 from benchmarks.workloads import Workload, named
 
 
@@ -70,6 +71,8 @@ def _cnn(w: Workload) -> nn.Module:
 
 
 def build(w: Workload) -> nn.Module:
+    if w.kind == "network":
+        return torch_networks.MODELS[w.name.removesuffix("-1")](w.sizes)
     if w.kind == "dense":
         return _dense(w)
     if w.kind == "cnn":
@@ -127,26 +130,33 @@ def load(model: nn.Module, w: Workload, weights: list[np.ndarray]) -> None:
 
 
 def _loss(w: Workload, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    if w.loss == "classes":  # of every row, token or pixel
+        z, y = (z if z.ndim == 4 else z.reshape(-1, z.shape[-1])), (y if z.ndim == 4 else y.reshape(-1))
     return {"mse": F.mse_loss, "binary": F.binary_cross_entropy_with_logits, "classes": F.cross_entropy}[w.loss](z, y)
 
 
 def _hits(w: Workload, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return ((z > 0) == (y > 0.5)).sum() if w.loss == "binary" else (z.argmax(-1) == y).sum()
+    return ((z > 0) == (y > 0.5)).sum() if w.loss == "binary" else (z.argmax(1 if z.ndim == 4 else -1) == y).sum()
 
 
-def run(task: str, w: Workload, data: Any, gate: Any) -> None:
+def run(task: str, w: Workload, data: Any, gate: Any, compiled: bool = False) -> None:
     """Run `task`; see `benchmarks.comparisons`."""
     x, y, weights = data
     model = build(w)
-    load(model, w, weights)
-    if w.kind == "cnn":
+    if weights:
+        load(model, w, weights)
+    if x.ndim == 4:
         x = np.ascontiguousarray(np.moveaxis(x, -1, 1))
+        y = np.ascontiguousarray(np.moveaxis(y, -1, 1)) if y.ndim == 4 else y
     inputs = torch.from_numpy(x).long() if x.dtype == np.int32 else torch.from_numpy(x)
     targets = torch.from_numpy(y).long() if w.loss == "classes" else torch.from_numpy(y)
     if w.optimizer == "sgd":
         optimizer: torch.optim.Optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    elif w.optimizer == "momentum":
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     else:
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7)
+    model = torch.compile(model) if compiled else model
 
     def logs(total: Any, hits: Any) -> dict[str, float]:
         result = {"loss": float(total) / (len(x) // w.batch)}
@@ -197,4 +207,6 @@ def run(task: str, w: Workload, data: Any, gate: Any) -> None:
         model.eval()
         return {"mean": float(np.mean([model(a).numpy() for a in inputs.split(1)]))}
 
+    if task == "turns":
+        gate.serve(fit, evaluate, predict)
     gate.serve({task.__name__: task for task in (fit, train_on_batch, evaluate, predict, predict_one)}[task])

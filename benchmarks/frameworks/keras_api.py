@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.frameworks import network_models
 from benchmarks.workloads import Workload
 
 
 def build(k: Any, w: Workload) -> Any:
     """The model, not compiled."""
     layers = k.layers
+    if w.kind == "network":
+        return network_models.MODELS[w.name.removesuffix("-1")](k, w.sizes)
     if w.kind == "dense":
         stack = [k.Input((w.sizes[0],))]
         for units in w.sizes[1:-1]:
@@ -47,7 +50,8 @@ def build(k: Any, w: Workload) -> Any:
 def compiled(k: Any, w: Workload, weights: list[np.ndarray], spe: int = 1) -> Any:
     """The compiled model with its starting weights."""
     model = build(k, w)
-    model.set_weights(weights)
+    if weights:
+        model.set_weights(weights)
     loss, metrics = {
         "mse": lambda: ("mse", []),
         "binary": lambda: (
@@ -55,8 +59,13 @@ def compiled(k: Any, w: Workload, weights: list[np.ndarray], spe: int = 1) -> An
             [k.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
         ),
         "classes": lambda: (k.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]),
+        "gan": lambda: (None, []),
     }[w.loss]()
-    optimizer = k.optimizers.SGD(0.01) if w.optimizer == "sgd" else k.optimizers.Adam(1e-3)
+    optimizer = {
+        "sgd": lambda: k.optimizers.SGD(0.01),
+        "momentum": lambda: k.optimizers.SGD(0.01, momentum=0.9),
+        "adam": lambda: k.optimizers.Adam(1e-3),
+    }[w.optimizer]()
     model.compile(optimizer, loss, metrics=metrics, steps_per_execution=spe)
     return model
 
@@ -105,7 +114,8 @@ def run(task: str, w: Workload, data: Any, gate: Any, package: str, spe: int = 1
         model.fit(_dataset(k, x, y, w.batch), **endless)
 
     def fit_call() -> dict[str, float]:
-        return {"loss": model.fit(x, y, batch_size=w.batch, verbose=0).history["loss"][-1]}
+        history = model.fit(x, y, batch_size=w.batch, verbose=0).history
+        return {name: float(values[-1]) for name, values in history.items()}
 
     def evaluate() -> dict[str, float]:
         return {"loss": float(model.evaluate(x, y, batch_size=w.batch, verbose=0, return_dict=True)["loss"])}
@@ -123,5 +133,7 @@ def run(task: str, w: Workload, data: Any, gate: Any, package: str, spe: int = 1
             logs = model.train_on_batch(x[rows], y[rows], return_dict=True)
         return {name: float(value) for name, value in logs.items()}
 
+    if task == "turns":
+        gate.serve(fit_call, predict if w.loss == "gan" else evaluate, predict)
     tasks = (fit_call, evaluate, predict, predict_one, train_on_batch)
     gate.serve({task.__name__: task for task in tasks}[task])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import warnings
 from collections.abc import Callable
 from numbers import Real
@@ -12,6 +13,7 @@ import jax
 from jaxkeras.callbacks.callback import BATCH_HOOKS, Callback
 from jaxkeras.callbacks.history import History
 from jaxkeras.callbacks.progbar_logger import ProgbarLogger
+from jaxkeras.core.placement import writes_files
 
 
 class CallbackList(Callback):
@@ -46,6 +48,10 @@ class CallbackList(Callback):
         self.callbacks: list[Any] = jax.tree.leaves(callbacks)
         for callback in self.callbacks:
             _check(callback)
+            _warn_of_misspelt_hooks(callback)
+        if not writes_files():
+            add_progbar = False
+            self.callbacks = [c for c in self.callbacks if not getattr(c, "one_process", False)]
         if add_history and not any(isinstance(c, History) for c in self.callbacks):
             self.callbacks.append(History())
         if add_progbar and not any(isinstance(c, ProgbarLogger) for c in self.callbacks):
@@ -94,6 +100,16 @@ class CallbackList(Callback):
     def wants_batches(self, mode: str) -> bool:
         return any(_ask(callback, "wants_batches", mode) for callback in self.callbacks)
 
+    def steps_until_due(self) -> int | None:
+        due = [callback.steps_until_due() for callback in self.callbacks if isinstance(callback, Callback)]
+        return min((steps for steps in due if steps is not None), default=None)
+
+
+def probes_of(callbacks: Any) -> dict[str, Callable[..., Any]]:
+    """The probes of callbacks, by name."""
+    parts = callbacks.callbacks if isinstance(callbacks, CallbackList) else jax.tree.leaves(callbacks)
+    return {name: probe for callback in parts for name, probe in getattr(callback, "probes", {}).items()}
+
 
 def _check(callback: Any) -> None:
     if isinstance(callback, type):
@@ -103,6 +119,20 @@ def _check(callback: Any) -> None:
             f"`callbacks` must be a list of Callback objects; got {callback!r} of type {type(callback).__name__}. "
             "To call a function, use LambdaCallback(on_epoch_end=lambda epoch, logs: ...)."
         )
+
+
+def _warn_of_misspelt_hooks(callback: Any) -> None:
+    if not isinstance(callback, Callback):
+        return
+    for name in {*dir(type(callback)), *vars(callback)}:
+        if name.startswith("on_") and name not in HOOKS and callable(getattr(callback, name)):
+            close = difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.85)
+            if close:
+                warnings.warn(
+                    f"{type(callback).__name__}.{name} is never called: there is no such hook. Did you mean "
+                    f"'{close[0]}'?",
+                    stacklevel=6,
+                )
 
 
 def _ask(callback: Any, question: str, mode: str) -> bool:

@@ -62,8 +62,11 @@ class ModelCheckpoint(SavingCallback):
 
     def save_now(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
         path = self._path(epoch, batch, logs)
-        if not self._should_save(epoch, logs, path):
-            return
+        if self._should_save(epoch, logs, path):
+            self._write(path)
+
+    def _write(self, path: str) -> None:
+        """Save the model to a file, whose folder is created."""
         if os.path.isdir(path):
             raise OSError(f"ModelCheckpoint cannot write the file {path!r}: there is a folder of that name.")
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)

@@ -19,6 +19,7 @@ from jaxkeras.core.names import auto_name
 from jaxkeras.core.shape_inference import Spec, Traced, infer_leniently, infer_specs
 from jaxkeras.core.shape_inference import known_shape as known_shape
 from jaxkeras.core.sparse import any_sparse, is_sparse, placeholder
+from jaxkeras.core.tracebacks import explain, named_arguments
 from jaxkeras.core.variable import Variable, standardize_shape
 
 P = ParamSpec("P")
@@ -215,9 +216,13 @@ class Operation:
         self._outbound_nodes: list[Node] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if any_symbolic(args, kwargs):
-            return self.symbolic_call(*args, **kwargs)
-        return self.call(*args, **kwargs)
+        try:
+            if any_symbolic(args, kwargs):
+                return self.symbolic_call(*args, **kwargs)
+            return self.call(*args, **kwargs)
+        except Exception as error:
+            explain(error, f"{type(self).__name__}.call()", named_arguments(self.call, args, kwargs))
+            raise
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Infer the outputs for symbolic inputs and record the call."""

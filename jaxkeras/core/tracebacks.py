@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -14,7 +15,7 @@ import jax
 from jaxkeras.core import config
 from jaxkeras.core.context import local
 from jaxkeras.core.names import closest
-from jaxkeras.core.symbolic import known_shape
+from jaxkeras.core.shape_inference import known_shape
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,7 +31,7 @@ _RAW_VARIABLE = (
     "a function of jax.lax was given a Variable, which only jax.numpy and jax.nn take as it is. Write `.value`: "
     "jax.lax.exp(self.w.value)."
 )
-_MARK = "In "
+_MARK = "Exception encountered when calling "  # Keras's words, which programs look for
 
 
 def hide_library_frames(function: Callable[P, R]) -> Callable[P, R]:
@@ -76,14 +77,17 @@ def raised_by_library(error: BaseException) -> bool:
 
 
 def explain(error: Exception, where: str, values: Any) -> None:
-    """Add a note to an error of JAX's or the user's: where it arose, the shapes there, and what to write instead.
+    """Say in an error of JAX's or the user's where it arose, the shapes there, and what to write instead.
+
+    As in Keras this is part of the message, after the user's own words. Of an exception that holds anything else than
+    a message it is a note, so that its type and its attributes stay as they are.
 
     Args:
-        error: it gets one note, from the innermost place that explains it.
-        where: such as "`call` of layer 'dense' (Dense)".
-        values: a structure of the arrays that the code there was given.
+        error: it is explained once, by the innermost place.
+        where: such as "layer 'dense' (Dense)".
+        values: a structure of the arrays that the code there was given; the arguments by name, as a rule.
     """
-    if any(note.startswith(_MARK) for note in getattr(error, "__notes__", ())):
+    if any(_MARK in text for text in (str(error), *getattr(error, "__notes__", ()))):
         return
     if isinstance(error, (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)):
         reason = _NO_VALUE if local.eager else _TRACED_VALUE
@@ -94,7 +98,32 @@ def explain(error: Exception, where: str, values: Any) -> None:
     else:
         inferring = local.frame is not None and local.frame.abstract
         reason = "sizes in the message stand for unknown ones, shown as None here." if inferring else ""
-    error.add_note(f"{_MARK}{where}, given {describe_shapes(values)}{': ' if reason else '.'}{reason}")
+    _append(error, f"{_MARK}{where}, given {_described(values)}{': ' if reason else '.'}{reason}")
+
+
+def _append(error: Exception, text: str) -> None:
+    """Append to the message, if an exception is nothing but a message; add a note otherwise."""
+    message = error.args[0] if len(error.args) == 1 else None
+    if not (config.is_traceback_filtering_enabled() and isinstance(message, str) and str(error) == message):
+        error.add_note(text)
+        return
+    error.args = (f"{message}\n\n{text}",)
+    with contextlib.suppress(Exception):  # a class may refuse attributes
+        error._keras_call_info_injected = True  # type: ignore[attr-defined]
+
+
+def _described(values: Any) -> str:
+    if not isinstance(values, dict):
+        return describe_shapes(values)
+    given = [f"{name}={describe_shapes(value)}" for name, value in values.items() if value is not None]
+    return ", ".join(given) or "nothing"
+
+
+def named_arguments(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Arguments by the names that a function has for them, as far as they fit it."""
+    with contextlib.suppress(TypeError, ValueError):
+        return inspect.signature(function).bind_partial(*args, **kwargs).arguments
+    return {"args": args, **kwargs}
 
 
 def describe_shapes(values: Any) -> str:

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core import config
-from jaxkeras.lowering import flash as blocks
 from jaxkeras.lowering import operations, reference
 from jaxkeras.lowering.hash_rng import Drop
 
@@ -80,20 +79,17 @@ def dot_product_attention(
     if repeats > 1:
         key, value = jnp.repeat(key, repeats, axis=2), jnp.repeat(value, repeats, axis=2)
     bias, mask = _rank4(bias), _rank4(mask)
-    if is_causal:
-        causal = jnp.tril(jnp.ones((query.shape[1], key.shape[1]), bool))[None, None]
-        mask = causal if mask is None else jnp.logical_and(mask.astype(bool), causal)
-    elif mask is not None:
-        mask = mask.astype(bool)
+    mask = mask if mask is None else mask.astype(bool)
     scale = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
 
     drop = Drop(dropout_rate, dropout_key) if dropout_rate and dropout_key is not None else None
     if return_scores:
+        mask = reference.causal_mask(mask, query.shape[1], key.shape[1]) if is_causal else mask
         return reference.attention_with_weights(query, key, value, bias, mask, scale, drop)
     if drop is None:
         flash = config.is_flash_attention_enabled() if flash is None else flash
         if flash:
-            return blocks.attention(query, key, value, bias, mask, scale)
+            return operations.blockwise_attention(query, key, value, bias, mask, scale, None, is_causal)
         if flash is None:
-            return operations.attention_of_any_length(query, key, value, bias, mask, scale, None)
-    return operations.attention(query, key, value, bias, mask, scale, drop)
+            return operations.attention_of_any_length(query, key, value, bias, mask, scale, None, is_causal)
+    return operations.attention(query, key, value, bias, mask, scale, drop, is_causal)

@@ -31,9 +31,11 @@ def attention(
     mask: Array | None,
     scale: float,
     drop: None = None,
+    is_causal: bool = False,
 ) -> Array:
     """As `reference.attention`, in blocks of targets."""
     targets = query.shape[1]
+    mask = reference.causal_mask(mask, targets, key.shape[1]) if is_causal else mask
     if targets <= BLOCK:
         return reference.attention(query, key, value, bias, mask, scale, None)
     rows = {name: x for name, x in (("bias", bias), ("mask", mask)) if x is not None}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxkeras.lowering import reference
+from jaxkeras.lowering import operations, reference
 
 Array = jax.Array
 
@@ -52,6 +52,34 @@ def batch_moments(
         limit = jnp.finfo(x.dtype)
         mean, variance = (jnp.clip(m, float(limit.min), float(limit.max)).astype(x.dtype) for m in (mean, variance))
     return mean, variance
+
+
+def batch_norm(
+    x: Array, gamma: Array | None = None, beta: Array | None = None, axis: int = -1, epsilon: float = 1e-3
+) -> tuple[Array, Array, Array]:
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta with the moments of the batch (Ioffe and Szegedy, 2015).
+
+    Args:
+        x: An array of float32 or float64.
+        gamma, beta: Arrays of the size of `axis`.
+        axis: The axis with moments of its own for every index.
+        epsilon: Added to the variance.
+
+    Returns:
+        An array like x, and the mean and (biased) variance, of the size of `axis`.
+
+    Example:
+
+    >>> import jax.numpy as jnp
+    >>> y, mean, variance = batch_norm(jnp.array([[1.0], [3.0]]), epsilon=0.0)
+    >>> y[:, 0], mean, variance
+    (Array([-1.,  1.], dtype=float32), Array([2.], dtype=float32), Array([1.], dtype=float32))
+    """
+    axes = tuple(a for a in range(x.ndim) if a != axis % x.ndim)
+    shape = [1 if a in axes else n for a, n in enumerate(x.shape)]
+    gamma, beta = (v if v is None else jnp.asarray(v, x.dtype).reshape(shape) for v in (gamma, beta))
+    y, mean, variance = operations.batch_norm(x, gamma, beta, axes, epsilon)
+    return y, jnp.squeeze(mean, axes), jnp.squeeze(variance, axes)
 
 
 def layer_norm(

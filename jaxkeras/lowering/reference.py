@@ -78,9 +78,27 @@ def batch_moments(x: Array, axes: tuple[int, ...], weights: Array | None, epsilo
     return mean, jnp.sum(jnp.square(distance), axes, keepdims=True) / count
 
 
+def batch_norm(
+    x: Array, gamma: Array | None, beta: Array | None, axes: tuple[int, ...], epsilon: float
+) -> tuple[Array, Array, Array]:
+    """The normalised array, mean and variance, dimensions kept. gamma, beta: with a size of 1 along `axes`."""
+    mean, variance = batch_moments(x, axes, None, 0.0)
+    scale = lax.rsqrt(variance + epsilon)
+    y = (x - mean) * (scale if gamma is None else scale * gamma)
+    return y if beta is None else y + beta, mean, variance
+
+
 def layer_norm(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
     mean, variance = batch_moments(x, axes, None, 0.0)
     return (x - mean) * lax.rsqrt(variance + epsilon)
+
+
+def argmax(x: Array) -> Array:
+    return jnp.argmax(x, axis=-1)
+
+
+def gelu(x: Array) -> Array:
+    return jax.nn.gelu(x, approximate=False)
 
 
 def dense_kernel_gradient(x: Array, dy: Array, count: int) -> Array:
@@ -94,6 +112,12 @@ def attention_weights(query: Array, key: Array, bias: Array | None, mask: Array 
     dtype = jnp.promote_types(query.dtype, jnp.float32)
     logits = lax.dot_general(query, key, (((3,), (3,)), ((0, 2), (0, 2))), preferred_element_type=dtype)
     return jax.nn.softmax(masked_logits(logits * jnp.asarray(scale, dtype), bias, mask), axis=-1)
+
+
+def causal_mask(mask: Array | None, targets: int, sources: int) -> Array:
+    """The mask, if any, and that no target sees a later source."""
+    causal = jnp.tril(jnp.ones((targets, sources), bool))[None, None]
+    return causal if mask is None else jnp.logical_and(mask, causal)
 
 
 def masked_logits(logits: Array, bias: Array | None, mask: Array | None) -> Array:
@@ -129,7 +153,9 @@ def attention(
     mask: Array | None,
     scale: float,
     drop: Drop | None,
+    is_causal: bool = False,
 ) -> Array:
+    mask = causal_mask(mask, query.shape[1], key.shape[1]) if is_causal else mask
     return attention_with_weights(query, key, value, bias, mask, scale, drop)[0]
 
 

@@ -100,7 +100,7 @@ class KerasSteps(Compiled):
         def call() -> tuple[Any, Any, Any]:
             y_pred = forward(self, x, training)
             loss = self.compute_loss(x, y, y_pred, sample_weight=sample_weight, training=training)
-            scaled = self.optimizer.scale_loss(loss) if training and self.optimizer is not None else loss
+            scaled = self.optimizer.scale_loss(loss) if training and self._optimizer is not None else loss
             return scaled, loss, y_pred
 
         (scaled, loss, y_pred), (_, fixed, metric_values, *_), _ = functional_call(groups, values, call)

@@ -16,6 +16,7 @@ from jaxkeras.core.tracking import nest
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.models import functional
 from jaxkeras.models.graph import Graph
+from jaxkeras.models.intermediates import intermediates
 from jaxkeras.models.summary import print_summary
 from jaxkeras.models.trainer import Trainer
 
@@ -226,6 +227,34 @@ class Model(Trainer):
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         return None  # the layers inside set it on the outputs
 
+    def intermediates(self, x: Any, layers: Any = None, training: bool = False) -> dict[str, Any]:
+        """What the layers return for inputs, in one call.
+
+        Args:
+            x: inputs, as for `predict_on_batch`.
+            layers: a layer, its name or its path (names of nested models joined by `/`), or a list of these; None for
+                all.
+            training: whether layers such as dropout act as in training. The model does not change.
+
+        Returns:
+            `{path: NumPy array}`, or a structure of arrays if a layer returns one, in the order in which calls end. A
+            layer that is called more than once has the keys `path`, `path#2`, ... Of a loop (a recurrent layer), the
+            layer that holds it is there, not those inside.
+
+        Raises:
+            ValueError: for a layer that is not called, or only inside a loop.
+
+        Example:
+
+        >>> import jaxkeras as jk
+        >>> model = jk.Sequential([jk.Input((4,)), jk.layers.Dense(3, name="a"), jk.layers.Dense(1, name="b")])
+        >>> {path: value.shape for path, value in model.intermediates(np.ones((2, 4))).items()}
+        {'a': (2, 3), 'b': (2, 1)}
+        >>> list(model.intermediates(np.ones((2, 4)), layers="a"))
+        ['a']
+        """
+        return intermediates(self, x, layers, training)
+
     # -- config --------------------------------------------------------------------------------------------------
     def get_config(self) -> dict[str, Any]:
         if self._graph is not None and _takes_graph(type(self)):
@@ -365,7 +394,7 @@ class Model(Trainer):
         return {
             "trainable_variables": self.trainable_variables,
             "non_trainable_variables": self.non_trainable_variables,
-            "optimizer_variables": self.optimizer.variables if self.optimizer is not None else [],
+            "optimizer_variables": self._optimizer.variables if self._optimizer is not None else [],
             "metrics_variables": self.metrics_variables,
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core import placement
 from jaxkeras.core.functional import is_variable
 from jaxkeras.core.variable import Variable
 from jaxkeras.models.shards import GroupedStep, group_sizes, groups, joined
@@ -242,6 +244,10 @@ class PopulationSession(Session):
         self.known = values
         self._full = CompiledFunction(self._full_logs)
 
+    def _distribution(self) -> None:
+        if placement.current() is not None:
+            warnings.warn("A Population runs on one device: the distribution that was set is not used.", stacklevel=2)
+
     # -- steps --------------------------------------------------------------------------------------------------
     def compiled(self, step: Step, *fields: tuple[str, ...], **how: Any) -> Any:
         lifted = self._predicting(step) if how.get("stack") else self._training(step)
@@ -267,6 +273,23 @@ class PopulationSession(Session):
             return new._replace(state={"model": new.state, "members": members}), {**extras, "checks": checks}
 
         return run
+
+    @contextlib.contextmanager
+    def single(self, ts: TrainState, bad: Callable[[int], bool]) -> Iterator[tuple[int | None, TrainState]]:
+        members = ts.state["members"]
+        row = next((row for row in range(len(members["index"])) if bad(row)), 0)
+        hyperparameters, own = jax.tree.map(lambda a: a[row], (members["hyperparameters"], model_state(ts)))
+        with self.owner.assigned(hyperparameters):
+            yield int(members["index"][row]), own
+
+    def batch_of(self, batch: Any, member: int | None) -> Any:
+        if not self.own_rows:
+            return batch
+        row = int(np.flatnonzero(self.acquire().rows == member)[0])
+        return jax.tree.map(lambda a: a[:, row], batch)
+
+    def at_rest(self) -> None:
+        return None
 
     def _predicting(self, step: Step) -> Step:
         """The step of a group of members that predicts."""

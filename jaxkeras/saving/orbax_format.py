@@ -21,6 +21,7 @@ import jax
 import numpy as np
 
 from jaxkeras import registry
+from jaxkeras.core.placement import see_variables, to_host
 from jaxkeras.core.tracking import Path, flatten, nest
 from jaxkeras.saving.keras_format import load_assets, model_config, save_assets
 from jaxkeras.saving.values import Loaded
@@ -41,7 +42,7 @@ def is_checkpoint(path: Any) -> bool:
 def contents(model: Any, weights_only: bool) -> dict[str, Any]:
     """Return the contents of a checkpoint, as copies that further training does not change."""
     state = {k: v for k, v in model.get_state_tree().items() if not weights_only or k in _WEIGHTS}
-    state = jax.tree.map(lambda a: np.array(a), state)
+    state = jax.tree.map(lambda a: np.array(to_host(a)), state)
     order = {group: [v.path for v in variables] for group, variables in _groups(model).items() if group in state}
     parts: dict[str, Any] = {"pytree": state}
     if not weights_only:
@@ -124,8 +125,9 @@ def _digest(state: Any) -> str:
 
 def _set(model: Any, parts: dict[str, Any], folder: Any) -> None:
     order = json.loads(parts["written"]["order"]) if "written" in parts else {}
-    if "optimizer_variables" in parts["pytree"] and model.optimizer is not None:
+    if "optimizer_variables" in parts["pytree"] and model._optimizer is not None:
         build_optimizer(model)
+    see_variables(model.weights)
     with Loaded() as loaded:
         _set_groups(model, parts, order, folder, loaded)
 
@@ -135,7 +137,7 @@ def _set_groups(model: Any, parts: dict[str, Any], order: dict[str, Any], folder
         saved = flatten(parts["pytree"].get(group, {}))
         if group == "metrics_variables" and len(saved) != len(variables):
             continue  # created, and reset, when training begins
-        if group not in parts["pytree"] or group == "optimizer_variables" and model.optimizer is None:
+        if group not in parts["pytree"] or group == "optimizer_variables" and model._optimizer is None:
             continue
         if group in order:
             paths = [tuple(path.split("/")) for path in order[group]]
@@ -162,7 +164,7 @@ def _groups(model: Any) -> dict[str, list[Any]]:
     return {
         "trainable_variables": model.trainable_variables,
         "non_trainable_variables": model.non_trainable_variables,
-        "optimizer_variables": model.optimizer.variables if model.optimizer is not None else [],
+        "optimizer_variables": model._optimizer.variables if model._optimizer is not None else [],
         "metrics_variables": model.metrics_variables,
     }
 

@@ -1,6 +1,8 @@
 """The benchmarks run, and hand-written and library versions compute the same."""
 
+import functools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -8,11 +10,14 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
-from benchmarks import lowerings, revisions, run
+from benchmarks import accelerator, lowerings, networks, revisions, run
+from benchmarks.accelerators import hand_jax as hand_networks
+from benchmarks.accelerators.networks import NETWORKS, Network
 from benchmarks.comparisons import COMPARISONS
 from benchmarks.frameworks import FRAMEWORKS, hand_jax, keras_api
 from benchmarks.worker import ROOT
 from benchmarks.workloads import WORKLOADS, Workload, draw_data, draw_weights, weight_shapes
+from jaxkeras.training.flops import count_flops
 
 SMALL = [
     Workload("linear", "dense", (2, 1), "mse", "sgd", 64),
@@ -91,3 +96,68 @@ def test_a_checkout_is_compared_with_itself(capsys: pytest.CaptureFixture[str]):
     name, this, other, *ratios = [cell.strip() for cell in row.strip("|").split("|")]
     assert name == "linear" and all(float(ratio) > 0 for ratio in ratios)
     assert this.endswith("ms") and other.endswith("ms")
+
+
+TINY = {
+    "resnet": (8, 3, 3, 2, 4), "bottleneck": (8, 1, 3, 1, 2), "depthwise": (8, 1, 3, 2, 3, 4, 5),
+    "mobilenet": (8, 1, 3, 2, 2, 3, 3, 4, 4), "efficientnet": (8, 1, 3, 4, 4, 4, 4), "unet": (8, 1, 2, 2, 3, 4),
+    "convnext": (8, 1, 3, 2, 3), "densenet": (8, 1, 3, 4, 2), "wavenet": (7, 6, 3, 2),
+    "bidirectional-lstm": (9, 4, 3, 2), "bidirectional-gru": (9, 4, 3, 2), "gpt": (7, 5, 4, 1, 2),
+    "encoder": (9, 6, 4, 1, 2), "tabular-transformer": (3, 4, 1, 2), "autoencoder": (8, 1, 1, 2, 3),
+    "recommender": (9, 2, 3, 4), "batch-normed-mlp": (4, 3, 2), "gan": (3, 4, 2),
+}  # fmt: skip
+
+
+def test_networks_can_be_built():
+    assert {name.removesuffix("-1") for name in networks.NETWORKS} == set(TINY)
+    for name, sizes in TINY.items():
+        model = keras_api.build(jk, replace(networks.NETWORKS[name], sizes=sizes))
+        assert len(model.trainable_variables) > 3, name
+
+
+@pytest.mark.parametrize("name", [n if n == "gan" else pytest.param(n, marks=pytest.mark.exhaustive) for n in TINY])
+def test_network_takes_a_step(name: str):
+    w = replace(networks.NETWORKS[name], sizes=TINY[name], rows=4, batch=4)
+    x, y, _ = draw_data(w)
+    model = keras_api.compiled(jk, w, [])
+    before = model.trainable_variables[-1].numpy()
+    logs = model.train_on_batch(x, y, return_dict=True)
+    assert np.isfinite(list(logs.values())).all()
+    assert np.any(model.trainable_variables[-1].numpy() != before)
+
+
+def test_tiny_table_of_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(networks.NETWORKS, "gan", replace(networks.NETWORKS["gan"], sizes=TINY["gan"], rows=8, batch=4))
+    networks.main(["--networks", "gan", "--peers", "jaxkeras", "--rounds", "1", "--output", str(tmp_path / "table")])
+    found = json.loads((tmp_path / "table.json").read_text())["networks"]["gan"]["jaxkeras"]
+    assert found["first epoch"] > found["fit"]["min"] > 0 and found["peak_bytes"] > 0
+    assert "| gan | jaxkeras |" in (tmp_path / "table.md").read_text()
+    assert networks.ratio({"a": {"t": 3}, "jaxkeras": {"t": 2}}, "t", ["a", "b"]) == 1.5
+
+
+@pytest.mark.exhaustive
+def test_the_accelerator_script_runs_with_tiny_sizes(tmp_path: Path):
+    chosen = ["jaxkeras", "jax-scan"]
+    output = tmp_path / "tiny"
+    results = accelerator.main(["--tiny", "--frameworks", *chosen, "--output", str(output)])
+    assert set(results["parts"]) == set(accelerator.PARTS)
+    for by in results["parts"]["networks"].values():
+        assert set(by) == {"jaxkeras", "jax by hand"}
+        assert all(r["seconds"]["min"] > 0 and r["per_second"] > 0 for r in by.values()), by
+    for part in ("predict", "members"):
+        assert all(v > 0 for v in results["parts"][part].values()), results["parts"][part]
+    assert "| jaxkeras |" in (tmp_path / "tiny.md").read_text()
+
+
+def test_a_run_on_an_accelerator_that_takes_too_long_says_so():
+    assert accelerator.in_process(accelerator.Clock(0), "predict", True) == {"failed": "no time left"}
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=lambda network: network.name)
+def test_operations_of_a_step_are_those_of_its_program(network: Network):
+    """Elementwise operations, which the figure leaves out, are less than a hundredth."""
+    params, logits, _ = hand_networks.parts(network)
+    gradient = jax.make_jaxpr(jax.grad(functools.partial(hand_networks.loss, logits)))
+    counted = count_flops(gradient(params, *network.data(1))).total
+    assert network.step_flops < counted < 1.01 * network.step_flops

@@ -74,19 +74,19 @@ class FloatMetric(jk.metrics.Metric):
 CASES = {
     "state on self": (KeepsState, "mse", [], RuntimeError, r"`KeepsState.mean` holds an array.*add_weight"),
     "if in call": (Branches, "mse", [], jax.errors.TracerBoolConversionError,
-                   r"In `call` of layer 'net' \(Branches\), given \{x: float32\[None, 4\]\}: .*jnp.where"),
+                   r"calling layer 'net' \(Branches\), given x=float32\[None, 4\]: .*jnp.where"),
     "call returns None": (ReturnsNothing, "mse", [], ValueError,
                           r"`call` of model 'net' \(ReturnsNothing\) returned None"),
     "shapes in call": (WrongShapes, "mse", [], TypeError,
-                       r"In `call` of layer 'net' \(WrongShapes\), given \{x: float32\[None, 4\]\}"),
+                       r"calling layer 'net' \(WrongShapes\), given x=float32\[None, 4\]"),
     "if in loss": (Plain, branching_loss, [], jax.errors.TracerBoolConversionError,
-                   r"In loss 'branching_loss', given \{y_pred: float32\[16, 1\], y_true: .*jnp.where"),
+                   r"calling loss 'branching_loss', given y_true=float32\[16, 1\], y_pred=.*jnp.where"),
     "float in loss": (Plain, float_loss, [], jax.errors.ConcretizationTypeError,
-                      r"In loss 'float_loss', given .*run_eagerly"),
+                      r"calling loss 'float_loss', given .*run_eagerly"),
     "loss returns None": (Plain, no_loss, [], ValueError, r"Loss 'no_loss' returned None.*`return`"),
-    "shapes in loss": (Plain, wrong_loss, [], (TypeError, ValueError), r"In loss 'wrong_loss', given \{y_pred"),
+    "shapes in loss": (Plain, wrong_loss, [], (TypeError, ValueError), r"calling loss 'wrong_loss', given y_true"),
     "float in metric": (Plain, "mse", [FloatMetric(name="last")], jax.errors.ConcretizationTypeError,
-                        r"In metric 'last', given \{y_pred: .*run_eagerly"),
+                        r"calling metric 'last', given y_true=.*run_eagerly"),
 }  # fmt: skip
 
 
@@ -113,6 +113,35 @@ def test_all_frames_are_kept_without_filtering():
     finally:
         jk.config.enable_traceback_filtering()
     assert any("jaxkeras" in frame.filename for frame in traceback.extract_tb(caught.value.__traceback__))
+
+
+def test_messages_are_extended_and_other_exceptions_keep_their_type_and_attributes():
+    class Problem(Exception):
+        def __init__(self, message, code):
+            super().__init__(message, code)
+            self.code = code
+
+    class Fails(jk.Operation):
+        def call(self, x, error):
+            raise error
+
+    place = "Exception encountered when calling Fails.call(), given x=float32[2]"
+    for error in (ValueError("bad"), Problem("bad", 7), KeyError("bad")):
+        with pytest.raises(type(error)) as caught:
+            Fails()(jnp.ones(2), error=error)
+        assert caught.value is error
+        plain = type(error) is ValueError
+        assert (str(error) if plain else error.__notes__[0]).count(place) == 1
+        assert error.args == {ValueError: error.args, Problem: ("bad", 7), KeyError: ("bad",)}[type(error)]
+
+
+def test_a_model_that_is_not_compiled_has_no_optimizer():
+    model = Plain()
+    assert not hasattr(model, "optimizer")
+    with pytest.raises(AttributeError, match="not compiled"):
+        model.optimizer.learning_rate = 0.1
+    model.compile("sgd", "mse")
+    assert isinstance(model.optimizer, jk.optimizers.SGD)
 
 
 def test_layer_attributes_can_be_read_in_the_same_trace():

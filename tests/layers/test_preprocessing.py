@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.sparse import BCOO
 
 import jaxkeras as jk
 from jaxkeras.layers.preprocessing.categorical.hash_functions import bucket, farmhash64, siphash64
@@ -196,6 +197,20 @@ def test_hashing_modes():
     assert L.Hashing(3, output_mode="one_hot")([["A"], ["E"]]).tolist() == [[0, 1, 0], [0, 0, 1]]
     with pytest.raises(ValueError, match="salt"):
         L.Hashing(3, salt=[1])
+
+
+def test_sparse_hashing():
+    x = np.array([["A", "B"], ["C", "C"]])
+    for mode in ("multi_hot", "count"):
+        dense, sparse = (L.Hashing(3, output_mode=mode, sparse=sparse) for sparse in (False, True))
+        assert isinstance(sparse(x), BCOO) and sparse(L.Input((2,), dtype="string")).sparse
+        np.testing.assert_array_equal(sparse(x).todense(), dense(x))
+    inputs = L.Input((2,), dtype="string")
+    model = jk.Model(inputs, L.Dense(1, kernel_initializer="ones")(sparse(inputs)))
+    np.testing.assert_array_equal(model.predict(x, verbose=0), [[2.0], [2.0]])
+    for layer in (L.Hashing, L.HashedCrossing):
+        with pytest.raises(ValueError, match="sparse"):
+            layer(3, sparse=True)  # the numbers of buckets are no vectors
 
 
 def test_hashed_crossing():

@@ -11,6 +11,7 @@ import pytest
 import jaxkeras as jk
 from jaxkeras.core.masks import set_mask
 from jaxkeras.layers import GRU, LSTM, RNN, Bidirectional, Dense, Layer, SimpleRNN, TimeDistributed
+from jaxkeras.layers.recurrent.dropout_cell import DropoutRNNCell
 from tests.layers.parity import make_input, randomize, same_signature
 
 keras = pytest.importorskip("keras")
@@ -233,6 +234,37 @@ def test_dropout_masks_are_the_same_at_each_step(name):
     np.testing.assert_array_equal(layer(x), layer(x, training=False))
     again = getattr(L, name)(4, dropout=0.5, recurrent_dropout=0.5, implementation=1, seed=1)
     assert np.isfinite(again(x, training=True)).all()
+
+
+class Masked(Layer, DropoutRNNCell):
+    """A cell as packages for Keras write it: it outputs a mask of its input plus one of its state."""
+
+    state_size = 3
+
+    def __init__(self, rate=0.5):
+        super().__init__()
+        self.dropout = self.recurrent_dropout = rate
+        self.seed_generator = jk.random.SeedGenerator(1)
+
+    def call(self, inputs, states, training=False):
+        if not (training and self.dropout):
+            return states[0], states
+        return 10 * self.get_dropout_mask(inputs)[:, :3] + self.get_recurrent_dropout_mask(states[0]), states
+
+
+def test_dropout_masks_of_a_cell_of_another_package():
+    layer = RNN(Masked(), return_sequences=True)
+    assert len(layer.non_trainable_variables) == 1  # the seed
+    first, second = (np.asarray(layer(X, training=True)) for _ in range(2))
+    assert set(np.unique(first)) <= {0.0, 2.0, 20.0, 22.0} and not np.array_equal(first, second)
+    for y in (first, second):
+        np.testing.assert_array_equal(y, np.repeat(y[:, :1], 5, 1))
+    params, state = layer.init(0)
+    y, new = jax.jit(functools.partial(layer.apply, training=True))(params, state, X)
+    np.testing.assert_array_equal(y, np.repeat(y[:, :1], 5, 1))
+    assert not np.array_equal(jax.tree.leaves(new), jax.tree.leaves(state))
+    assert not np.any(layer(X)) and layer.cell._dropout_mask is None
+    assert not np.any(RNN(Masked(0.0))(X, training=True))
 
 
 @pytest.mark.parametrize("name, states", [("SimpleRNN", 1), ("LSTM", 2), ("GRU", 1)])

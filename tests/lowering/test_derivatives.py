@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxkeras import lowering
 from jaxkeras.lowering import dispatch, matmul, operations, reference, table
 from jaxkeras.lowering.cpu import attention as cpu_attention
 from jaxkeras.lowering.cpu import conv as cpu_conv
@@ -289,6 +290,50 @@ def test_max_pool_gradient_of_ties_uses_the_first_as_in_xla(window, strides):
         for f in (operations.max_pool, reference.max_pool)
     ]
     close(*slopes)
+
+
+@CPU
+@pytest.mark.parametrize("offset", [0.5, 50.0])  # of the mean; from 4 deviations on, sums are centred
+def test_batch_norm(offset):
+    x, gamma, beta = normal(5, 3, 2) + jnp.array([offset, 0.0]), normal(1, 1, 2), normal(1, 1, 2)
+    run = operations.batch_norm
+    assert run.choose("cpu", x, gamma, beta, (0, 1), 1e-3) is not run.reference
+    check(
+        lambda *a: run(*a, (0, 1), 1e-3),
+        lambda *a: run.reference(*a, (0, 1), 1e-3),
+        x,
+        gamma,
+        beta,
+        second_order=offset < 1,
+    )
+    close(run(x, None, None, (0, 1), 1e-3), run.reference(x, None, None, (0, 1), 1e-3))
+
+
+@CPU
+def test_gelu():
+    x = 3 * normal(4, 5)
+    assert operations.gelu.choose("cpu", x) is not operations.gelu.reference
+    check(operations.gelu, operations.gelu.reference, x)
+    low = jnp.linspace(-30, 30, 601, dtype="float32")
+    np.testing.assert_allclose(operations.gelu(low), operations.gelu.reference(low), rtol=2e-6, atol=1e-6)
+
+
+@CPU
+def test_argmax():
+    x = jnp.asarray(RNG.integers(0, 9, (3, 4, 40)) / 1.0).at[1, 2, 7].set(jnp.nan)
+    run = operations.argmax
+    assert run.choose("cpu", x) is not run.reference
+    close(run(x), run.reference(x))
+    close(jax.vmap(run)(x), run.reference(x))
+    slope = jax.jit(jax.grad(lambda x: jnp.sum(x * (lowering.argmax(x)[..., None] == 0))))(x)
+    assert slope.shape == x.shape
+
+
+@CPU
+def test_batch_norm_keeps_its_digits_where_the_mean_is_large():
+    x = jnp.asarray(1e4 + RNG.standard_normal((64, 3)), "float32")
+    exact = jnp.var(x.astype("float64"), 0)
+    np.testing.assert_allclose(operations.batch_norm(x, None, None, (0,), 0.0)[2][0], exact, rtol=1e-3)
 
 
 @CPU

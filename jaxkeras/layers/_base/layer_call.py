@@ -404,7 +404,7 @@ class Call(Weights):
                 call = self.call if self._remat_mode is None else self.rematerialized_call(self.call, *args, **kwargs)
                 return call(*args, **kwargs)
         except Exception as error:
-            explain(error, f"`call` of layer '{self.name}' ({type(self).__name__})", arguments)
+            explain(error, f"layer '{self.name}' ({type(self).__name__})", arguments)
             raise
 
     def _populate_masks(self, arguments: dict[str, Any], first: Any) -> Any:

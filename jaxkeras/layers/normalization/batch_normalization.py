@@ -124,6 +124,11 @@ class BatchNormalization(Affine):
         x = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
         kept = self.axis % x.ndim
         gamma, beta = self.gamma, self.beta
+        if training and self.trainable and mask is None and not self.renorm:
+            y, mean, variance = lowering.batch_norm(x, gamma, beta, kept, self.epsilon)
+            _update_average(self.moving_mean, mean, self.momentum)
+            _update_average(self.moving_variance, variance, self.momentum)
+            return y.astype(self.compute_dtype)
         if training and self.trainable:
             others = [axis for axis in range(x.ndim) if axis != kept]
             mean, variance = lowering.batch_moments(x, others, mask=mask, epsilon=config.epsilon())

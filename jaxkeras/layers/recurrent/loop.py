@@ -17,6 +17,7 @@ from jaxkeras.core.functional import functional_call
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers.recurrent.cell import as_list, call_cell
+from jaxkeras.layers.recurrent.dropout_cell import masks_of_sequence
 from jaxkeras.layers.recurrent.gated_cell import GatedCell
 from jaxkeras.layers.recurrent.stacked_cells import StackedRNNCells
 
@@ -138,6 +139,11 @@ def _run_gated(cell: GatedCell, x: jax.Array, states: list[Any], loop: Loop) -> 
 
 
 def _run_any(cell: Any, x: jax.Array, states: list[Any], loop: Loop, layer: Layer) -> RNNOutput:
+    with masks_of_sequence(cell, x[0], states, loop.training):
+        return _run_steps(cell, x, states, loop, layer)
+
+
+def _run_steps(cell: Any, x: jax.Array, states: list[Any], loop: Loop, layer: Layer) -> RNNOutput:
     pure = Functionalized(lambda x_t, states: call_cell(cell, x_t, states, loop.training), cell)
 
     def step(inputs: Any, states: list[Any], values: list[Any]) -> Any:

@@ -8,10 +8,17 @@ from typing import Any
 import numpy as np
 
 from jaxkeras import registry
+from jaxkeras.core.context import local
+from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.layers._base.arguments import positive_int
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.layers.preprocessing.categorical.hash_functions import bucket, cross
-from jaxkeras.layers.preprocessing.categorical.output_modes import check_output_mode, encode, reject_sparse
+from jaxkeras.layers.preprocessing.categorical.output_modes import (
+    check_output_mode,
+    check_sparse,
+    encode,
+    reject_sparse,
+)
 from jaxkeras.layers.preprocessing.host_layer import HostLayer, as_array, as_strings
 
 
@@ -40,16 +47,20 @@ class _Hashed(HostLayer):
             )
         self.num_bins = positive_int(num_bins, "num_bins", self)
         self.output_mode = check_output_mode(output_mode, modes)
-        reject_sparse(self, sparse)
         self.sparse = sparse
 
-    def _encode(self, buckets: list[int], shape: tuple[int, ...]) -> np.ndarray:
+    def _encode(self, buckets: list[int], shape: tuple[int, ...]) -> Any:
         indices = np.array(buckets, np.int32).reshape(shape)
-        return np.asarray(encode(indices, self.output_mode, self.num_bins, self.output_dtype))
+        sparse = self.sparse and not local.host  # batches that a model or a pipeline makes on the host are dense
+        encoded = encode(indices, self.output_mode, self.num_bins, self.output_dtype, sparse=sparse)
+        return encoded if sparse else np.asarray(encoded)
 
     @property
     def output_dtype(self) -> str:  # type: ignore[override]
         return "int32" if self.compute_dtype == "int64" else self.compute_dtype
+
+    def compute_output_spec(self, inputs: Any, *args: Any, **kwargs: Any) -> KerasTensor:
+        return KerasTensor(self.output_shape_of(tuple(inputs.shape)), self.output_dtype, sparse=self.sparse)
 
     def output_shape_of(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         if self.output_mode == "int":
@@ -68,7 +79,7 @@ class Hashing(_Hashed):
         mask_value: a value that is assigned to bucket 0, to which no other value is.
         salt: one or two integers, the key of SipHash; FarmHash is used without it.
         output_mode: "int" for the bucket, or "one_hot", "multi_hot" or "count", as in `CategoryEncoding`.
-        sparse: accepted for compatibility; must be False.
+        sparse: whether to return `BCOO` arrays, in the modes that give vectors.
 
     Example:
 
@@ -86,9 +97,10 @@ class Hashing(_Hashed):
         **kwargs: Any,
     ):
         super().__init__(num_bins, output_mode, ("int", "one_hot", "multi_hot", "count"), sparse, **kwargs)
+        check_sparse(self, sparse, self.output_mode)
         self.mask_value, self.salt = mask_value, salt_pair(self, salt)
 
-    def call(self, inputs: Any) -> np.ndarray:
+    def call(self, inputs: Any) -> Any:
         array = as_array(inputs)
         if array.dtype.kind == "f":
             array = array.astype(np.int64)
@@ -109,7 +121,7 @@ class HashedCrossing(_Hashed):
     Args:
         num_bins: the number of buckets.
         output_mode: "int" for the bucket, or "one_hot".
-        sparse: accepted for compatibility; must be False.
+        sparse: accepted for compatibility; must be False, as in Keras on JAX.
 
     Called on a list of two or more arrays of strings or integers, each `()`, `(batch,)` or `(batch, 1)`.
 
@@ -129,8 +141,9 @@ class HashedCrossing(_Hashed):
         **kwargs: Any,
     ):
         super().__init__(num_bins, output_mode, ("int", "one_hot"), sparse, name=name, dtype=dtype, **kwargs)
+        reject_sparse(self, sparse)
 
-    def call(self, inputs: Any) -> np.ndarray:
+    def call(self, inputs: Any) -> Any:
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
             raise ValueError(f"Layer '{self.name}' crosses a list of at least two features; got {inputs!r}.")
         arrays = [as_array(x) for x in inputs]

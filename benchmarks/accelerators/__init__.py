@@ -1,0 +1,1 @@
+"""Networks for accelerators, each in several frameworks; `benchmarks.accelerator` runs them."""

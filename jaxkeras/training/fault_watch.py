@@ -1,0 +1,352 @@
+"""Watches a `fit` for the first step after which the loss or a weight is not finite.
+
+Nothing is added to the compiled steps. A watch keeps the state of a moment and the calls that ran since. From time to
+time it looks whether the present state is finite. If not, it runs the calls again from the kept state to find the step.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkeras.core.functional import is_variable
+from jaxkeras.data import ArraySource
+from jaxkeras.training.fault_replay import first_fault
+from jaxkeras.training.faults import Fault, NonFiniteError, is_finite
+from jaxkeras.training.memory import free_bytes
+from jaxkeras.training.program import BatchRef, CompiledStep
+from jaxkeras.training.state import TrainState, copied
+from jaxkeras.training.step import Step
+
+EXPLODES = 1e4  # how much larger than at the start a loss is that explodes
+LOOK_SECONDS = 0.15  # between two looks at the state
+SMALL_BYTES = 2**12
+LOOK_SHARE = 0.005  # of the time that looks may take
+CALLS = 256  # that a window may hold; those of a stream hold their data
+KEPT_SHARE = 1 / 16  # of the free memory, for a state to be kept
+
+
+class Response(Protocol):
+    """What to do about a fault.
+
+    Attributes:
+        action: `"report"`; `"raise"` raises a `NonFiniteError`, with the state before the failing step in the model;
+            `"skip"` leaves failing steps out.
+        skipped: how many were left out.
+    """
+
+    action: str
+    skipped: int
+
+    def found(self, fault: Fault) -> None:
+        """Called with the first fault."""
+
+
+class Call(NamedTuple):
+    """What replaced a state.
+
+    Attributes:
+        run: the same once more, `state -> state`, which takes nothing away; None for steps.
+        epoch, step: the first step.
+        steps: their number.
+        ref: their batches.
+    """
+
+    run: Callable[[TrainState], TrainState] | None
+    epoch: int = 0
+    step: int = 0
+    steps: int = 0
+    ref: BatchRef | None = None
+
+
+class Window:
+    """A state that is kept, or None if it is too large, and the calls that ran since.
+
+    Attributes:
+        now: the present state.
+        extras: those of the last step.
+    """
+
+    def __init__(self, start: TrainState | None, now: TrainState):
+        self.start, self.now = start, now
+        self.extras: Any = None
+        self.calls: list[Call] = []
+        self.since = time.perf_counter()
+
+
+class FaultWatch:
+    """Looks for the first fault of a `fit`.
+
+    Args:
+        session: what the model runs with.
+        source: the data, to name their rows.
+        response: what to do about it.
+        keep: whether to keep a state even if it is large.
+
+    Attributes:
+        step: what to run.
+        reported: whether a fault was found, after which nothing is looked for any more; True from the start in a run
+            of several processes.
+    """
+
+    def __init__(self, session: Any, source: Any, response: Response, keep: bool = False):
+        self.session, self.source, self.response = session, source, response
+        self.skips = response.action == "skip"
+        self.step: CompiledStep = session.train_skipping if self.skips else session.train
+        self._keep_any, self._keeps = keep, keep
+        # Of several processes each would look at another time, and wait for the others.
+        self.reported = session.where.processes > 1
+        self._window: Window | None = None
+        self._extras: Any = None
+        self._cost = 0.0  # seconds that a look takes
+        self._first_loss: float | None = None  # of an epoch
+        self._start: TrainState | None = None
+
+    # -- what happens -------------------------------------------------------------------------------------------------
+    def start(self) -> None:
+        """A fit starts, and will copy the state at rest."""
+        self._start = self.session.at_rest()
+
+    def begin(self, ts: TrainState) -> None:
+        """A call is about to replace this state, whose arrays may be gone after it."""
+        if self.reported:
+            return
+        window = self._window
+        if window is None:
+            start, self._start = self._start, None
+            self._keeps = self._keep_any or _nbytes(ts) <= KEPT_SHARE * free_bytes()
+            start = None if not self._keeps else copied(ts) if start is None else start
+            self._window = Window(start, ts)
+        elif window.now is not ts:  # a callback wrote to variables
+            change = _small_change(window.now, ts)
+            if change is None:
+                self._renew(ts)
+            else:
+                window.calls.append(Call(change))
+                window.now = ts
+
+    def ran(self, ts: TrainState, call: Call, extras: Any = None) -> None:
+        """A call has made this state."""
+        window = self._window
+        if call.ref is not None:
+            self._extras = extras
+        if self.reported or window is None:
+            return
+        window.calls.append(call)
+        window.now, window.extras = ts, extras
+        # Several processes must look at the same moments.
+        late = jax.process_count() == 1 and time.perf_counter() - window.since > self._interval
+        if late or len(window.calls) >= CALLS:
+            self._renew(ts)
+
+    def end_epoch(self, logs: dict[str, Any], steps: int, last: bool) -> None:
+        """Look now if the loss of an epoch is not finite, and when training ends.
+
+        Args:
+            logs: of the epoch; without any step that counts, its loss becomes NaN.
+            steps: how many ran.
+            last: whether it is the last epoch.
+        """
+        loss = logs.get("loss")
+        one = isinstance(loss, float)  # and not one for each of several models
+        bad = one and not math.isfinite(loss)
+        if one:
+            self._warn_of_explosion(loss)
+        if self.skips and self._extras is not None:
+            skipped = np.asarray(self._extras["skipped"])
+            self.response.skipped += int(skipped.sum())
+            if loss is not None and (skipped == steps).any():
+                logs["loss"] = np.where(skipped == steps, np.nan, loss)[()]
+        if (last or bad) and not self.reported and self._window is not None:
+            self._look(self._window, bad)
+
+    def _warn_of_explosion(self, loss: float) -> None:
+        if self._first_loss is None:
+            self._first_loss = loss
+        elif EXPLODES * max(abs(self._first_loss), 1e-3) < loss < math.inf:
+            rate = getattr(self.session.model.optimizer, "_learning_rate", None)
+            rate = f", {float(rate.value):.3g}," if is_variable(rate) else ""
+            warnings.warn(
+                f"The mean of the loss grew from {self._first_loss:.3g} in the first epoch to {loss:.3g}. The learning "
+                f"rate{rate} is probably too large, or the data are not scaled.",
+                stacklevel=6,
+            )
+            self._first_loss = math.inf  # warn once
+
+    def explain(self, error: FloatingPointError, call: Call) -> None:
+        """Add what is known to an error of `JAX_DEBUG_NANS`."""
+        if self._window is not None and self._window.start is not None:
+            self._window.calls.append(call)
+            with jax.debug_nans(False), jax.debug_infs(False):
+                fault = self._located(self._window)[0]
+            if fault is not None:
+                error.add_note(str(fault))
+
+    @property
+    def _interval(self) -> float:
+        return max(LOOK_SECONDS, self._cost / LOOK_SHARE)
+
+    def _renew(self, ts: TrainState) -> None:
+        """Look at a state, and keep it."""
+        window = self._window
+        assert window is not None
+        jax.block_until_ready(ts)
+        since = time.perf_counter()
+        window.now = ts
+        self._look(window)
+        if not self.reported:
+            self._window = Window(copied(ts) if self._keeps else None, ts)
+        self._cost = time.perf_counter() - since
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+    def _look(self, window: Window, bad: bool = False) -> None:
+        bad = bad or self._broken(window.now, window.extras, window.start)
+        if not bad:
+            return
+        fault, before = self._located(window)
+        self.reported = True
+        self._window = None
+        if fault is None:
+            return
+        self.response.found(fault)
+        if self.response.action == "raise":
+            if before is not None:
+                self.session.store.current = before
+            raise NonFiniteError(fault)
+
+    def _broken(self, ts: TrainState, extras: Any, start: TrainState | None) -> bool:
+        """Whether something became infinite or NaN since the start of a window, or a step was left out."""
+        if self.skips:
+            return bool(extras is not None and np.any(extras["skipped"]))
+        if extras is not None and not all(map(is_finite, _losses(extras))):
+            return True
+        for i, leaf in enumerate(watched(ts)):
+            if not is_finite(leaf) and (start is None or is_finite(watched(start)[i])):
+                return True
+        scale = ts.opt_state.get("dynamic_scale") if isinstance(ts.opt_state, dict) else None
+        return scale is not None and bool(np.min(scale) < 1)  # 16 steps in a row had infinite gradients
+
+    # -- finding ------------------------------------------------------------------------------------------------------
+    def _located(self, window: Window) -> tuple[Fault | None, TrainState | None]:
+        """The first fault of a window, and the state before its step."""
+        ts = window.start
+        if ts is None:
+            return self._remains(window.now), None
+        for call in window.calls:
+            if call.run is not None:
+                ts = call.run(ts)
+                continue
+            after = self._run(ts, call.ref, call.steps, window.start)
+            if after is None:
+                first, ts = self._bisect(ts, call, window.start)
+                return self._fault(ts, call, first), ts
+            ts = after
+        return None, None
+
+    def _run(self, ts: TrainState, ref: BatchRef | None, steps: int, start: Any) -> TrainState | None:
+        """The state after steps; None if it is not finite."""
+        assert ref is not None
+        after, extras = self.step(copied(ts), self.step.start_extras(ts, ref), ref, steps)
+        return None if self._broken(after, extras, start) else after
+
+    def _bisect(self, ts: TrainState, call: Call, start: Any) -> tuple[int, TrainState]:
+        first, stop = 0, call.steps  # the fault is in one of these steps
+        assert call.ref is not None
+        while stop - first > 1:
+            middle = (first + stop) // 2
+            after = self._run(ts, call.ref.at(first), middle - first, start)
+            if after is None:
+                stop = middle
+            else:
+                first, ts = middle, after
+        return first, ts
+
+    def _fault(self, ts: TrainState, call: Call, first: int) -> Fault:
+        assert call.ref is not None
+        session = self.session
+        ref, step = call.ref.at(first), call.step + first
+        after, extras = self.step(copied(ts), self.step.start_extras(ts, ref), ref, 1)
+
+        def bad(row: int) -> bool:  # of several models
+            if self.skips:
+                return bool(extras["skipped"][row])
+            return any(is_finite(old[row]) and not is_finite(new[row]) for old, new in zip(watched(ts), watched(after)))
+
+        with session.single(ts, bad) as (member, own):
+            batch = session.batch_of(ref.batch(), member)
+            fault = first_fault(session.model, session.state_spec, own, batch)
+            fault = fault or first_fault(session.model, session.state_spec, own, batch, scaled=True)
+        if fault is None:
+            fault = Fault("forward", "output", detail="Run again step by step, all values were finite: the compiled "
+                          "step overflows where single operations do not.")  # fmt: skip
+        rows = self._rows_of_data(fault.rows, call.epoch, step, member)
+        known = {"epoch": call.epoch, "step": step, "data_rows": rows, "member": member}
+        return Fault(**{**vars(fault), **known})
+
+    def _rows_of_data(self, rows: tuple[int, ...], epoch: int, step: int, member: int | None) -> tuple[int, ...]:
+        source = self.source
+        if not rows or not isinstance(source, ArraySource):
+            return ()
+        order = self.session.batch_of(source.order(epoch), member)
+        positions = step * source.batch_size + np.array(rows)
+        return tuple((positions if order is None else order[positions]).tolist())
+
+    def _remains(self, ts: TrainState) -> Fault | None:
+        """What a state tells that was not kept from before."""
+        detail = "The state before the step was too large to keep: with callbacks.NonFinite(...) it is kept."
+        variables = jax.tree.leaves(self.session.state_spec.variables.params, is_leaf=is_variable)
+        for v, value in zip(variables, jax.tree.leaves(ts.params)):
+            if not is_finite(value):
+                return Fault("optimizer", "weight", name=v.path, detail=detail, loss=float("nan"))
+        return Fault("loss", "loss", detail=detail, loss=float("nan"))
+
+
+def watched(ts: TrainState) -> list[Any]:
+    """The values that must stay finite: the mean of the loss, weights and moments."""
+    return jax.tree.leaves((ts.metrics.get("loss"), ts.params, ts.opt_state))
+
+
+def _small_change(old: TrainState, new: TrainState) -> Callable[[TrainState], TrainState] | None:
+    """What replaces the leaves in which two states differ; None if they are large."""
+    leaves, treedef = jax.tree.flatten(new)
+    changed = {i: leaf for i, (a, leaf) in enumerate(zip(jax.tree.leaves(old), leaves)) if a is not leaf}
+    if sum(leaf.nbytes for leaf in changed.values()) > SMALL_BYTES:
+        return None
+    values = {i: np.array(leaf) for i, leaf in changed.items()}
+    return lambda ts: treedef.unflatten([values.get(i, leaf) for i, leaf in enumerate(jax.tree.leaves(ts))])
+
+
+def _losses(extras: dict[str, Any]) -> list[Any]:
+    """The losses among the logs of an overridden step."""
+    return [value for name, value in extras["logs"].items() if "loss" in name]
+
+
+def skipping(step: Step) -> Step:
+    """A step that changes nothing if it would make the loss, a weight or a moment infinite or NaN.
+
+    It counts these cases in its extras, as "skipped".
+    """
+
+    def run(ts: TrainState, batch: Any) -> tuple[TrainState, Any]:
+        new, extras = step(ts, batch)
+        good = jnp.array(True)
+        for old, leaf in zip(watched(ts), watched(new)):
+            if jnp.issubdtype(leaf.dtype, jnp.inexact):
+                good &= (jnp.isfinite(leaf) | ~jnp.isfinite(old)).all()
+        for value in _losses(extras):
+            good &= jnp.isfinite(value).all()
+        new = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, ts)
+        return new, {**extras, "skipped": (~good).astype(jnp.int32)}
+
+    return run
+
+
+def _nbytes(ts: TrainState) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(ts))
