@@ -35,14 +35,15 @@ class Net(jk.Model):
 def by_hand(params, state, x):
     h = jnp.tanh(jnp.matmul(x, params["a"]["kernel"]) + params["a"]["bias"])
     p, s = params["norm"], state["norm"]
+    gamma, beta = p["gamma"].reshape([1, -1]), p["beta"].reshape([1, -1])
     mean, variance = jnp.mean(h, 0, keepdims=True), jnp.var(h, 0, keepdims=True)
+    inverse = jax.lax.rsqrt(variance + 1e-3)
+    h = (h - mean) * (inverse * gamma) + beta
     mean, variance = jnp.squeeze(mean, 0), jnp.squeeze(variance, 0)
     new = {
         "moving_mean": s["moving_mean"] * 0.99 + mean * (1 - 0.99),
         "moving_variance": s["moving_variance"] * 0.99 + variance * (1 - 0.99),
     }
-    inverse = jax.lax.rsqrt(variance + 1e-3) * p["gamma"]
-    h = (h - mean.reshape([1, -1])) * inverse.reshape([1, -1]) + p["beta"].reshape([1, -1])
     y = jnp.matmul(h, params["b"]["kernel"]) + params["b"]["bias"]
     return y, {"norm": new}
 
