@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxkeras.core import placement
@@ -21,6 +22,8 @@ from jaxkeras.core.functional import intercept_calls, is_variable
 from jaxkeras.training.memory import free_bytes
 
 put = placement.put
+_GATHERED = "gathered parameter"
+KEEP_ALL_BUT_GATHERED = jax.checkpoint_policies.save_anything_except_these_names(_GATHERED)
 LARGE_ELEMENTS = 2**24  # of a variable that is worth a word if it is not split
 
 
@@ -97,6 +100,7 @@ class Placement:
         self.distribution = distribution
         self.mesh = distribution.device_mesh.backend_mesh
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
+        self._rows: dict[tuple[int, ...], NamedSharding] = {}
         self.shards = self._parts(self.rows((1,)).spec)
         self.places_outputs = getattr(distribution, "places_outputs", True)
         self.own_data = not getattr(distribution, "auto_shard_dataset", True)
@@ -158,16 +162,27 @@ class Placement:
         their gradients are scattered."""
         return jax.tree.map(self._gather, params, shardings)
 
+    def gathers(self, shardings: Any) -> bool:
+        """Whether `gather` changes anything."""
+        return any(self._used(sharding) != sharding for sharding in jax.tree.leaves(shardings.params))
+
     def _gather(self, value: Any, sharding: NamedSharding) -> Any:
+        used = self._used(sharding)
+        return value if used == sharding else _gathered(value, used, sharding)
+
+    def _used(self, sharding: NamedSharding) -> NamedSharding:
+        """The sharding in which a step uses a parameter."""
         batch_axes = set(_flat(self.rows((1,)).spec))
         spec = [None if set(_flat([axis])) & batch_axes else axis for axis in sharding.spec]
-        used = NamedSharding(sharding.mesh, PartitionSpec(*spec))
-        return value if used == sharding else _gathered(value, used, sharding)
+        return NamedSharding(sharding.mesh, PartitionSpec(*spec))
 
     # -- batches ----------------------------------------------------------------------------------------------------
     def rows(self, shape: tuple[int, ...]) -> NamedSharding:
         """The sharding of a batch."""
-        return NamedSharding(self.mesh, PartitionSpec(*self.distribution.get_data_layout(shape).axes))
+        if shape not in self._rows:
+            spec = PartitionSpec(*self.distribution.get_data_layout(shape).axes)
+            self._rows[shape] = NamedSharding(self.mesh, spec)
+        return self._rows[shape]
 
     def batch_sharding(self, shape: tuple[int, ...]) -> NamedSharding:
         """The sharding of a batch: split where it divides, else whole, so that every device computes all of it.
@@ -188,7 +203,11 @@ class Placement:
         """Arrays on the devices, each under the sharding for its shape."""
         if self.own_data and self.processes > 1:
             return jax.tree.map(lambda a: _from_all(sharding, np.asarray(a), self.processes), tree)
-        return jax.tree.map(lambda a: put(a, sharding(np.shape(a))), tree)
+        leaves, treedef = jax.tree.flatten(tree)
+        shardings = [sharding(np.shape(a)) for a in leaves]
+        if self.processes == 1:
+            return treedef.unflatten(jax.device_put(leaves, shardings))  # one call, since each costs time
+        return treedef.unflatten(map(put, leaves, shardings))
 
     def check_batch(self, size: int, rows: int) -> None:
         """Find batches that leave devices without work.
@@ -306,7 +325,7 @@ def _gathered(value: Any, used: NamedSharding, kept: NamedSharding) -> Any:
 
 
 _gathered.defvjp(
-    lambda value, used, kept: (_constrain(value, used), None),
+    lambda value, used, kept: (checkpoint_name(_constrain(value, used), _GATHERED), None),
     lambda used, kept, _, gradient: (_constrain(gradient, kept),),
 )
 
