@@ -83,6 +83,17 @@ def _attention(batch: int, time: int, heads: int, size: int) -> Case:
     return Case(f"attention {batch}x{time}, {heads} heads of {size}", lowering.dot_product_attention, (shape,) * 3)
 
 
+def _gelu(*shape: int) -> Case:
+    return Case(f"gelu {'x'.join(map(str, shape))}", lambda x: lowering.gelu(x, approximate=False), (shape,))
+
+
+def _argmax(*shape: int) -> Case:
+    def function(x: Any) -> Any:
+        return lowering.argmax(x).astype(x.dtype)
+
+    return Case(f"argmax {'x'.join(map(str, shape))}", function, (shape,))
+
+
 def _recurrent(kind: str, batch: int, time: int, units: int) -> Case:
     gates = {"lstm": 4, "gru": 3, "simple rnn": 1}[kind] * units
 
@@ -134,6 +145,7 @@ CASES: list[Case] = [
     _layer_norm(32, 80, 64), _layer_norm(32, 256),
     _dense(32, 784, units=300), _dense(32, 80, 64, units=64), _dense(32, 80, 64, units=256),
     _attention(32, 80, 4, 16), _attention(16, 256, 4, 32), _attention(4, 512, 8, 64),
+    _gelu(2048, 384), _gelu(32, 300), _argmax(32, 64, 256), _argmax(32, 1000),
     _recurrent("lstm", 32, 80, 64), _recurrent("lstm", 32, 20, 256), _recurrent("gru", 32, 80, 64),
     _recurrent("simple rnn", 32, 80, 64),
 ]  # fmt: skip
@@ -187,7 +199,7 @@ def measure(case: Case, rounds: int) -> dict[str, float]:
     contestants: dict[str, Callable[[], float]] = {}
     for what, turn in (("forward", _forward), ("with gradients", _with_gradients)):
         contestants[f"{what}, ours"] = prepare(case, turn)
-        with patch("jaxkeras.lowering.dispatch.is_abstract", lambda: True):  # references only
+        with patch("jaxkeras.lowering.dispatch.wants_reference", lambda: True):  # references only
             contestants[f"{what}, lax"] = prepare(case, turn)
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):

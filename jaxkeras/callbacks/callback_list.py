@@ -100,6 +100,16 @@ class CallbackList(Callback):
     def wants_batches(self, mode: str) -> bool:
         return any(_ask(callback, "wants_batches", mode) for callback in self.callbacks)
 
+    def steps_until_due(self) -> int | None:
+        due = [callback.steps_until_due() for callback in self.callbacks if isinstance(callback, Callback)]
+        return min((steps for steps in due if steps is not None), default=None)
+
+
+def probes_of(callbacks: Any) -> dict[str, Callable[..., Any]]:
+    """The probes of callbacks, by name."""
+    parts = callbacks.callbacks if isinstance(callbacks, CallbackList) else jax.tree.leaves(callbacks)
+    return {name: probe for callback in parts for name, probe in getattr(callback, "probes", {}).items()}
+
 
 def _check(callback: Any) -> None:
     if isinstance(callback, type):

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from jaxkeras.callbacks.callback import Callback
+from jaxkeras.callbacks.history import mark_drawn
 from jaxkeras.callbacks.model_checkpoint import ModelCheckpoint
 from jaxkeras.core.messages import place
 from jaxkeras.display.curves import history_figure
@@ -103,6 +104,10 @@ class LivePanel(Callback):
         """Begin the curves of the epoch."""
         self._epoch, self._step = epoch, 0
         self._first = epoch if self._first is None else self._first
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count from here: a run that was interrupted goes on in the middle of an epoch."""
+        self._step = max(self._step, batch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Do what pressed buttons ask for, and update the panel if it is time."""
@@ -243,6 +248,7 @@ class LivePanel(Callback):
         self._context.close()
         if self._handle is not None:
             self._handle.update(self._static(), raw=True)
+            mark_drawn(self.model)
         if self._widget is not None:
             self._widget.close()
         self._handle = self._widget = None

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from jaxkeras.callbacks.callback import Callback
+from jaxkeras.callbacks.history import mark_drawn
 from jaxkeras.display.curves import history_figure, picture
 from jaxkeras.display.notebook import in_notebook
 
@@ -68,6 +69,7 @@ class LivePlot(Callback):
             from IPython.display import display
 
             image = picture(figure)
+            mark_drawn(self.model)
             if self._handle is None:
                 self._handle = display(image, display_id=True)
             else:

@@ -46,7 +46,7 @@ class Curve:
     def add(self, x: float, y: float) -> None:
         """Add a point; a value that is not finite becomes a gap."""
         if self._moves:
-            self.x.pop(), self.y.pop()
+            del self.x[-1], self.y[-1]
             self._sent = min(self._sent, len(self.x))
         if len(self.x) == self.limit:
             self.x, self.y = self.x[::2], self.y[::2]

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.callbacks import CallbackList
+from jaxkeras.callbacks.callback_list import probes_of
 from jaxkeras.callbacks.non_finite import NonFinite
 from jaxkeras.core import config
 from jaxkeras.core.abstract_signature import signature
@@ -25,6 +26,7 @@ from jaxkeras.models import checks, mistakes
 from jaxkeras.models.host_preprocessing import check_text, host_preprocessing
 from jaxkeras.models.keras_steps import KerasSteps
 from jaxkeras.training import loop
+from jaxkeras.training.collect import Collector
 from jaxkeras.training.fault_watch import FaultWatch
 from jaxkeras.training.feed import feed_for
 from jaxkeras.training.interrupt import DeferSigint
@@ -105,6 +107,7 @@ class Trainer(KerasSteps):
             class_weight=class_weight,
         )  # fmt: skip
         source.round_up(self.steps_per_execution)
+        self._session.use_probes(probes_of(callbacks))
         source, batch = self._ready(source, initial_epoch)
         mistakes.warn(self, source, batch)
         validation: Any = None
@@ -369,7 +372,10 @@ class Trainer(KerasSteps):
             extras = store.update(lambda ts: session.run_alone(mode, ts, batch))
         extras = jax.tree.map(np.asarray, extras)  # `jax.device_get` would start copies first, which takes 15 us
         session.raise_failed_checks(extras)
-        logs = {k: to_python(v) for k, v in sorted(session.results_alone(extras).items())}
+        results = session.results_alone(extras)
+        if session.collects:
+            results = {**results, **Collector(session, store).results()}
+        logs = {k: to_python(v) for k, v in sorted(results.items())}
         return logs if return_dict else self._in_order(logs)
 
     # -- old names -----------------------------------------------------------------------------------------------

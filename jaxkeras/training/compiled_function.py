@@ -63,6 +63,11 @@ class CompiledFunction:
         self._last[context] = program
         return program(*args)
 
+    def bind(self, *args: Any, **static: Any) -> Callable[[], Any]:
+        """The call as a function without arguments, for another thread, whose settings then do not matter."""
+        program = self._find(_context(static), args) or self.prepare(*args, **static).result()
+        return lambda: program(*args)
+
     def prepare(self, *args: Any, **static: Any) -> concurrent.futures.Future[Any]:
         """Trace now and compile on another thread, unless the program exists.
 
@@ -173,28 +178,7 @@ def _key(lowered: Any, devices: list[Any]) -> str | None:
     text = lowered.as_text()
     if "callback" in text:
         return None
-    parts = (text, str(lowered.in_tree), str(lowered.out_tree), str([device.id for device in devices]), _machine())
+    # The text leaves out arguments that nothing is computed from.
+    trees = str(lowered.in_tree), str(lowered.in_avals), str(lowered.out_tree)
+    parts = (text, *trees, str([device.id for device in devices]), program_cache.machine())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-@functools.cache
-def _machine() -> str:
-    import os
-    import platform
-
-    import jaxlib.version
-
-    features = ""
-    try:
-        with open("/proc/cpuinfo") as file:
-            features = next((line for line in file if line.startswith(("flags", "Features"))), "")
-    except OSError:
-        pass
-    device = jax.devices()[0]
-    return "\0".join(
-        [
-            jax.__version__, jaxlib.version.__version__, device.platform, device.device_kind,
-            device.client.platform_version, str(len(jax.devices())), platform.machine(), platform.processor(), features,
-            os.environ.get("XLA_FLAGS", ""), os.environ.get("LIBTPU_INIT_ARGS", ""),
-        ]
-    )  # fmt: skip

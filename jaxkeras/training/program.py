@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -53,16 +54,17 @@ class BatchRef(NamedTuple):
             return jax.tree.map(_spec, self.data)
         if self.form == "steps":
             return jax.eval_shape(lambda data: jax.tree.map(lambda a: a[0], data), self.data)
-        return batch_spec(self.data, self.size)
+        # An order may have a second axis, for models that are trained at once on rows of their own.
+        return batch_spec(self.data, self.size, () if self.order is None else self.order.shape[1:])
 
 
-def batch_spec(arrays: Any, rows: int) -> Any:
+def batch_spec(arrays: Any, rows: int, members: tuple[int, ...] = ()) -> Any:
     """Arrays with `rows` rows as `jax.ShapeDtypeStruct`s of their types on the device."""
-    return jax.tree.map(lambda a: _spec(a, rows), arrays)
+    return jax.tree.map(lambda a: _spec(a, (rows, *members)), arrays)
 
 
-def _spec(array: Any, rows: int | None = None) -> jax.ShapeDtypeStruct:
-    shape = array.shape if rows is None else (rows, *array.shape[1:])
+def _spec(array: Any, first: tuple[int, ...] | None = None) -> jax.ShapeDtypeStruct:
+    shape = array.shape if first is None else (*first, *array.shape[1:])
     return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(array.dtype))
 
 
@@ -131,10 +133,20 @@ class CompiledStep:
         """
         if self.eager:
             return self._run_eagerly(ts, extras, ref, steps)
-        changing, extras = self._compiled(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps))
+        return self._returned(ts, self._compiled(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps)))
+
+    def _returned(self, ts: TrainState, output: tuple[Any, Any]) -> tuple[TrainState, Any]:
+        changing, extras = output
         if self.changes == TrainState._fields:
             return TrainState(*changing), extras
         return ts._replace(**dict(zip(self.changes, changing))) if self.changes else ts, extras
+
+    def bind(self, ts: TrainState, extras: Any, ref: BatchRef, steps: int) -> Callable[[], tuple[TrainState, Any]]:
+        """A call as a function without arguments, for another thread; its program is compiled now."""
+        if self.eager:
+            return lambda: self._run_eagerly(ts, extras, ref, steps)
+        call = self._compiled.bind(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps))
+        return lambda: self._returned(ts, call())
 
     def prepare(self, ts: TrainState, ref: BatchRef, steps: int) -> Any:
         """Compile the program for such a call in the background; returns a future."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -18,6 +19,7 @@ from jaxkeras.core.tracking import StructureVersion
 from jaxkeras.core.variable import Variable
 from jaxkeras.data.convert import is_text
 from jaxkeras.metrics.reduction import Mean
+from jaxkeras.metrics.whole_epoch import WholeEpoch
 from jaxkeras.training import step as steps
 from jaxkeras.training.compile_loss import CompileLoss
 from jaxkeras.training.compile_metrics import CompileMetrics
@@ -43,6 +45,7 @@ class FitProgress:
         step: finished steps of `epoch`.
         logs: those of the epoch before.
         extras: those of the last step.
+        validate: validates within an epoch and returns logs; None without validation data.
     """
 
     def __init__(self, sources: list[Any], epoch: int, epochs: int):
@@ -50,6 +53,7 @@ class FitProgress:
         self.step = 0
         self.logs: dict[str, Any] = {}
         self.extras: dict[str, Any] | None = None
+        self.validate: Callable[[], dict[str, Any]] | None = None
 
 
 class Session:
@@ -66,6 +70,7 @@ class Session:
         loss_tracker: the mean of the loss over an epoch.
         check_messages: messages of conditions that a step checks; bit `i` of its checks is for message `i`.
         host: the part of the model that runs on the host, or None.
+        collects: whether a metric needs all rows of an epoch.
         state_spec: where every number of the model is.
         train, test, predict: the compiled steps.
         train_skipping: `train` without the steps that would make the loss or a weight infinite or NaN.
@@ -77,8 +82,11 @@ class Session:
         flags_at_compile: every layer and whether it was trainable then.
         optimizer_settings: hyperparameters that the programs were compiled with.
         checked_arrays: weak references to data that are finite.
+        probes: functions of `StepValues` that the train step evaluates, with their means over the epoch, by name.
+        reported: the names of those that the callbacks of this `fit` asked for.
     """
 
+    collects: bool
     state_spec: StateSpec
     train: CompiledStep
     train_skipping: CompiledStep
@@ -105,6 +113,8 @@ class Session:
         self.flags_at_compile: list[tuple[Any, bool]] = []
         self.optimizer_settings: dict[str, Any] = {}
         self.checked_arrays: list[Any] = []
+        self.probes: dict[str, tuple[Mean, Callable[..., Any]]] = {}
+        self.reported: set[str] = set()
         self.store: StateStore | None = None
         self.placement: Placement | None = None
         self._output_specs: dict[Any, Any] = {}
@@ -221,34 +231,40 @@ class Session:
         self.write_back()
         self.known_batches.clear()
         self.intermediates.clear()
-        distribution = placement.current()
+        distribution = self._distribution()
         self.placement = None if distribution is None else Placement(distribution)
         self.state_spec = spec = StateSpec(model, model._all_metrics(), self.placement)
         if self.placement is None and placement.was_set():
             for v in spec.leaves():
                 v.leave_mesh()
         self.names = [m.name for m in model._single_metrics()]
+        self.collects = any(isinstance(m, WholeEpoch) for m in model._single_metrics())
         own = model.overrides("compute_metrics")
         train, test = self._placed(steps.train_step(model, spec)), self._placed(steps.test_step(model, spec))
         fields = ("state", "metrics"), ("params",)
         own_train = own or model.overrides("train_step")
         train_how, test_how = {**how, **self._outs(*TrainState._fields)}, {**how, **self._outs(*fields[0])}
-        self.train = CompiledStep(self.lift(train), **train_how, own_logs=own_train)
-        self.train_skipping = CompiledStep(self.lift(skipping(train)), **train_how, own_logs=True)
-        self.test = CompiledStep(self.lift(test), *fields, **test_how, own_logs=own or model.overrides("test_step"))
-        self._train_alone = CompiledStep(self.lift(steps.alone(model, spec, train)), **train_how)
-        self._test_alone = CompiledStep(self.lift(steps.alone(model, spec, test)), *fields, **test_how)
+        self.train = self.compiled(train, **train_how, own_logs=own_train)
+        self.train_skipping = self.compiled(skipping(train), **train_how, own_logs=True)
+        self.test = self.compiled(test, *fields, **test_how, own_logs=own or model.overrides("test_step"))
+        self._train_alone = self.compiled(steps.alone(model, spec, train), **train_how)
+        self._test_alone = self.compiled(steps.alone(model, spec, test), *fields, **test_how)
         details = self._model_details()
         if self._predict_details != details:
-            predict = self.lift_predict(self._placed(steps.predict_step(model, spec)))
-            self.predict = CompiledStep(predict, (), ("params", "state"), stack=True, **how, **self._outs())
+            predict = self._placed(steps.predict_step(model, spec))
+            self.predict = self.compiled(predict, (), ("params", "state"), stack=True, **how, **self._outs())
             self._predict_details = details
-        read = self.lift_metrics(functools.partial(steps.read_metrics, model, spec))
-        reset = self.lift_metrics(functools.partial(steps.initial_metrics, model, spec))
+        read = self.of_metrics(functools.partial(steps.read_metrics, model, spec))
+        reset = self.of_metrics(functools.partial(steps.initial_metrics, model, spec))
+        probes = self.of_metrics(functools.partial(steps.read_probes, model, spec))
         out = None if self.placement is None else self.placement.replicated
-        compiled = [CompiledFunction(function, out_shardings=out) for function in (read, reset)]
-        self._read, self._reset = (read, reset) if eager else compiled
+        compiled = (CompiledFunction(function, out_shardings=out) for function in (read, reset, probes))
+        self._read, self._reset, self._read_probes = (read, reset, probes) if eager else compiled
         self._prepared = self._key()
+
+    def _distribution(self) -> Any:
+        """The distribution to use, or None for one device."""
+        return placement.current()
 
     def _placed(self, step: steps.Step) -> steps.Step:
         return step if self.placement is None else self.placement.constrain(step, self.state_spec.shardings)
@@ -263,15 +279,27 @@ class Session:
 
     _predict_details: Any = None
 
-    def lift(self, step: steps.Step) -> steps.Step:
-        """The step to compile, from that of one model: the same, unless a subclass runs several models at once."""
-        return step
+    def compiled(self, step: steps.Step, *fields: tuple[str, ...], **how: Any) -> CompiledStep:
+        """The step of one model as an executable; a subclass may run several models at once."""
+        return CompiledStep(step, *fields, **how)
 
-    def lift_predict(self, step: steps.Step) -> steps.Step:
-        """The same for a step that predicts."""
-        return step
+    @contextlib.contextmanager
+    def single(self, ts: TrainState, bad: Callable[[int], bool]) -> Iterator[tuple[int | None, TrainState]]:
+        """The state of one model: the first, unless a subclass runs several at once, for which `bad(row)` is true.
 
-    def lift_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        Gives its number, None if there is only one, and its state, for a `with` block.
+        """
+        yield None, ts
+
+    def batch_of(self, batch: Any, member: int | None) -> Any:
+        """The batch that one model gets."""
+        return batch
+
+    def at_rest(self) -> TrainState | None:
+        """The values in the cells, which nothing changes in place; None if they are elsewhere."""
+        return self.state_spec.values() if self.store is None or self.store.released else None
+
+    def of_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """The same for a function of the state of the metrics."""
         return function
 
@@ -286,7 +314,8 @@ class Session:
             return []
         futures = feed.prepare(step, ts, epoch)
         if not step.stack:
-            futures += [self._reset.prepare(ts.metrics), self._read.prepare(ts.metrics)]  # type: ignore[attr-defined]
+            readers = [self._reset, self._read, *([self._read_probes] if self.reported else [])]
+            futures += [function.prepare(ts.metrics) for function in readers]  # type: ignore[attr-defined]
         return futures
 
     # -- state ------------------------------------------------------------------------------------------------------
@@ -320,6 +349,33 @@ class Session:
             self.store.write_back()
             self.store = None
 
+    # -- probes -----------------------------------------------------------------------------------------------------
+    def use_probes(self, wanted: dict[str, Callable[..., Any]]) -> None:
+        """Evaluate functions of `StepValues` in the train step. Those of an earlier `fit` stay, so that nothing is
+        compiled again without them.
+
+        Raises:
+            ValueError: for a model with a train step of its own, of which nothing is known.
+        """
+        self.reported = set(wanted)
+        known = {name: probe for name, (_, probe) in self.probes.items()}
+        if wanted.items() <= known.items():
+            return
+        if self.model.overrides("train_step"):
+            raise ValueError(
+                f"{', '.join(sorted(wanted))} cannot be logged for {type(self.model).__name__}, which has a "
+                "`train_step` of its own: return it among the logs of that method."
+            )
+        self.write_back()
+        self.probes |= {name: (Mean(name=name), probe) for name, probe in wanted.items() if known.get(name) != probe}
+        self._prepared = None
+
+    def probe_values(self, ts: TrainState) -> dict[str, Any]:
+        """The means of the probes that are reported, as arrays."""
+        if not self.reported:
+            return {}
+        return {name: value for name, value in self._read_probes(ts.metrics).items() if name in self.reported}
+
     # -- metrics -------------------------------------------------------------------------------------------------------
     def reset_metrics(self, ts: TrainState) -> TrainState:
         """The state with all metrics at their start."""
@@ -327,7 +383,7 @@ class Session:
 
     def results(self, ts: TrainState, extras: dict[str, Any] | None) -> dict[str, Any]:
         """Logs as arrays: the metrics, or what an overridden step returned, by Keras's rule."""
-        return _chosen(self._read(ts.metrics), extras)
+        return chosen_logs(self._read(ts.metrics), extras)
 
     def raise_failed_checks(self, extras: dict[str, Any]) -> None:
         """Stop when a condition on values failed on the device."""
@@ -356,7 +412,7 @@ class Session:
     @staticmethod
     def results_alone(extras: dict[str, Any]) -> dict[str, Any]:
         """Logs from what `run_alone` returned."""
-        return _chosen(extras["results"], extras)
+        return chosen_logs(extras["results"], extras)
 
 
 def _keep(v: Variable, value: Any) -> None:
@@ -366,7 +422,8 @@ def _keep(v: Variable, value: Any) -> None:
         v.set_cell(value)
 
 
-def _chosen(metrics: dict[str, Any], extras: dict[str, Any] | None) -> dict[str, Any]:
+def chosen_logs(metrics: dict[str, Any], extras: dict[str, Any] | None) -> dict[str, Any]:
+    """The metrics, or the logs that an overridden step returned, by Keras's rule."""
     own = extras["logs"] if extras else {}
     return own if own and set(own) != set(metrics) else metrics
 

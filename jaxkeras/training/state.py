@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -62,11 +60,6 @@ class StateSpec:
         self._flat = [jax.tree.flatten(tree, is_leaf=is_variable) for tree in self.variables]
         self.placement = placement
         self.shardings = None if placement is None else placement.of_state(self.variables)
-
-    @functools.cached_property
-    def nbytes(self) -> int:
-        """The size of the state in bytes."""
-        return sum(math.prod(v.shape) * jnp.dtype(v.dtype).itemsize for v in self.leaves())
 
     def shapes(self) -> TrainState:
         """`jax.ShapeDtypeStruct`s in the structure of a `TrainState`."""

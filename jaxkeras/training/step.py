@@ -36,6 +36,22 @@ class Stepped(NamedTuple):
     checks: dict[str, Any]
 
 
+class StepValues(NamedTuple):
+    """What a train step computes, for the probes of callbacks.
+
+    Attributes:
+        loss: the loss, unscaled.
+        gradients: a tree like `params`, unscaled.
+        params: the parameters before the step.
+        new_params: those after it.
+    """
+
+    loss: Any
+    gradients: Any
+    params: Any
+    new_params: Any
+
+
 def train_step(model: Any, spec: StateSpec) -> Step:
     """The step that `fit` compiles."""
     if model.overrides("train_step"):
@@ -109,12 +125,35 @@ def gradients(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Grad
 
 def train_on(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Stepped:
     """One update: forward pass, loss, gradients, optimizer, metrics."""
+    optimizer = model.optimizer
     grads, loss, y_pred, new, checks = gradients(model, spec, ts, batch)
     with jax.named_scope(OPTIMIZER):
-        params, opt_state = model.optimizer.update(grads, ts.opt_state, ts.params, value=loss)
-    ts = TrainState(params, new["state"], opt_state, new["metrics"])
+        params, opt_state = optimizer.update(grads, ts.opt_state, ts.params, value=loss)
+    metrics = new["metrics"]
+    if model._session.probes:
+        scale = optimizer.scale_loss(jnp.ones(()), ts.opt_state)
+        grads = jax.tree.map(lambda g: g / scale.astype(g.dtype), grads)
+        metrics = _update_probes(model, spec, metrics, StepValues(loss, grads, ts.params, params))
+    ts = TrainState(params, new["state"], opt_state, metrics)
     ts, logs = _update_metrics(model, spec, ts, batch, y_pred, loss)
     return Stepped(ts, logs, checks)
+
+
+def _update_probes(model: Any, spec: StateSpec, metrics: Any, values: StepValues) -> Any:
+    def update() -> None:
+        for mean, probe in model._session.probes.values():
+            mean.update_state(probe(values))
+
+    return functional_call({"metrics": spec.variables.metrics}, {"metrics": metrics}, update).values["metrics"]
+
+
+def read_probes(model: Any, spec: StateSpec, metrics: Any) -> dict[str, Any]:
+    """The means of the probes of callbacks."""
+
+    def read() -> dict[str, Any]:
+        return {name: mean.result() for name, (mean, _) in model._session.probes.items()}
+
+    return functional_call({"metrics": spec.variables.metrics}, {"metrics": metrics}, read).output
 
 
 def test_on(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Stepped:

@@ -51,6 +51,7 @@ def notebook(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(live_panel, "place", lambda: "notebook")
     monkeypatch.setattr(live_panel, "click_polling", lambda context: None)
+    monkeypatch.setattr(live_panel, "_SHARE", math.inf)  # an update at every chance, however slow the machine is
     shown, pages = [], []
 
     def display(bundle, raw, display_id):
@@ -115,8 +116,8 @@ def test_page_gets_the_curves(notebook, model):
     assert page.state["names"] == ["loss"] and page.state["epochs"] == 30
     for name in ("loss", "val_loss"):
         x, y = page.curves[name]
-        np.testing.assert_allclose(y, history.history[name][: len(y)], rtol=1e-4)
-        assert x == list(range(1, len(x) + 1))
+        np.testing.assert_allclose(y, history.history[name], rtol=1e-4)
+        assert x == list(range(1, 31))
         assert page.snapshot["curves"][name] == {"start": 0, "x": x, "y": y}  # a page that opens later
     # A widget at first, a picture for good.
     assert [set(bundle) - {"text/plain"} for bundle in shown] == [

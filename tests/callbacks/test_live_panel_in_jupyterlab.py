@@ -122,7 +122,7 @@ def test_curves_move_and_buttons_work(notebook):
 
     page.click(".jk-stop")
     page.get_by_text("Stopped after").wait_for(timeout=60_000)
-    page.get_by_text("epochs: ").wait_for(timeout=60_000)
+    page.locator(".jp-OutputArea pre", has_text="epochs:").wait_for(timeout=60_000)
     output = page.locator(".jp-OutputArea")
     assert int(output.inner_text().split("epochs:")[1].split()[0]) < 1000
     assert page.locator(".jk-panel").count() == 0

@@ -118,9 +118,9 @@ def _spread(step: Step, shape: tuple[int, ...], winner: Array, g: Array) -> Arra
 
 
 def _phases(a: Along, parts: list[Array]) -> list[Array]:
-    """For each of `stride` neighbouring cells the sum of the parts that meet there, windows overlapping by whole strides.
+    """For each of `stride` neighbouring cells the sum of the parts that meet there.
 
-    Laid out by padding with `stride` - 1 zeros between, XLA would divide the index of every cell.
+    With the parts laid out by padding, `stride` - 1 zeros between, XLA would divide the index of every cell.
     """
     longest = -(-a.window // a.stride) - 1
     sums = []

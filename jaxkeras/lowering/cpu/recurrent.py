@@ -32,7 +32,7 @@ class Cell(NamedTuple):
         .92 of the time for the LSTM; the others gained nothing and return their arguments.
     backward(factors_t, transposed kernel, cotangent of states) -> cotangents of x_t and of states before.
     through_gates(saved, h before, d_weights) -> the tangent of x equivalent to that of the weights.
-    values(x, states, weights, mask) -> the sequence and last states, where no derivative is wanted; by `forward` if None.
+    values(x, states, weights, mask) -> the sequence and last states, if no derivative is wanted; by `forward` if None.
     """
 
     forward: Callable[[Array, States, Weights], tuple[States, States]]
@@ -175,7 +175,7 @@ def _gru_through_gates(saved: States, h: Array, d_weights: Weights) -> Array:
 
 
 def _gru_values(x: Array, states: States, weights: Weights, mask: Array | None) -> tuple[Array, States]:
-    """With nothing saved, XLA fuses a whole step, which is slow on slices of x: so the gates are split before the loop."""
+    """With nothing saved, XLA fuses a whole step, which is slow on slices of x; so gates are split before the loop."""
     kernel, bias = weights
 
     def body(states: States, inputs: tuple) -> tuple[States, Array]:
