@@ -14,7 +14,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxkeras.core import placement
@@ -22,8 +21,6 @@ from jaxkeras.core.functional import intercept_calls, is_variable
 from jaxkeras.training.memory import free_bytes
 
 put = placement.put
-_GATHERED = "gathered parameter"
-KEEP_ALL_BUT_GATHERED = jax.checkpoint_policies.save_anything_except_these_names(_GATHERED)
 LARGE_ELEMENTS = 2**24  # of a variable that is worth a word if it is not split
 
 
@@ -162,19 +159,11 @@ class Placement:
         their gradients are scattered."""
         return jax.tree.map(self._gather, params, shardings)
 
-    def gathers(self, shardings: Any) -> bool:
-        """Whether `gather` changes anything."""
-        return any(self._used(sharding) != sharding for sharding in jax.tree.leaves(shardings.params))
-
     def _gather(self, value: Any, sharding: NamedSharding) -> Any:
-        used = self._used(sharding)
-        return value if used == sharding else _gathered(value, used, sharding)
-
-    def _used(self, sharding: NamedSharding) -> NamedSharding:
-        """The sharding in which a step uses a parameter."""
         batch_axes = set(_flat(self.rows((1,)).spec))
         spec = [None if set(_flat([axis])) & batch_axes else axis for axis in sharding.spec]
-        return NamedSharding(sharding.mesh, PartitionSpec(*spec))
+        used = NamedSharding(sharding.mesh, PartitionSpec(*spec))
+        return value if used == sharding else _gathered(value, used, sharding)
 
     # -- batches ----------------------------------------------------------------------------------------------------
     def rows(self, shape: tuple[int, ...]) -> NamedSharding:
@@ -325,7 +314,7 @@ def _gathered(value: Any, used: NamedSharding, kept: NamedSharding) -> Any:
 
 
 _gathered.defvjp(
-    lambda value, used, kept: (checkpoint_name(_constrain(value, used), _GATHERED), None),
+    lambda value, used, kept: (_constrain(value, used), None),
     lambda used, kept, _, gradient: (_constrain(gradient, kept),),
 )
 

@@ -11,12 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxkeras.core.context import local
 from jaxkeras.core.functional import is_variable, layer_variables, metric_variables
 from jaxkeras.core.names import unique
 from jaxkeras.core.tracking import variable_paths
 from jaxkeras.core.variable import Variable
-from jaxkeras.training.placement import KEEP_ALL_BUT_GATHERED, Placement, put
+from jaxkeras.training.placement import Placement, put
 
 
 class TrainState(NamedTuple):
@@ -87,11 +86,6 @@ class StateSpec:
         if self.placement is None or self.shardings is None:
             return params
         return self.placement.gather(params, self.shardings.params)
-
-    def gathering_twice(self, objective: Callable[..., Any]) -> Callable[..., Any]:
-        """An objective whose backward pass gathers split parameters again, so that none is kept whole in between."""
-        split = self.placement is not None and self.placement.gathers(self.shardings)
-        return objective if not split or local.eager else jax.checkpoint(objective, policy=KEEP_ALL_BUT_GATHERED)
 
     def leaves(self) -> list[Variable]:
         """The variables in the order of the leaves of a `TrainState`."""

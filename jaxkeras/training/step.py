@@ -119,7 +119,7 @@ def gradients(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Grad
         return model.optimizer.scale_loss(loss, ts.opt_state), (loss, y_pred, new, frame.checks)
 
     with setting(training=True):
-        grads, rest = jax.grad(spec.gathering_twice(objective), has_aux=True)(ts.params)
+        grads, rest = jax.grad(objective, has_aux=True)(ts.params)
     return Gradients(grads, *rest)
 
 
