@@ -134,7 +134,7 @@ def _pool() -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(2, thread_name_prefix="jaxkeras-compile")
 
 
-def _devices(args: Any) -> list[jax.Device]:
+def _devices(args: Any) -> list[Any]:
     """The devices that a program is for, which its text does not say: those of the arguments placed on some."""
     for leaf in jax.tree.leaves(args):
         if isinstance(leaf, (jax.Array, jax.ShapeDtypeStruct)) and leaf.sharding is not None:
@@ -145,7 +145,7 @@ def _devices(args: Any) -> list[jax.Device]:
     return [default] if isinstance(default, jax.Device) else jax.local_devices(backend=default)[:1]
 
 
-def _compile(lowered: Any, devices: list[jax.Device]) -> Any:
+def _compile(lowered: Any, devices: list[Any]) -> Any:
     from jax.experimental import serialize_executable
 
     key = None if jax.process_count() > 1 else _key(lowered, devices)
@@ -170,7 +170,7 @@ def _compile(lowered: Any, devices: list[jax.Device]) -> Any:
     return compiled
 
 
-def _key(lowered: Any, devices: list[jax.Device]) -> str | None:
+def _key(lowered: Any, devices: list[Any]) -> str | None:
     """A name for a program, equal only for equal operations, compiler, flags and machine; None for a program that is
     not stored, since JAX's own cache is in use or the program calls back into this process."""
     if settings.jax_compilation_cache_dir or program_cache.program_cache() is None:

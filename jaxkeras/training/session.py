@@ -400,7 +400,9 @@ class Session:
 
     def whole(self, batch: Any) -> BatchRef:
         """A single batch."""
-        return BatchRef(self.where.used_once(batch, None), 0, form="whole")
+        if self.placement is not None and self.placement.mesh.size > 1:
+            batch = self.placement.batch(batch)
+        return BatchRef(batch, 0, form="whole")  # the call itself moves it to a single device
 
     @property
     def where(self) -> OneDevice | Placement:
