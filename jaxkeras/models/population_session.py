@@ -329,6 +329,12 @@ class PopulationSession(Session):
         logs = tuple(chosen_logs(m, {"logs": logs}) for m, logs in zip(self._read(ts.metrics), own))
         return self._full(logs, tuple(state["members"] for state in ts.state))
 
+    def probe_values(self, ts: TrainState) -> dict[str, Any]:
+        if not self.reported:
+            return {}
+        values = self._full(self._read_probes(ts.metrics), tuple(state["members"] for state in ts.state))
+        return {name: value for name, value in values.items() if name in self.reported}
+
     def _full_logs(self, logs: tuple[dict[str, Any], ...], members: tuple[Any, ...]) -> dict[str, Any]:
         """A value for every member: NaN for those that do not run."""
         running, index = (jnp.concatenate([group[name] for group in members]) for name in ("running", "index"))
@@ -361,6 +367,11 @@ class PopulationSession(Session):
 
     def _make_steps(self) -> None:
         super()._make_steps()
+        if self.collects:
+            raise ValueError(
+                "A population has no `WholeEpoch` metrics. Compute them from its predictions, which have a leading "
+                "member axis: population.predict(x)."
+            )
         if self.store is not None:  # the variables are others now, such as those of new metrics
             self.known = self.store.by_variable()
             self.store = None

@@ -354,7 +354,7 @@ class Session:
             self.store = None
 
     # -- probes -----------------------------------------------------------------------------------------------------
-    def watch(self, wanted: dict[str, Callable[..., Any]]) -> None:
+    def use_probes(self, wanted: dict[str, Callable[..., Any]]) -> None:
         """Evaluate functions of `StepValues` in the train step. Those of an earlier `fit` stay, so that nothing is
         compiled again without them.
 
