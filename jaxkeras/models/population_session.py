@@ -283,10 +283,16 @@ class PopulationSession(Session):
             yield int(members["index"][row]), own
 
     def batch_of(self, batch: Any, member: int | None) -> Any:
-        if not self.own_rows:
-            return batch
-        row = int(np.flatnonzero(self.acquire().rows == member)[0])
-        return jax.tree.map(lambda a: a[:, row], batch)
+        return jax.tree.map(lambda a: a[:, member], batch) if self.own_rows else batch
+
+    def ungrouped(self, tree: Any) -> Any:
+        if isinstance(tree, TrainState):
+            parts: list[Any] = groups(tree)
+        else:
+            parts = [dict(zip(tree, values)) for values in zip(*tree.values())]
+        if len(parts) == 1:
+            return parts[0]
+        return jax.tree.map(lambda *leaves: np.concatenate([*map(np.atleast_1d, leaves)]), *parts)
 
     def at_rest(self) -> None:
         return None

@@ -46,7 +46,7 @@ class CompiledFunction:
         self._last: dict[Any, Any] = {}
 
     def __call__(self, *args: Any, **static: Any) -> Any:
-        if settings.jax_debug_nans or settings.jax_debug_infs or settings.jax_disable_jit:
+        if _runs_op_by_op():
             # These modes run the function again op by op, on the same arguments.
             return jax.jit(self._function, static_argnames=self._settings["static_argnames"])(*args, **static)
         context = _context(static)
@@ -65,6 +65,9 @@ class CompiledFunction:
 
     def bind(self, *args: Any, **static: Any) -> Callable[[], Any]:
         """The call as a function without arguments, for another thread, whose settings then do not matter."""
+        if _runs_op_by_op():
+            output = self(*args, **static)
+            return lambda: output
         program = self._find(_context(static), args) or self.prepare(*args, **static).result()
         return lambda: program(*args)
 
@@ -103,6 +106,10 @@ class CompiledFunction:
     def _find(self, context: Any, args: Any) -> Any:
         future = self._made.get((context, signature(args)))
         return None if future is None else future.result()
+
+
+def _runs_op_by_op() -> bool:
+    return settings.jax_debug_nans or settings.jax_debug_infs or settings.jax_disable_jit
 
 
 def _context(static: dict[str, Any]) -> Any:

@@ -160,7 +160,7 @@ class FaultWatch:
         if one:
             self._warn_of_explosion(loss)
         if self.skips and self._extras is not None:
-            skipped = np.asarray(self._extras["skipped"])
+            skipped = np.asarray(self.session.ungrouped(self._extras)["skipped"])
             self.response.skipped += int(skipped.sum())
             if loss is not None and (skipped == steps).any():
                 logs["loss"] = np.where(skipped == steps, np.nan, loss)[()]
@@ -223,6 +223,7 @@ class FaultWatch:
 
     def _broken(self, ts: TrainState, extras: Any, start: TrainState | None) -> bool:
         """Whether something became infinite or NaN since the start of a window, or a step was left out."""
+        ts, extras, start = (None if tree is None else self.session.ungrouped(tree) for tree in (ts, extras, start))
         if self.skips:
             return bool(extras is not None and np.any(extras["skipped"]))
         if extras is not None and not all(map(is_finite, _losses(extras))):
@@ -272,7 +273,8 @@ class FaultWatch:
         assert call.ref is not None
         session = self.session
         ref, step = call.ref.at(first), call.step + first
-        after, extras = self.step(copied(ts), self.step.start_extras(ts, ref), ref, 1)
+        after, extras = map(session.ungrouped, self.step(copied(ts), self.step.start_extras(ts, ref), ref, 1))
+        ts = session.ungrouped(ts)
 
         def bad(row: int) -> bool:  # of several models
             if self.skips:
@@ -302,7 +304,7 @@ class FaultWatch:
         """What a state tells that was not kept from before."""
         detail = "The state before the step was too large to keep: with callbacks.NonFinite(...) it is kept."
         variables = jax.tree.leaves(self.session.state_spec.variables.params, is_leaf=is_variable)
-        for v, value in zip(variables, jax.tree.leaves(ts.params)):
+        for v, value in zip(variables, jax.tree.leaves(self.session.ungrouped(ts).params)):
             if not is_finite(value):
                 return Fault("optimizer", "weight", name=v.path, detail=detail, loss=float("nan"))
         return Fault("loss", "loss", detail=detail, loss=float("nan"))

@@ -291,6 +291,10 @@ class Session:
         """
         yield None, ts
 
+    def ungrouped(self, tree: Any) -> Any:
+        """A state, or the extras of a step, whose first axis is that of the models if a subclass runs several."""
+        return tree
+
     def batch_of(self, batch: Any, member: int | None) -> Any:
         """The batch that one model gets."""
         return batch
