@@ -325,9 +325,7 @@ def _small_change(old: TrainState, new: TrainState) -> Callable[[TrainState], Tr
 
 def _losses(extras: dict[str, Any]) -> list[Any]:
     """The losses among the logs of an overridden step."""
-    logs = extras["logs"]
-    groups = logs if isinstance(logs, tuple) else (logs,)  # a population has one for each group of members
-    return [value for group in groups for name, value in group.items() if "loss" in name]
+    return [value for name, value in extras["logs"].items() if "loss" in name]
 
 
 def skipping(step: Step) -> Step:
