@@ -261,8 +261,9 @@ class PopulationSession(Session):
             with population.assigned(members["hyperparameters"]):
                 new, extras = step(ts, batch)
             # A member that does not run stays as it is; its metrics are not shown.
-            fields = jax.tree.map(lambda a, b: jnp.where(members["running"], a, b), new[:3], ts[:3])
-            return TrainState(*fields, new.metrics), extras
+            kept = ts._replace(metrics=None), new._replace(metrics=None)
+            chosen = jax.tree.map(lambda old, new: jnp.where(members["running"], new, old), *kept)
+            return chosen._replace(metrics=new.metrics), extras
 
         def run(ts: TrainState, batch: Any) -> tuple[TrainState, Any]:
             members = ts.state["members"]
