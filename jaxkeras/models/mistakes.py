@@ -82,7 +82,7 @@ def _optimizer(model: Any) -> Iterator[str]:
                 f"mean `optimizer.{close}`?"
             )
     settings = {name: getattr(optimizer, name) for name in (*OPTIONS, *optimizer.hyperparameters)}
-    if not session.train.count:
+    if not (session.optimizer_settings and session.train.count):
         session.optimizer_settings = settings
     for name, now in settings.items():
         value = session.optimizer_settings.get(name)
