@@ -20,6 +20,7 @@ class _Local(threading.local):
     custom_objects: tuple[Mapping[str, Any], ...] = ()  # of open scopes, outermost first
     safe_mode: bool | None = None  # of the deserialization in progress
     sharing: Any = None  # objects and configs of an open `ObjectSharingScope`
+    reference_forms: bool = False  # heavy operations in terms of JAX's own, for programs that are read and not run
     remat_scopes: tuple[Any, ...] = ()  # open ones, outermost first
     remat: bool = False  # the backward pass recomputes what is computed now
     symbolic: bool = False  # a `SymbolicScope` is open

@@ -27,6 +27,19 @@ def format_bytes(size: float) -> str:
     return f"{size:.2f} PB"
 
 
+def format_count(number: float) -> str:
+    """Format a number in three digits with a prefix of the metric system.
+
+    >>> format_count(577), format_count(1.2345e9)
+    ('577 ', '1.23 G')
+    """
+    prefixes = iter(" kMGTP")
+    prefix = next(prefixes)
+    while abs(number) >= 999.5:
+        number, prefix = number / 1000, next(prefixes)
+    return f"{number:.3g} {prefix.strip()}"
+
+
 @lru_cache(4096)
 def text_width(text: str, size: float, bold: bool) -> float:
     """The width of a line of text in points, as Matplotlib draws it."""

@@ -20,3 +20,4 @@ from jaxkeras.lowering.pooling import max_pool as max_pool
 from jaxkeras.lowering.recurrent import gru_sequence as gru_sequence
 from jaxkeras.lowering.recurrent import lstm_sequence as lstm_sequence
 from jaxkeras.lowering.recurrent import simple_rnn_sequence as simple_rnn_sequence
+from jaxkeras.lowering.reductions import argmax as argmax

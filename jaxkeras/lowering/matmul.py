@@ -70,7 +70,7 @@ def product_axes(equation: str) -> int | None:
 
 def _has_own_gradient(x: Array, kernel: Array, count: int) -> bool:
     fits = x.ndim - count > 1 and jnp.issubdtype(x.dtype, jnp.floating) and jnp.issubdtype(kernel.dtype, jnp.floating)
-    return fits and not dispatch.is_abstract() and not dispatch.has_sharded_types()
+    return fits and not dispatch.wants_reference()
 
 
 def _sequence_product(count: int, x: Array, kernel: Array) -> Array:

@@ -6,6 +6,7 @@ time it looks whether the present state is finite. If not, it runs the calls aga
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 import warnings
@@ -20,7 +21,7 @@ from jaxkeras.core.functional import is_variable
 from jaxkeras.data import ArraySource
 from jaxkeras.training.fault_replay import first_fault
 from jaxkeras.training.faults import Fault, NonFiniteError, is_finite
-from jaxkeras.training.feed import free_bytes
+from jaxkeras.training.memory import free_bytes
 from jaxkeras.training.program import BatchRef, CompiledStep
 from jaxkeras.training.state import StateStore, TrainState, copied
 from jaxkeras.training.step import Step
@@ -30,7 +31,6 @@ LOOK_SECONDS = 0.15  # between two looks at the state
 SMALL_BYTES = 2**12
 LOOK_SHARE = 0.005  # of the time that looks may take
 CALLS = 4096  # that a window may hold
-CALLS_OF_SEVERAL = 256  # processes, which must look at the same moments and cannot go by their clocks
 DATA_BYTES = 64 * 2**20  # of the batches of a stream that a window may hold
 KEPT_SHARE = 1 / 16  # of the free memory, for a state to be kept
 
@@ -127,13 +127,14 @@ class FaultWatch:
         self._extras: Any = None
         self._cost = 0.0  # seconds that a look takes
         self._first_loss: float | None = None  # of an epoch
-        self._several = jax.process_count() > 1
 
     # -- what happens -------------------------------------------------------------------------------------------------
     def acquire(self) -> StateStore:
         """Take the numbers of the model, as `Session.acquire` does; what it copies is the first state to keep."""
         at_rest = self.session.at_rest()
         store = self.session.acquire()
+        if self.session.where.processes > 1:
+            return store  # each process would look at another time, and wait for the others
         self._keeps = self._keep_any or _nbytes(store.current) <= KEPT_SHARE * free_bytes()
         self._window = self._new(store.current) if at_rest is None else Window(at_rest, store.current)
         if not self._keeps:
@@ -164,10 +165,6 @@ class FaultWatch:
             return
         window.append(call)
         window.now, window.extras = ts, extras
-        if self._several:
-            if len(window.calls) >= CALLS_OF_SEVERAL:
-                self._renew(ts)
-            return
         seconds, cost = time.perf_counter() - window.since, self._cost / LOOK_SHARE
         if seconds > cost and (seconds > LOOK_SECONDS or window.is_full()):
             self._renew(ts)
@@ -188,11 +185,16 @@ class FaultWatch:
         if one:
             self._warn_of_explosion(loss)
         if self.skips and self._extras is not None:
-            skipped = np.asarray(self._extras["skipped"])
+            skipped = _skipped(self._extras)
             self.response.skipped += int(skipped.sum())
-            if loss is not None and (skipped == steps).any():
-                logs["loss"] = np.where(skipped == steps, np.nan, loss)[()]
-        if (last or bad) and self._window is not None:
+            if loss is not None and skipped.size == np.size(loss) and (skipped == steps).any():
+                logs["loss"] = np.where(skipped.reshape(np.shape(loss)) == steps, np.nan, loss)[()]
+        if self._window is None:
+            if bad and self.session.where.processes > 1 and self._first_loss is not math.inf:
+                self._first_loss = math.inf  # once
+                detail = "Several processes train, so that the step is not looked for: train in one to find it."
+                self._respond(Fault("loss", "loss", detail=detail, loss=loss), None)
+        elif last or bad:
             self._look(self._window, bad)
 
     def _warn_of_explosion(self, loss: float) -> None:
@@ -238,6 +240,9 @@ class FaultWatch:
         if fault is None:  # a callback wrote such values
             return
         self._window = None  # nothing is looked for any more
+        self._respond(fault, before)
+
+    def _respond(self, fault: Fault, before: TrainState | None) -> None:
         self.response.found(fault)
         if self.response.action == "raise":
             if before is not None:
@@ -247,14 +252,17 @@ class FaultWatch:
     def _broken(self, ts: TrainState, extras: Any, start: TrainState | None) -> bool:
         """Whether something became infinite or NaN since the start of a window, or a step was left out."""
         if self.skips:
-            return bool(extras is not None and np.any(extras["skipped"]))
+            return bool(extras is not None and _skipped(extras).any())
         if extras is not None and not all(map(is_finite, _losses(extras))):
             return True
-        for i, leaf in enumerate(watched(ts)):
-            if not is_finite(leaf) and (start is None or is_finite(watched(start)[i])):
-                return True
-        scale = ts.opt_state.get("dynamic_scale") if isinstance(ts.opt_state, dict) else None
-        return scale is not None and bool(np.min(scale) < 1)  # 16 steps in a row had infinite gradients
+        groups = self.session.groups
+        for i, part in enumerate(groups(ts)):
+            for j, leaf in enumerate(watched(part)):
+                if not is_finite(leaf) and (start is None or is_finite(watched(groups(start)[i])[j])):
+                    return True
+        states = [part.opt_state for part in groups(ts) if isinstance(part.opt_state, dict)]
+        # At 1, 15 steps in a row had infinite gradients.
+        return any(np.min(s["dynamic_scale"]) < 1 for s in states if "dynamic_scale" in s)
 
     # -- finding ------------------------------------------------------------------------------------------------------
     def _located(self, window: Window) -> tuple[Fault | None, TrainState | None]:
@@ -297,10 +305,11 @@ class FaultWatch:
         ref, step = call.ref.at(first), call.step + first
         after, extras = self.step(copied(ts), self.step.start_extras(ts, ref), ref, 1)
 
-        def bad(row: int) -> bool:  # of several models
+        def bad(group: int, row: int) -> bool:  # of several models
             if self.skips:
-                return bool(extras["skipped"][row])
-            return any(is_finite(old[row]) and not is_finite(new[row]) for old, new in zip(watched(ts), watched(after)))
+                return bool(extras["skipped"][group][row])
+            pairs = zip(watched(session.groups(ts)[group]), watched(session.groups(after)[group]))
+            return any(is_finite(old[row]) and not is_finite(new[row]) for old, new in pairs)
 
         with session.single(ts, bad) as (member, own):
             batch = session.batch_of(ref.batch(), member)
@@ -325,7 +334,8 @@ class FaultWatch:
         """What a state tells that was not kept from before."""
         detail = "The state before the step was too large to keep; callbacks.NonFinite(...) keeps it."
         variables = jax.tree.leaves(self.session.state_spec.variables.params, is_leaf=is_variable)
-        for v, value in zip(variables, jax.tree.leaves(ts.params)):
+        values = [leaf for part in self.session.groups(ts) for leaf in jax.tree.leaves(part.params)]
+        for v, value in zip(itertools.cycle(variables), values):
             if not is_finite(value):
                 return Fault("optimizer", "weight", name=v.path, detail=detail, loss=float("nan"))
         return Fault("loss", "loss", detail=detail, loss=float("nan"))
@@ -346,9 +356,15 @@ def _small_change(old: TrainState, new: TrainState) -> Callable[[TrainState], Tr
     return lambda ts: treedef.unflatten([values.get(i, leaf) for i, leaf in enumerate(jax.tree.leaves(ts))])
 
 
+def _skipped(extras: dict[str, Any]) -> np.ndarray:
+    """How many steps each model left out."""
+    return np.concatenate([np.atleast_1d(counts) for counts in jax.tree.leaves(extras["skipped"])])
+
+
 def _losses(extras: dict[str, Any]) -> list[Any]:
     """The losses among the logs of an overridden step."""
-    return [value for name, value in extras["logs"].items() if "loss" in name]
+    logs = extras["logs"] if isinstance(extras["logs"], tuple) else (extras["logs"],)
+    return [value for group in logs for name, value in group.items() if "loss" in name]
 
 
 def skipping(step: Step) -> Step:

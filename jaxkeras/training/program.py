@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ from jax import lax
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.training.compiled_function import CompiledFunction, trace_context, traced_anew
 from jaxkeras.training.eager import eager_step
+from jaxkeras.training.placement import put
 from jaxkeras.training.state import TrainState
 from jaxkeras.training.step import Step
 
@@ -25,9 +27,10 @@ class BatchRef(NamedTuple):
     Attributes:
         data: `(x, y, sample_weight)` of arrays, or of `jax.ShapeDtypeStruct`s to compile for.
         size: rows in a batch.
-        start: position of the first row.
+        start: position of the first row; for `"steps"`, of the first batch.
         order: int32 indices of rows in the order they are used; None for the order in which they are stored.
         form: `"loop"` for batches among others of their size, which share one program for any number of steps;
+            `"steps"` for the same with batches `[steps, rows, ...]`, each of which is split over devices;
             `"slice"` for a single batch of `data`; `"whole"` for `data` that is one batch.
     """
 
@@ -39,30 +42,35 @@ class BatchRef(NamedTuple):
 
     def at(self, step: int) -> BatchRef:
         """The batches that begin `step` batches later."""
-        return self._replace(start=self.start + step * self.size)
+        return self._replace(start=self.start + step * (1 if self.form == "steps" else self.size))
 
     def batch(self) -> Any:
         """The first batch."""
-        return self.data if self.form == "whole" else _rows(self.data, self.order, self.start, self.size)
+        return self.data if self.form == "whole" else _cut(self.form, self.data, self.order, self.start, self.size)
 
     def spec(self) -> Any:
         """A batch as `jax.ShapeDtypeStruct`s."""
         if self.form == "whole":
             return jax.tree.map(_spec, self.data)
-        return batch_spec(self.data, self.size)
+        if self.form == "steps":
+            return jax.eval_shape(lambda data: jax.tree.map(lambda a: a[0], data), self.data)
+        # An order may have a second axis, for models that are trained at once on rows of their own.
+        return batch_spec(self.data, self.size, () if self.order is None else self.order.shape[1:])
 
 
-def batch_spec(arrays: Any, rows: int) -> Any:
+def batch_spec(arrays: Any, rows: int, members: tuple[int, ...] = ()) -> Any:
     """Arrays with `rows` rows as `jax.ShapeDtypeStruct`s of their types on the device."""
-    return jax.tree.map(lambda a: _spec(a, rows), arrays)
+    return jax.tree.map(lambda a: _spec(a, (rows, *members)), arrays)
 
 
-def _spec(array: Any, rows: int | None = None) -> jax.ShapeDtypeStruct:
-    shape = array.shape if rows is None else (rows, *array.shape[1:])
+def _spec(array: Any, first: tuple[int, ...] | None = None) -> jax.ShapeDtypeStruct:
+    shape = array.shape if first is None else (*first, *array.shape[1:])
     return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(array.dtype))
 
 
-def _rows(data: Any, order: Any, start: Any, size: int) -> Any:
+def _cut(form: str, data: Any, order: Any, start: Any, size: int) -> Any:
+    if form == "steps":
+        return jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, start, keepdims=False), data)
     if order is None:
         return jax.tree.map(lambda a: lax.dynamic_slice_in_dim(a, start, size), data)
     rows = lax.dynamic_slice_in_dim(order, start, size)
@@ -88,6 +96,7 @@ class CompiledStep:
         eager: run without jit, so that `print` and `pdb` see values.
         unroll: whether loops within an eager step run op by op too.
         own_logs: whether the step returns logs, whose names only a trace tells.
+        out_shardings: those of the changing fields and of the extras; None to let the compiler choose.
     """
 
     def __init__(
@@ -100,11 +109,13 @@ class CompiledStep:
         eager: bool = False,
         unroll: bool = True,
         own_logs: bool = False,
+        out_shardings: Any = None,
     ):
         self.step, self.changes, self.reads = step, changes, reads
         self.stack, self.eager, self.unroll, self.own_logs = stack, eager, unroll, own_logs
         donate = (0,) if changes == TrainState._fields else ()
-        self._compiled = CompiledFunction(self._program, donate, ("size", "form", "repeat"))
+        self._compiled = CompiledFunction(self._program, donate, ("size", "form", "repeat"), out_shardings)
+        self._out_shardings = out_shardings
         self._extras: dict[Any, Any] = {}
         self._traced: dict[Any, Any] = {}
 
@@ -122,18 +133,40 @@ class CompiledStep:
         """
         if self.eager:
             return self._run_eagerly(ts, extras, ref, steps)
-        changing, extras = self._compiled(*self._arguments(ts, extras, ref, steps), **self._static(ref, steps))
+        return self._returned(ts, self._compiled(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps)))
+
+    def _returned(self, ts: TrainState, output: tuple[Any, Any]) -> tuple[TrainState, Any]:
+        changing, extras = output
         if self.changes == TrainState._fields:
             return TrainState(*changing), extras
         return ts._replace(**dict(zip(self.changes, changing))) if self.changes else ts, extras
 
+    def bind(self, ts: TrainState, extras: Any, ref: BatchRef, steps: int) -> Callable[[], tuple[TrainState, Any]]:
+        """A call as a function without arguments, for another thread; its program is compiled now."""
+        if self.eager:
+            return lambda: self._run_eagerly(ts, extras, ref, steps)
+        call = self._compiled.bind(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps))
+        return lambda: self._returned(ts, call())
+
     def prepare(self, ts: TrainState, ref: BatchRef, steps: int) -> Any:
         """Compile the program for such a call in the background; returns a future."""
         extras = None if self.stack else self.start_extras(ts, ref)
-        return self._compiled.prepare(*self._arguments(ts, extras, ref, steps), **self._static(ref, steps))
+        return self._compiled.prepare(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps))
+
+    def compile(self, ts: TrainState, ref: BatchRef, steps: int) -> Any:
+        """Compile the program for such a call to look at: its memory, its text. It is not kept."""
+        extras = None if self.stack else self.start_extras(ts, ref)
+        return self._compiled.compile(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps))
 
     def start_extras(self, ts: TrainState, ref: BatchRef) -> dict[str, Any]:
         """Zeros in the structure of a step's extras, to begin with."""
+        return self.placed(self._zeros(ts, ref))
+
+    def placed(self, extras: dict[str, Any]) -> dict[str, Any]:
+        """Extras where those of the next steps will be, so that all steps share a program."""
+        return extras if self._out_shardings is None else jax.tree.map(lambda a: put(a, self._out_shardings[1]), extras)
+
+    def _zeros(self, ts: TrainState, ref: BatchRef) -> dict[str, Any]:
         if self.eager or not self.own_logs:
             return {"logs": {}, "checks": NO_CHECKS}
         spec = ref.spec()
@@ -147,12 +180,13 @@ class CompiledStep:
         """Number of compiled programs."""
         return self._compiled.count
 
-    def _arguments(self, ts: TrainState, extras: Any, ref: BatchRef, steps: Any) -> tuple[Any, ...]:
+    def arguments(self, ts: TrainState, extras: Any, ref: BatchRef, steps: Any) -> tuple[Any, ...]:
+        """The arguments of the program for such a call."""
         changing = tuple([getattr(ts, name) for name in self.changes])
         fixed = tuple([getattr(ts, name) for name in self.reads])
         # A scalar takes 5 us to reach the device, so only programs that read it get it.
         start = None if self.stack or ref.form == "whole" else np.int32(ref.start)
-        steps = None if self.stack or ref.form != "loop" else np.int32(steps)
+        steps = np.int32(steps) if not self.stack and ref.form in ("loop", "steps") else None
         return changing, fixed, extras, ref.data, ref.order, start, steps
 
     def _static(self, ref: BatchRef, steps: int) -> dict[str, Any]:
@@ -164,29 +198,36 @@ class CompiledStep:
     ) -> Any:  # fmt: skip
         fields = dict(zip((*self.changes, *self.reads), (*changing, *fixed)))
         if self.stack:
-            return changing, self._outputs(_NOTHING._replace(**fields), data, size, repeat)
+            batches = data
+            if repeat > 1 and form != "steps":
+                batches = jax.tree.map(lambda a: a.reshape((repeat, size, *a.shape[1:])), data)
+            elif form == "steps" and repeat == 1:
+                batches = jax.tree.map(lambda a: a[0], data)
+            return changing, self._outputs(_NOTHING._replace(**fields), batches, repeat)
 
         def step(changing: Any, batch: Any) -> Any:
             ts, new = self.step(_NOTHING._replace(**{**fields, **dict(zip(self.changes, changing))}), batch)
             return tuple(getattr(ts, name) for name in self.changes), new
 
-        if form != "loop":
-            changing, new = step(changing, data if form == "whole" else _rows(data, order, start, size))
+        if form not in ("loop", "steps"):
+            changing, new = step(changing, data if form == "whole" else _cut(form, data, order, start, size))
             return changing, _merge(extras, new)
 
         def body(i: Any, carry: Any) -> Any:
             changing, extras = carry
-            changing, new = step(changing, _rows(data, order, start + i * size, size))
+            first = start + i if form == "steps" else start + i * size
+            changing, new = step(changing, _cut(form, data, order, first, size))
             return changing, _merge(extras, new)
 
         return lax.fori_loop(0, steps, body, (changing, extras))
 
-    def _outputs(self, ts: TrainState, data: Any, size: int, repeat: int) -> Any:
-        """The outputs of `repeat` batches, and what their steps wrote."""
+    def _outputs(self, ts: TrainState, batches: Any, repeat: int) -> Any:
+        """The outputs of `repeat` batches `[steps, rows, ...]` (of one without the first axis), and what their steps
+        wrote."""
         # Any number of batches shares one trace of the step.
         step = self._traced.setdefault(trace_context(), jax.jit(traced_anew(self.step), inline=True))
         if repeat <= 1:
-            new, outputs = step(ts, data)
+            new, outputs = step(ts, batches)
             return outputs, written_leaves(ts.state, new.state)
         written: dict[int, Any] = {}
 
@@ -195,7 +236,6 @@ class CompiledStep:
             written.update(written_leaves(state, new.state))
             return new.state, outputs
 
-        batches = jax.tree.map(lambda a: a.reshape((repeat, size, *a.shape[1:])), data)
         state, outputs = lax.scan(body, ts.state, batches)
         leaves = jax.tree.leaves(state)
         outputs = jax.tree.map(lambda y: y.reshape((repeat * y.shape[1], *y.shape[2:])), outputs)

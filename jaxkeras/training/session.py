@@ -9,7 +9,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jaxkeras.core import placement
 from jaxkeras.core.context import setting
 from jaxkeras.core.dtypes import standardize_dtype
 from jaxkeras.core.functional import is_variable
@@ -18,6 +20,7 @@ from jaxkeras.core.tracking import StructureVersion
 from jaxkeras.core.variable import Variable
 from jaxkeras.data.convert import is_text
 from jaxkeras.metrics.reduction import Mean
+from jaxkeras.metrics.whole_epoch import WholeEpoch
 from jaxkeras.training import step as steps
 from jaxkeras.training.compile_loss import CompileLoss
 from jaxkeras.training.compile_metrics import CompileMetrics
@@ -25,6 +28,7 @@ from jaxkeras.training.compiled_function import CompiledFunction
 from jaxkeras.training.eager import eager_step
 from jaxkeras.training.fault_watch import skipping
 from jaxkeras.training.feed import Feed
+from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement
 from jaxkeras.training.program import NO_CHECKS, BatchRef, CompiledStep
 from jaxkeras.training.spec import CompileSpec
 from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState
@@ -42,6 +46,7 @@ class FitProgress:
         step: finished steps of `epoch`.
         logs: those of the epoch before.
         extras: those of the last step.
+        validate: validates within an epoch and returns logs; None without validation data.
     """
 
     def __init__(self, sources: list[Any], epoch: int, epochs: int):
@@ -49,6 +54,7 @@ class FitProgress:
         self.step = 0
         self.logs: dict[str, Any] = {}
         self.extras: dict[str, Any] | None = None
+        self.validate: Callable[[], dict[str, Any]] | None = None
 
 
 class Session:
@@ -65,6 +71,7 @@ class Session:
         loss_tracker: the mean of the loss over an epoch.
         check_messages: messages of conditions that a step checks; bit `i` of its checks is for message `i`.
         host: the part of the model that runs on the host, or None.
+        collects: whether a metric needs all rows of an epoch.
         state_spec: where every number of the model is.
         train, test, predict: the compiled steps.
         train_skipping: `train` without the steps that would make the loss or a weight infinite or NaN.
@@ -76,8 +83,11 @@ class Session:
         flags_at_compile: every layer and whether it was trainable then.
         optimizer_settings: hyperparameters that the programs were compiled with.
         checked_arrays: weak references to data that are finite.
+        probes: functions of `StepValues` that the train step evaluates, with their means over the epoch, by name.
+        reported: the names of those that the callbacks of this `fit` asked for.
     """
 
+    collects: bool
     state_spec: StateSpec
     train: CompiledStep
     train_skipping: CompiledStep
@@ -104,7 +114,10 @@ class Session:
         self.flags_at_compile: list[tuple[Any, bool]] = []
         self.optimizer_settings: dict[str, Any] = {}
         self.checked_arrays: list[Any] = []
+        self.probes: dict[str, tuple[Mean, Callable[..., Any]]] = {}
+        self.reported: set[str] = set()
         self.store: StateStore | None = None
+        self.placement: Placement | None = None
         self._output_specs: dict[Any, Any] = {}
         self._version: StructureVersion | None = None
         self._prepared: int | None = None  # version of the structure that the steps were made for
@@ -148,12 +161,13 @@ class Session:
 
     def _model_details(self) -> Any:
         model = self.model
-        return [(id(v), v.trainable) for v in model.variables], model.trainable, model.run_eagerly, model.jit_compile
+        variables = [(id(v), v.trainable) for v in model.variables]
+        return variables, model.trainable, model.run_eagerly, model.jit_compile, placement.current()
 
     def _settings(self) -> Any:
         model = self.model
         own = [id(v) for m in model.metrics for v in m.variables] if model.overrides("metrics") else None
-        return own, id(model._optimizer), model._run_eagerly, model._jit_compile
+        return own, id(model._optimizer), model._run_eagerly, model._jit_compile, placement.current()
 
     def build(self, x: Any) -> None:
         """Create the weights of the model from a batch of inputs: abstractly, or by a real call if it runs eagerly."""
@@ -218,40 +232,68 @@ class Session:
         self.write_back()
         self.known_batches.clear()
         self.intermediates.clear()
-        self.state_spec = spec = StateSpec(model, model._all_metrics())
+        distribution = self._distribution()
+        self.placement = None if distribution is None else Placement(distribution)
+        self.state_spec = spec = StateSpec(model, model._all_metrics(), self.placement)
+        if self.placement is None:
+            _bring_home(spec)
         self.names = [m.name for m in model._single_metrics()]
+        self.collects = any(isinstance(m, WholeEpoch) for m in model._single_metrics())
         own = model.overrides("compute_metrics")
-        train, test = steps.train_step(model, spec), steps.test_step(model, spec)
+        train, test = self._placed(steps.train_step(model, spec)), self._placed(steps.test_step(model, spec))
         fields = ("state", "metrics"), ("params",)
         own_train = own or model.overrides("train_step")
-        self.train = CompiledStep(self.lift(train), **how, own_logs=own_train)
-        self.train_skipping = CompiledStep(self.lift(skipping(train)), **how, own_logs=True)
-        self.test = CompiledStep(self.lift(test), *fields, **how, own_logs=own or model.overrides("test_step"))
-        self._train_alone = CompiledStep(self.lift(steps.alone(model, spec, train)), **how)
-        self._test_alone = CompiledStep(self.lift(steps.alone(model, spec, test)), *fields, **how)
+        train_how, test_how = {**how, **self._outs(*TrainState._fields)}, {**how, **self._outs(*fields[0])}
+        self.train = self.compiled(train, **train_how, own_logs=own_train)
+        self.train_skipping = self.compiled(skipping(train), **train_how, own_logs=True)
+        self.test = self.compiled(test, *fields, **test_how, own_logs=own or model.overrides("test_step"))
+        self._train_alone = self.compiled(steps.alone(model, spec, train), **train_how)
+        self._test_alone = self.compiled(steps.alone(model, spec, test), *fields, **test_how)
         details = self._model_details()
         if self._predict_details != details:
-            predict = self.lift_predict(steps.predict_step(model, spec))
-            self.predict = CompiledStep(predict, (), ("params", "state"), stack=True, **how)
+            predict = self._placed(steps.predict_step(model, spec))
+            self.predict = self.compiled(predict, (), ("params", "state"), stack=True, **how, **self._outs())
             self._predict_details = details
-        read = self.lift_metrics(functools.partial(steps.read_metrics, model, spec))
-        reset = self.lift_metrics(functools.partial(steps.initial_metrics, model, spec))
-        self._read, self._reset = (read, reset) if eager else (CompiledFunction(read), CompiledFunction(reset))
+        read = self.of_metrics(functools.partial(steps.read_metrics, model, spec))
+        reset = self.of_metrics(functools.partial(steps.initial_metrics, model, spec))
+        probes = self.of_metrics(functools.partial(steps.read_probes, model, spec))
+        out = None if self.placement is None else self.placement.replicated
+        compiled = (CompiledFunction(function, out_shardings=out) for function in (read, reset, probes))
+        self._read, self._reset, self._read_probes = (read, reset, probes) if eager else compiled
         self._prepared = self._key()
+
+    def _distribution(self) -> Any:
+        """The distribution to use, or None for one device."""
+        return placement.current()
+
+    def _placed(self, step: steps.Step) -> steps.Step:
+        return step if self.placement is None else self.placement.constrain(step, self.state_spec.shardings)
+
+    def _outs(self, *fields: str) -> dict[str, Any]:
+        """Where the results of a step lie on several devices: the fields of the state, then the extras. Predictions lie
+        where they were computed, unless other processes computed some of them."""
+        where = self.placement
+        if where is None or not fields and where.processes == 1:
+            return {}
+        return {"out_shardings": (tuple(getattr(self.state_spec.shardings, name) for name in fields), where.replicated)}
 
     _predict_details: Any = None
 
-    def lift(self, step: steps.Step) -> steps.Step:
-        """The step to compile, from that of one model: the same, unless a subclass runs several models at once."""
-        return step
+    def compiled(self, step: steps.Step, *fields: tuple[str, ...], **how: Any) -> CompiledStep:
+        """The step of one model as an executable; a subclass may run several models at once."""
+        return CompiledStep(step, *fields, **how)
 
     @contextlib.contextmanager
-    def single(self, ts: TrainState, bad: Callable[[int], bool]) -> Iterator[tuple[int | None, TrainState]]:
-        """The state of one model: the first, unless a subclass runs several at once, for which `bad(row)` is true.
+    def single(self, ts: TrainState, bad: Callable[[int, int], bool]) -> Iterator[tuple[int | None, TrainState]]:
+        """The state of one model: if a subclass runs several at once, the first for which `bad(group, row)` is true.
 
         Gives its number, None if there is only one, and its state, for a `with` block.
         """
         yield None, ts
+
+    def groups(self, ts: TrainState) -> list[TrainState]:
+        """The state, or its parts if a subclass runs several models in groups."""
+        return [ts]
 
     def batch_of(self, batch: Any, member: int | None) -> Any:
         """The batch that one model gets."""
@@ -261,11 +303,7 @@ class Session:
         """The values in the cells, which nothing changes in place; None if they are elsewhere."""
         return self.state_spec.values() if self.store is None or self.store.released else None
 
-    def lift_predict(self, step: steps.Step) -> steps.Step:
-        """The same for a step that predicts."""
-        return step
-
-    def lift_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def of_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """The same for a function of the state of the metrics."""
         return function
 
@@ -314,6 +352,33 @@ class Session:
             self.store.write_back()
             self.store = None
 
+    # -- probes -----------------------------------------------------------------------------------------------------
+    def watch(self, wanted: dict[str, Callable[..., Any]]) -> None:
+        """Evaluate functions of `StepValues` in the train step. Those of an earlier `fit` stay, so that nothing is
+        compiled again without them.
+
+        Raises:
+            ValueError: for a model with a train step of its own, of which nothing is known.
+        """
+        self.reported = set(wanted)
+        known = {name: probe for name, (_, probe) in self.probes.items()}
+        if wanted.items() <= known.items():
+            return
+        if self.model.overrides("train_step"):
+            raise ValueError(
+                f"{', '.join(sorted(wanted))} cannot be logged for {type(self.model).__name__}, which has a "
+                "`train_step` of its own: return it among the logs of that method."
+            )
+        self.write_back()
+        self.probes |= {name: (Mean(name=name), probe) for name, probe in wanted.items() if known.get(name) != probe}
+        self._prepared = None
+
+    def probe_values(self, ts: TrainState) -> dict[str, Any]:
+        """The means of the probes that are reported, as arrays."""
+        if not self.reported:
+            return {}
+        return {name: value for name, value in self._read_probes(ts.metrics).items() if name in self.reported}
+
     # -- metrics -------------------------------------------------------------------------------------------------------
     def reset_metrics(self, ts: TrainState) -> TrainState:
         """The state with all metrics at their start."""
@@ -321,7 +386,7 @@ class Session:
 
     def results(self, ts: TrainState, extras: dict[str, Any] | None) -> dict[str, Any]:
         """Logs as arrays: the metrics, or what an overridden step returned, by Keras's rule."""
-        return _chosen(self._read(ts.metrics), extras)
+        return chosen_logs(self._read(ts.metrics), extras)
 
     def raise_failed_checks(self, extras: dict[str, Any]) -> None:
         """Stop when a condition on values failed on the device."""
@@ -334,12 +399,29 @@ class Session:
     def run_alone(self, mode: str, ts: TrainState, batch: Any) -> tuple[TrainState, dict[str, Any]]:
         """One step of `train_on_batch` or `test_on_batch`; the extras hold the results."""
         step = self._train_alone if mode == "train" else self._test_alone
-        return step(ts, {"logs": {}, "checks": NO_CHECKS}, BatchRef(batch, 0, form="whole"), 1)
+        return step(ts, {"logs": {}, "checks": NO_CHECKS}, self.whole(batch), 1)
+
+    def whole(self, batch: Any) -> BatchRef:
+        """A single batch."""
+        return BatchRef(self.where.used_once(batch, None), 0, form="whole")
+
+    @property
+    def where(self) -> OneDevice | Placement:
+        """How batches come to the devices."""
+        return self.placement or ONE_DEVICE
 
     @staticmethod
     def results_alone(extras: dict[str, Any]) -> dict[str, Any]:
         """Logs from what `run_alone` returned."""
-        return _chosen(extras["results"], extras)
+        return chosen_logs(extras["results"], extras)
+
+
+def _bring_home(spec: StateSpec) -> None:
+    """Put what an earlier distribution has split or copied back on one device."""
+    for v in spec.leaves():
+        held = v._cell
+        if v.layout is None and isinstance(held, jax.Array) and len(held.sharding.device_set) > 1:
+            v.set_cell(jax.device_put(np.asarray(held)))
 
 
 def _keep(v: Variable, value: Any) -> None:
@@ -349,7 +431,8 @@ def _keep(v: Variable, value: Any) -> None:
         v.set_cell(value)
 
 
-def _chosen(metrics: dict[str, Any], extras: dict[str, Any] | None) -> dict[str, Any]:
+def chosen_logs(metrics: dict[str, Any], extras: dict[str, Any] | None) -> dict[str, Any]:
+    """The metrics, or the logs that an overridden step returned, by Keras's rule."""
     own = extras["logs"] if extras else {}
     return own if own and set(own) != set(metrics) else metrics
 

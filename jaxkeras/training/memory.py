@@ -1,0 +1,75 @@
+"""How much memory a device has left, and how much a compiled program needs."""
+
+from __future__ import annotations
+
+import functools
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+
+_UNLIMITED = 2**60  # control groups without a limit report a number as large as this
+
+
+def program_bytes(compiled: Any) -> int:
+    """The memory that a compiled program occupies while it runs, arguments and results included.
+
+    Args:
+        compiled: what `jax.jit(f).lower(...).compile()` returns.
+
+    Raises:
+        NotImplementedError: on a platform whose compiler does not tell.
+    """
+    stats = compiled.memory_analysis()
+    if stats is None:
+        raise NotImplementedError(f"The compiler for {jax.default_backend()!r} does not report memory.")
+    # `peak_memory_in_bytes` leaves out temporaries on the CPU.
+    return (
+        stats.argument_size_in_bytes
+        + stats.output_size_in_bytes
+        - stats.alias_size_in_bytes
+        + stats.temp_size_in_bytes
+        + stats.generated_code_size_in_bytes
+    )
+
+
+def free_bytes() -> float:
+    """Free memory of the first device: that of the host, within the limit of the control group, where the device is a
+    CPU. Infinity if nothing tells."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    if "bytes_limit" in stats:
+        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    return _host_bytes_at(int(time.monotonic()))
+
+
+@functools.lru_cache(maxsize=1)  # reading it takes as long as a short `fit`
+def _host_bytes_at(second: int) -> float:
+    return min(_meminfo(), *(_cgroup(*names) for names in _CGROUP_FILES))
+
+
+def _meminfo(path: str = "/proc/meminfo") -> float:
+    try:
+        with open(path) as file:
+            return next(1024 * int(line.split()[1]) for line in file if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return float("inf")
+
+
+# Limit, usage, statistics, and the name there of what the kernel gives back when memory is short: version 2, 1.
+_CGROUP_FILES = (
+    ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+
+
+def _cgroup(folder: str, limit: str, usage: str, reclaimable: str) -> float:
+    """What a control group leaves to its processes."""
+    try:
+        allowed = int(Path(folder, limit).read_text())
+        used = int(Path(folder, usage).read_text())
+        statistics = Path(folder, "memory.stat").read_text().splitlines()
+    except (OSError, ValueError):  # no such file, or the word "max"
+        return float("inf")
+    cached = next((int(line.split()[1]) for line in statistics if line.startswith(f"{reclaimable} ")), 0)
+    return float("inf") if allowed >= _UNLIMITED else max(0, allowed - used + cached)
