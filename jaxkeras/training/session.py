@@ -284,16 +284,16 @@ class Session:
         return CompiledStep(step, *fields, **how)
 
     @contextlib.contextmanager
-    def single(self, ts: TrainState, bad: Callable[[int], bool]) -> Iterator[tuple[int | None, TrainState]]:
-        """The state of one model: the first, unless a subclass runs several at once, for which `bad(row)` is true.
+    def single(self, ts: TrainState, bad: Callable[[int, int], bool]) -> Iterator[tuple[int | None, TrainState]]:
+        """The state of one model: if a subclass runs several at once, the first for which `bad(group, row)` is true.
 
         Gives its number, None if there is only one, and its state, for a `with` block.
         """
         yield None, ts
 
-    def ungrouped(self, tree: Any) -> Any:
-        """A state, or the extras of a step, whose first axis is that of the models if a subclass runs several."""
-        return tree
+    def groups(self, ts: TrainState) -> list[TrainState]:
+        """The state, or its parts if a subclass runs several models in groups."""
+        return [ts]
 
     def batch_of(self, batch: Any, member: int | None) -> Any:
         """The batch that one model gets."""
