@@ -131,7 +131,7 @@ class TensorBoard(Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = _numbers(logs)
         seen = {name: value for name, value in logs.items() if not name.startswith("val_")}
-        optimizer = self.model.optimizer
+        optimizer = getattr(self.model, "optimizer", None)
         if logs and (hasattr(optimizer, "learning_rate") or hasattr(optimizer, "optimizers")):
             seen |= logged_rates(optimizer)
         if logs and self.write_steps_per_second:
