@@ -24,9 +24,9 @@ ENVIRONMENT = ROOT / ".venv-run"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 # By extra: what is installed besides the library, and about how large it is in MB: to download, and installed.
 CONTENTS = {
-    "plot": ("JAX, optax, NumPy, SciPy, h5py, rich, Orbax and Matplotlib", 205, 770),
-    "test": ("JAX, Keras, Flax, Equinox, scikit-learn, pandas, pytest and what they need", 380, 1400),
-    "docs": ("JAX, Sphinx, Jupyter, scikit-learn, Matplotlib and what they need", 270, 950),
+    "plot": ("JAX, optax, NumPy, SciPy, h5py, rich, Orbax and Matplotlib", 205, 760),
+    "test": ("JAX, Keras, Flax, Equinox, scikit-learn, pandas, pytest and what they need", 380, 1360),
+    "docs": ("JAX, Sphinx, Jupyter, scikit-learn, Matplotlib and what they need", 250, 900),
 }
 
 
@@ -77,21 +77,20 @@ def watch(command: list[str], megabytes: int) -> None:
     lines: queue.Queue[str] = queue.Queue()
     reader = threading.Thread(target=lambda: [lines.put(line) for line in process.stdout or ()], daemon=True)
     reader.start()
-    start, now, output, files = time.monotonic(), "looking for packages", [], 0
+    start, now, output = time.monotonic(), "looking for packages", []
     moves = sys.stdout.isatty()
     while reader.is_alive() or not lines.empty():
         try:
-            line = lines.get(timeout=0.25)
+            line = lines.get(timeout=0.5)
         except queue.Empty:
             line = ""
         output.append(line)
-        if found := re.match(r"\s*(Downloading|Using cached) ([\w.]+)-(\S+?)-\S+( \(.*B\))?", line):
-            files += 1
+        if found := re.match(r"\s*(Downloading|Using cached) ([\w.]+)-(\S+?)-\S+\.whl( \(.*B\))?$", line):
             now = f"{found[1].lower()} {found[2]} {found[3]}{found[4] or ''}"
             if not moves:
                 print(f"  {now}", flush=True)
         elif line.startswith("Installing collected packages"):
-            now = f"unpacking {files} packages"
+            now = f"unpacking {line.count(',') + 1} packages"
             if not moves:
                 print(f"  {now}", flush=True)
         if moves:

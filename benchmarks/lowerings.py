@@ -199,7 +199,7 @@ def measure(case: Case, rounds: int) -> dict[str, float]:
     contestants: dict[str, Callable[[], float]] = {}
     for what, turn in (("forward", _forward), ("with gradients", _with_gradients)):
         contestants[f"{what}, ours"] = prepare(case, turn)
-        with patch("jaxkeras.lowering.dispatch.is_abstract", lambda: True):  # references only
+        with patch("jaxkeras.lowering.dispatch.wants_reference", lambda: True):  # references only
             contestants[f"{what}, lax"] = prepare(case, turn)
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):

@@ -16,6 +16,7 @@ class _RunLogger(Callback):
     """The part that the loggers share. They log to the run in progress; if there is none they start one and end it."""
 
     runs_last = True
+    one_process = True  # of several
 
     def __init__(self, config: Mapping[str, Any] | None):
         super().__init__()

@@ -61,16 +61,17 @@ class StepStats(Callback):
         self.probes = {"gradient_norm": norm_of_gradients} if gradient_norm else {}
         self.learning_rate, self.step_time = learning_rate, step_time
         self._since: float | None = None
-        self._seconds, self._steps = 0.0, 0
+        self._seconds, self._steps, self._skipped = 0.0, 0, 0
 
     def sees_batches(self, mode: str) -> bool:
         return self.step_time and mode == "train"
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._seconds, self._steps, self._since = 0.0, 0, time.perf_counter()
+        self._skipped = self.model._session.progress.step  # an interrupted run goes on within an epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._steps = batch + 1
+        self._steps = batch + 1 - self._skipped
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._pause()
@@ -82,7 +83,7 @@ class StepStats(Callback):
         self._pause()
         if logs is None:
             return
-        if self.learning_rate:
+        if self.learning_rate and hasattr(self.model, "optimizer"):  # a population has one rate for each member
             logs.update(logged_rates(self.model.optimizer))
         if self.step_time and self._steps:
             logs["step_time"] = self._seconds / self._steps

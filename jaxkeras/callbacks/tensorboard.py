@@ -159,7 +159,7 @@ class TensorBoard(Callback):
         self.on_train_end()
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        if self.model.optimizer is not None:
+        if getattr(self.model, "optimizer", None) is not None:
             for name, value in _numbers(logs).items():
                 self._validation.scalar(f"evaluation_{name}_vs_iterations", value, self._iterations())
             self._validation.flush()

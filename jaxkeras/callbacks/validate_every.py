@@ -56,7 +56,7 @@ class ValidateEvery(Callback):
             raise ValueError("ValidateEvery needs validation data: fit(..., validation_data=(x_val, y_val)).")
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._before = self._done
+        self._before = self._done - self.model._session.progress.step  # an interrupted run goes on within an epoch
 
     def steps_until_due(self) -> int:
         """How many more steps may run before this callback must be called."""

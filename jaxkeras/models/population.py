@@ -74,6 +74,7 @@ class Population:
         self.seeds = None if seeds is None else [int(seed) for seed in seeds]
         self.count, self.hyperparameters = one_each(self.seeds, hyperparameters)
         self._make: Callable[[], Any]
+        self.template: Any
         if isinstance(model, Layer):
             with _same_generators():
                 self.template = template = _copy_with_weights(model)
@@ -85,8 +86,9 @@ class Population:
         self.history: Any = None
         self._targets: dict[str, list[tuple[Any, str]]] = {}
         self._inputs: Any = None
-        if getattr(model, "compiled", False):
-            self.compile(**jax.tree.map(another_argument, model._session.arguments))
+        session = getattr(model, "_session", None)
+        if session is not None and session.spec is not None:
+            self.compile(**jax.tree.map(another_argument, session.arguments))
 
     # -- compile ------------------------------------------------------------------------------------------------
     def compile(self, *args: Any, **kwargs: Any) -> None:

@@ -185,7 +185,8 @@ class PopulationHistory(History):
     def of_member(self, index: int, model: Any) -> History:
         """The history of one member, as `Model.fit` would return it."""
         own = History()
-        own.history = {name: [float(v) for v in values[:, index] if v == v] for name, values in self.history.items()}
+        columns = {name: np.asarray(values)[:, index] for name, values in self.history.items()}
+        own.history = {name: [float(v) for v in column if v == v] for name, column in columns.items()}
         own.epoch = self.epoch[: max(map(len, own.history.values()), default=0)]
         own.set_model(model)
         return own

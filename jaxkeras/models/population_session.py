@@ -261,8 +261,9 @@ class PopulationSession(Session):
             with population.assigned(members["hyperparameters"]):
                 new, extras = step(ts, batch)
             # A member that does not run stays as it is; its metrics are not shown.
-            fields = jax.tree.map(lambda a, b: jnp.where(members["running"], a, b), new[:3], ts[:3])
-            return TrainState(*fields, new.metrics), extras
+            kept = ts._replace(metrics=None), new._replace(metrics=None)
+            chosen = jax.tree.map(lambda old, new: jnp.where(members["running"], new, old), *kept)
+            return chosen._replace(metrics=new.metrics), extras
 
         def run(ts: TrainState, batch: Any) -> tuple[TrainState, Any]:
             members = ts.state["members"]
@@ -274,18 +275,20 @@ class PopulationSession(Session):
         return run
 
     @contextlib.contextmanager
-    def single(self, ts: TrainState, bad: Callable[[int], bool]) -> Iterator[tuple[int | None, TrainState]]:
-        members = ts.state["members"]
-        row = next((row for row in range(len(members["index"])) if bad(row)), 0)
-        hyperparameters, own = jax.tree.map(lambda a: a[row], (members["hyperparameters"], model_state(ts)))
+    def single(self, ts: TrainState, bad: Callable[[int, int], bool]) -> Iterator[tuple[int | None, TrainState]]:
+        places = [(g, row) for g, part in enumerate(groups(ts)) for row in range(len(part.state["members"]["index"]))]
+        group, row = next((place for place in places if bad(*place)), places[0])
+        part = groups(ts)[group]
+        members = part.state["members"]
+        hyperparameters, own = jax.tree.map(lambda a: a[row], (members["hyperparameters"], model_state(part)))
         with self.owner.assigned(hyperparameters):
             yield int(members["index"][row]), own
 
+    def groups(self, ts: TrainState) -> list[TrainState]:
+        return groups(ts)
+
     def batch_of(self, batch: Any, member: int | None) -> Any:
-        if not self.own_rows:
-            return batch
-        row = int(np.flatnonzero(self.acquire().rows == member)[0])
-        return jax.tree.map(lambda a: a[:, row], batch)
+        return jax.tree.map(lambda a: a[:, member], batch) if self.own_rows else batch
 
     def at_rest(self) -> None:
         return None
@@ -322,6 +325,12 @@ class PopulationSession(Session):
         logs = tuple(chosen_logs(m, {"logs": logs}) for m, logs in zip(self._read(ts.metrics), own))
         return self._full(logs, tuple(state["members"] for state in ts.state))
 
+    def probe_values(self, ts: TrainState) -> dict[str, Any]:
+        if not self.reported:
+            return {}
+        values = self._full(self._read_probes(ts.metrics), tuple(state["members"] for state in ts.state))
+        return {name: value for name, value in values.items() if name in self.reported}
+
     def _full_logs(self, logs: tuple[dict[str, Any], ...], members: tuple[Any, ...]) -> dict[str, Any]:
         """A value for every member: NaN for those that do not run."""
         running, index = (jnp.concatenate([group[name] for group in members]) for name in ("running", "index"))
@@ -354,6 +363,11 @@ class PopulationSession(Session):
 
     def _make_steps(self) -> None:
         super()._make_steps()
+        if self.collects:
+            raise ValueError(
+                "A population has no `WholeEpoch` metrics. Compute them from its predictions, which have a leading "
+                "member axis: population.predict(x)."
+            )
         if self.store is not None:  # the variables are others now, such as those of new metrics
             self.known = self.store.by_variable()
             self.store = None

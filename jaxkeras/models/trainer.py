@@ -107,7 +107,7 @@ class Trainer(KerasSteps):
             class_weight=class_weight,
         )  # fmt: skip
         source.round_up(self.steps_per_execution)
-        self._session.watch(probes_of(callbacks))
+        self._session.use_probes(probes_of(callbacks))
         source, batch = self._ready(source, initial_epoch)
         mistakes.warn(self, source, batch)
         validation: Any = None

@@ -46,7 +46,7 @@ class CompiledFunction:
         self._last: dict[Any, Any] = {}
 
     def __call__(self, *args: Any, **static: Any) -> Any:
-        if settings.jax_debug_nans or settings.jax_debug_infs or settings.jax_disable_jit:
+        if _runs_op_by_op():
             # These modes run the function again op by op, on the same arguments.
             return jax.jit(self._function, static_argnames=self._settings["static_argnames"])(*args, **static)
         context = _context(static)
@@ -65,6 +65,9 @@ class CompiledFunction:
 
     def bind(self, *args: Any, **static: Any) -> Callable[[], Any]:
         """The call as a function without arguments, for another thread, whose settings then do not matter."""
+        if _runs_op_by_op():
+            output = self(*args, **static)
+            return lambda: output
         program = self._find(_context(static), args) or self.prepare(*args, **static).result()
         return lambda: program(*args)
 
@@ -105,6 +108,10 @@ class CompiledFunction:
         return None if future is None else future.result()
 
 
+def _runs_op_by_op() -> bool:
+    return settings.jax_debug_nans or settings.jax_debug_infs or settings.jax_disable_jit
+
+
 def _context(static: dict[str, Any]) -> Any:
     """What a program depends on besides its arguments."""
     return (*static.items(), *trace_context())
@@ -134,7 +141,7 @@ def _pool() -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(2, thread_name_prefix="jaxkeras-compile")
 
 
-def _devices(args: Any) -> list[jax.Device]:
+def _devices(args: Any) -> list[Any]:
     """The devices that a program is for, which its text does not say: those of the arguments placed on some."""
     for leaf in jax.tree.leaves(args):
         if isinstance(leaf, (jax.Array, jax.ShapeDtypeStruct)) and leaf.sharding is not None:
@@ -145,7 +152,7 @@ def _devices(args: Any) -> list[jax.Device]:
     return [default] if isinstance(default, jax.Device) else jax.local_devices(backend=default)[:1]
 
 
-def _compile(lowered: Any, devices: list[jax.Device]) -> Any:
+def _compile(lowered: Any, devices: list[Any]) -> Any:
     from jax.experimental import serialize_executable
 
     key = None if jax.process_count() > 1 else _key(lowered, devices)
@@ -170,7 +177,7 @@ def _compile(lowered: Any, devices: list[jax.Device]) -> Any:
     return compiled
 
 
-def _key(lowered: Any, devices: list[jax.Device]) -> str | None:
+def _key(lowered: Any, devices: list[Any]) -> str | None:
     """A name for a program, equal only for equal operations, compiler, flags and machine; None for a program that is
     not stored, since JAX's own cache is in use or the program calls back into this process."""
     if settings.jax_compilation_cache_dir or program_cache.program_cache() is None:

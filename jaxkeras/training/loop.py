@@ -226,8 +226,7 @@ def fit(
         validation_freq: the number of epochs between validations, or a list of epochs.
     """
     model = session.model
-    watch.start()
-    store = session.acquire()
+    store = watch.acquire()
     sources = [source] if validate is None else [source, validate.source]
     progress = session.progress = FitProgress(sources, initial_epoch, epochs)
     with DeferSigint() as defer_sigint:
@@ -287,7 +286,7 @@ def _named_val(logs: dict[str, Any]) -> dict[str, Any]:
 
 def _validate_within_epoch(validate: Any, store: StateStore, defer_sigint: DeferSigint) -> dict[str, Any]:
     """Logs of a validation after which the metrics of training go on from where they are."""
-    metrics = store.current.metrics  # no evaluation donates them
+    metrics = jax.block_until_ready(store.current.metrics)  # clocks of steps stop when validation begins
     logs = validate(store, defer_sigint)
     store.update(lambda ts: (ts._replace(metrics=metrics), None))
     return _named_val(logs)

@@ -284,12 +284,16 @@ class Session:
         return CompiledStep(step, *fields, **how)
 
     @contextlib.contextmanager
-    def single(self, ts: TrainState, bad: Callable[[int], bool]) -> Iterator[tuple[int | None, TrainState]]:
-        """The state of one model: the first, unless a subclass runs several at once, for which `bad(row)` is true.
+    def single(self, ts: TrainState, bad: Callable[[int, int], bool]) -> Iterator[tuple[int | None, TrainState]]:
+        """The state of one model: if a subclass runs several at once, the first for which `bad(group, row)` is true.
 
         Gives its number, None if there is only one, and its state, for a `with` block.
         """
         yield None, ts
+
+    def groups(self, ts: TrainState) -> list[TrainState]:
+        """The state, or its parts if a subclass runs several models in groups."""
+        return [ts]
 
     def batch_of(self, batch: Any, member: int | None) -> Any:
         """The batch that one model gets."""
@@ -350,7 +354,7 @@ class Session:
             self.store = None
 
     # -- probes -----------------------------------------------------------------------------------------------------
-    def watch(self, wanted: dict[str, Callable[..., Any]]) -> None:
+    def use_probes(self, wanted: dict[str, Callable[..., Any]]) -> None:
         """Evaluate functions of `StepValues` in the train step. Those of an earlier `fit` stay, so that nothing is
         compiled again without them.
 
@@ -400,7 +404,9 @@ class Session:
 
     def whole(self, batch: Any) -> BatchRef:
         """A single batch."""
-        return BatchRef(self.where.used_once(batch, None), 0, form="whole")
+        if self.placement is not None and self.placement.mesh.size > 1:
+            batch = self.placement.batch(batch)
+        return BatchRef(batch, 0, form="whole")  # the call itself moves it to a single device
 
     @property
     def where(self) -> OneDevice | Placement:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
-from jaxkeras.callbacks import Callback, StepStats
+from jaxkeras.callbacks import Callback, StepStats, ValidateEvery
 from tests.callbacks.test_callbacks_in_fit import X, Y, make
 from tests.compilations import counting
 
@@ -63,6 +63,22 @@ def test_programs_are_kept_without_the_callback_and_own_steps_are_refused():
     own.compile("sgd", "mse")
     with pytest.raises(ValueError, match="`train_step` of its own"):
         own.fit(X, X, callbacks=[StepStats()], verbose=0)
+
+
+def test_members_of_a_population():
+    def line():
+        return jk.Sequential([jk.Input((2,)), jk.layers.Dense(1)])
+
+    population = jk.Population(line(), seeds=[1, 2])
+    population.compile(jk.optimizers.SGD(0.0), "mse")
+    checks = ValidateEvery(2)
+    history = population.fit(X, Y, batch_size=8, callbacks=[StepStats(), checks], validation_data=(X, Y), verbose=0)
+    norms = history.history["gradient_norm"][0]
+    assert norms == pytest.approx([mean_norm(population.member(i)) for i in range(2)], rel=1e-4)
+    assert checks.history["val_loss"][0] == pytest.approx(history.history["val_loss"][0])
+    population.compile("sgd", "mse", metrics=[jk.metrics.WholeEpoch(lambda y_true, y_pred: 0.0, name="none")])
+    with pytest.raises(ValueError, match="no `WholeEpoch` metrics"):
+        population.fit(X, Y, verbose=0)
 
 
 def test_steps_per_execution_auto_calls_hooks_by_piece():

@@ -71,3 +71,27 @@ def test_it_needs_validation_data():
         make().fit(X, Y, callbacks=[ValidateEvery(1)], verbose=0)
     with pytest.raises(ValueError, match="at least 1"):
         ValidateEvery(0)
+
+
+def test_an_interrupted_run_goes_on(tmp_path):
+    class Fails(Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch, logs=None):
+            if (self.epoch, batch) == (1, 4):
+                raise InterruptedError
+
+    def run(*more):
+        jk.utils.set_random_seed(0)
+        checks = ValidateEvery(3)
+        data = {"validation_data": (X[:8], Y[:8]), "batch_size": 4, "epochs": 3, "verbose": 0}
+        make().fit(X, Y, callbacks=[*more, checks], **data)
+        return checks.history
+
+    backup = jk.callbacks.BackupAndRestore(tmp_path / "backup", save_freq=2)
+    with pytest.raises(InterruptedError):
+        run(backup, Fails())
+    again, whole = run(backup), run()
+    assert again["step"] == whole["step"] == list(range(3, 25, 3))
+    assert again["val_loss"] == pytest.approx(whole["val_loss"])
