@@ -7,7 +7,7 @@ import functools
 import hashlib
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -29,9 +29,18 @@ class CompiledFunction:
         function: pure; its static arguments are keyword-only.
         donate: positions of arguments whose buffers the program may reuse.
         static: names of static arguments.
+        note: called with the arguments of each program that is about to be compiled, as a tuple and a dict; returns an
+            object whose `seconds` and `from_disk` are set when that is done. Or None.
     """
 
-    def __init__(self, function: Callable[..., Any], donate: tuple[int, ...] = (), static: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        donate: tuple[int, ...] = (),
+        static: tuple[str, ...] = (),
+        note: Callable[[tuple[Any, ...], dict[str, Any]], Any] | None = None,
+    ):
+        self._note = note
         self._settings = {"donate_argnums": donate, "static_argnames": static}
         self._function = function
         self._jits: dict[Any, Any] = {}  # by interceptors, which JAX's cache of traces does not know
@@ -68,8 +77,10 @@ class CompiledFunction:
         """
         key = _context(static), signature(args)
         if key not in self._made:
+            noted = None if self._note is None else self._note(args, static)
+            since = time.perf_counter()
             lowered = self._jit().lower(*args, **static)
-            self._made[key] = _pool().submit(_compile, lowered)
+            self._made[key] = _pool().submit(_compile, lowered, noted, time.perf_counter() - since)
         return self._made[key]
 
     def compile(self, *args: Any, **static: Any) -> Any:
@@ -101,9 +112,22 @@ def traced_anew(function: Callable[..., Any]) -> Callable[..., Any]:
     return functools.wraps(function)(functools.partial(function)) if local.interceptors else function
 
 
-def trace_context() -> tuple[Any, ...]:
+class TraceContext(NamedTuple):
     """What a trace depends on besides its arguments: the part of JAX's state that `jax.jit` puts into its own key."""
-    return (
+
+    x64: bool
+    matmul_precision: Any
+    dtype_promotion: Any
+    prng: Any
+    partitionable: bool
+    device: Any
+    mesh: Any
+    interceptors: tuple[Any, ...]
+
+
+def trace_context() -> TraceContext:
+    """What a trace that started now would depend on."""
+    return TraceContext(
         settings.jax_enable_x64,
         settings.jax_default_matmul_precision,
         settings.jax_numpy_dtype_promotion,
@@ -120,16 +144,25 @@ def _pool() -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(2, thread_name_prefix="jaxkeras-compile")
 
 
-def _compile(lowered: Any) -> Any:
+def _compile(lowered: Any, noted: Any = None, traced: float = 0.0) -> Any:
+    """The compiled program, from disk if it is there; `traced` is how long tracing took."""
+    since = time.perf_counter()
+    compiled, from_disk = _compiled_or_loaded(lowered)
+    if noted is not None:
+        noted.seconds, noted.from_disk = traced + time.perf_counter() - since, from_disk
+    return compiled
+
+
+def _compiled_or_loaded(lowered: Any) -> tuple[Any, bool]:
     from jax.experimental import serialize_executable
 
     key = _key(lowered)
     if key is None:
-        return lowered.compile()
+        return lowered.compile(), False
     kept = program_cache.load(key)
     if kept is not None:
         try:
-            return serialize_executable.deserialize_and_load(kept, lowered.in_tree, lowered.out_tree)
+            return serialize_executable.deserialize_and_load(kept, lowered.in_tree, lowered.out_tree), True
         except Exception:  # from another build of the compiler, or for another machine
             program_cache.discard(key)
     since = time.perf_counter()
@@ -138,9 +171,9 @@ def _compile(lowered: Any) -> Any:
         try:
             content, _, _ = serialize_executable.serialize(compiled)
         except (ValueError, TypeError, RuntimeError):  # a backend that cannot serialize programs
-            return compiled
+            return compiled, False
         program_cache.store(key, content)
-    return compiled
+    return compiled, False
 
 
 def _key(lowered: Any) -> str | None:

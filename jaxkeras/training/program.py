@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 from jax import lax
 
 from jaxkeras.core.abstract_signature import signature
+from jaxkeras.training.compilations import data_facts
 from jaxkeras.training.compiled_function import CompiledFunction, trace_context, traced_anew
 from jaxkeras.training.eager import eager_step
 from jaxkeras.training.state import TrainState
@@ -88,6 +90,7 @@ class CompiledStep:
         eager: run without jit, so that `print` and `pdb` see values.
         unroll: whether loops within an eager step run op by op too.
         own_logs: whether the step returns logs, whose names only a trace tells.
+        note: called with the facts that a new program depends on; see `CompilationLog.note`. Or None.
     """
 
     def __init__(
@@ -100,11 +103,15 @@ class CompiledStep:
         eager: bool = False,
         unroll: bool = True,
         own_logs: bool = False,
+        note: Callable[[dict[str, Any]], Any] | None = None,
     ):
         self.step, self.changes, self.reads = step, changes, reads
         self.stack, self.eager, self.unroll, self.own_logs = stack, eager, unroll, own_logs
         donate = (0,) if changes == TrainState._fields else ()
-        self._compiled = CompiledFunction(self._program, donate, ("size", "form", "repeat"))
+        self._note = note
+        self._compiled = CompiledFunction(
+            self._program, donate, ("size", "form", "repeat"), note and self._note_arguments
+        )
         self._extras: dict[Any, Any] = {}
         self._traced: dict[Any, Any] = {}
 
@@ -160,6 +167,16 @@ class CompiledStep:
         start = None if self.stack or ref.form == "whole" else np.int32(ref.start)
         steps = None if self.stack or ref.form != "loop" else np.int32(steps)
         return changing, fixed, extras, ref.data, ref.order, start, steps
+
+    def _note_arguments(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        changing, fixed, _, data, order, _, _ = args
+        facts = data_facts(data, static["size"], static["form"])
+        if static["repeat"] > 1:
+            facts["number of batches"] = static["repeat"]
+        facts["order"] = order is not None
+        facts["state"] = signature((changing, fixed))
+        assert self._note is not None
+        return self._note(facts)
 
     def _static(self, ref: BatchRef, steps: int) -> dict[str, Any]:
         return {"size": 0 if ref.form == "whole" else ref.size, "form": ref.form, "repeat": steps if self.stack else 0}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.context import setting
 from jaxkeras.core.dtypes import standardize_dtype
 from jaxkeras.core.functional import is_variable
@@ -18,9 +20,10 @@ from jaxkeras.core.variable import Variable
 from jaxkeras.data.convert import is_text
 from jaxkeras.metrics.reduction import Mean
 from jaxkeras.training import step as steps
+from jaxkeras.training.compilations import Compilation
 from jaxkeras.training.compile_loss import CompileLoss
 from jaxkeras.training.compile_metrics import CompileMetrics
-from jaxkeras.training.compiled_function import CompiledFunction
+from jaxkeras.training.compiled_function import CompiledFunction, trace_context
 from jaxkeras.training.eager import eager_step
 from jaxkeras.training.fault_watch import skipping
 from jaxkeras.training.feed import Feed
@@ -50,6 +53,9 @@ class FitProgress:
         self.extras: dict[str, Any] | None = None
 
 
+_numbers = itertools.count()
+
+
 class Session:
     """What one `compile` sets up. A model that is not compiled has one too, for `predict`.
 
@@ -69,6 +75,7 @@ class Session:
         train_skipping: `train` without the steps that would make the loss or a weight infinite or NaN.
         progress: the position of the `fit` that runs, or None.
         owner: what callbacks get as their model.
+        number: another one for every session.
         known_batches: signatures of single batches that were checked.
         intermediates: programs of `model.intermediates`.
         warned: warnings that were given.
@@ -86,6 +93,7 @@ class Session:
     def __init__(self, model: Any, spec: CompileSpec | None = None, arguments: dict[str, Any] | None = None):
         self.model, self.spec, self.arguments = model, spec, arguments or {}
         self.owner: Any = model
+        self.number = next(_numbers)
         self.compile_loss: CompileLoss | None = None
         self.compile_metrics: CompileMetrics | None = None
         if spec is not None and spec.loss is not None:
@@ -106,6 +114,7 @@ class Session:
         self.store: StateStore | None = None
         self._output_specs: dict[Any, Any] = {}
         self._version: StructureVersion | None = None
+        self._made = 0  # how often steps were made
         self._prepared: int | None = None  # version of the structure that the steps were made for
 
     # -- getting ready ----------------------------------------------------------------------------------------------
@@ -223,19 +232,31 @@ class Session:
         train, test = steps.train_step(model, spec), steps.test_step(model, spec)
         fields = ("state", "metrics"), ("params",)
         own_train = own or model.overrides("train_step")
-        self.train = CompiledStep(self.lift(train), **how, own_logs=own_train)
-        self.train_skipping = CompiledStep(self.lift(skipping(train)), **how, own_logs=True)
-        self.test = CompiledStep(self.lift(test), *fields, **how, own_logs=own or model.overrides("test_step"))
-        self._train_alone = CompiledStep(self.lift(steps.alone(model, spec, train)), **how)
-        self._test_alone = CompiledStep(self.lift(steps.alone(model, spec, test)), *fields, **how)
+        self._made += 1
+
+        def make(program: str, step: steps.Step, *fields: tuple[str, ...], **more: Any) -> CompiledStep:
+            return CompiledStep(step, *fields, **how, **more, note=functools.partial(self._note, program))
+
+        self.train = make("fit", self.lift(train), own_logs=own_train)
+        self.train_skipping = make("fit", self.lift(skipping(train)), own_logs=True)
+        self.test = make("evaluate", self.lift(test), *fields, own_logs=own or model.overrides("test_step"))
+        self._train_alone = make("train_on_batch", self.lift(steps.alone(model, spec, train)))
+        self._test_alone = make("test_on_batch", self.lift(steps.alone(model, spec, test)), *fields)
         details = self._model_details()
         if self._predict_details != details:
             predict = self.lift_predict(steps.predict_step(model, spec))
-            self.predict = CompiledStep(predict, (), ("params", "state"), stack=True, **how)
+            self.predict = make("predict", predict, (), ("params", "state"), stack=True)
             self._predict_details = details
         read = self.lift_metrics(functools.partial(steps.read_metrics, model, spec))
         reset = self.lift_metrics(functools.partial(steps.initial_metrics, model, spec))
-        self._read, self._reset = (read, reset) if eager else (CompiledFunction(read), CompiledFunction(reset))
+        self._read, self._reset = (
+            (read, reset)
+            if eager
+            else (
+                CompiledFunction(read, note=functools.partial(self._note_metrics, "read metrics")),
+                CompiledFunction(reset, note=functools.partial(self._note_metrics, "reset metrics")),
+            )
+        )
         self._prepared = self._key()
 
     _predict_details: Any = None
@@ -256,6 +277,31 @@ class Session:
         """Drop all compiled programs."""
         self.write_back()
         self._prepared = self._predict_details = None
+
+    # -- which programs were compiled, and why ---------------------------------------------------------------------
+    def _note(self, program: str, facts: dict[str, Any]) -> Compilation:
+        context = trace_context()._asdict()
+        return self.model._compilations.note(program, {**context, **self._facts(), **facts})
+
+    def _note_metrics(self, program: str, args: tuple[Any, ...], static: dict[str, Any]) -> Compilation:
+        return self._note(program, {"state": signature(args)})
+
+    def _facts(self) -> dict[str, Any]:
+        """What the programs depend on, as far as the model and the arguments of `compile` tell."""
+        model, variables = self.model, self.state_spec.variables
+        params = jax.tree.leaves(variables.params, is_leaf=is_variable)
+        state = jax.tree.leaves(variables.state, is_leaf=is_variable)
+        facts: dict[str, Any] = {
+            "policy": [(layer.name, layer.dtype_policy.name) for layer in model._flatten_layers()],
+            "weights": [(v.path, f"{v.dtype}{list(v.shape)}") for v in (*params, *state)],
+            "trainable": [v.path for v in params],
+        }
+        facts["weights"].sort()
+        if self.spec is not None:
+            facts["optimizer"] = type(model.optimizer).__name__
+            facts["loss"] = str(self.arguments.get("loss"))
+            facts["metrics"] = self.names
+        return {**facts, "compile": self.number, "steps": (self.number, self._made)}
 
     def prepare(self, feed: Feed, step: CompiledStep, ts: TrainState, epoch: int = 0) -> list[Any]:
         """Compile the programs for a feed in the background; returns a future for each."""
