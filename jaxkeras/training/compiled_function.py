@@ -80,12 +80,22 @@ class CompiledFunction:
             noted = None if self._note is None else self._note(args, static)
             since = time.perf_counter()
             lowered = self._jit().lower(*args, **static)
-            self._made[key] = _pool().submit(_compile, lowered, noted, time.perf_counter() - since)
+            self._made[key] = _pool().submit(
+                _compile, lowered, noted, time.perf_counter() - since, bool(local.interceptors)
+            )
         return self._made[key]
 
     def compile(self, *args: Any, **static: Any) -> Any:
         """Compile the program for such arguments to look at, and do not keep it."""
         return _compile(self._jit().lower(*args, **static))
+
+    def take_compiled_under(self, interceptor: Any) -> list[Any]:
+        """Remove the programs that were compiled while an interceptor of layer calls was in force, and return them."""
+        keys = [key for key in self._made if interceptor in key[0][-1]]
+        for context in {key[0] for key in keys}:
+            self._last.pop(context, None)
+            self._jits.pop(context[-1], None)
+        return [self._made.pop(key).result() for key in keys]
 
     @property
     def count(self) -> int:
@@ -144,10 +154,17 @@ def _pool() -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(2, thread_name_prefix="jaxkeras-compile")
 
 
-def _compile(lowered: Any, noted: Any = None, traced: float = 0.0) -> Any:
-    """The compiled program, from disk if it is there; `traced` is how long tracing took."""
+def _compile(lowered: Any, noted: Any = None, traced: float = 0.0, fresh: bool = False) -> Any:
+    """The compiled program.
+
+    Args:
+        lowered: what to compile.
+        noted: gets `seconds` and `from_disk`; or None.
+        traced: how long tracing took.
+        fresh: whether to leave the disk alone, whose programs may carry other names of the same operations.
+    """
     since = time.perf_counter()
-    compiled, from_disk = _compiled_or_loaded(lowered)
+    compiled, from_disk = (lowered.compile(), False) if fresh else _compiled_or_loaded(lowered)
     if noted is not None:
         noted.seconds, noted.from_disk = traced + time.perf_counter() - since, from_disk
     return compiled

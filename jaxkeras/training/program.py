@@ -154,6 +154,10 @@ class CompiledStep:
             self._extras[key] = jax.eval_shape(self.step, ts, spec)[1]
         return jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), self._extras[key])
 
+    def take_compiled_under(self, interceptor: Any) -> list[Any]:
+        """Remove the programs that were compiled while an interceptor of layer calls was in force, and return them."""
+        return self._compiled.take_compiled_under(interceptor)
+
     @property
     def count(self) -> int:
         """Number of compiled programs."""
