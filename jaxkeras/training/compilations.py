@@ -163,16 +163,14 @@ _CONSEQUENCES: dict[str, tuple[str, ...]] = {
 
 def _described(names: list[str], facts: Facts, other: Facts) -> dict[str, str]:
     causes = {}
+    if "batch size" in names and (facts["feed"] == "slice" or "feed" in names and other["feed"] == "loop"):
+        names = [name for name in names if name not in ("batch size", "feed")]
+        causes["last batch"] = f"the last batch has {facts['batch size']} rows, not {other['batch size']}"
     for name in names:
         new, old = facts.get(name), other.get(name)
-        if name == "feed" and old == "loop" and "batch size" in names:
-            names = [n for n in names if n != "batch size"]
-            causes["last batch"] = f"the last batch has {facts['batch size']} rows, not {other['batch size']}"
-        elif name in _DESCRIBE:
-            causes[name] = _DESCRIBE[name](new, old)
-        else:
-            causes[name] = f"new {name}: {_text(new)} where {_text(old)} before"
-    return {cause: causes[cause] for cause in causes if cause in names or cause == "last batch"}
+        describe = _DESCRIBE.get(name)
+        causes[name] = describe(new, old) if describe else f"new {name}: {_text(new)} where {_text(old)} before"
+    return causes
 
 
 def _text(value: Any) -> str:
