@@ -11,13 +11,23 @@ Further arguments of `test` go to pytest.
 
 import os
 import pathlib
+import queue
+import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv-run"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+# By extra: what is installed besides the library, and about how large it is in MB: to download, and installed.
+CONTENTS = {
+    "plot": ("JAX, optax, NumPy, SciPy, h5py, rich, Orbax and Matplotlib", 205, 760),
+    "test": ("JAX, Keras, Flax, Equinox, scikit-learn, pandas, pytest and what they need", 380, 1360),
+    "docs": ("JAX, Sphinx, Jupyter, scikit-learn, Matplotlib and what they need", 250, 900),
+}
 
 
 def call(*command: object) -> int:
@@ -33,7 +43,9 @@ def need(*command: object) -> None:
 
 def create() -> None:
     """Create the environment. Debian's Python lacks `ensurepip` and refuses to install into the system."""
-    if subprocess.call([sys.executable, "-m", "venv", str(ENVIRONMENT)], stdout=subprocess.DEVNULL) == 0:
+    print(f"Creating a virtual environment in {ENVIRONMENT}", flush=True)
+    made = subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], capture_output=True)
+    if made.returncode == 0:
         return
     shutil.rmtree(ENVIRONMENT, ignore_errors=True)
     need(sys.executable, "-m", "venv", "--without-pip", ENVIRONMENT)
@@ -43,15 +55,59 @@ def create() -> None:
         sys.exit("Neither ensurepip nor pip is available. On Debian and Ubuntu: apt install python3-venv")
 
 
-def install(extras: str) -> None:
-    """Install the package with the extras of a task, unless pyproject.toml is unchanged since the last time."""
-    stamp = ENVIRONMENT / f"installed-{extras}"
+def install(extra: str) -> None:
+    """Install the package with the extra of a task, unless pyproject.toml is unchanged since the last time."""
+    stamp = ENVIRONMENT / f"installed-{extra}"
     project = ROOT / "pyproject.toml"
     if not PYTHON.exists():
         create()
     if not stamp.exists() or stamp.stat().st_mtime < project.stat().st_mtime:
-        need(PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-e", f".[{extras}]")
+        what, download, size = CONTENTS[extra]
+        print(f"Installing {what}:", flush=True)
+        print(f"about {download} MB to download, unless pip has them; {size} MB when installed.", flush=True)
+        # Python compiles what it imports, which is half of it.
+        pip = [PYTHON, "-m", "pip", "install", "--no-compile", "--disable-pip-version-check", "--progress-bar", "off"]
+        watch([str(part) for part in [*pip, "-e", f".[{extra}]"]], size)
         stamp.touch()
+
+
+def watch(command: list[str], megabytes: int) -> None:
+    """Run pip and show how far it is: one line that moves in a terminal, a line for each file elsewhere."""
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    lines: queue.Queue[str] = queue.Queue()
+    reader = threading.Thread(target=lambda: [lines.put(line) for line in process.stdout or ()], daemon=True)
+    reader.start()
+    start, now, output = time.monotonic(), "looking for packages", []
+    moves = sys.stdout.isatty()
+    while reader.is_alive() or not lines.empty():
+        try:
+            line = lines.get(timeout=0.5)
+        except queue.Empty:
+            line = ""
+        output.append(line)
+        if found := re.match(r"\s*(Downloading|Using cached) ([\w.]+)-(\S+?)-\S+\.whl( \(.*B\))?$", line):
+            now = f"{found[1].lower()} {found[2]} {found[3]}{found[4] or ''}"
+            if not moves:
+                print(f"  {now}", flush=True)
+        elif line.startswith("Installing collected packages"):
+            now = f"unpacking {line.count(',') + 1} packages"
+            if not moves:
+                print(f"  {now}", flush=True)
+        if moves:
+            done = f", {size_of(ENVIRONMENT):.0f} of {megabytes} MB" if now.startswith("unpacking") else ""
+            text = f"  {time.monotonic() - start:3.0f} s  {now}{done}"
+            print(f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K", end="", flush=True)
+    code = process.wait()
+    if code:
+        sys.exit("\n" + "".join(output) + f"pip failed; its command was: {' '.join(command)}")
+    seconds = time.monotonic() - start
+    print("\r\x1b[K" * moves + f"Installed in {seconds:.0f} s; {ENVIRONMENT} holds {size_of(ENVIRONMENT):.0f} MB.")
+
+
+def size_of(folder: pathlib.Path) -> float:
+    """The size of the files in a folder, in MB."""
+    paths = (os.path.join(root, name) for root, _, names in os.walk(folder) for name in names)
+    return sum(os.lstat(path).st_size for path in paths if os.path.lexists(path)) / 1e6
 
 
 def quickstart() -> int:

@@ -83,6 +83,17 @@ def _attention(batch: int, time: int, heads: int, size: int) -> Case:
     return Case(f"attention {batch}x{time}, {heads} heads of {size}", lowering.dot_product_attention, (shape,) * 3)
 
 
+def _gelu(*shape: int) -> Case:
+    return Case(f"gelu {'x'.join(map(str, shape))}", lambda x: lowering.gelu(x, approximate=False), (shape,))
+
+
+def _argmax(*shape: int) -> Case:
+    def function(x: Any) -> Any:
+        return lowering.argmax(x).astype(x.dtype)
+
+    return Case(f"argmax {'x'.join(map(str, shape))}", function, (shape,))
+
+
 def _recurrent(kind: str, batch: int, time: int, units: int) -> Case:
     gates = {"lstm": 4, "gru": 3, "simple rnn": 1}[kind] * units
 
@@ -126,13 +137,15 @@ CASES: list[Case] = [
     _depthwise(4, (56, 56), 96), _depthwise(4, (28, 28), 192, 7), _depthwise(1, (32, 32), 64),
     _depthwise(32, (128,), 64, 5),
     # Other operations.
-    _pool("max", (32, 28, 28, 32), 2, 2), _pool("max", (32, 28, 28, 32), 3, 2), _pool("max", (32, 128, 64), 2, 2),
+    _pool("max", (32, 28, 28, 32), 2, 2), _pool("max", (32, 28, 28, 32), 3, 2), _pool("max", (64, 24, 24, 24), 3, 2),
+    _pool("max", (32, 128, 64), 2, 2),
     _pool("average", (32, 28, 28, 32), 2, 2), _pool("average", (32, 28, 28, 32), 3, 1),
     _batch_norm(32, 28, 28, 32), _batch_norm(32, 7, 7, 128), _batch_norm(64, 24, 24, 24), _batch_norm(64, 6, 6, 48),
      _batch_norm(32, 64),
     _layer_norm(32, 80, 64), _layer_norm(32, 256),
     _dense(32, 784, units=300), _dense(32, 80, 64, units=64), _dense(32, 80, 64, units=256),
     _attention(32, 80, 4, 16), _attention(16, 256, 4, 32), _attention(4, 512, 8, 64),
+    _gelu(2048, 384), _gelu(32, 300), _argmax(32, 64, 256), _argmax(32, 1000),
     _recurrent("lstm", 32, 80, 64), _recurrent("lstm", 32, 20, 256), _recurrent("gru", 32, 80, 64),
     _recurrent("simple rnn", 32, 80, 64),
 ]  # fmt: skip
@@ -186,7 +199,7 @@ def measure(case: Case, rounds: int) -> dict[str, float]:
     contestants: dict[str, Callable[[], float]] = {}
     for what, turn in (("forward", _forward), ("with gradients", _with_gradients)):
         contestants[f"{what}, ours"] = prepare(case, turn)
-        with patch("jaxkeras.lowering.dispatch.is_abstract", lambda: True):  # references only
+        with patch("jaxkeras.lowering.dispatch.wants_reference", lambda: True):  # references only
             contestants[f"{what}, lax"] = prepare(case, turn)
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):

@@ -3,6 +3,7 @@
     git worktree add --detach /tmp/before HEAD~1
     python -m benchmarks.revisions /tmp/before                        # all workloads
     python -m benchmarks.revisions /tmp/before --workloads linear cnn --rounds 9 --scale 0.3
+    python -m benchmarks.revisions /tmp/before --workloads resnet gpt:predict
 """
 
 from __future__ import annotations
@@ -12,20 +13,28 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.comparisons import COMPARISONS
+from benchmarks.comparisons import COMPARISONS, Comparison
 from benchmarks.measure import in_turns, spread
+from benchmarks.networks import NETWORKS
 from benchmarks.worker import ROOT, Worker
 from benchmarks.workloads import WORKLOADS, write_data
 
 # Named as in `COMPARISONS`; of these, what jaxkeras does.
 OTHERS = ("fit-call", "train-on-batch", "evaluate", "predict", "predict-one")
+# The networks that both checkouts have: training, and prediction.
+_NETWORKS = {
+    name + suffix: Comparison(name + suffix, w, (("jaxkeras", task),))
+    for name, w in NETWORKS.items()
+    for suffix, task in (("", "fit"), (":predict", "predict"))
+}
+ALL = {**COMPARISONS, **_NETWORKS}
 
 
 def compare(name: str, other: Path, rounds: int, scale: float) -> dict[str, float]:
     """Time both checkouts on one comparison.
 
     Args:
-        name: a name in `COMPARISONS`.
+        name: a name in `ALL`.
         other: the other checkout.
         rounds: measured epochs of each.
         scale: fraction of the rows.
@@ -34,7 +43,7 @@ def compare(name: str, other: Path, rounds: int, scale: float) -> dict[str, floa
         The seconds of the fastest epochs, and ratios of this checkout to the other: the median within a round, and that
         of the fastest epochs.
     """
-    comparison = COMPARISONS[name]
+    comparison = ALL[name]
     workload = comparison.workload.scaled(scale)
     task = comparison.entries[0][1]
     with tempfile.TemporaryDirectory() as folder:
@@ -63,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Print a table of ratios; below 1, this checkout is faster."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.revisions", description="Compare two checkouts.")
     parser.add_argument("other", type=Path, help="the other checkout")
-    parser.add_argument("--workloads", nargs="*", default=[*WORKLOADS, *OTHERS], choices=[*WORKLOADS, *OTHERS])
+    parser.add_argument("--workloads", nargs="*", default=[*WORKLOADS, *OTHERS],
+                        choices=[*WORKLOADS, *OTHERS, *_NETWORKS], metavar="NAME")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--scale", type=float, default=0.25, help="fraction of the rows")
     options = parser.parse_args(argv)

@@ -32,6 +32,13 @@ def _sparse_call(name: str, function: Callable[..., Any], args: tuple, kwargs: d
     return call(name, function, args, kwargs)
 
 
+def _distribution_from_text(text: str) -> Any:
+    from jaxkeras.distribution.presets import from_text
+
+    return from_text(text)
+
+
 hooks.initializer_from_name = _initializer_from_name
 hooks.sparse_call = _sparse_call
+hooks.distribution_from_text = _distribution_from_text
 __getattr__, __dir__, __all__ = lazy_imports.attach(__name__)

@@ -7,6 +7,7 @@ from jaxkeras import config as config
 from jaxkeras import constraints as constraints
 from jaxkeras import datasets as datasets
 from jaxkeras import distillation as distillation
+from jaxkeras import distribution as distribution
 from jaxkeras import dtype_policies as dtype_policies
 from jaxkeras import initializers as initializers
 from jaxkeras import layers as layers

@@ -26,11 +26,11 @@ def test_quickstart_writes_model_plot_and_report(tmp_path, monkeypatch, capsys):
     namespace = {"__name__": "quickstart"}
     exec(compile((ROOT / "examples/quickstart.py").read_text(), "quickstart.py", "exec"), namespace)
     namespace["main"]()
-    assert {p.name for p in (tmp_path / "quickstart").iterdir()} == {
-        "digits.keras",
-        "learning_curves.png",
-        "report.txt",
-    }
+    pictures = {"learning_curves.png", "worst.png", "confusion.png", "evidence.png"}
+    assert {p.name for p in (tmp_path / "quickstart").iterdir()} == pictures | {
+        "digits.keras", "report.txt", "index.html",
+    }  # fmt: skip
+    assert all(f'src="{name}"' in (tmp_path / "quickstart/index.html").read_text() for name in pictures)
     accuracy = float(re.search(r"Test accuracy ([\d.]+)%", (tmp_path / "quickstart/report.txt").read_text())[1])
     assert accuracy > 95
     assert "Test accuracy" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -113,18 +114,19 @@ def parts(network: Network) -> tuple[Params, Callable[[Params, Array], Array], o
     return _conv_params(conv), lambda p, x: _conv_logits(conv, p, x), optax.sgd(0.1, 0.85, nesterov=True)
 
 
+def loss(logits: Callable[[Params, Array], Array], params: Params, x: Array, y: Array) -> Array:
+    """The mean cross-entropy."""
+    return optax.softmax_cross_entropy_with_integer_labels(logits(params, x).astype("float32"), y).mean()
+
+
 def seconds_a_step(network: Network, steps: int, rounds: int) -> list[float]:
     """Time epochs in which one program scans over batches gathered on the device."""
     params, logits, optimizer = parts(network)
     x, y = map(jnp.asarray, network.data(steps))
 
-    def loss(params: Params, x: Array, y: Array) -> Array:
-        z = logits(params, x).astype("float32")
-        return optax.softmax_cross_entropy_with_integer_labels(z, y).mean()
-
     def step(carry: Any, rows: Array) -> Any:
         params, state = carry
-        value, grads = jax.value_and_grad(loss)(params, x[rows], y[rows])
+        value, grads = jax.value_and_grad(functools.partial(loss, logits))(params, x[rows], y[rows])
         updates, state = optimizer.update(grads, state, params)
         return (optax.apply_updates(params, updates), state), value
 

@@ -82,15 +82,15 @@ class ConvNet:
 
     @property
     def step_flops(self) -> float:
-        """Three times the forward products, without the input gradient of the first layer, which is fixed."""
+        """Three times the forward products; no gradients of the first layer, which is fixed, nor of its output."""
         size, channels = self.size - 1, self.whitening
-        first, rest = size**2 * 4 * 3 * channels, 0
+        first, fixed, rest = size**2 * 4 * 3 * channels, size**2 * 9 * channels * self.widths[0], 0
         for width in self.widths:
             rest += size**2 * 9 * channels * width
             size //= 2
             rest += size**2 * 9 * width * width
             channels = width
-        return 2.0 * self.batch * (first + 3 * (rest + channels * 10))
+        return 2.0 * self.batch * (first - fixed + 3 * (rest + channels * 10))
 
     def tiny(self) -> ConvNet:
         return replace(self, widths=(4, 8, 8), batch=4, whitening=3)

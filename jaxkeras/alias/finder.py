@@ -41,8 +41,6 @@ class Root(types.ModuleType):
             return getattr(jaxkeras, "__all__")  # noqa: B009  (which the stub does not list)
         if f"{self.__name__}.{name}" in (_PRIVATE, *_OTHER_ROOTS):
             return import_module(f"{self.__name__}.{name}")
-        if name in table.STAND_INS:
-            return import_module(table.STAND_INS[name])
         try:
             return getattr(jaxkeras, name)
         except AttributeError:
@@ -175,7 +173,7 @@ class _Loader(importlib.abc.Loader):
 def _public_at(fullname: str) -> types.ModuleType | None:
     root = next((root for root in (*_OTHER_ROOTS, "keras") if fullname.startswith(root + ".")), "keras")
     path = fullname.removeprefix(root).removeprefix(".")
-    return import_module(table.STAND_INS[path]) if path in table.STAND_INS else _public_module(path)
+    return _public_module(path)
 
 
 class KerasFinder(importlib.metadata.DistributionFinder):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-#: Public module of Keras that jaxkeras does not have -> what stands for it.
-STAND_INS = {"distribution": "jaxkeras.alias.distribution"}
-
 #: Private module -> public namespaces of jaxkeras in which its names are searched, in order; `""` is jaxkeras itself.
 #: A module without a row uses those of its parent, after the one of its own name there: `datasets.mnist`, `ops.nn`.
 NAMESPACES: dict[str, tuple[str, ...]] = {
@@ -25,6 +22,7 @@ NAMESPACES: dict[str, tuple[str, ...]] = {
     "constraints": ("constraints",),
     "datasets": ("datasets",),
     "distillation": ("distillation",),
+    "distribution": ("distribution",),
     "dtype_policies": ("dtype_policies", "config"),
     "initializers": ("initializers",),
     "layers": ("layers",),
@@ -102,7 +100,6 @@ _PRIVATE_NAMES = {
     "backend.jax.random.jax_draw_seed": "jaxkeras.core.seeds.draw_key",
     "backend.random.draw_seed": "jaxkeras.core.seeds.draw_key",
     "callbacks.monitor_callback.MonitorCallback": "jaxkeras.callbacks.monitor.MonitorCallback",
-    "distribution.distribution_lib.distribution": "jaxkeras.alias.distribution.distribution",
     "layers.convolutional.base_conv.BaseConv": "jaxkeras.layers.convolutional.conv._Conv",
     "layers.convolutional.base_conv_transpose.BaseConvTranspose": (
         "jaxkeras.layers.convolutional.transpose._ConvTranspose"

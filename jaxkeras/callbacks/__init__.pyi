@@ -8,7 +8,12 @@ from jaxkeras.callbacks.history import History as History
 from jaxkeras.callbacks.lambda_callback import LambdaCallback as LambdaCallback
 from jaxkeras.callbacks.learning_rate import LearningRateScheduler as LearningRateScheduler
 from jaxkeras.callbacks.learning_rate import ReduceLROnPlateau as ReduceLROnPlateau
+from jaxkeras.callbacks.live_panel import LivePanel as LivePanel
 from jaxkeras.callbacks.live_plot import LivePlot as LivePlot
+from jaxkeras.callbacks.loggers import MLflowLogger as MLflowLogger
+from jaxkeras.callbacks.loggers import TrackioLogger as TrackioLogger
+from jaxkeras.callbacks.loggers import WandbLogger as WandbLogger
+from jaxkeras.callbacks.max_time import MaxTime as MaxTime
 from jaxkeras.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoint
 from jaxkeras.callbacks.non_finite import NonFinite as NonFinite
 from jaxkeras.callbacks.non_finite import NonFiniteError as NonFiniteError
@@ -16,7 +21,9 @@ from jaxkeras.callbacks.orbax_checkpoint import OrbaxCheckpoint as OrbaxCheckpoi
 from jaxkeras.callbacks.profile import Profile as Profile
 from jaxkeras.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
 from jaxkeras.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor
+from jaxkeras.callbacks.step_stats import StepStats as StepStats
 from jaxkeras.callbacks.successive_halving import SuccessiveHalving as SuccessiveHalving
 from jaxkeras.callbacks.swap_ema_weights import SwapEMAWeights as SwapEMAWeights
 from jaxkeras.callbacks.tensorboard import TensorBoard as TensorBoard
 from jaxkeras.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN
+from jaxkeras.callbacks.validate_every import ValidateEvery as ValidateEvery

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 #: The hooks that are called for every batch, by mode.
@@ -25,6 +26,9 @@ class Callback:
             continues as if it had not stopped. Their values are None, numbers, strings, arrays, and lists, tuples and
             dicts of them.
         runs_last: set to True in a class whose hooks must be called after those of all other callbacks.
+        probes: functions of `training.step.StepValues` (loss, gradients, parameters before and after), by name. They
+            are evaluated inside the compiled train step; the logs hold their means over the epoch.
+        one_process: set to True in a class that writes logs, so that of several processes only the first one calls it.
         sees_pieces: set to True in a class whose batch hooks need not see every batch: they are then called once per
             piece of steps, with the index of its last batch, and training is not slowed down.
         per_member: set to True in a class that acts on one model. In the `fit` of a `Population` each member then has a
@@ -41,8 +45,10 @@ class Callback:
 
     sees_pieces: ClassVar[bool] = False
     per_member: ClassVar[bool] = False
+    probes: Mapping[str, Callable[..., Any]] = {}
     state_attributes: ClassVar[tuple[str, ...]] = ()
     runs_last: ClassVar[bool] = False
+    one_process: ClassVar[bool] = False
     validation_data: Any = None
 
     # Class attributes, for subclasses that do not call `super().__init__()`.
@@ -86,6 +92,10 @@ class Callback:
             mode: `"train"`, `"test"` or `"predict"`.
         """
         return not self.sees_pieces and self.sees_batches(mode)
+
+    def steps_until_due(self) -> int | None:
+        """How many more steps may run before a hook of a class that sees pieces must be called; None for any number."""
+        return None
 
     # -- hooks: training -----------------------------------------------------------------------------------------
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:

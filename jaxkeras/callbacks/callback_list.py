@@ -13,6 +13,7 @@ import jax
 from jaxkeras.callbacks.callback import BATCH_HOOKS, Callback
 from jaxkeras.callbacks.history import History
 from jaxkeras.callbacks.progbar_logger import ProgbarLogger
+from jaxkeras.core.placement import writes_files
 
 
 class CallbackList(Callback):
@@ -48,6 +49,9 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             _check(callback)
             _warn_of_misspelt_hooks(callback)
+        if not writes_files():
+            add_progbar = False
+            self.callbacks = [c for c in self.callbacks if not getattr(c, "one_process", False)]
         if add_history and not any(isinstance(c, History) for c in self.callbacks):
             self.callbacks.append(History())
         if add_progbar and not any(isinstance(c, ProgbarLogger) for c in self.callbacks):
@@ -95,6 +99,16 @@ class CallbackList(Callback):
 
     def wants_batches(self, mode: str) -> bool:
         return any(_ask(callback, "wants_batches", mode) for callback in self.callbacks)
+
+    def steps_until_due(self) -> int | None:
+        due = [callback.steps_until_due() for callback in self.callbacks if isinstance(callback, Callback)]
+        return min((steps for steps in due if steps is not None), default=None)
+
+
+def probes_of(callbacks: Any) -> dict[str, Callable[..., Any]]:
+    """The probes of callbacks, by name."""
+    parts = callbacks.callbacks if isinstance(callbacks, CallbackList) else jax.tree.leaves(callbacks)
+    return {name: probe for callback in parts for name, probe in getattr(callback, "probes", {}).items()}
 
 
 def _check(callback: Any) -> None:

@@ -28,6 +28,7 @@ class CSVLogger(Callback):
     >>> table = jk.callbacks.CSVLogger("training.csv")
     """
 
+    one_process = True  # of several
     state_attributes = ("keys", "_size")
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False):

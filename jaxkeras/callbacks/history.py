@@ -7,6 +7,7 @@ from typing import Any
 
 from jaxkeras.callbacks.callback import Callback
 from jaxkeras.display import html
+from jaxkeras.display.notebook import cell_number
 from jaxkeras.display.text import format_value
 
 
@@ -27,6 +28,7 @@ class History(Callback):
     """
 
     state_attributes = ("history", "epoch")
+    drawn_in: int | None = None  # the cell in which a callback has drawn the curves
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,6 +99,13 @@ class History(Callback):
         try:
             from jaxkeras.display.curves import history_figure
 
-            return text + html.figure_html(history_figure(self)) if epochs else text
+            drawn = self.drawn_in is not None and self.drawn_in == cell_number()
+            return text + html.figure_html(history_figure(self)) if epochs and not drawn else text
         except ImportError:  # without matplotlib
             return text
+
+
+def mark_drawn(model: Any) -> None:
+    """Note that this cell shows the curves of a model already, so that `fit` as its last line does not again."""
+    if isinstance(getattr(model, "history", None), History):
+        model.history.drawn_in = cell_number()

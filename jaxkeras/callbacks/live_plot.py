@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from jaxkeras.callbacks.callback import Callback
+from jaxkeras.callbacks.history import mark_drawn
 from jaxkeras.display.curves import history_figure, picture
 from jaxkeras.display.notebook import in_notebook
 
@@ -30,6 +31,8 @@ class LivePlot(Callback):
     >>> model.compile("sgd", "mse")
     >>> history = model.fit(np.ones((8, 2)), np.ones((8, 1)), callbacks=[LivePlot(to_file="curves.png")], verbose=0)
     """
+
+    one_process = True  # of several
 
     def __init__(self, seconds: float = 0.5, to_file: str | os.PathLike[str] | None = None):
         super().__init__()
@@ -66,6 +69,7 @@ class LivePlot(Callback):
             from IPython.display import display
 
             image = picture(figure)
+            mark_drawn(self.model)
             if self._handle is None:
                 self._handle = display(image, display_id=True)
             else:

@@ -16,9 +16,9 @@ class ModelCheckpoint(SavingCallback):
 
     Args:
         filepath: a string or path, which may contain `{epoch}`, `{batch}` and names of metrics, as in
-            `"{epoch:02d}-{val_loss:.2f}.keras"` (epochs and batches count from 1; `{member}` is the index of a member of a
-            `Population`). It must end with `.keras` (or
-            `.h5`), or with `.weights.h5` if only weights are saved. Missing folders are created.
+            `"{epoch:02d}-{val_loss:.2f}.keras"` (epochs and batches count from 1; `{member}` is the index of a member
+            of a `Population`). It must end with `.keras` (or `.h5`), or with `.weights.h5` if only weights are saved.
+            Missing folders are created.
         monitor: name of the metric that decides which model is best.
         verbose: 1 to print messages.
         save_best_only: whether to save only if the metric has improved.
@@ -62,8 +62,11 @@ class ModelCheckpoint(SavingCallback):
 
     def save_now(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
         path = self._path(epoch, batch, logs)
-        if not self._should_save(epoch, logs, path):
-            return
+        if self._should_save(epoch, logs, path):
+            self._write(path)
+
+    def _write(self, path: str) -> None:
+        """Save the model to a file, whose folder is created."""
         if os.path.isdir(path):
             raise OSError(f"ModelCheckpoint cannot write the file {path!r}: there is a folder of that name.")
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxkeras.callbacks.callback import Callback
-from jaxkeras.callbacks.progress import Progbar
+from jaxkeras.display.progress import Progbar
 
 _INTERVAL = 0.1  # seconds; each redraw waits for the device, to read the metrics
 
@@ -20,6 +20,7 @@ class ProgbarLogger(Callback):
     callbacks do at the end of an epoch.
     """
 
+    one_process = True  # of several
     sees_pieces = True
 
     def __init__(self) -> None:

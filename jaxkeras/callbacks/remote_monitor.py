@@ -26,6 +26,8 @@ class RemoteMonitor(Callback):
         send_as_json: whether the body is JSON rather than a form.
     """
 
+    one_process = True  # of several
+
     def __init__(
         self,
         root: str = "http://localhost:9000",

@@ -49,6 +49,7 @@ class TensorBoard(Callback):
     >>> board = jk.callbacks.TensorBoard("logs", histogram_freq=1)
     """
 
+    one_process = True  # of several
     state_attributes = ("_train_batches",)
 
     def __init__(

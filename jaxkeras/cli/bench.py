@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from jaxkeras.cli.model import default_loss, load_model
 from jaxkeras.cli.report import CommandError, Report, table
+from jaxkeras.display.progress import track
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,9 +33,9 @@ def run(options: argparse.Namespace) -> Report:
         first = _seconds(lambda: model.fit(x, y, **how))
     except ValueError as error:
         raise CommandError(f"random data do not fit the model: {error}") from None
-    fit = sorted(_seconds(lambda: model.fit(x, y, **how)) for _ in range(options.rounds))
+    fit = sorted(_seconds(lambda: model.fit(x, y, **how)) for _ in _rounds(options, "Training"))
     model.predict(x, **how)
-    predict = sorted(_seconds(lambda: model.predict(x, **how)) for _ in range(options.rounds))
+    predict = sorted(_seconds(lambda: model.predict(x, **how)) for _ in _rounds(options, "Predicting"))
     rows = options.batch_size * options.steps
     values = {
         "batch_size": options.batch_size,
@@ -52,6 +54,11 @@ def run(options: argparse.Namespace) -> Report:
         ("prediction", f"{values['predict_rows_per_second']:,.0f} rows a second"),
     ]
     return Report(values, table(lines))
+
+
+def _rounds(options: argparse.Namespace, title: str) -> Iterable[int]:
+    rounds = range(options.rounds)
+    return rounds if options.json else track(rounds, title, options.rounds, "round")
 
 
 def _seconds(function: Any) -> float:

@@ -22,6 +22,7 @@ OPTIONAL = {
     "pillow": ("PIL", "image files"),
     "pandas": ("pandas", "tables, CSV and Parquet on the command line"),
     "scikit-learn": ("sklearn", "wrappers for scikit-learn"),
+    "anywidget": ("anywidget", "callbacks.LivePanel"),
     "tensorboard": ("tensorboard", "callbacks.TensorBoard"),
     "flax": ("flax", "layers.FlaxLayer"),
     "grain": ("grain", "grain datasets"),

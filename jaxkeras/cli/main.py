@@ -17,6 +17,7 @@ COMMANDS = {
     "evaluate": "compute the loss and the metrics of a saved model",
     "predict": "write the outputs of a saved model to a file",
     "inspect": "show what a file holds: layers, shapes, sizes",
+    "plan": "say what a training step needs on devices that need not be there",
     "bench": "measure how long training steps and predictions of a model take",
     "completion": "print a completion script for a shell",
 }

@@ -14,4 +14,5 @@ def signature(tree: Any) -> Any:
 
 
 def _placement(leaf: Any) -> Any:
-    return leaf.sharding if getattr(leaf, "committed", False) else None
+    placed = getattr(leaf, "committed", isinstance(leaf, jax.ShapeDtypeStruct))
+    return leaf.sharding if placed else None

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core.placement import to_host
+
 
 class ArrayLike:
     """Converts like the array `value`; the operators are set below."""
@@ -19,7 +21,7 @@ class ArrayLike:
         return self.value
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.value, dtype=dtype)
+        return np.asarray(to_host(self.value), dtype=dtype)
 
     def __iter__(self):
         return iter(self.value)
@@ -57,14 +59,19 @@ class ArrayLike:
 
 def as_array(value: Any, dtype: str | None) -> jax.Array:
     """A JAX array from anything array-like, variables included."""
+    return jnp.asarray(as_array_on_host(value, dtype), dtype=dtype)
+
+
+def as_array_on_host(value: Any, dtype: str | None) -> Any:
+    """The same, but what is not an array of JAX yet becomes one of NumPy, if it can."""
     if isinstance(value, ArrayLike):
         value = value.value
     if not isinstance(value, jax.Array) and not hasattr(value, "__jax_array__"):
         try:
-            value = np.asarray(value, dtype=dtype)  # converting on the host compiles nothing
+            return np.asarray(value, dtype=dtype)  # converting on the host compiles nothing
         except (TypeError, ValueError, jax.errors.TracerArrayConversionError):
             pass
-    return jnp.asarray(value, dtype=dtype)
+    return value
 
 
 def _operand(x: Any) -> Any:

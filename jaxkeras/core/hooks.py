@@ -10,3 +10,6 @@ initializer_from_name: Callable[[str], Any]
 
 #: An op called with sparse arrays: `(name, function, args, kwargs) -> result`.
 sparse_call: Callable[[str, Callable[..., Any], tuple, dict[str, Any]], Any]
+
+#: A distribution from the value of an environment variable: `"data"`, or `"data=2,model=4"`.
+distribution_from_text: Callable[[str], Any]

@@ -10,9 +10,11 @@ folder that somebody else owns or can write to is not used.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import pathlib
+import platform
 import sys
 import tempfile
 import threading
@@ -75,6 +77,25 @@ def _user_cache() -> pathlib.Path:
     if os.name == "nt":
         return pathlib.Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))
     return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+
+
+@functools.cache
+def machine() -> str:
+    """What a program in machine code depends on besides its operations: versions, processor and flags."""
+    import jax
+    import jaxlib.version
+
+    features = ""
+    with contextlib.suppress(OSError), open("/proc/cpuinfo") as file:
+        features = next((line for line in file if line.startswith(("flags", "Features"))), "")
+    device = jax.devices()[0]
+    return "\0".join(
+        [
+            jax.__version__, jaxlib.version.__version__, device.platform, device.device_kind,
+            device.client.platform_version, str(len(jax.devices())), platform.machine(), platform.processor(), features,
+            os.environ.get("XLA_FLAGS", ""), os.environ.get("LIBTPU_INIT_ARGS", ""),
+        ]
+    )  # fmt: skip
 
 
 def _ours(folder: pathlib.Path) -> bool:

@@ -5,7 +5,9 @@ A key is the raw `uint32[2]` threefry key `[seed, counter]`, as in Keras on JAX,
 
 from __future__ import annotations
 
+import contextlib
 import random as python_random
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -42,6 +44,22 @@ def set_random_seed(seed: int) -> None:
     python_random.seed(int(seed))
     np.random.seed(int(seed))
     _global = None
+
+
+@contextlib.contextmanager
+def preserved_random_state() -> Iterator[None]:
+    """Set the generators of Python, NumPy and this library back at the end of a `with` block."""
+    states = python_random.getstate(), np.random.get_state()
+    ours = global_seed_generator()
+    value = ours.state.cell()
+    try:
+        yield
+    finally:
+        global _global
+        python_random.setstate(states[0])
+        np.random.set_state(states[1])
+        _global = ours
+        ours.state.set_cell(value)
 
 
 class SeedGenerator:

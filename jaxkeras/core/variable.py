@@ -10,14 +10,15 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from jaxkeras.core import hooks
-from jaxkeras.core.array_like import ArrayLike, as_array
+from jaxkeras.core import hooks, placement
+from jaxkeras.core.array_like import ArrayLike, as_array, as_array_on_host
 from jaxkeras.core.context import local, setting
 from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype, stored_dtype
 from jaxkeras.core.names import auto_name, current_path
 
 _AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
 _SYNCHRONIZATIONS = ("none", "auto", "on_read", "on_write")
+_LARGE = 2**20  # elements, from which on an initializer is compiled rather than run on one device
 
 
 class Deferred(Protocol):
@@ -41,11 +42,23 @@ class _Pending:
 
     def __init__(self, initializer: Callable[..., Any]):
         self.initializer = initializer
+        self.distribution = placement.current()  # as in Keras, a variable created in a scope lies as the scope says
 
     def read(self, variable: Variable) -> jax.Array:
+        return self.make(variable, placement.sharding_at_rest(variable, self.distribution))
+
+    def make(self, variable: Variable, sharding: jax.sharding.Sharding | None) -> jax.Array:
+        """Run the initializer. Of a large value under a sharding every device computes only its own part."""
+
+        def initial() -> jax.Array:
+            return as_array(self.initializer(variable.shape, dtype=variable._dtype), variable._dtype)
+
         # An initializer reads no variables of the functional call in progress.
         with setting(frame=None, autocast=None), jax.ensure_compile_time_eval():
-            value = as_array(self.initializer(variable.shape, dtype=variable._dtype), variable._dtype)
+            if sharding is not None and variable.size >= _LARGE and not sharding.is_fully_replicated:
+                value = jax.jit(initial, out_shardings=sharding)()
+            else:
+                value = initial() if sharding is None else placement.put(initial(), sharding)
         if value.shape != variable.shape:
             raise ValueError(
                 f"The initializer of variable '{variable.path}' returned shape {value.shape}, not {variable.shape}."
@@ -108,7 +121,8 @@ class Variable(ArrayLike):
             `"only_first_replica"`.
         synchronization: `"auto"`, `"none"`, `"on_read"` or `"on_write"`; kept for compatibility with Keras.
         name: the last element of its path; generated when not given.
-        layout: a `jax.sharding.Sharding` for the value, or None.
+        layout: a `distribution.TensorLayout` or a `jax.sharding.Sharding` for the value; by default that of the
+            distribution in force, if there is one.
         **kwargs: accepted for compatibility with Keras; unused.
 
     Raises:
@@ -196,6 +210,7 @@ class Variable(ArrayLike):
                 )
             self._shape, self._dtype, self._cell = value.shape, value.dtype.name, value
             self.initializer = None
+            self._place_value()
 
     # -- the cell, for the parts of the library that own state ----------------------------------------------------
     def cell(self) -> jax.Array:
@@ -206,6 +221,43 @@ class Variable(ArrayLike):
     def set_cell(self, value: Any) -> None:
         """Set the content of the cell: an array, or a `Deferred`."""
         self._cell = value
+
+    def place(self, sharding: jax.sharding.Sharding) -> jax.Array:
+        """The array at rest, moved to a sharding; an initializer that has not run runs there."""
+        held = self._cell
+        if isinstance(held, _Pending):
+            return held.make(self, sharding)
+        value = placement.put(self.cell(), sharding)
+        if isinstance(self._cell, jax.Array):
+            self._cell = value
+        return value
+
+    def _sharding_to_keep(self) -> jax.sharding.Sharding | None:
+        """For a write at rest: the sharding of the value if that is on a mesh, else the one it should have. None on one
+        device."""
+        if local.frame is not None:
+            return None
+        held = self._cell
+        if isinstance(held, jax.Array) and not isinstance(held, jax.core.Tracer):
+            if isinstance(held.sharding, jax.sharding.NamedSharding):
+                return held.sharding
+        return placement.sharding_at_rest(self, getattr(held, "distribution", None))
+
+    def _place_value(self) -> None:
+        if self.layout is not None or placement.current() is not None:
+            sharding = placement.sharding_at_rest(self)
+            if sharding is not None and not isinstance(self._cell, jax.core.Tracer):
+                self._cell = placement.put(self._cell, sharding)
+
+    def leave_mesh(self) -> None:
+        """Put a value that an earlier distribution has split or copied back on one device."""
+        held = self._cell
+        if self.layout is not None:
+            return
+        if isinstance(held, _Pending):
+            held.distribution = None
+        elif isinstance(held, jax.Array) and isinstance(held.sharding, jax.sharding.NamedSharding):
+            self._cell = jax.device_put(np.asarray(held))
 
     @property
     def materialized(self) -> bool:
@@ -240,6 +292,11 @@ class Variable(ArrayLike):
             RuntimeError: for a traced value outside a functional call (a `jax.jit` of your own around a layer), and for
                 one that belongs to a `scan` or another transformation opened inside the call.
         """
+        sharding = self._sharding_to_keep()
+        if sharding is not None:
+            value = as_array_on_host(value, self._dtype)
+            if np.shape(value) == self._shape and not isinstance(value, jax.core.Tracer):
+                value = placement.put(value, sharding)
         array = as_array(value, self._dtype)
         if array.shape != self._shape:
             raise ValueError(
@@ -344,13 +401,16 @@ class Variable(ArrayLike):
 
     def numpy(self) -> np.ndarray:
         """The value as a NumPy array."""
-        return np.asarray(self.value)
+        return placement.to_host(self.value)
 
     def __repr__(self) -> str:
         head = f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}"
-        if local.frame is not None or not isinstance(self._cell, jax.Array) or isinstance(self._cell, jax.core.Tracer):
+        held = self._cell
+        if local.frame is not None or not isinstance(held, jax.Array) or isinstance(held, jax.core.Tracer):
             return head + ">"
-        return f"{head}, value={np.asarray(self._cell)}>"
+        if not (held.is_fully_addressable or held.is_fully_replicated):
+            return head + ", spread over processes>"
+        return f"{head}, value={np.asarray(held)}>"
 
     def __getitem__(self, index: Any) -> Any:
         value = self.value[index]

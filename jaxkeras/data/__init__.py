@@ -2,6 +2,7 @@
 
 from jaxkeras.data.arrays import ArraySource as ArraySource
 from jaxkeras.data.arrays import BatchSource as BatchSource
+from jaxkeras.data.arrays import Rows as Rows
 from jaxkeras.data.arrays import Source as Source
 from jaxkeras.data.dataset import AUTOTUNE as AUTOTUNE
 from jaxkeras.data.dataset import Dataset as Dataset

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -133,6 +133,37 @@ def epoch_order(count: int, seed: int, epoch: int, batch_size: int | None = None
     return np.concatenate([rows, draw.permutation(order[whole:])])
 
 
+class Rows:
+    """Rows of an array that are read when they are asked for: a process takes only those of its own devices.
+
+    Args:
+        array: the array.
+        index: numbers of rows; the axes of this array take the place of the first axis.
+    """
+
+    def __init__(self, array: np.ndarray, index: np.ndarray):
+        self.array, self.index = array, index
+        self.shape, self.dtype = (*index.shape, *array.shape[1:]), array.dtype
+        self.ndim, self.nbytes = len(self.shape), math.prod(self.shape) * array.dtype.itemsize
+
+    def __getitem__(self, where: Any) -> np.ndarray:
+        where = where if isinstance(where, tuple) else (where,)
+        axes = self.index.ndim
+        rows = self.array[self.index[where[:axes]]]
+        return rows[(*[slice(None)] * axes, *where[axes:])] if len(where) > axes else rows
+
+    def reshape(self, shape: tuple[int, ...]) -> Rows:
+        """The rows in another arrangement."""
+        return Rows(self.array, self.index.reshape(shape[: len(shape) - self.array.ndim + 1]))
+
+    @staticmethod
+    def joined(parts: Sequence[Rows], length: int) -> Rows:
+        """Batches one after the other, filled up to `length` of them with rows that nobody reads."""
+        index = np.concatenate([part.index for part in parts])
+        missing = (length - len(parts)) * len(parts[0].index)
+        return Rows(parts[0].array, np.concatenate([index, np.zeros(missing, index.dtype)]))
+
+
 class ArraySource(Source):
     """Batches of arrays in memory.
 
@@ -214,12 +245,13 @@ class ArraySource(Source):
         within = self.batch_size if self.shuffle == "batch" else None
         return epoch_order(self.num_rows, self.seed, number, within)[start:stop]
 
-    def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+    def batches(self, epoch: int, skip: int = 0, lazily: bool = False) -> Iterator[Batch]:
         """Iterate over the batches of an epoch as NumPy arrays.
 
         Args:
             epoch: number of the epoch, from 0.
             skip: number of batches to skip at the start.
+            lazily: whether to yield `Rows`, which read a row when it is asked for.
 
         Yields:
             `(x, y, sample_weight)`: views of the data if it is not shuffled. Sparse matrices become dense.
@@ -229,7 +261,12 @@ class ArraySource(Source):
         _, first, stop = self._window(epoch)
         for start in range(first + skip * self.batch_size, stop, self.batch_size):
             end = min(start + self.batch_size, stop)
-            yield _take(arrays, slice(start, end) if order is None else order[start - first : end - first])
+            rows = slice(start, end) if order is None else order[start - first : end - first]
+            if lazily:
+                numbers = np.arange(start, end, dtype=np.int32) if order is None else order[start - first : end - first]
+                yield map_leaves(lambda leaf, _: None if leaf is None else Rows(leaf, numbers), "", arrays)  # noqa: B023
+            else:
+                yield _take(arrays, rows)
 
     def peek(self, epoch: int = 0) -> Batch:
         """Return the first rows in stored order, for any epoch: a batch to build a model from."""

@@ -1,6 +1,7 @@
 """Heavy operations, expressed in the form that XLA runs fastest on the target platform. Pure functions of arrays."""
 
 from jaxkeras.lowering import table as table  # installs the forms
+from jaxkeras.lowering.activations import gelu as gelu
 from jaxkeras.lowering.attention import dot_product_attention as dot_product_attention
 from jaxkeras.lowering.attention import softmax as softmax
 from jaxkeras.lowering.convolution import conv as conv
@@ -20,3 +21,4 @@ from jaxkeras.lowering.pooling import max_pool as max_pool
 from jaxkeras.lowering.recurrent import gru_sequence as gru_sequence
 from jaxkeras.lowering.recurrent import lstm_sequence as lstm_sequence
 from jaxkeras.lowering.recurrent import simple_rnn_sequence as simple_rnn_sequence
+from jaxkeras.lowering.reductions import argmax as argmax

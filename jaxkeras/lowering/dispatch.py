@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxkeras.core.context import local
+from jaxkeras.lowering import tuning
 from jaxkeras.lowering.by_platform import Forms, by_platform, register_platform
 
 P = ParamSpec("P")
@@ -21,6 +22,15 @@ class Row(NamedTuple):
     operation: Operation[..., Any]
     platform: str
     condition: Callable[..., bool]
+    form: Callable[..., Any]
+
+
+class Candidate(NamedTuple):
+    """A form that `operation` may be given by measurement on `platform`, where it can take the arguments."""
+
+    operation: Operation[..., Any]
+    platform: str
+    can: Callable[..., bool]
     form: Callable[..., Any]
 
 
@@ -40,6 +50,7 @@ class Operation(Generic[P, R]):
         self.reference, self.linear = reference, linear
         self.__name__, self.__doc__ = reference.__name__, reference.__doc__
         self.rows: tuple[Row, ...] = ()
+        self.candidates: tuple[Candidate, ...] = ()
 
     def __repr__(self) -> str:
         return f"Operation({self.__name__})"
@@ -59,13 +70,18 @@ class Operation(Generic[P, R]):
         return self.choose(platform, *args)(*args)
 
     def choose(self, platform: str, *args: Any) -> Callable[..., R]:
-        """The first form installed for the platform whose condition holds, or else the reference."""
+        """The first form installed for the platform whose condition holds, or else the reference; where forms were
+        measured (see `tuning`), the fastest."""
         rows = (row for row in self.rows if row.platform == platform)
-        return next((row.form for row in rows if _holds(row.condition, args)), self.reference)
+        usual = next((row.form for row in rows if _holds(row.condition, args)), self.reference)
+        able = [c.form for c in self.candidates if c.platform == platform and _holds(c.can, args)]
+        return tuning.choose(self.__name__, platform, args, usual, [self.reference, *able]) if able else usual
 
 
-def install(rows: Sequence[Row]) -> None:
+def install(rows: Sequence[Row], candidates: Sequence[Candidate] = ()) -> None:
     """Make rows the forms of their operations. Of several that fit, the first is taken."""
+    for candidate in candidates:
+        candidate.operation.candidates += (candidate,)
     for row in rows:
         row.operation.rows += (row,)
     for platform in {row.platform for row in rows}:

@@ -8,9 +8,11 @@ max_pool = Operation(reference.max_pool)
 average_pool = Operation(reference.average_pool, linear=True)
 batch_norm = Operation(reference.batch_norm)
 dense_kernel_gradient = Operation(reference.dense_kernel_gradient, linear=True)
+argmax = Operation(reference.argmax)
 attention = Operation(reference.attention)
 attention_of_any_length = Operation(reference.attention)  # no dropout; the platform may go block by block
 blockwise_attention = Operation(flash.attention)  # no dropout; never the weights of all pairs at once
+gelu = Operation(reference.gelu)
 lstm = Operation(reference.lstm)
 gru = Operation(reference.gru)
 simple_rnn = Operation(reference.simple_rnn)

@@ -93,6 +93,14 @@ def layer_norm(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
     return (x - mean) * lax.rsqrt(variance + epsilon)
 
 
+def argmax(x: Array) -> Array:
+    return jnp.argmax(x, axis=-1)
+
+
+def gelu(x: Array) -> Array:
+    return jax.nn.gelu(x, approximate=False)
+
+
 def dense_kernel_gradient(x: Array, dy: Array, count: int) -> Array:
     """Cotangent of the kernel of a product that sums over the last `count` axes of x, due to that of the output."""
     rows = tuple(range(x.ndim - count))

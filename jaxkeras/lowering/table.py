@@ -15,10 +15,12 @@ import jax.numpy as jnp
 
 from jaxkeras.lowering import flash, operations
 from jaxkeras.lowering.cpu import (
+    argmax,
     attention,
     batch_norm,
     conv,
     dense,
+    gelu,
     im2col,
     microbatch,
     pool,
@@ -26,7 +28,7 @@ from jaxkeras.lowering.cpu import (
     subpixel_conv,
     winograd,
 )
-from jaxkeras.lowering.dispatch import Row, install
+from jaxkeras.lowering.dispatch import Candidate, Row, install
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec
 from jaxkeras.lowering.gpu import attention as cudnn
 
@@ -138,6 +140,10 @@ def _overlapping(x: Array, spec: PoolSpec) -> bool:
     return _short_windows(x, spec) and not pool.side_by_side(spec)
 
 
+def _many_classes(x: Array) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.floating) and 32 <= x.shape[-1] < 2**31
+
+
 def _real(x: Array, *rest: Any) -> bool:
     return jnp.issubdtype(x.dtype, jnp.floating) and _exact(x)
 
@@ -195,7 +201,9 @@ CPU: tuple[Row, ...] = tuple(
         (conv.depthwise_kernel_gradient, _row_by_row, im2col.depthwise_kernel_gradient_by_row),
         (operations.max_pool, _short_windows, pool.max_pool),
         (operations.average_pool, _overlapping, pool.average_pool),
+        (operations.argmax, _many_classes, argmax.argmax),
         (operations.batch_norm, _real, batch_norm.batch_norm),
+        (operations.gelu, _real, gelu.gelu),
         (operations.dense_kernel_gradient, _sequences, dense.kernel_gradient),
         (operations.attention_of_any_length, _many_targets, flash.attention),
         (operations.attention_of_any_length, _wide_floats, attention.attention),
@@ -213,4 +221,72 @@ CUDA: tuple[Row, ...] = tuple(
     for operation in (operations.attention_of_any_length, operations.blockwise_attention)
 )
 
-install(CPU + CUDA)
+
+def _copies(size: Callable[..., int]) -> Callable[..., bool]:
+    """Whether the copies that a forward form makes of one image stay within the budget."""
+    return lambda x, kernel, spec: _exact(x) and _fits(size(x, kernel.shape[:-2], spec), x)
+
+
+def _copies_for_gradient(size: Callable[..., int]) -> Callable[..., bool]:
+    return lambda x, dy, window, spec: _exact(x) and _fits(size(x, window, spec), x)
+
+
+def _undilated(window: Sequence[int], spec: ConvSpec) -> bool:
+    return max(spec.input_dilation) == 1 and 1 < math.prod(window) <= 49
+
+
+def _sums(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    return _exact(x) and 1 < math.prod(kernel.shape[:-1]) <= 80
+
+
+def _winograd_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    return _threes(kernel.shape[:-2], spec) and _copies(winograd.tile_bytes)(x, kernel, spec)
+
+
+def _strips_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    return _undilated(kernel.shape[:-2], spec) and _copies(im2col.strip_bytes)(x, kernel, spec)
+
+
+def _phases_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    return _exact(x) and max(spec.input_dilation) > 1 and max(spec.strides) == 1
+
+
+def _taps_can(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> bool:
+    return _exact(dy) and _undilated(kernel.shape[:-2], spec)
+
+
+def _winograd_gradient_can(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    return _threes(window, spec) and _copies_for_gradient(winograd.tile_bytes)(x, dy, window, spec)
+
+
+def _strip_gradient_can(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    return _undilated(window, spec) and _copies_for_gradient(im2col.strip_bytes)(x, dy, window, spec)
+
+
+def _patch_gradient_can(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    return _undilated(window, spec) and _copies_for_gradient(im2col.patch_bytes)(x, dy, window, spec)
+
+
+def _tap_gradient_can(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    return _exact(x) and math.prod(window) <= 49
+
+
+# What `jaxkeras.utils.tune` may choose from, besides the references and what the table chooses.
+CANDIDATES: tuple[Candidate, ...] = tuple(
+    Candidate(operation, "cpu", can, form)
+    for operation, can, form in (
+        (conv.forward, _pointwise, im2col.pointwise_forward),
+        (conv.forward, _sums, im2col.fused_forward),
+        (conv.forward, _winograd_can, winograd.forward),
+        (conv.forward, _strips_can, im2col.strip_forward),
+        (conv.forward, _phases_can, subpixel_conv.forward),
+        (conv.input_gradient, _taps_can, im2col.tap_input_gradient),
+        (conv.kernel_gradient, _winograd_gradient_can, winograd.kernel_gradient),
+        (conv.kernel_gradient, _strip_gradient_can, im2col.strip_kernel_gradient),
+        (conv.kernel_gradient, _patch_gradient_can, im2col.patch_kernel_gradient),
+        (conv.kernel_gradient, _tap_gradient_can, im2col.tap_kernel_gradient),
+        (conv.depthwise_kernel_gradient, _row_by_row, im2col.depthwise_kernel_gradient_by_row),
+    )
+)
+
+install(CPU + CUDA, CANDIDATES)

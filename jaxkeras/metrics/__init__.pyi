@@ -71,3 +71,4 @@ from jaxkeras.metrics.scores import PearsonCorrelation as PearsonCorrelation
 from jaxkeras.metrics.scores import R2Score as R2Score
 from jaxkeras.metrics.scores import concordance_correlation as concordance_correlation
 from jaxkeras.metrics.scores import pearson_correlation as pearson_correlation
+from jaxkeras.metrics.whole_epoch import WholeEpoch as WholeEpoch

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxkeras import lowering
 from jaxkeras.core import config
 from jaxkeras.losses.loss import prepare_same_rank, squeeze_or_expand_to_same_rank
 from jaxkeras.metrics.reduction import FunctionMetric, metric_function
@@ -92,7 +93,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     [1.0, 0.0]
     """
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
-    return _matches(jnp.argmax(y_true, axis=-1) == jnp.argmax(y_pred, axis=-1))
+    return _matches(lowering.argmax(y_true) == lowering.argmax(y_pred))
 
 
 @metric_function
@@ -117,7 +118,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
         y_true = y_true[..., 0]
-    matches = _matches(_equals_class(y_true, jnp.argmax(y_pred, axis=-1)))
+    matches = _matches(_equals_class(y_true, lowering.argmax(y_pred)))
     return matches[..., 0] if matches.ndim > 1 and matches.shape[-1] == 1 else matches
 
 

@@ -31,7 +31,7 @@ class Compiled(Layer):
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self._compilations = CompilationLog()
         self._session = Session(self)
-        self.steps_per_execution = 1
+        self.steps_per_execution, self._hooks_by_piece = 1, False
         self._run_eagerly = False
         self._jit_compile: Any = "auto"
 
@@ -45,7 +45,7 @@ class Compiled(Layer):
         metrics: Any = None,
         weighted_metrics: Any = None,
         run_eagerly: bool = False,
-        steps_per_execution: int = 1,
+        steps_per_execution: int | str = 1,
         jit_compile: Any = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
@@ -59,7 +59,8 @@ class Compiled(Layer):
             weighted_metrics: the same, weighted by `sample_weight` and `class_weight`.
             run_eagerly: run each step as plain Python, so that `print`, `pdb` and `if` see values.
             steps_per_execution: steps that run as one program, with one call of the batch hooks of callbacks. Even
-                with 1, steps are fused unless a callback has batch hooks.
+                with 1, steps are fused unless a callback has batch hooks. With `"auto"` they are fused also then, in
+                pieces of a fraction of a second with one call of the hooks each.
             jit_compile: `"auto"` or True to compile with XLA; False to debug the compilation: as `run_eagerly`, but
                 without unrolling loops.
             auto_scale_loss: scale the loss dynamically under `"mixed_float16"`.
@@ -74,8 +75,12 @@ class Compiled(Layer):
         >>> model.compile(optimizer=jk.optimizers.Adam(1e-2), loss="mse", metrics=["mae"])
         """
         self._check_super_called()
-        if not isinstance(steps_per_execution, (int, np.integer)) or steps_per_execution < 1:
-            raise ValueError(f"`steps_per_execution` must be a positive integer; got {steps_per_execution!r}.")
+        whole = isinstance(steps_per_execution, (int, np.integer)) and steps_per_execution >= 1
+        if not whole and steps_per_execution != "auto":
+            raise ValueError(
+                f"`steps_per_execution` must be a positive integer or 'auto'; got {steps_per_execution!r}."
+            )
+        steps = 1 if steps_per_execution == "auto" else int(steps_per_execution)
         if jit_compile not in ("auto", True, False, None):
             raise ValueError(f"`jit_compile` must be 'auto', True or False; got {jit_compile!r}.")
         arguments = {
@@ -89,7 +94,7 @@ class Compiled(Layer):
                 if not isinstance(resolved, optimizers.LossScaleOptimizer):
                     resolved = optimizers.LossScaleOptimizer(resolved, name="loss_scale_optimizer")
         spec = CompileSpec(
-            resolved, loss, loss_weights, metrics, weighted_metrics, bool(run_eagerly), int(steps_per_execution),
+            resolved, loss, loss_weights, metrics, weighted_metrics, bool(run_eagerly), steps,
             jit_compile, auto_scale_loss,
         )  # fmt: skip
         check(spec)
@@ -98,7 +103,7 @@ class Compiled(Layer):
         self._session.flags_at_compile = [(layer, layer.trainable) for layer in self._flatten_layers()]
         self.optimizer, self.loss = resolved, loss
         self._run_eagerly, self._jit_compile = bool(run_eagerly), jit_compile
-        self.steps_per_execution = int(steps_per_execution)
+        self.steps_per_execution, self._hooks_by_piece = steps, steps_per_execution == "auto"
         self.compiled = True
         self.stop_training = False
 
@@ -207,7 +212,8 @@ class Compiled(Layer):
     def _all_metrics(self) -> list[Any]:
         """The same, and those of `compile` even if a subclass overrides `metrics`."""
         own = Compiled.metrics.fget(self)  # type: ignore[attr-defined]
-        return list({id(m): m for m in _single([*self.metrics, *own])}.values())
+        probes = [mean for mean, _ in self._session.probes.values()]
+        return list({id(m): m for m in _single([*self.metrics, *own, *probes])}.values())
 
     @property
     def _compile_config(self) -> dict[str, Any]:

@@ -160,7 +160,8 @@ def _not_finite(model: Any, source: Source, batch: Any) -> Iterator[str]:
     rows = sorted({row for _, array in bad for row in statistics(array, len(array))["rows"]})
     rows = rows[: jax.tree.leaves(batch)[0].shape[0]]
     sample = jax.tree.map(lambda array: np.asarray(array)[rows], arrays)
-    fault = first_fault(model, session.state_spec, session.view(*TrainState._fields).current, sample)
+    with session.single(session.view(*TrainState._fields).current, lambda row: True) as (_, ts):
+        fault = first_fault(model, session.state_spec, ts, sample)
     if fault is None or fault.kind != "data":
         return  # the model or the loss knows what to do with them
     for name, array in bad:

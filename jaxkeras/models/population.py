@@ -17,13 +17,13 @@ from jaxkeras.callbacks.monitor import MonitorCallback
 from jaxkeras.core import seeds as core_seeds
 from jaxkeras.core.functional import cells, is_variable, layer_variables
 from jaxkeras.core.tracebacks import hide_library_frames
-from jaxkeras.core.tracking import walk
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.models.cloning import another_argument, copy_layers
 from jaxkeras.models.folds import Folds
+from jaxkeras.models.hyperparameters import find, one_each, parts_of
 from jaxkeras.models.population_callbacks import PopulationHistory, for_members, import_pandas
-from jaxkeras.models.population_session import MemberStore, PopulationSession, model_state
+from jaxkeras.models.population_session import MemberStore, PopulationSession
 from jaxkeras.saving import in_memory, snapshot
 from jaxkeras.saving.atomic import replacing
 from jaxkeras.training.state import StateSpec
@@ -72,10 +72,12 @@ class Population:
 
     def __init__(self, model: Any, seeds: Sequence[int] | range | None = None, **hyperparameters: Any):
         self.seeds = None if seeds is None else [int(seed) for seed in seeds]
-        self.count, self.hyperparameters = _one_each(self.seeds, hyperparameters)
+        self.count, self.hyperparameters = one_each(self.seeds, hyperparameters)
         self._make: Callable[[], Any]
+        self.template: Any
         if isinstance(model, Layer):
-            self.template = template = _copy_with_weights(model)
+            with _same_generators():
+                self.template = template = _copy_with_weights(model)
             self._make = lambda: copy_layers(template)
         elif callable(model):
             self.template, self._make = model(), model
@@ -84,8 +86,9 @@ class Population:
         self.history: Any = None
         self._targets: dict[str, list[tuple[Any, str]]] = {}
         self._inputs: Any = None
-        if getattr(model, "compiled", False):
-            self.compile(**jax.tree.map(another_argument, model._session.arguments))
+        session = getattr(model, "_session", None)
+        if session is not None and session.spec is not None:
+            self.compile(**jax.tree.map(another_argument, session.arguments))
 
     # -- compile ------------------------------------------------------------------------------------------------
     def compile(self, *args: Any, **kwargs: Any) -> None:
@@ -96,51 +99,7 @@ class Population:
         self.template.compile(*args, **kwargs)
         session = self.template._session
         self.template._session = PopulationSession(self, session.spec, session.arguments, values)
-        self._targets = {name: self._find(name) for name in self.hyperparameters}
-
-    def _find(self, name: str) -> list[tuple[Any, str]]:
-        """The objects that have a hyperparameter, with its name there; none for the rate in the optimizer's state."""
-        owner, _, attribute = name.rpartition(".")
-        optimizer = self.template.optimizer
-        parts = _parts(self.template)
-        of_optimizer = [(part, attribute) for part in parts[:2] if _has_number(part, attribute)]
-        if attribute == "learning_rate" and owner in ("", "optimizer"):
-            if isinstance(getattr(optimizer, "learning_rate", None), Variable):
-                return []
-            raise ValueError(
-                f"`learning_rate` cannot differ between members: that of the optimizer is "
-                f"{getattr(optimizer, '_learning_rate', None)!r}. Compile with a number: "
-                "compile(optimizer=Adam(1e-3), ...), or give what the schedule is made of, such as "
-                "Population(..., initial_learning_rate=...)."
-            )
-        layers = [(layer, attribute) for layer in parts[2:] if _has_number(layer, attribute)]
-        if owner == "optimizer":
-            found = of_optimizer
-        elif owner == "layers":
-            found = layers
-        elif owner:
-            found = [(layer, attribute) for layer, _ in layers if layer.name == owner]
-        elif of_optimizer and layers:
-            raise ValueError(
-                f"Both the optimizer and layers have a `{name}`: write Population(..., **{{'optimizer.{name}': ...}}) "
-                f"or 'layers.{name}'."
-            )
-        else:
-            found = of_optimizer or layers
-        if not found:
-            raise registry.unknown("hyperparameter of a Population", name, sorted(self._numbers()))
-        for part, _ in found:
-            if getattr(part, "_active", True) is False:
-                raise ValueError(
-                    f"`{attribute}` of layer '{part.name}' is 0, so the layer does nothing. Give the model a value "
-                    "above 0, which the members' values replace."
-                )
-        return found
-
-    def _numbers(self) -> set[str]:
-        names = {name for part in _parts(self.template) if hasattr(part, "__dict__") for name in vars(part)}
-        parts = _parts(self.template)
-        return {"learning_rate"} | {n for n in names if n[0] != "_" and any(_has_number(p, n) for p in parts)}
+        self._targets = {name: find(self.template, name) for name in self.hyperparameters}
 
     @contextlib.contextmanager
     def assigned(self, values: Mapping[str, Any]) -> Iterator[None]:
@@ -295,7 +254,7 @@ class Population:
 
     def _targets_of(self, model: Any) -> list[list[tuple[Any, str]]]:
         """`_targets` in a copy of the template."""
-        its = {id(mine): own for mine, own in zip(_parts(self.template), _parts(model))}
+        its = {id(mine): own for mine, own in zip(parts_of(self.template), parts_of(model))}
         return [[(its[id(part)], attribute) for part, attribute in found] for found in self._targets.values()]
 
     def _store(self) -> MemberStore:
@@ -391,7 +350,7 @@ class Population:
         if unknown := new.keys() - self.hyperparameters.keys():
             raise registry.unknown("hyperparameter of the population", min(unknown), self.hyperparameters)
         seeds = self.seeds if seeds is None else [int(seed) for seed in seeds]
-        count, new = _one_each(seeds, new)
+        count, new = one_each(seeds, new)
         if count != self.count:
             raise ValueError(f"The population has {self.count} members; `restart` got values for {count}.")
         self.seeds, self.hyperparameters, self.history = seeds, new, None
@@ -405,11 +364,12 @@ class Population:
         Args:
             filepath: the file; `.population` is a fitting ending.
         """
-        ts = model_state(self._store().current)._replace(metrics=None)
+        known = self._store().by_variable()
+        numbers = [known[v] for v in StateSpec(self.template, []).leaves()]
         with replacing(Path(filepath)) as temporary:
             snapshot.write(temporary, {
                 "model": np.frombuffer(in_memory.to_bytes(self.template), np.uint8),
-                "numbers": jax.tree.leaves(ts),
+                "numbers": numbers,
                 "seeds": self.seeds,
                 "hyperparameters": self.hyperparameters,
                 "history": None if self.history is None else self.history.history,
@@ -469,34 +429,6 @@ def direction(population: Any, monitor: str, mode: str) -> str:
     asking = MonitorCallback(monitor, mode)
     asking.set_model(population)
     return asking._find_mode({monitor: None})
-
-
-def _one_each(seeds: Any, hyperparameters: dict[str, Any]) -> tuple[int, dict[str, np.ndarray]]:
-    """The number of members, and one value a member of each hyperparameter."""
-    values = {name: np.asarray(value, np.float32) for name, value in hyperparameters.items()}
-    lengths = {name: len(value) for name, value in values.items() if value.ndim == 1}
-    if seeds is not None:
-        lengths["seeds"] = len(seeds)
-    wrong = [name for name, value in values.items() if value.ndim > 1]
-    if wrong or len(set(lengths.values())) != 1 or 0 in lengths.values():
-        shapes = {**{name: value.shape for name, value in values.items()}, "seeds": (lengths.get("seeds"),)}
-        raise ValueError(
-            "A Population needs one seed, or one value of a hyperparameter, for each member, as many of each; got the "
-            f"shapes {shapes}."
-        )
-    count = next(iter(lengths.values()))
-    return count, {name: np.array(np.broadcast_to(value, (count,))) for name, value in values.items()}
-
-
-def _has_number(part: Any, attribute: str) -> bool:
-    value = vars(part).get(attribute) if hasattr(part, "__dict__") else None
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-
-
-def _parts(model: Any) -> list[Any]:
-    """What may have hyperparameters: the optimizer, its schedule, and the layers."""
-    optimizer = model.optimizer
-    return [optimizer, getattr(optimizer, "_learning_rate", None), *(layer for _, layer in walk(model))]
 
 
 def _copy_with_weights(model: Any) -> Any:

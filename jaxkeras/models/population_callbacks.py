@@ -185,7 +185,7 @@ class PopulationHistory(History):
     def of_member(self, index: int, model: Any) -> History:
         """The history of one member, as `Model.fit` would return it."""
         own = History()
-        own.history = {name: [float(v) for v in values[:, index] if v == v] for name, values in self.history.items()}
+        own.history = {name: [float(v) for v in np.asarray(values)[:, index] if v == v] for name, values in self.history.items()}
         own.epoch = self.epoch[: max(map(len, own.history.values()), default=0)]
         own.set_model(model)
         return own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -11,20 +12,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core import placement
 from jaxkeras.core.functional import is_variable
 from jaxkeras.core.variable import Variable
+from jaxkeras.models.shards import GroupedStep, group_sizes, groups, joined
 from jaxkeras.training.compiled_function import CompiledFunction
-from jaxkeras.training.program import replace_written, written_leaves
-from jaxkeras.training.session import Session
+from jaxkeras.training.program import CompiledStep, replace_written, written_leaves
+from jaxkeras.training.session import Session, chosen_logs
 from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState
 from jaxkeras.training.step import Step
 
-# The state of a population is a `TrainState` whose leaves have a leading member axis, except that `state` is
-# {"model": what one model has, "members": {"index": ..., "running": ..., "hyperparameters": {...}}}.
+# The state of a population is a `TrainState` whose fields are tuples over groups of members (see `shards`). In a group,
+# leaves have a leading member axis, and `state` is {"model": what one model has, "members": {"index": ..., "running":
+# ..., "hyperparameters": {...}}}.
 
 
 def model_state(ts: TrainState) -> TrainState:
-    """The part of the state of a population that one model has, too, with the member axis."""
+    """The part of the state of a group that one model has, too, with the member axis."""
     return ts._replace(state=ts.state["model"])
 
 
@@ -33,7 +37,7 @@ class MemberStore(StateStore):
 
     Args:
         spec: the variables of one model.
-        current: the stacked state.
+        current: the state of all members.
 
     Attributes:
         index: the member that the cells show.
@@ -42,9 +46,8 @@ class MemberStore(StateStore):
 
     def __init__(self, spec: StateSpec, current: TrainState):
         super().__init__(spec, current)
-        self.spec = spec
         self.index = 0
-        self.rows = np.asarray(current.state["members"]["index"])
+        self.rows = self._members("index")
         self._dropped: dict[int, list[np.ndarray]] = {}  # leaves of members without a row
         self._host: dict[int, np.ndarray] = {}  # copies of leaves of `_copied`
         self._copied: TrainState | None = None
@@ -68,7 +71,7 @@ class MemberStore(StateStore):
     def member(self, index: int) -> TrainState:
         """The state of one member, in the structure of that of one model."""
         with self.lock, self.at(index):
-            treedef = jax.tree.structure(model_state(self.current))
+            treedef = self._structure()
             return treedef.unflatten([np.array(self._leaf_of_member(i)) for i in range(treedef.num_leaves)])
 
     @contextlib.contextmanager
@@ -92,30 +95,39 @@ class MemberStore(StateStore):
                 self._flush()
 
     def _leaf_of_member(self, position: int) -> np.ndarray:
+        """A view of the values of the shown member."""
         if self.index in self._dropped:
             return self._dropped[self.index][position]
         row = int(np.flatnonzero(self.rows == self.index)[0])
-        return self._copy_of_leaf(position)[row : row + 1].reshape(self._shape(position))
+        whole = self._leaf(position)
+        return whole[row : row + 1].reshape(whole.shape[1:])
 
-    def _copy_of_leaf(self, position: int) -> np.ndarray:
+    def _leaf(self, position: int) -> np.ndarray:
+        """A copy of the values of all rows, the same until the state changes."""
         if self._copied is not self.current:
             self._host.clear()
             self._copied = self.current
         if position not in self._host:
-            self._host[position] = np.array(jax.tree.leaves(model_state(self.current))[position])
+            parts = [jax.tree.leaves(model_state(ts))[position] for ts in groups(self.current)]
+            self._host[position] = np.concatenate([np.asarray(part) for part in parts])
         return self._host[position]
 
-    def _shape(self, position: int) -> tuple[int, ...]:
-        return self._copy_of_leaf(position).shape[1:]
+    def _structure(self) -> Any:
+        return jax.tree.structure(model_state(groups(self.current)[0]))
 
     def _flush(self) -> None:
         if self._changed:
-            leaves, treedef = jax.tree.flatten(model_state(self.current))
-            for i in self._changed:
-                leaves[i] = _placed(self._host[i], leaves[i])
-            new = treedef.unflatten(leaves)
-            state = {"model": new.state, "members": self.current.state["members"]}
-            self.current = self._copied = new._replace(state=state)
+            states = []
+            start = 0
+            for ts in groups(self.current):
+                leaves, treedef = jax.tree.flatten(model_state(ts))
+                stop = start + len(ts.state["members"]["index"])
+                for i in self._changed:
+                    leaves[i] = _placed(self._host[i][start:stop], leaves[i])
+                new = treedef.unflatten(leaves)
+                states.append(new._replace(state={"model": new.state, "members": ts.state["members"]}))
+                start = stop
+            self.current = self._copied = joined(states)
             self._changed.clear()
 
     # -- all members --------------------------------------------------------------------------------------------
@@ -123,23 +135,35 @@ class MemberStore(StateStore):
         """The arrays stay here."""
         self.active = False
 
-    def by_variable(self) -> dict[Variable, Any]:
+    def leaves(self) -> list[np.ndarray]:
+        """Copies of the arrays of all members, in the order of the variables."""
+        with self.lock:
+            return [np.array(self._leaf(i)) for i in range(self._structure().num_leaves)]
+
+    def by_variable(self) -> dict[Variable, np.ndarray]:
         """The stacked array of each variable."""
-        return dict(zip(self._variables, jax.tree.leaves(model_state(self.current))))
+        return dict(zip(self._variables, self.leaves()))
+
+    def _members(self, name: str) -> np.ndarray:
+        return np.concatenate([np.asarray(state["members"][name]) for state in self.current.state])
 
     def running_members(self) -> np.ndarray:
         """The members that train."""
-        return self.rows[np.asarray(self.current.state["members"]["running"])]
+        return self.rows[self._members("running")]
 
     def stop(self, members: Iterable[int]) -> None:
         """Let members stay as they are from now on."""
-        self._set_running(np.isin(self.rows, [*self.running_members()]) & ~np.isin(self.rows, [*members]))
+        self._set_running(self._members("running") & ~np.isin(self.rows, [*members]))
 
     def _set_running(self, running: np.ndarray) -> None:
         with self.lock:
-            state = self.current.state
-            members = {**state["members"], "running": _placed(running, state["members"]["running"])}
-            self.current = self.current._replace(state={**state, "members": members})
+            states, start = [], 0
+            for state in self.current.state:
+                old = state["members"]["running"]
+                new = _placed(running[start : start + len(old)], old)
+                states.append({**state, "members": {**state["members"], "running": new}})
+                start += len(old)
+            self.current = self.current._replace(state=tuple(states))
 
     def drop(self, members: Iterable[int]) -> None:
         """Take members out of the arrays; `restore` brings them back as they are now."""
@@ -147,37 +171,55 @@ class MemberStore(StateStore):
             for i in members:
                 self._dropped[i] = jax.tree.leaves(self.member(i))
             keep = np.flatnonzero(~np.isin(self.rows, [*members]))
+            names = self.current.state[0]["members"]["hyperparameters"]
+            hyperparameters = {
+                name: np.concatenate([np.asarray(s["members"]["hyperparameters"][name]) for s in self.current.state])
+                for name in names
+            }
+            running = self._members("running")[keep]
             self.rows = self.rows[keep]
-            self.current = jax.tree.map(lambda a: _placed(np.asarray(a)[keep], a), self.current)
+            self._replace([leaf[keep] for leaf in self.leaves()], {n: v[keep] for n, v in hyperparameters.items()})
+            self._set_running(running)
 
     def restore(self, hyperparameters: dict[str, np.ndarray]) -> None:
         """All members in the arrays again, ready to train."""
         with self.lock:
             if self._dropped:
                 total = len(self.rows) + len(self._dropped)
-                leaves, treedef = jax.tree.flatten(model_state(self.current))
-                for i, leaf in enumerate(leaves):
+                leaves = []
+                for i, leaf in enumerate(self.leaves()):
                     full = np.empty((total, *leaf.shape[1:]), leaf.dtype)
-                    full[self.rows] = np.asarray(leaf)
+                    full[self.rows] = leaf
                     for member, values in self._dropped.items():
                         full[member] = values[i]
-                    leaves[i] = _placed(full, leaf)
-                self.current = with_members(treedef.unflatten(leaves), total, hyperparameters)
-                self.rows = np.arange(total)
+                    leaves.append(full)
                 self._dropped.clear()
+                self.rows = np.arange(total)
+                self._replace(leaves, hyperparameters)
             self._set_running(np.ones(len(self.rows), bool))
+
+    def _replace(self, leaves: list[np.ndarray], hyperparameters: dict[str, np.ndarray]) -> None:
+        self.current = population_state(self._structure().unflatten(leaves), self.rows, hyperparameters)
 
 
 def _placed(value: np.ndarray, like: jax.Array) -> jax.Array:
     return jax.device_put(np.ascontiguousarray(value), like.sharding if like.committed else None)
 
 
-def with_members(ts: TrainState, count: int, hyperparameters: dict[str, np.ndarray]) -> TrainState:
-    """The state of a population from the stacked states of its members."""
-    members = {
-        "index": np.arange(count, dtype=np.int32), "running": np.ones(count, bool), "hyperparameters": hyperparameters,
-    }  # fmt: skip
-    return ts._replace(state={"model": ts.state, "members": jax.device_put(members)})
+def population_state(ts: TrainState, index: np.ndarray, hyperparameters: dict[str, np.ndarray]) -> TrainState:
+    """The state of a population, on the device and in groups, from the stacked states of its members."""
+    numbers = sum(leaf[0].size for leaf in jax.tree.leaves(ts.params))
+    states, start = [], 0
+    for size in group_sizes(len(index), numbers):
+        rows = slice(start, start + size)
+        own = jax.tree.map(lambda a: np.asarray(a)[rows], ts)  # noqa: B023
+        members = {
+            "index": np.asarray(index[rows], np.int32), "running": np.ones(size, bool),
+            "hyperparameters": {name: values[rows] for name, values in hyperparameters.items()},
+        }  # fmt: skip
+        states.append(own._replace(state={"model": own.state, "members": members}))
+        start += size
+    return jax.device_put(joined(states), may_alias=False)
 
 
 class PopulationSession(Session):
@@ -202,27 +244,55 @@ class PopulationSession(Session):
         self.known = values
         self._full = CompiledFunction(self._full_logs)
 
+    def _distribution(self) -> None:
+        if placement.current() is not None:
+            warnings.warn("A Population runs on one device: the distribution that was set is not used.", stacklevel=2)
+
     # -- steps --------------------------------------------------------------------------------------------------
-    def lift(self, step: Step) -> Step:
+    def compiled(self, step: Step, *fields: tuple[str, ...], **how: Any) -> Any:
+        lifted = self._predicting(step) if how.get("stack") else self._training(step)
+        return GroupedStep(CompiledStep(lifted, *fields, **how))
+
+    def _training(self, step: Step) -> Step:
+        """The step of a group of members that trains or evaluates."""
         population = self.owner
 
         def one(members: Any, ts: TrainState, batch: Any) -> tuple[TrainState, Any]:
             with population.assigned(members["hyperparameters"]):
                 new, extras = step(ts, batch)
             # A member that does not run stays as it is; its metrics are not shown.
-            fields = (jax.tree.map(lambda a, b: jnp.where(members["running"], a, b), new[:3], ts[:3]))
-            return TrainState(*fields, new.metrics), extras
+            kept = ts._replace(metrics=None), new._replace(metrics=None)
+            chosen = jax.tree.map(lambda old, new: jnp.where(members["running"], new, old), *kept)
+            return chosen._replace(metrics=new.metrics), extras
 
         def run(ts: TrainState, batch: Any) -> tuple[TrainState, Any]:
             members = ts.state["members"]
-            over_rows = jax.vmap(one, in_axes=(0, 0, 1 if self.own_rows else None))
-            new, extras = over_rows(members, model_state(ts), batch)
+            over_members = jax.vmap(one, in_axes=(0, 0, 1 if self.own_rows else None))
+            new, extras = over_members(members, model_state(ts), batch)
             checks = jax.lax.reduce(extras["checks"], np.uint32(0), jax.lax.bitwise_or, (0,))
             return new._replace(state={"model": new.state, "members": members}), {**extras, "checks": checks}
 
         return run
 
-    def lift_predict(self, step: Step) -> Step:
+    @contextlib.contextmanager
+    def single(self, ts: TrainState, bad: Callable[[int], bool]) -> Iterator[tuple[int | None, TrainState]]:
+        members = ts.state["members"]
+        row = next((row for row in range(len(members["index"])) if bad(row)), 0)
+        hyperparameters, own = jax.tree.map(lambda a: a[row], (members["hyperparameters"], model_state(ts)))
+        with self.owner.assigned(hyperparameters):
+            yield int(members["index"][row]), own
+
+    def batch_of(self, batch: Any, member: int | None) -> Any:
+        if not self.own_rows:
+            return batch
+        row = int(np.flatnonzero(self.acquire().rows == member)[0])
+        return jax.tree.map(lambda a: a[:, row], batch)
+
+    def at_rest(self) -> None:
+        return None
+
+    def _predicting(self, step: Step) -> Step:
+        """The step of a group of members that predicts."""
         population = self.owner
 
         def one(members: Any, params: Any, state: Any, batch: Any) -> tuple[Any, Any]:
@@ -244,22 +314,41 @@ class PopulationSession(Session):
     def _initial_optimizer(self) -> Callable[[Any], Any]:
         return CompiledFunction(jax.vmap(self.model.optimizer.init))
 
-    def lift_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        return jax.vmap(function)
+    def of_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        return lambda metrics: tuple(jax.vmap(function)(group) for group in metrics)
 
+    # -- logs ---------------------------------------------------------------------------------------------------
     def results(self, ts: TrainState, extras: dict[str, Any] | None) -> dict[str, Any]:
-        return self._full(super().results(ts, extras), ts.state["members"])
+        own = ({},) * len(ts.state) if extras is None else extras["logs"]
+        logs = tuple(chosen_logs(m, {"logs": logs}) for m, logs in zip(self._read(ts.metrics), own))
+        return self._full(logs, tuple(state["members"] for state in ts.state))
 
-    def _full_logs(self, logs: dict[str, Any], members: Any) -> dict[str, Any]:
+    def probe_values(self, ts: TrainState) -> dict[str, Any]:
+        if not self.reported:
+            return {}
+        values = self._full(self._read_probes(ts.metrics), tuple(state["members"] for state in ts.state))
+        return {name: value for name, value in values.items() if name in self.reported}
+
+    def _full_logs(self, logs: tuple[dict[str, Any], ...], members: tuple[Any, ...]) -> dict[str, Any]:
         """A value for every member: NaN for those that do not run."""
+        running, index = (jnp.concatenate([group[name] for group in members]) for name in ("running", "index"))
 
-        def full(values: Any) -> Any:
-            running = members["running"].reshape((-1, *[1] * (values.ndim - 1)))
-            values = jnp.where(running, values.astype(jnp.promote_types(values.dtype, jnp.float32)), jnp.nan)
-            start = jnp.full((self.owner.count, *values.shape[1:]), jnp.nan, values.dtype)
-            return start.at[members["index"]].set(values)
+        def full(*parts: Any) -> Any:
+            values = jnp.concatenate(parts)
+            values = values.astype(jnp.promote_types(values.dtype, jnp.float32))
+            values = jnp.where(running.reshape((-1, *[1] * (values.ndim - 1))), values, jnp.nan)
+            return jnp.full((self.owner.count, *values.shape[1:]), jnp.nan, values.dtype).at[index].set(values)
 
-        return jax.tree.map(full, logs)
+        return jax.tree.map(full, *logs)
+
+    def raise_failed_checks(self, extras: dict[str, Any]) -> None:
+        failed = [int(bits) for bits in jax.tree.leaves(extras["checks"])]
+        super().raise_failed_checks({"checks": functools.reduce(int.__or__, failed, 0)})
+
+    @staticmethod
+    def results_alone(extras: dict[str, Any]) -> dict[str, Any]:
+        logs = [chosen_logs(own, {"logs": logs}) for own, logs in zip(extras["results"], extras["logs"])]
+        return jax.tree.map(lambda *parts: np.concatenate(parts), *logs)
 
     # -- state --------------------------------------------------------------------------------------------------
     def build(self, x: Any) -> None:
@@ -272,6 +361,11 @@ class PopulationSession(Session):
 
     def _make_steps(self) -> None:
         super()._make_steps()
+        if self.collects:
+            raise ValueError(
+                "A population has no `WholeEpoch` metrics. Compute them from its predictions, which have a leading "
+                "member axis: population.predict(x)."
+            )
         if self.store is not None:  # the variables are others now, such as those of new metrics
             self.known = self.store.by_variable()
             self.store = None
@@ -287,18 +381,17 @@ class PopulationSession(Session):
         return StateView(TrainState(*(v if name in fields else None for name, v in zip(TrainState._fields, ts))))
 
     def keep_statistics(self, view: StateView) -> None:
-        self._keep(view.current.state["model"], view.current.metrics)
+        self._keep(view.current.state, view.current.metrics)
 
     def keep_written(self, written: dict[int, Any]) -> None:
         if written:
-            self._keep(replace_written(self.acquire().current.state, written)["model"], None)
+            self._keep(replace_written(self.acquire().current.state, written), None)
 
-    def _keep(self, state: Any, metrics: Any) -> None:
+    def _keep(self, states: Any, metrics: Any) -> None:
         store = self.acquire()
         if not store.active:
-            old = store.current
-            state = {**old.state, "model": state}
-            store.current = old._replace(state=state, metrics=old.metrics if metrics is None else metrics)
+            metrics = store.current.metrics if metrics is None else metrics
+            store.current = store.current._replace(state=states, metrics=metrics)
 
     def write_back(self) -> None:
         if self.store is not None:
@@ -322,5 +415,4 @@ class PopulationSession(Session):
             spec.variables.metrics, is_leaf=is_variable,
         )  # fmt: skip
         ts = TrainState(own["params"], own["state"], population.with_rates(spec, opt_state, known), metrics)
-        ts = with_members(ts, population.count, population.injected())
-        return jax.device_put(ts, may_alias=False)
+        return population_state(ts, np.arange(population.count), population.injected())

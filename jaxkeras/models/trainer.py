@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.callbacks import CallbackList
+from jaxkeras.callbacks.callback_list import probes_of
 from jaxkeras.callbacks.non_finite import NonFinite
 from jaxkeras.core import config
 from jaxkeras.core.abstract_signature import signature
@@ -25,11 +26,11 @@ from jaxkeras.models import checks, mistakes
 from jaxkeras.models.host_preprocessing import check_text, host_preprocessing
 from jaxkeras.models.keras_steps import KerasSteps
 from jaxkeras.training import loop
+from jaxkeras.training.collect import Collector
 from jaxkeras.training.fault_watch import FaultWatch
 from jaxkeras.training.feed import feed_for
 from jaxkeras.training.interrupt import DeferSigint
 from jaxkeras.training.logs import to_python
-from jaxkeras.training.program import BatchRef
 
 
 class Trainer(KerasSteps):
@@ -106,6 +107,7 @@ class Trainer(KerasSteps):
             class_weight=class_weight,
         )  # fmt: skip
         source.round_up(self.steps_per_execution)
+        self._session.use_probes(probes_of(callbacks))
         source, batch = self._ready(source, initial_epoch)
         mistakes.warn(self, source, batch)
         validation: Any = None
@@ -113,7 +115,10 @@ class Trainer(KerasSteps):
             validation = _Validation(self, validation_data, validation_batch_size or batch_size, validation_steps)
         callback_list = self._callbacks(callbacks, verbose, epochs=epochs, steps=source.steps, add_history=True)
         self.stop_training = False
-        feed = feed_for(source, loop.steps_per_call(self, callback_list, "train"), moving=True, keep=True)
+        feed = feed_for(
+            source, loop.steps_per_call(self, callback_list, "train"), moving=True, keep=True,
+            where=self._session.where,
+        )  # fmt: skip
         try:
             loop.fit(
                 self._session, feed, source, callback_list, initial_epoch=initial_epoch, epochs=epochs,
@@ -177,11 +182,11 @@ class Trainer(KerasSteps):
         for mode in modes:
             if mode == "predict":
                 source, _ = self._ready(adapt(x, batch_size=batch_size, for_predict=True), for_predict=True)
-                step, feed = self._session.predict, feed_for(source, stack=True)
+                step, feed = self._session.predict, feed_for(source, stack=True, where=self._session.where)
             else:
                 source, _ = self._ready(adapt(x, y, weight, batch_size=batch_size, shuffle=mode == "fit"))
                 step = self._session.train if mode == "fit" else self._session.test
-                feed = feed_for(source, moving=mode == "fit")
+                feed = feed_for(source, moving=mode == "fit", where=self._session.where)
             futures += self._session.prepare(feed, step, self._session.state_spec.shapes())
         if wait:
             for future in futures:
@@ -255,7 +260,7 @@ class Trainer(KerasSteps):
         callback_list = self._callbacks(callbacks, verbose, steps=source.steps, epochs=1)
         self.stop_evaluating = False
         session = self._session
-        feed = feed_for(source, loop.steps_per_call(self, callback_list, "test"))
+        feed = feed_for(source, loop.steps_per_call(self, callback_list, "test"), where=session.where)
         view = session.view("params", "state", "metrics")
         try:
             with DeferSigint() as defer_sigint:
@@ -296,7 +301,8 @@ class Trainer(KerasSteps):
         callback_list = self._callbacks(callbacks, verbose, steps=source.steps, epochs=1)
         self.stop_predicting = False
         every_batch = loop.steps_per_call(self, callback_list, "predict") is not None
-        feed = feed_for(source, 1 if every_batch or not isinstance(source, ArraySource) else None, stack=True)
+        chunk = 1 if every_batch or not isinstance(source, ArraySource) else None
+        feed = feed_for(source, chunk, stack=True, where=self._session.where)
         try:
             return loop.predict(self._session, feed, source, callback_list)
         finally:
@@ -342,7 +348,7 @@ class Trainer(KerasSteps):
         batch = self._ready_batch((x, None, None), for_predict=True)
         session = self._session
         ts = session.view("params", "state").current
-        _, (y, written) = session.predict(ts, None, BatchRef(batch, 0, form="whole"), 1)
+        _, (y, written) = session.predict(ts, None, session.whole(batch), 1)
         session.keep_written(written)
         return jax.tree.map(np.asarray, y)
 
@@ -366,7 +372,10 @@ class Trainer(KerasSteps):
             extras = store.update(lambda ts: session.run_alone(mode, ts, batch))
         extras = jax.tree.map(np.asarray, extras)  # `jax.device_get` would start copies first, which takes 15 us
         session.raise_failed_checks(extras)
-        logs = {k: to_python(v) for k, v in sorted(session.results_alone(extras).items())}
+        results = session.results_alone(extras)
+        if session.collects:
+            results = {**results, **Collector(session, store).results()}
+        logs = {k: to_python(v) for k, v in sorted(results.items())}
         return logs if return_dict else self._in_order(logs)
 
     # -- old names -----------------------------------------------------------------------------------------------
@@ -430,7 +439,8 @@ class _Validation:
 
     def bound(self, callbacks: Any) -> _Validation:
         self.callbacks = callbacks
-        self.feed = feed_for(self.source, loop.steps_per_call(self.model, callbacks, "test"), keep=True)
+        steps = loop.steps_per_call(self.model, callbacks, "test")
+        self.feed = feed_for(self.source, steps, keep=True, where=self.model._session.where)
         return self
 
     def __call__(self, store: Any, defer_sigint: DeferSigint) -> dict[str, Any]:

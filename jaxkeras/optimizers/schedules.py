@@ -19,7 +19,7 @@ from jaxkeras.registry import register
 
 __all__ = [
     "CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay", "LearningRateSchedule",
-    "PiecewiseConstantDecay", "PolynomialDecay", "deserialize", "get", "serialize",
+    "OneCycle", "PiecewiseConstantDecay", "PolynomialDecay", "deserialize", "get", "serialize",
 ]  # fmt: skip
 __dir__ = lazy_imports.public_dir(__name__)
 
@@ -385,6 +385,68 @@ class CosineDecayRestarts(_Named):
         cosine = 0.5 * height * (1.0 + jnp.cos(np.float32(np.pi) * fraction))
         alpha = np.float32(self.alpha)
         return self.initial_learning_rate * ((np.float32(1) - alpha) * cosine + alpha)
+
+
+@register(_KIND, module="jaxkeras.optimizers.schedules")
+class OneCycle(_Named):
+    """One rise and one fall of the learning rate over a whole training run, both along a cosine.
+
+    The rate rises from `max_learning_rate / div_factor` to `max_learning_rate` in `warmup_fraction` of the steps, and
+    falls to `max_learning_rate / (div_factor * final_div_factor)` in the rest:
+    `rate(step) = end + (start - end) * (1 + cos(pi * x)) / 2` after the fraction `x` of the rise or the fall. A good
+    maximum is the rate that `utils.find_learning_rate` suggests, or a few times it.
+
+    Args:
+        max_learning_rate: the highest rate.
+        total_steps: the number of steps of the run, such as `epochs * ceil(rows / batch_size)`; positive.
+        warmup_fraction: the share of the steps in which the rate rises, in (0, 1).
+        div_factor: the highest rate, relative to the first.
+        final_div_factor: the first rate, relative to the last.
+        name: the name of the schedule.
+
+    Raises:
+        ValueError: if `total_steps` is not positive or `warmup_fraction` is out of range.
+
+    Reference:
+        - [Smith and Topin, 2018, Super-Convergence](https://arxiv.org/abs/1708.07120)
+
+    Example:
+
+    >>> schedule = OneCycle(0.1, total_steps=10)
+    >>> [round(float(schedule(step)), 4) for step in (0, 3, 10)]
+    [0.004, 0.1, 0.0]
+    """
+
+    arguments = ("max_learning_rate", "total_steps", "warmup_fraction", "div_factor", "final_div_factor", "name")
+
+    def __init__(
+        self,
+        max_learning_rate: float,
+        total_steps: int,
+        warmup_fraction: float = 0.3,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        name: str = "OneCycle",
+    ) -> None:
+        _check_positive("total_steps", total_steps)
+        if not 0 < warmup_fraction < 1:
+            raise ValueError(f"`warmup_fraction` must be between 0 and 1; got {warmup_fraction}.")
+        self.max_learning_rate, self.total_steps = max_learning_rate, total_steps
+        self.warmup_fraction, self.div_factor = warmup_fraction, div_factor
+        self.final_div_factor, self.name = final_div_factor, name
+
+    def __call__(self, step: Any) -> jax.Array:
+        step, rise = _float(step), max(1.0, float(int(self.total_steps * self.warmup_fraction)))
+        top, first = self.max_learning_rate, self.max_learning_rate / self.div_factor
+        risen = jnp.minimum(step / rise, 1.0)
+        fallen = jnp.clip((step - rise) / max(1.0, self.total_steps - rise), 0.0, 1.0)
+        falling = _cosine(top, first / self.final_div_factor, fallen)
+        return jnp.where(step < rise, _cosine(first, top, risen), falling)
+
+
+def _cosine(start: float, end: float, fraction: jax.Array) -> jax.Array:
+    """A value on the way from `start` to `end` along half a period of a cosine."""
+    return end + (start - end) * 0.5 * (1.0 + jnp.cos(np.float32(np.pi) * fraction))
 
 
 get, serialize, deserialize = lookup_functions(

@@ -14,6 +14,7 @@ import numpy as np
 from jaxkeras import initializers
 from jaxkeras.core import config as global_config
 from jaxkeras.core.names import auto_name, name_scope, unique
+from jaxkeras.core.placement import to_host
 from jaxkeras.core.tracking import Path, nest
 from jaxkeras.core.variable import Variable
 from jaxkeras.optimizers.rule import Slot
@@ -251,7 +252,7 @@ class OptimizerVariables:
                     self._slots[self._free_key((name.lstrip("_"),))] = v
         for key, v in self._slots.items():
             if v.initializer is None or v.materialized:
-                self._snapshots[key] = np.array(v.cell())
+                self._snapshots[key] = np.array(to_host(v.cell()))
 
     # -- reading variables ---------------------------------------------------------------------------------------------
     @property

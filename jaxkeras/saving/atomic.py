@@ -7,8 +7,11 @@ import os
 import pathlib
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from typing import Any
+
+from jaxkeras.core.placement import wait_for_processes, writes_files
 
 
 @contextlib.contextmanager
@@ -18,6 +21,9 @@ def replacing(filepath: Any) -> Iterator[pathlib.Path]:
     The content is synced to disk before the rename, and the folder after it. So after a crash either the old or the new
     file exists, complete. Temporary files of killed processes are removed by the next call.
 
+    In a run of several processes all call this together, since an array may be spread over them; the first one replaces
+    the file, and the others wait for it.
+
     Args:
         filepath: the file to write.
 
@@ -25,6 +31,11 @@ def replacing(filepath: Any) -> Iterator[pathlib.Path]:
         The path to write to.
     """
     target = pathlib.Path(filepath)
+    if not writes_files():
+        with tempfile.TemporaryDirectory() as folder:
+            yield pathlib.Path(folder) / target.name
+        wait_for_processes(f"replace {target.name}")
+        return
     _remove_leftovers(target)
     temporary = _temporary(target, "tmp")
     try:
@@ -35,6 +46,7 @@ def replacing(filepath: Any) -> Iterator[pathlib.Path]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
+    wait_for_processes(f"replace {target.name}")
 
 
 def put(source: pathlib.Path, target: pathlib.Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxkeras import registry
+from jaxkeras.core import placement
 from jaxkeras.core.tracking import walk
 from jaxkeras.saving import checksum
 from jaxkeras.saving.atomic import replacing
@@ -36,7 +37,7 @@ def save(model: Any, filepath: Any, include_optimizer: bool = True) -> None:
             file.attrs["training_config"] = json.dumps(training).encode()
         write_weights(file.create_group("model_weights"), model)
         for path, state in _seeds(model).items():  # an extra group: Keras does not save the seeds of dropout
-            file[f"seed_states/{path}"] = np.asarray(state.cell())
+            file[f"seed_states/{path}"] = placement.to_host(state.cell())
         if include_optimizer and model._optimizer is not None and model._optimizer.built:
             _write_arrays(
                 file.create_group("optimizer_weights"), [(v.path, v.cell()) for v in model.optimizer.variables]

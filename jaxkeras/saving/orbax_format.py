@@ -21,6 +21,7 @@ import jax
 import numpy as np
 
 from jaxkeras import registry
+from jaxkeras.core.placement import see_variables, to_host
 from jaxkeras.core.tracking import Path, flatten, nest
 from jaxkeras.saving.keras_format import load_assets, model_config, save_assets
 from jaxkeras.saving.values import Loaded
@@ -41,7 +42,7 @@ def is_checkpoint(path: Any) -> bool:
 def contents(model: Any, weights_only: bool) -> dict[str, Any]:
     """Return the contents of a checkpoint, as copies that further training does not change."""
     state = {k: v for k, v in model.get_state_tree().items() if not weights_only or k in _WEIGHTS}
-    state = jax.tree.map(lambda a: np.array(a), state)
+    state = jax.tree.map(lambda a: np.array(to_host(a)), state)
     order = {group: [v.path for v in variables] for group, variables in _groups(model).items() if group in state}
     parts: dict[str, Any] = {"pytree": state}
     if not weights_only:
@@ -126,6 +127,7 @@ def _set(model: Any, parts: dict[str, Any], folder: Any) -> None:
     order = json.loads(parts["written"]["order"]) if "written" in parts else {}
     if "optimizer_variables" in parts["pytree"] and model._optimizer is not None:
         build_optimizer(model)
+    see_variables(model.weights)
     with Loaded() as loaded:
         _set_groups(model, parts, order, folder, loaded)
 

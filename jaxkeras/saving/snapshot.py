@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxkeras.core.placement import to_host
 from jaxkeras.saving.errors import reading
 
 _ARRAY, _TUPLE, _PAIRS = "__array__", "__tuple__", "__pairs__"
@@ -51,7 +52,7 @@ def _encoded(value: Any, arrays: list[np.ndarray]) -> Any:
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, (np.ndarray, np.generic, jax.Array)):
-        array = np.asarray(value)
+        array = to_host(value)
         if array.dtype.kind not in "OSUM":
             arrays.append(array)
             scalar = isinstance(value, np.generic)

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxkeras import registry
 from jaxkeras.core.names import to_snake_case, unique
+from jaxkeras.core.placement import see_variables, to_host
 from jaxkeras.core.tracking import walk
 from jaxkeras.layers._base.layer import Layer
 from jaxkeras.saving.budget import Budget
@@ -172,7 +173,7 @@ def write(file: Any, model: Any, skip: Iterable[Any] = ()) -> None:
         group = file.create_group(path)
         group.attrs["name"] = name
         for key, value in store.items():
-            write_array(group, key, np.asarray(value))
+            write_array(group, key, to_host(value))
 
 
 def write_array(group: Any, key: str, array: np.ndarray) -> None:
@@ -192,6 +193,7 @@ def read(files: Any, model: Any, skip_mismatch: bool = False, skip: Iterable[Any
     """
     files = files if isinstance(files, list) else [files]
     budget = budget_of(files)
+    see_variables(model.weights)
     found = False
     with Loaded() as loaded:
         for path, part in _located(files, model, skip):

@@ -236,7 +236,12 @@ _DESCRIBE: dict[str, Callable[[Any, Any], str]] = {
     ),
     "state": lambda new, old: "another type or placement of the model's state",
 }
-_FEEDS = {"loop": "among others in arrays", "slice": "as the last ones of arrays", "whole": "one by one"}
+_FEEDS = {
+    "loop": "among others in arrays",
+    "steps": "in stacks",
+    "slice": "as the last ones of arrays",
+    "whole": "one by one",
+}
 
 
 # -- facts -------------------------------------------------------------------------------------------------------------
@@ -249,11 +254,13 @@ def data_facts(data: Any, size: int, form: str) -> dict[str, Any]:
         form: of the `BatchRef`.
     """
     facts: dict[str, Any] = {}
+    if form == "steps":  # batches along the first axis
+        data = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), data)
     rows = {leaf.shape[0] for leaf in jax.tree.leaves(data) if leaf.shape}
     count = max(rows, default=0)
     facts["feed"] = form
     facts["batch size"] = size or count
-    if form != "whole":
+    if form in ("loop", "slice"):
         facts["rows"] = count
     for name, tree in zip(("x", "y", "sample_weight"), data):
         leaves, structure = jax.tree.flatten(tree)

@@ -14,6 +14,7 @@ import jax
 from jaxkeras.core import program_cache
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.context import local
+from jaxkeras.training.agreement import check_agreement
 
 settings: Any = jax.config  # which declares none of its attributes
 MIN_COMPILE_SECONDS = 0.03  # programs that compile faster than they load from disk are not stored
@@ -29,6 +30,7 @@ class CompiledFunction:
         function: pure; its static arguments are keyword-only.
         donate: positions of arguments whose buffers the program may reuse.
         static: names of static arguments.
+        out_shardings: those of the results, a prefix of their structure; None to let the compiler choose.
         note: called with the arguments of each program that is about to be compiled, as a tuple and a dict; returns an
             object whose `seconds` and `from_disk` are set when that is done. Or None.
     """
@@ -38,10 +40,13 @@ class CompiledFunction:
         function: Callable[..., Any],
         donate: tuple[int, ...] = (),
         static: tuple[str, ...] = (),
+        out_shardings: Any = None,
         note: Callable[[tuple[Any, ...], dict[str, Any]], Any] | None = None,
     ):
         self._note = note
-        self._settings = {"donate_argnums": donate, "static_argnames": static}
+        self._settings: dict[str, Any] = {"donate_argnums": donate, "static_argnames": static}
+        if out_shardings is not None:
+            self._settings["out_shardings"] = out_shardings
         self._function = function
         self._jits: dict[Any, Any] = {}  # by interceptors, which JAX's cache of traces does not know
         self._made: dict[Any, concurrent.futures.Future[Any]] = {}
@@ -65,6 +70,11 @@ class CompiledFunction:
         self._last[context] = program
         return program(*args)
 
+    def bind(self, *args: Any, **static: Any) -> Callable[[], Any]:
+        """The call as a function without arguments, for another thread, whose settings then do not matter."""
+        program = self._find(_context(static), args) or self.prepare(*args, **static).result()
+        return lambda: program(*args)
+
     def prepare(self, *args: Any, **static: Any) -> concurrent.futures.Future[Any]:
         """Trace now and compile on another thread, unless the program exists.
 
@@ -80,14 +90,16 @@ class CompiledFunction:
             noted = None if self._note is None else self._note(args, static)
             since = time.perf_counter()
             lowered = self._jit().lower(*args, **static)
-            self._made[key] = _pool().submit(
-                _compile, lowered, noted, time.perf_counter() - since, bool(local.interceptors)
-            )
+            traced = time.perf_counter() - since
+            if jax.process_count() > 1:
+                check_agreement(lowered)
+            fresh = bool(local.interceptors)
+            self._made[key] = _pool().submit(_compile, lowered, _devices(args), noted, traced, fresh)
         return self._made[key]
 
     def compile(self, *args: Any, **static: Any) -> Any:
         """Compile the program for such arguments to look at, and do not keep it."""
-        return _compile(self._jit().lower(*args, **static))
+        return _compile(self._jit().lower(*args, **static), _devices(args))
 
     def take_compiled_under(self, interceptor: Any) -> list[Any]:
         """Remove the programs that were compiled while an interceptor of layer calls was in force, and return them."""
@@ -154,32 +166,49 @@ def _pool() -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(2, thread_name_prefix="jaxkeras-compile")
 
 
-def _compile(lowered: Any, noted: Any = None, traced: float = 0.0, fresh: bool = False) -> Any:
+def _devices(args: Any) -> list[jax.Device]:
+    """The devices that a program is for, which its text does not say: those of the arguments placed on some."""
+    for leaf in jax.tree.leaves(args):
+        if isinstance(leaf, (jax.Array, jax.ShapeDtypeStruct)) and leaf.sharding is not None:
+            if isinstance(leaf, jax.ShapeDtypeStruct) or leaf.committed:
+                mesh = getattr(leaf.sharding, "mesh", None)
+                return list(leaf.sharding.device_set) if mesh is None else list(mesh.devices.flat)
+    default = settings.jax_default_device
+    return [default] if isinstance(default, jax.Device) else jax.local_devices(backend=default)[:1]
+
+
+def _compile(
+    lowered: Any, devices: list[jax.Device], noted: Any = None, traced: float = 0.0, fresh: bool = False
+) -> Any:
     """The compiled program.
 
     Args:
         lowered: what to compile.
+        devices: those it is for.
         noted: gets `seconds` and `from_disk`; or None.
         traced: how long tracing took.
         fresh: whether to leave the disk alone, whose programs may carry other names of the same operations.
     """
     since = time.perf_counter()
-    compiled, from_disk = (lowered.compile(), False) if fresh else _compiled_or_loaded(lowered)
+    compiled, from_disk = (lowered.compile(), False) if fresh else _compiled_or_loaded(lowered, devices)
     if noted is not None:
         noted.seconds, noted.from_disk = traced + time.perf_counter() - since, from_disk
     return compiled
 
 
-def _compiled_or_loaded(lowered: Any) -> tuple[Any, bool]:
+def _compiled_or_loaded(lowered: Any, devices: list[jax.Device]) -> tuple[Any, bool]:
     from jax.experimental import serialize_executable
 
-    key = _key(lowered)
+    key = None if jax.process_count() > 1 else _key(lowered, devices)
     if key is None:
         return lowered.compile(), False
     kept = program_cache.load(key)
     if kept is not None:
         try:
-            return serialize_executable.deserialize_and_load(kept, lowered.in_tree, lowered.out_tree), True
+            loaded = serialize_executable.deserialize_and_load(
+                kept, lowered.in_tree, lowered.out_tree, execution_devices=devices
+            )
+            return loaded, True
         except Exception:  # from another build of the compiler, or for another machine
             program_cache.discard(key)
     since = time.perf_counter()
@@ -193,7 +222,7 @@ def _compiled_or_loaded(lowered: Any) -> tuple[Any, bool]:
     return compiled, False
 
 
-def _key(lowered: Any) -> str | None:
+def _key(lowered: Any, devices: list[jax.Device]) -> str | None:
     """A name for a program, equal only for equal operations, compiler, flags and machine; None for a program that is
     not stored, since JAX's own cache is in use or the program calls back into this process."""
     if settings.jax_compilation_cache_dir or program_cache.program_cache() is None:
@@ -201,28 +230,7 @@ def _key(lowered: Any) -> str | None:
     text = lowered.as_text()
     if "callback" in text:
         return None
-    parts = (text, str(lowered.in_tree), str(lowered.out_tree), _machine())
+    # The text leaves out arguments that nothing is computed from.
+    trees = str(lowered.in_tree), str(lowered.in_avals), str(lowered.out_tree)
+    parts = (text, *trees, str([device.id for device in devices]), program_cache.machine())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-@functools.cache
-def _machine() -> str:
-    import os
-    import platform
-
-    import jaxlib.version
-
-    features = ""
-    try:
-        with open("/proc/cpuinfo") as file:
-            features = next((line for line in file if line.startswith(("flags", "Features"))), "")
-    except OSError:
-        pass
-    device = jax.devices()[0]
-    return "\0".join(
-        [
-            jax.__version__, jaxlib.version.__version__, device.platform, device.device_kind,
-            device.client.platform_version, str(len(jax.devices())), platform.machine(), platform.processor(), features,
-            os.environ.get("XLA_FLAGS", ""), os.environ.get("LIBTPU_INIT_ARGS", ""),
-        ]
-    )  # fmt: skip

@@ -93,7 +93,7 @@ class _Replay:
             values["rows"] = ()
         large = self._large_weight()
         if large is not None and kind != "data":
-            detail += f"{' ' if detail else ''}{large}"
+            detail = f"It overflows. {large}"
         return Fault(kind, tensor, layer, name, detail, **values, loss=self.loss)
 
     def _large_weight(self) -> str | None:

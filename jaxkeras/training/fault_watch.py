@@ -22,7 +22,7 @@ from jaxkeras.training.fault_replay import first_fault
 from jaxkeras.training.faults import Fault, NonFiniteError, is_finite
 from jaxkeras.training.memory import free_bytes
 from jaxkeras.training.program import BatchRef, CompiledStep
-from jaxkeras.training.state import StateSpec, TrainState, copied
+from jaxkeras.training.state import TrainState, copied
 from jaxkeras.training.step import Step
 
 EXPLODES = 1e4  # how much larger than at the start a loss is that explodes
@@ -92,15 +92,17 @@ class FaultWatch:
 
     Attributes:
         step: what to run.
-        reported: whether a fault was found, after which nothing is looked for any more.
+        reported: whether a fault was found, after which nothing is looked for any more; True from the start in a run
+            of several processes.
     """
 
     def __init__(self, session: Any, source: Any, response: Response, keep: bool = False):
         self.session, self.source, self.response = session, source, response
         self.skips = response.action == "skip"
         self.step: CompiledStep = session.train_skipping if self.skips else session.train
-        self.keeps = keep or can_keep(session.state_spec)
-        self.reported = False
+        self._keep_any, self._keeps = keep, keep
+        # Of several processes each would look at another time, and wait for the others.
+        self.reported = session.where.processes > 1
         self._window: Window | None = None
         self._extras: Any = None
         self._cost = 0.0  # seconds that a look takes
@@ -110,9 +112,7 @@ class FaultWatch:
     # -- what happens -------------------------------------------------------------------------------------------------
     def start(self) -> None:
         """A fit starts, and will copy the state at rest."""
-        store = self.session.store
-        if self.keeps and (store is None or store.released):
-            self._start = self.session.state_spec.values()
+        self._start = self.session.at_rest()
 
     def begin(self, ts: TrainState) -> None:
         """A call is about to replace this state, whose arrays may be gone after it."""
@@ -121,7 +121,9 @@ class FaultWatch:
         window = self._window
         if window is None:
             start, self._start = self._start, None
-            self._window = Window(copied(ts) if self.keeps and start is None else start, ts)
+            self._keeps = self._keep_any or _nbytes(ts) <= KEPT_SHARE * free_bytes()
+            start = None if not self._keeps else copied(ts) if start is None else start
+            self._window = Window(start, ts)
         elif window.now is not ts:  # a callback wrote to variables
             change = _small_change(window.now, ts)
             if change is None:
@@ -139,20 +141,34 @@ class FaultWatch:
             return
         window.calls.append(call)
         window.now, window.extras = ts, extras
-        if time.perf_counter() - window.since > self._interval or len(window.calls) >= CALLS:
+        # Several processes must look at the same moments.
+        late = jax.process_count() == 1 and time.perf_counter() - window.since > self._interval
+        if late or len(window.calls) >= CALLS:
             self._renew(ts)
 
-    def end_epoch(self, loss: float | None, last: bool) -> None:
-        """Look now if the loss of an epoch is not finite, and when training ends."""
-        bad = loss is not None and not math.isfinite(loss)
-        self._warn_of_explosion(loss)
+    def end_epoch(self, logs: dict[str, Any], steps: int, last: bool) -> None:
+        """Look now if the loss of an epoch is not finite, and when training ends.
+
+        Args:
+            logs: of the epoch; without any step that counts, its loss becomes NaN.
+            steps: how many ran.
+            last: whether it is the last epoch.
+        """
+        loss = logs.get("loss")
+        one = isinstance(loss, float)  # and not one for each of several models
+        bad = one and not math.isfinite(loss)
+        if one:
+            self._warn_of_explosion(loss)
         if self.skips and self._extras is not None:
-            self.response.skipped += int(self._extras["skipped"])
+            skipped = np.asarray(self._extras["skipped"])
+            self.response.skipped += int(skipped.sum())
+            if loss is not None and (skipped == steps).any():
+                logs["loss"] = np.where(skipped == steps, np.nan, loss)[()]
         if (last or bad) and not self.reported and self._window is not None:
             self._look(self._window, bad)
 
-    def _warn_of_explosion(self, loss: float | None) -> None:
-        if self._first_loss is None or loss is None:
+    def _warn_of_explosion(self, loss: float) -> None:
+        if self._first_loss is None:
             self._first_loss = loss
         elif EXPLODES * max(abs(self._first_loss), 1e-3) < loss < math.inf:
             rate = getattr(self.session.model.optimizer, "_learning_rate", None)
@@ -186,7 +202,7 @@ class FaultWatch:
         window.now = ts
         self._look(window)
         if not self.reported:
-            self._window = Window(copied(ts) if self.keeps else None, ts)
+            self._window = Window(copied(ts) if self._keeps else None, ts)
         self._cost = time.perf_counter() - since
 
     # -- looking ------------------------------------------------------------------------------------------------------
@@ -208,14 +224,14 @@ class FaultWatch:
     def _broken(self, ts: TrainState, extras: Any, start: TrainState | None) -> bool:
         """Whether something became infinite or NaN since the start of a window, or a step was left out."""
         if self.skips:
-            return bool(extras is not None and int(extras["skipped"]))
+            return bool(extras is not None and np.any(extras["skipped"]))
         if extras is not None and not all(map(is_finite, _losses(extras))):
             return True
         for i, leaf in enumerate(watched(ts)):
             if not is_finite(leaf) and (start is None or is_finite(watched(start)[i])):
                 return True
         scale = ts.opt_state.get("dynamic_scale") if isinstance(ts.opt_state, dict) else None
-        return scale is not None and float(scale) < 1  # 16 steps in a row had infinite gradients
+        return scale is not None and bool(np.min(scale) < 1)  # 16 steps in a row had infinite gradients
 
     # -- finding ------------------------------------------------------------------------------------------------------
     def _located(self, window: Window) -> tuple[Fault | None, TrainState | None]:
@@ -255,21 +271,30 @@ class FaultWatch:
     def _fault(self, ts: TrainState, call: Call, first: int) -> Fault:
         assert call.ref is not None
         session = self.session
-        batch = call.ref.at(first).batch()
-        step = call.step + first
-        fault = first_fault(session.model, session.state_spec, ts, batch)
-        fault = fault or first_fault(session.model, session.state_spec, ts, batch, scaled=True)
+        ref, step = call.ref.at(first), call.step + first
+        after, extras = self.step(copied(ts), self.step.start_extras(ts, ref), ref, 1)
+
+        def bad(row: int) -> bool:  # of several models
+            if self.skips:
+                return bool(extras["skipped"][row])
+            return any(is_finite(old[row]) and not is_finite(new[row]) for old, new in zip(watched(ts), watched(after)))
+
+        with session.single(ts, bad) as (member, own):
+            batch = session.batch_of(ref.batch(), member)
+            fault = first_fault(session.model, session.state_spec, own, batch)
+            fault = fault or first_fault(session.model, session.state_spec, own, batch, scaled=True)
         if fault is None:
             fault = Fault("forward", "output", detail="Run again step by step, all values were finite: the compiled "
                           "step overflows where single operations do not.")  # fmt: skip
-        rows = self._rows_of_data(fault.rows, call.epoch, step)
-        return Fault(**{**vars(fault), "epoch": call.epoch, "step": step, "data_rows": rows})
+        rows = self._rows_of_data(fault.rows, call.epoch, step, member)
+        known = {"epoch": call.epoch, "step": step, "data_rows": rows, "member": member}
+        return Fault(**{**vars(fault), **known})
 
-    def _rows_of_data(self, rows: tuple[int, ...], epoch: int, step: int) -> tuple[int, ...]:
+    def _rows_of_data(self, rows: tuple[int, ...], epoch: int, step: int, member: int | None) -> tuple[int, ...]:
         source = self.source
         if not rows or not isinstance(source, ArraySource):
             return ()
-        order = source.order(epoch)
+        order = self.session.batch_of(source.order(epoch), member)
         positions = step * source.batch_size + np.array(rows)
         return tuple((positions if order is None else order[positions]).tolist())
 
@@ -323,6 +348,5 @@ def skipping(step: Step) -> Step:
     return run
 
 
-def can_keep(spec: StateSpec) -> bool:
-    """Whether a state is small enough that a fit may keep one of a moment before."""
-    return spec.nbytes <= KEPT_SHARE * free_bytes()
+def _nbytes(ts: TrainState) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(ts))

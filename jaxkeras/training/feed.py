@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -10,8 +11,8 @@ import jax
 import numpy as np
 
 from jaxkeras.core.abstract_signature import signature
-from jaxkeras.data import ArraySource, Source, prefetch
-from jaxkeras.training.memory import free_bytes
+from jaxkeras.data import ArraySource, Rows, Source, prefetch
+from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement, nbytes
 from jaxkeras.training.program import BatchRef, CompiledStep, batch_spec
 
 CHUNK_BYTES = 4 * 2**20  # of batches passed to one call: enough to hide the call, little to copy
@@ -84,19 +85,20 @@ class Feed:
         programs = {
             (span.ref.size, span.ref.form, span.steps if step.stack else 0): span for span in self.known_spans(epoch)
         }
-        arrays = self.source.arrays if programs else None
-        return [
-            step.prepare(ts, span.ref._replace(data=batch_spec(arrays, span.rows)), span.steps)
-            for span in programs.values()
-        ]
+        return [step.prepare(ts, span.ref._replace(data=self.spec(span)), span.steps) for span in programs.values()]
+
+    def spec(self, span: Span) -> Any:
+        """The data of a span as `jax.ShapeDtypeStruct`s."""
+        return batch_spec(self.source.arrays, span.rows)
 
     def close(self) -> None:
         """Release the data."""
 
 
 def feed_for(
-    source: Source, chunk: int | None = None, *, moving: bool = False, keep: bool = False, stack: bool = False
-) -> Feed:
+    source: Source, chunk: int | None = None, *, moving: bool = False, keep: bool = False, stack: bool = False,
+    where: OneDevice | Placement = ONE_DEVICE,
+) -> Feed:  # fmt: skip
     """The fastest way to bring a source to the device.
 
     Args:
@@ -105,30 +107,24 @@ def feed_for(
         moving: whether epochs with fewer steps than the data hold continue where the last one stopped.
         keep: whether the source is read again, so that data that fit may stay on the device.
         stack: whether outputs are collected, so that no call may run on padded batches.
+        where: how batches come to the devices.
     """
-    if isinstance(source, ArraySource) and not source.host_only:
+    if moving and isinstance(source, ArraySource):
+        where.check_batch(source.batch_size, source.num_rows)
+    if isinstance(source, ArraySource) and not source.host_only and where.processes == 1:
         if source.shuffle or moving and source.steps * source.batch_size < source.num_rows:
-            if fits_on_device(source.arrays):
-                return ResidentFeed(source)
+            if where.fits(source.arrays):
+                return ResidentFeed(source, where)
         elif chunk is None or chunk > 1:
-            return SliceFeed(source, keep=keep and fits_on_device(source.arrays), stack=stack)
-    return StreamFeed(source, 1 if stack else chunk)  # it pads longer chunks
-
-
-def fits_on_device(arrays: Any) -> bool:
-    """Whether arrays may stay on the device beside a model: at most half of the memory that is free there."""
-    return _nbytes(arrays) <= free_bytes() / 2
-
-
-def _nbytes(tree: Any) -> int:
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+            return SliceFeed(source, keep and where.fits(source.arrays), stack, where)
+    return StreamFeed(source, 1 if stack else chunk, where)  # it pads longer chunks
 
 
 class ResidentFeed(Feed):
     """Arrays that go to the device once; every step gathers its rows inside the program."""
 
-    def __init__(self, source: ArraySource):
-        self.source = source
+    def __init__(self, source: ArraySource, where: OneDevice | Placement = ONE_DEVICE):
+        self.source, self._where = source, where
         self._data: Any = None
         self._drawn: tuple[Any, Any] | None = None
 
@@ -137,13 +133,16 @@ class ResidentFeed(Feed):
         key = self.source.seed, epoch
         if self._drawn is None or self._drawn[0] != key:
             order = self.source.order(epoch)
-            self._drawn = key, None if order is None else jax.device_put(order)
+            self._drawn = key, None if order is None else self._where.whole(order)
         return self._drawn[1]
 
     def _place(self) -> Any:
         if self._data is None:
-            self._data = jax.device_put(self.source.arrays)
+            self._data = self._where.resident(self.source.arrays)
         return self._data
+
+    def spec(self, span: Span) -> Any:
+        return self._where.resident_spec(self.source.arrays)
 
     def spans(self, epoch: int, skip: int) -> Iterator[Span]:
         source, order = self.source, self._order(epoch)
@@ -173,12 +172,15 @@ class SliceFeed(Feed):
         keep: whether chunks stay on the device for the next epoch.
         stack: whether the last chunks are cut into powers of two; otherwise the last one is padded with rows that no
             step reads.
+        where: how batches come to the devices.
     """
 
-    def __init__(self, source: ArraySource, keep: bool = False, stack: bool = False):
-        self.source, self.keep, self.stack = source, keep, stack
+    def __init__(
+        self, source: ArraySource, keep: bool = False, stack: bool = False, where: OneDevice | Placement = ONE_DEVICE
+    ):
+        self.source, self.keep, self.stack, self._where = source, keep, stack, where
         self._rows = min(source.num_rows, source.steps * source.batch_size)
-        batch_bytes = max(1, _nbytes(source.arrays) * source.batch_size // max(1, source.num_rows))
+        batch_bytes = max(1, nbytes(source.arrays) * source.batch_size // max(1, source.num_rows))
         # All batches in one chunk if they fit: 1 << bits(n - 1) is the smallest power of two that is at least n.
         whole = 1 << max(0, self._rows // source.batch_size - 1).bit_length()
         self._chunk = min(whole, _power_of_two(max(1, CHUNK_BYTES // batch_bytes)))
@@ -201,7 +203,12 @@ class SliceFeed(Feed):
     def _span(self, first: int, steps: int, padded: int) -> Span:
         size = self.source.batch_size
         last, rows = first + steps * size, padded * size
-        return Span(BatchRef(None, size), steps, lambda: self._cut(first, last, rows), rows)
+        ref = BatchRef(None, size, form=self._where.chunk_form)
+        return Span(ref, steps, lambda: self._cut(first, last, rows), rows)
+
+    def spec(self, span: Span) -> Any:
+        rows = batch_spec(self.source.arrays, span.rows)
+        return self._where.batch_spec(rows) if span.ref.form == "whole" else self._where.chunk_spec(rows, span.ref.size)
 
     def _cut(self, first: int, last: int, rows: int) -> Any:
         if first in self._placed:
@@ -216,9 +223,10 @@ class SliceFeed(Feed):
             return full
 
         data = jax.tree.map(cut, self.source.arrays)
+        size = self.source.batch_size if rows % self.source.batch_size == 0 else None  # None for the last, smaller one
         if self.stack:
-            return data  # used once: the call itself moves it to the device
-        data = jax.device_put(data)
+            return self._where.used_once(data, size)
+        data = self._where.batch(data) if size is None else self._where.chunk(data, size)
         if self.keep:
             self._placed[first] = data
         return data
@@ -238,12 +246,13 @@ class StreamFeed(Feed):
     Args:
         source: a stream, or arrays that do not fit on the device.
         chunk: steps of a chunk; None for as many as fit into `CHUNK_BYTES`.
+        where: how batches come to the devices.
     """
 
     seeks = True
 
-    def __init__(self, source: Source, chunk: int | None = None):
-        self.source, self.chunk = source, chunk
+    def __init__(self, source: Source, chunk: int | None = None, where: OneDevice | Placement = ONE_DEVICE):
+        self.source, self.chunk, self._where = source, chunk, where
         self._lengths: dict[Any, int] = {}
 
     def known_spans(self, epoch: int) -> list[Span]:
@@ -255,6 +264,8 @@ class StreamFeed(Feed):
             first = source.peek(epoch)  # decides the length of chunks, as the start of the epoch would have
             self._length(first, signature(first))
         read = source.batches if isinstance(source, ArraySource) else source.epoch  # type: ignore[attr-defined]
+        if isinstance(source, ArraySource) and self._where.processes > 1 and not self._where.own_data:
+            read = functools.partial(source.batches, lazily=True)
         return prefetch(self._chunks(iter(read(epoch, skip))), 2)
 
     def _chunks(self, batches: Iterator[Any]) -> Iterator[Span]:
@@ -276,7 +287,9 @@ class StreamFeed(Feed):
             if not waiting:
                 since = time.perf_counter()
             waiting.append(batch)
-            if len(waiting) >= self._length(batch, shape) or time.perf_counter() - since > CHUNK_SECONDS:
+            # Several processes must run the same calls, whatever their clocks say.
+            slow = self._where.processes == 1 and time.perf_counter() - since > CHUNK_SECONDS
+            if slow or len(waiting) >= self._length(batch, shape):
                 yield from flush()
         yield from flush()
 
@@ -284,7 +297,7 @@ class StreamFeed(Feed):
         if self.chunk is not None:
             return self.chunk
         if shape not in self._lengths:
-            fits = max(1, min(32, CHUNK_BYTES // max(1, _nbytes(batch))))
+            fits = max(1, min(32, CHUNK_BYTES // max(1, nbytes(batch))))
             # Only the first shape is stacked: later ones (the last, smaller batch) are rare.
             self._lengths[shape] = _power_of_two(fits) if not self._lengths else 1
         return self._lengths[shape]
@@ -292,16 +305,19 @@ class StreamFeed(Feed):
     def _stack(self, batches: list[Any], shape: Any) -> tuple[BatchRef, int]:
         length, size = self._length(batches[0], shape), _rows_of(batches[0])
         if length == 1 or size is None:
-            return BatchRef(jax.device_put(batches[0]), size or 0, form="whole"), 1
+            return BatchRef(self._where.batch(batches[0]), size or 0, form="whole"), 1
 
         def join(*parts: Any) -> Any:
+            if isinstance(parts[0], Rows):
+                return Rows.joined(parts, length)
             full = np.empty((length * size, *parts[0].shape[1:]), parts[0].dtype)
             for i, part in enumerate(parts):
                 full[i * size : (i + 1) * size] = part
             full[len(parts) * size :] = 0  # rows that no step reads
             return full
 
-        return BatchRef(jax.device_put(jax.tree.map(join, *batches)), size), len(batches)
+        data = self._where.chunk(jax.tree.map(join, *batches), size)
+        return BatchRef(data, size, form=self._where.chunk_form), len(batches)
 
 
 def _rows_of(batch: Any) -> int | None:

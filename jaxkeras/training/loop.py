@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxkeras.data import Source, checks
+from jaxkeras.training.collect import Collector
 from jaxkeras.training.fault_watch import Call, FaultWatch
 from jaxkeras.training.feed import Feed
 from jaxkeras.training.interrupt import DeferSigint
@@ -66,14 +67,19 @@ class Runner:
     ):  # fmt: skip
         self.session, self.step, self.store, self.defer_sigint = session, step, store, defer_sigint
         self.callbacks, self.mode, self.watch = callbacks, mode, watch
+        self.collector = Collector(session, store) if session.collects else None
         self.tuner = StepsPerCallTuner(steps_per_call(session.model, callbacks, mode))
+        if session.where.processes > 1 and self.tuner.fixed is None:
+            self.tuner.fixed = _unbounded()  # all processes must run the same calls, whatever their clocks say
         self.watched = callbacks.sees_batches(mode)
-        self.exact = callbacks.wants_batches(mode)  # else hooks are for pieces of any length
+        self.exact = hooks_are_exact(session.model, callbacks, mode)
         self.pending = 0  # steps since the last begin hook
 
     def steps(self) -> int:
         """How many steps the next call should run; it ends where a hook is due."""
-        return self.tuner.steps() - (self.pending if self.tuner.fixed else 0)
+        steps = self.tuner.steps() - (self.pending if self.tuner.fixed else 0)
+        due = self.callbacks.steps_until_due() if self.mode == "train" else None
+        return steps if due is None else min(steps, due)
 
     def epoch(
         self, calls: Iterable[tuple[BatchRef, int]], progress: FitProgress | None = None
@@ -99,10 +105,15 @@ class Runner:
         self.pending = 0
         if done and model.stop_training:
             calls = ()
+        if self.collector is not None:
+            self.collector = Collector(session, store)
+            calls = self.collector.split(calls)
         for ref, steps in calls:
             if extras is None or not model.jit_compile:
                 start = self.step.start_extras(store.current, ref)
                 extras = start if extras is None else {**start, **extras, "logs": start["logs"]}
+            elif running is None:
+                extras = self.step.placed(extras)  # of an earlier process
             if self.watched and not self.pending:
                 begin(done)
             before = extras
@@ -140,7 +151,10 @@ class Runner:
             if running is not None:
                 self.tuner.record(running[0], time.perf_counter() - since)
             session.raise_failed_checks(extras)
-        return dict(self._logs(extras)), done
+        logs = dict(self._logs(extras))
+        if self.collector is not None:
+            logs.update(self.collector.results())
+        return logs, done
 
     def _run(self, run: Callable[[TrainState], tuple[TrainState, Any]], call: Call) -> Any:
         """Replace the state, seen by the watch."""
@@ -162,6 +176,11 @@ class Runner:
 
     def _logs(self, extras: dict[str, Any] | None) -> Logs:
         dispatched = self.session.results(self.store.current, extras)
+        if self.mode == "train" and self.session.reported:
+            dispatched = {**dispatched, **self.session.probe_values(self.store.current)}
+        if self.collector is not None:
+            known_later = set(self.collector.labels.values())
+            dispatched = {name: value for name, value in dispatched.items() if name not in known_later}
         return Logs(lambda: dispatched)
 
 
@@ -169,7 +188,12 @@ def steps_per_call(model: Any, callbacks: Any, mode: str) -> int | None:
     """The number of steps in a call if callbacks see every one of them, else None."""
     if not model.jit_compile:
         return 1
-    return model.steps_per_execution if callbacks.wants_batches(mode) else None
+    return model.steps_per_execution if hooks_are_exact(model, callbacks, mode) else None
+
+
+def hooks_are_exact(model: Any, callbacks: Any, mode: str) -> bool:
+    """Whether batch hooks are for executions of a fixed number of steps; else they are for pieces of any length."""
+    return callbacks.wants_batches(mode) and not model._hooks_by_piece
 
 
 def stopped(model: Any, mode: str) -> bool:
@@ -211,6 +235,8 @@ def fit(
             with store.running():
                 runner = Runner(session, watch.step, store, defer_sigint, callbacks, "train", watch)
                 session.prepare(feed, watch.step, store.current, initial_epoch)
+                if validate is not None:
+                    progress.validate = lambda: _validate_within_epoch(validate, store, defer_sigint)
                 if validate is not None and any(_due(epoch, validation_freq) for epoch in range(initial_epoch, epochs)):
                     session.prepare(validate.feed, session.test, store.current)
                 callbacks.on_train_begin()
@@ -229,12 +255,12 @@ def fit(
                             break
                         raise ValueError("The data gave no batch, so there is nothing to train on.")
                     logs = epoch_logs
-                    watch.end_epoch(logs.get("loss"), last=epoch + 1 == epochs or model.stop_training)
+                    watch.end_epoch(logs, done, last=epoch + 1 == epochs or model.stop_training)
                     if source.steps and done < source.steps and not (model.stop_training or source.tells_end):
                         warnings.warn(checks.ran_out(source.kind, done, source.steps), stacklevel=4)
                     source.on_epoch_end()
                     if validate is not None and _due(epoch, validation_freq):
-                        logs.update({f"val_{k}": v for k, v in validate(store, defer_sigint).items()})
+                        logs.update(_named_val(validate(store, defer_sigint)))
                     progress.epoch, progress.logs = epoch + 1, logs
                     callbacks.on_epoch_end(epoch, logs)
                     if model.stop_training:
@@ -253,6 +279,18 @@ def fit(
             session.write_back()
     if model.optimizer is not None and epochs > initial_epoch:
         model.optimizer.finalize_variable_values(model.trainable_weights)  # moving averages, if it keeps any
+
+
+def _named_val(logs: dict[str, Any]) -> dict[str, Any]:
+    return {f"val_{name}": value for name, value in logs.items()}
+
+
+def _validate_within_epoch(validate: Any, store: StateStore, defer_sigint: DeferSigint) -> dict[str, Any]:
+    """Logs of a validation after which the metrics of training go on from where they are."""
+    metrics = store.current.metrics  # no evaluation donates them
+    logs = validate(store, defer_sigint)
+    store.update(lambda ts: (ts._replace(metrics=metrics), None))
+    return _named_val(logs)
 
 
 def _due(epoch: int, frequency: Any) -> bool:
@@ -293,7 +331,7 @@ def predict(session: Session, feed: Feed, source: Source, callbacks: Any) -> Any
     source.on_epoch_begin()
     running: Any = None
     hooked: list[Any] = []  # outputs since the last begin hook
-    exact = callbacks.wants_batches("predict")
+    exact = hooks_are_exact(model, callbacks, "predict")
 
     def last() -> int:  # see `Runner._last`
         return first + model.steps_per_execution - 1 if exact else done - 1

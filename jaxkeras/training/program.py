@@ -14,6 +14,7 @@ from jaxkeras.core.abstract_signature import signature
 from jaxkeras.training.compilations import data_facts
 from jaxkeras.training.compiled_function import CompiledFunction, trace_context, traced_anew
 from jaxkeras.training.eager import eager_step
+from jaxkeras.training.placement import put
 from jaxkeras.training.state import TrainState
 from jaxkeras.training.step import Step
 
@@ -27,9 +28,10 @@ class BatchRef(NamedTuple):
     Attributes:
         data: `(x, y, sample_weight)` of arrays, or of `jax.ShapeDtypeStruct`s to compile for.
         size: rows in a batch.
-        start: position of the first row.
+        start: position of the first row; for `"steps"`, of the first batch.
         order: int32 indices of rows in the order they are used; None for the order in which they are stored.
         form: `"loop"` for batches among others of their size, which share one program for any number of steps;
+            `"steps"` for the same with batches `[steps, rows, ...]`, each of which is split over devices;
             `"slice"` for a single batch of `data`; `"whole"` for `data` that is one batch.
     """
 
@@ -41,30 +43,35 @@ class BatchRef(NamedTuple):
 
     def at(self, step: int) -> BatchRef:
         """The batches that begin `step` batches later."""
-        return self._replace(start=self.start + step * self.size)
+        return self._replace(start=self.start + step * (1 if self.form == "steps" else self.size))
 
     def batch(self) -> Any:
         """The first batch."""
-        return self.data if self.form == "whole" else _rows(self.data, self.order, self.start, self.size)
+        return self.data if self.form == "whole" else _cut(self.form, self.data, self.order, self.start, self.size)
 
     def spec(self) -> Any:
         """A batch as `jax.ShapeDtypeStruct`s."""
         if self.form == "whole":
             return jax.tree.map(_spec, self.data)
-        return batch_spec(self.data, self.size)
+        if self.form == "steps":
+            return jax.eval_shape(lambda data: jax.tree.map(lambda a: a[0], data), self.data)
+        # An order may have a second axis, for models that are trained at once on rows of their own.
+        return batch_spec(self.data, self.size, () if self.order is None else self.order.shape[1:])
 
 
-def batch_spec(arrays: Any, rows: int) -> Any:
+def batch_spec(arrays: Any, rows: int, members: tuple[int, ...] = ()) -> Any:
     """Arrays with `rows` rows as `jax.ShapeDtypeStruct`s of their types on the device."""
-    return jax.tree.map(lambda a: _spec(a, rows), arrays)
+    return jax.tree.map(lambda a: _spec(a, (rows, *members)), arrays)
 
 
-def _spec(array: Any, rows: int | None = None) -> jax.ShapeDtypeStruct:
-    shape = array.shape if rows is None else (rows, *array.shape[1:])
+def _spec(array: Any, first: tuple[int, ...] | None = None) -> jax.ShapeDtypeStruct:
+    shape = array.shape if first is None else (*first, *array.shape[1:])
     return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(array.dtype))
 
 
-def _rows(data: Any, order: Any, start: Any, size: int) -> Any:
+def _cut(form: str, data: Any, order: Any, start: Any, size: int) -> Any:
+    if form == "steps":
+        return jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, start, keepdims=False), data)
     if order is None:
         return jax.tree.map(lambda a: lax.dynamic_slice_in_dim(a, start, size), data)
     rows = lax.dynamic_slice_in_dim(order, start, size)
@@ -91,6 +98,7 @@ class CompiledStep:
         unroll: whether loops within an eager step run op by op too.
         own_logs: whether the step returns logs, whose names only a trace tells.
         note: called with the facts that a new program depends on; see `CompilationLog.note`. Or None.
+        out_shardings: those of the changing fields and of the extras; None to let the compiler choose.
     """
 
     def __init__(
@@ -104,14 +112,16 @@ class CompiledStep:
         unroll: bool = True,
         own_logs: bool = False,
         note: Callable[[dict[str, Any]], Any] | None = None,
+        out_shardings: Any = None,
     ):
         self.step, self.changes, self.reads = step, changes, reads
         self.stack, self.eager, self.unroll, self.own_logs = stack, eager, unroll, own_logs
         donate = (0,) if changes == TrainState._fields else ()
         self._note = note
         self._compiled = CompiledFunction(
-            self._program, donate, ("size", "form", "repeat"), note and self._note_arguments
+            self._program, donate, ("size", "form", "repeat"), out_shardings, note and self._note_arguments
         )
+        self._out_shardings = out_shardings
         self._extras: dict[Any, Any] = {}
         self._traced: dict[Any, Any] = {}
 
@@ -129,10 +139,20 @@ class CompiledStep:
         """
         if self.eager:
             return self._run_eagerly(ts, extras, ref, steps)
-        changing, extras = self._compiled(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps))
+        return self._returned(ts, self._compiled(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps)))
+
+    def _returned(self, ts: TrainState, output: tuple[Any, Any]) -> tuple[TrainState, Any]:
+        changing, extras = output
         if self.changes == TrainState._fields:
             return TrainState(*changing), extras
         return ts._replace(**dict(zip(self.changes, changing))) if self.changes else ts, extras
+
+    def bind(self, ts: TrainState, extras: Any, ref: BatchRef, steps: int) -> Callable[[], tuple[TrainState, Any]]:
+        """A call as a function without arguments, for another thread; its program is compiled now."""
+        if self.eager:
+            return lambda: self._run_eagerly(ts, extras, ref, steps)
+        call = self._compiled.bind(*self.arguments(ts, extras, ref, steps), **self._static(ref, steps))
+        return lambda: self._returned(ts, call())
 
     def prepare(self, ts: TrainState, ref: BatchRef, steps: int) -> Any:
         """Compile the program for such a call in the background; returns a future."""
@@ -146,6 +166,13 @@ class CompiledStep:
 
     def start_extras(self, ts: TrainState, ref: BatchRef) -> dict[str, Any]:
         """Zeros in the structure of a step's extras, to begin with."""
+        return self.placed(self._zeros(ts, ref))
+
+    def placed(self, extras: dict[str, Any]) -> dict[str, Any]:
+        """Extras where those of the next steps will be, so that all steps share a program."""
+        return extras if self._out_shardings is None else jax.tree.map(lambda a: put(a, self._out_shardings[1]), extras)
+
+    def _zeros(self, ts: TrainState, ref: BatchRef) -> dict[str, Any]:
         if self.eager or not self.own_logs:
             return {"logs": {}, "checks": NO_CHECKS}
         spec = ref.spec()
@@ -169,7 +196,7 @@ class CompiledStep:
         fixed = tuple([getattr(ts, name) for name in self.reads])
         # A scalar takes 5 us to reach the device, so only programs that read it get it.
         start = None if self.stack or ref.form == "whole" else np.int32(ref.start)
-        steps = None if self.stack or ref.form != "loop" else np.int32(steps)
+        steps = np.int32(steps) if not self.stack and ref.form in ("loop", "steps") else None
         return changing, fixed, extras, ref.data, ref.order, start, steps
 
     def _note_arguments(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
@@ -191,29 +218,36 @@ class CompiledStep:
     ) -> Any:  # fmt: skip
         fields = dict(zip((*self.changes, *self.reads), (*changing, *fixed)))
         if self.stack:
-            return changing, self._outputs(_NOTHING._replace(**fields), data, size, repeat)
+            batches = data
+            if repeat > 1 and form != "steps":
+                batches = jax.tree.map(lambda a: a.reshape((repeat, size, *a.shape[1:])), data)
+            elif form == "steps" and repeat == 1:
+                batches = jax.tree.map(lambda a: a[0], data)
+            return changing, self._outputs(_NOTHING._replace(**fields), batches, repeat)
 
         def step(changing: Any, batch: Any) -> Any:
             ts, new = self.step(_NOTHING._replace(**{**fields, **dict(zip(self.changes, changing))}), batch)
             return tuple(getattr(ts, name) for name in self.changes), new
 
-        if form != "loop":
-            changing, new = step(changing, data if form == "whole" else _rows(data, order, start, size))
+        if form not in ("loop", "steps"):
+            changing, new = step(changing, data if form == "whole" else _cut(form, data, order, start, size))
             return changing, _merge(extras, new)
 
         def body(i: Any, carry: Any) -> Any:
             changing, extras = carry
-            changing, new = step(changing, _rows(data, order, start + i * size, size))
+            first = start + i if form == "steps" else start + i * size
+            changing, new = step(changing, _cut(form, data, order, first, size))
             return changing, _merge(extras, new)
 
         return lax.fori_loop(0, steps, body, (changing, extras))
 
-    def _outputs(self, ts: TrainState, data: Any, size: int, repeat: int) -> Any:
-        """The outputs of `repeat` batches, and what their steps wrote."""
+    def _outputs(self, ts: TrainState, batches: Any, repeat: int) -> Any:
+        """The outputs of `repeat` batches `[steps, rows, ...]` (of one without the first axis), and what their steps
+        wrote."""
         # Any number of batches shares one trace of the step.
         step = self._traced.setdefault(trace_context(), jax.jit(traced_anew(self.step), inline=True))
         if repeat <= 1:
-            new, outputs = step(ts, data)
+            new, outputs = step(ts, batches)
             return outputs, written_leaves(ts.state, new.state)
         written: dict[int, Any] = {}
 
@@ -222,7 +256,6 @@ class CompiledStep:
             written.update(written_leaves(state, new.state))
             return new.state, outputs
 
-        batches = jax.tree.map(lambda a: a.reshape((repeat, size, *a.shape[1:])), data)
         state, outputs = lax.scan(body, ts.state, batches)
         leaves = jax.tree.leaves(state)
         outputs = jax.tree.map(lambda y: y.reshape((repeat * y.shape[1], *y.shape[2:])), outputs)

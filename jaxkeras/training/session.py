@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxkeras.core import placement
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.context import setting
 from jaxkeras.core.dtypes import standardize_dtype
@@ -19,6 +21,7 @@ from jaxkeras.core.tracking import StructureVersion
 from jaxkeras.core.variable import Variable
 from jaxkeras.data.convert import is_text
 from jaxkeras.metrics.reduction import Mean
+from jaxkeras.metrics.whole_epoch import WholeEpoch
 from jaxkeras.training import step as steps
 from jaxkeras.training.compilations import Compilation
 from jaxkeras.training.compile_loss import CompileLoss
@@ -27,6 +30,7 @@ from jaxkeras.training.compiled_function import CompiledFunction, trace_context
 from jaxkeras.training.eager import eager_step
 from jaxkeras.training.fault_watch import skipping
 from jaxkeras.training.feed import Feed
+from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement
 from jaxkeras.training.program import NO_CHECKS, BatchRef, CompiledStep
 from jaxkeras.training.spec import CompileSpec
 from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState
@@ -44,6 +48,7 @@ class FitProgress:
         step: finished steps of `epoch`.
         logs: those of the epoch before.
         extras: those of the last step.
+        validate: validates within an epoch and returns logs; None without validation data.
     """
 
     def __init__(self, sources: list[Any], epoch: int, epochs: int):
@@ -51,6 +56,7 @@ class FitProgress:
         self.step = 0
         self.logs: dict[str, Any] = {}
         self.extras: dict[str, Any] | None = None
+        self.validate: Callable[[], dict[str, Any]] | None = None
 
 
 _numbers = itertools.count()
@@ -70,6 +76,7 @@ class Session:
         loss_tracker: the mean of the loss over an epoch.
         check_messages: messages of conditions that a step checks; bit `i` of its checks is for message `i`.
         host: the part of the model that runs on the host, or None.
+        collects: whether a metric needs all rows of an epoch.
         state_spec: where every number of the model is.
         train, test, predict: the compiled steps.
         train_skipping: `train` without the steps that would make the loss or a weight infinite or NaN.
@@ -82,8 +89,11 @@ class Session:
         flags_at_compile: every layer and whether it was trainable then.
         optimizer_settings: hyperparameters that the programs were compiled with.
         checked_arrays: weak references to data that are finite.
+        probes: functions of `StepValues` that the train step evaluates, with their means over the epoch, by name.
+        reported: the names of those that the callbacks of this `fit` asked for.
     """
 
+    collects: bool
     state_spec: StateSpec
     train: CompiledStep
     train_skipping: CompiledStep
@@ -111,7 +121,10 @@ class Session:
         self.flags_at_compile: list[tuple[Any, bool]] = []
         self.optimizer_settings: dict[str, Any] = {}
         self.checked_arrays: list[Any] = []
+        self.probes: dict[str, tuple[Mean, Callable[..., Any]]] = {}
+        self.reported: set[str] = set()
         self.store: StateStore | None = None
+        self.placement: Placement | None = None
         self._output_specs: dict[Any, Any] = {}
         self._version: StructureVersion | None = None
         self._made = 0  # how often steps were made
@@ -156,12 +169,13 @@ class Session:
 
     def _model_details(self) -> Any:
         model = self.model
-        return [(id(v), v.trainable) for v in model.variables], model.trainable, model.run_eagerly, model.jit_compile
+        variables = [(id(v), v.trainable) for v in model.variables]
+        return variables, model.trainable, model.run_eagerly, model.jit_compile, placement.current()
 
     def _settings(self) -> Any:
         model = self.model
         own = [id(v) for m in model.metrics for v in m.variables] if model.overrides("metrics") else None
-        return own, id(model._optimizer), model._run_eagerly, model._jit_compile
+        return own, id(model._optimizer), model._run_eagerly, model._jit_compile, placement.current()
 
     def build(self, x: Any) -> None:
         """Create the weights of the model from a batch of inputs: abstractly, or by a real call if it runs eagerly."""
@@ -226,50 +240,85 @@ class Session:
         self.write_back()
         self.known_batches.clear()
         self.intermediates.clear()
-        self.state_spec = spec = StateSpec(model, model._all_metrics())
+        distribution = self._distribution()
+        self.placement = None if distribution is None else Placement(distribution)
+        self.state_spec = spec = StateSpec(model, model._all_metrics(), self.placement)
+        if self.placement is None and placement.was_set():
+            for v in spec.leaves():
+                v.leave_mesh()
         self.names = [m.name for m in model._single_metrics()]
+        self.collects = any(isinstance(m, WholeEpoch) for m in model._single_metrics())
         own = model.overrides("compute_metrics")
-        train, test = steps.train_step(model, spec), steps.test_step(model, spec)
+        train, test = self._placed(steps.train_step(model, spec)), self._placed(steps.test_step(model, spec))
         fields = ("state", "metrics"), ("params",)
         own_train = own or model.overrides("train_step")
         self._made += 1
 
         def make(program: str, step: steps.Step, *fields: tuple[str, ...], **more: Any) -> CompiledStep:
-            return CompiledStep(step, *fields, **how, **more, note=functools.partial(self._note, program))
+            return self.compiled(step, *fields, **how, **more, note=functools.partial(self._note, program))
 
-        self.train = make("fit", self.lift(train), own_logs=own_train)
-        self.train_skipping = make("fit", self.lift(skipping(train)), own_logs=True)
-        self.test = make("evaluate", self.lift(test), *fields, own_logs=own or model.overrides("test_step"))
-        self._train_alone = make("train_on_batch", self.lift(steps.alone(model, spec, train)))
-        self._test_alone = make("test_on_batch", self.lift(steps.alone(model, spec, test)), *fields)
+        train_out, test_out = self._outs(*TrainState._fields), self._outs(*fields[0])
+        own_test = own or model.overrides("test_step")
+        self.train = make("fit", train, **train_out, own_logs=own_train)
+        self.train_skipping = make("fit", skipping(train), **train_out, own_logs=True)
+        self.test = make("evaluate", test, *fields, **test_out, own_logs=own_test)
+        self._train_alone = make("train_on_batch", steps.alone(model, spec, train), **train_out)
+        self._test_alone = make("test_on_batch", steps.alone(model, spec, test), *fields, **test_out)
         details = self._model_details()
         if self._predict_details != details:
-            predict = self.lift_predict(steps.predict_step(model, spec))
-            self.predict = make("predict", predict, (), ("params", "state"), stack=True)
+            predict = self._placed(steps.predict_step(model, spec))
+            self.predict = make("predict", predict, (), ("params", "state"), stack=True, **self._outs())
             self._predict_details = details
-        read = self.lift_metrics(functools.partial(steps.read_metrics, model, spec))
-        reset = self.lift_metrics(functools.partial(steps.initial_metrics, model, spec))
-        self._read, self._reset = (
-            (read, reset)
-            if eager
-            else (
-                CompiledFunction(read, note=functools.partial(self._note_metrics, "read metrics")),
-                CompiledFunction(reset, note=functools.partial(self._note_metrics, "reset metrics")),
-            )
-        )
+        out = None if self.placement is None else self.placement.replicated
+
+        def of_metrics(program: str, function: Callable[..., Any]) -> Any:
+            run = self.of_metrics(functools.partial(function, model, spec))
+            note = functools.partial(self._note_metrics, program)
+            return run if eager else CompiledFunction(run, out_shardings=out, note=note)
+
+        self._read = of_metrics("read metrics", steps.read_metrics)
+        self._reset = of_metrics("reset metrics", steps.initial_metrics)
+        self._read_probes = of_metrics("read metrics", steps.read_probes)
         self._prepared = self._key()
+
+    def _distribution(self) -> Any:
+        """The distribution to use, or None for one device."""
+        return placement.current()
+
+    def _placed(self, step: steps.Step) -> steps.Step:
+        return step if self.placement is None else self.placement.constrain(step, self.state_spec.shardings)
+
+    def _outs(self, *fields: str) -> dict[str, Any]:
+        """Where the results of a step lie on several devices: the fields of the state, then the extras. Predictions lie
+        where they were computed, unless other processes computed some of them."""
+        where = self.placement
+        if where is None or not fields and where.processes == 1:
+            return {}
+        return {"out_shardings": (tuple(getattr(self.state_spec.shardings, name) for name in fields), where.replicated)}
 
     _predict_details: Any = None
 
-    def lift(self, step: steps.Step) -> steps.Step:
-        """The step to compile, from that of one model: the same, unless a subclass runs several models at once."""
-        return step
+    def compiled(self, step: steps.Step, *fields: tuple[str, ...], **how: Any) -> CompiledStep:
+        """The step of one model as an executable; a subclass may run several models at once."""
+        return CompiledStep(step, *fields, **how)
 
-    def lift_predict(self, step: steps.Step) -> steps.Step:
-        """The same for a step that predicts."""
-        return step
+    @contextlib.contextmanager
+    def single(self, ts: TrainState, bad: Callable[[int], bool]) -> Iterator[tuple[int | None, TrainState]]:
+        """The state of one model: the first, unless a subclass runs several at once, for which `bad(row)` is true.
 
-    def lift_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        Gives its number, None if there is only one, and its state, for a `with` block.
+        """
+        yield None, ts
+
+    def batch_of(self, batch: Any, member: int | None) -> Any:
+        """The batch that one model gets."""
+        return batch
+
+    def at_rest(self) -> TrainState | None:
+        """The values in the cells, which nothing changes in place; None if they are elsewhere."""
+        return self.state_spec.values() if self.store is None or self.store.released else None
+
+    def of_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """The same for a function of the state of the metrics."""
         return function
 
@@ -309,7 +358,8 @@ class Session:
             return []
         futures = feed.prepare(step, ts, epoch)
         if not step.stack:
-            futures += [self._reset.prepare(ts.metrics), self._read.prepare(ts.metrics)]  # type: ignore[attr-defined]
+            readers = [self._reset, self._read, *([self._read_probes] if self.reported else [])]
+            futures += [function.prepare(ts.metrics) for function in readers]  # type: ignore[attr-defined]
         return futures
 
     # -- state ------------------------------------------------------------------------------------------------------
@@ -343,6 +393,33 @@ class Session:
             self.store.write_back()
             self.store = None
 
+    # -- probes -----------------------------------------------------------------------------------------------------
+    def use_probes(self, wanted: dict[str, Callable[..., Any]]) -> None:
+        """Evaluate functions of `StepValues` in the train step. Those of an earlier `fit` stay, so that nothing is
+        compiled again without them.
+
+        Raises:
+            ValueError: for a model with a train step of its own, of which nothing is known.
+        """
+        self.reported = set(wanted)
+        known = {name: probe for name, (_, probe) in self.probes.items()}
+        if wanted.items() <= known.items():
+            return
+        if self.model.overrides("train_step"):
+            raise ValueError(
+                f"{', '.join(sorted(wanted))} cannot be logged for {type(self.model).__name__}, which has a "
+                "`train_step` of its own: return it among the logs of that method."
+            )
+        self.write_back()
+        self.probes |= {name: (Mean(name=name), probe) for name, probe in wanted.items() if known.get(name) != probe}
+        self._prepared = None
+
+    def probe_values(self, ts: TrainState) -> dict[str, Any]:
+        """The means of the probes that are reported, as arrays."""
+        if not self.reported:
+            return {}
+        return {name: value for name, value in self._read_probes(ts.metrics).items() if name in self.reported}
+
     # -- metrics -------------------------------------------------------------------------------------------------------
     def reset_metrics(self, ts: TrainState) -> TrainState:
         """The state with all metrics at their start."""
@@ -350,7 +427,7 @@ class Session:
 
     def results(self, ts: TrainState, extras: dict[str, Any] | None) -> dict[str, Any]:
         """Logs as arrays: the metrics, or what an overridden step returned, by Keras's rule."""
-        return _chosen(self._read(ts.metrics), extras)
+        return chosen_logs(self._read(ts.metrics), extras)
 
     def raise_failed_checks(self, extras: dict[str, Any]) -> None:
         """Stop when a condition on values failed on the device."""
@@ -363,12 +440,21 @@ class Session:
     def run_alone(self, mode: str, ts: TrainState, batch: Any) -> tuple[TrainState, dict[str, Any]]:
         """One step of `train_on_batch` or `test_on_batch`; the extras hold the results."""
         step = self._train_alone if mode == "train" else self._test_alone
-        return step(ts, {"logs": {}, "checks": NO_CHECKS}, BatchRef(batch, 0, form="whole"), 1)
+        return step(ts, {"logs": {}, "checks": NO_CHECKS}, self.whole(batch), 1)
+
+    def whole(self, batch: Any) -> BatchRef:
+        """A single batch."""
+        return BatchRef(self.where.used_once(batch, None), 0, form="whole")
+
+    @property
+    def where(self) -> OneDevice | Placement:
+        """How batches come to the devices."""
+        return self.placement or ONE_DEVICE
 
     @staticmethod
     def results_alone(extras: dict[str, Any]) -> dict[str, Any]:
         """Logs from what `run_alone` returned."""
-        return _chosen(extras["results"], extras)
+        return chosen_logs(extras["results"], extras)
 
 
 def _keep(v: Variable, value: Any) -> None:
@@ -378,7 +464,8 @@ def _keep(v: Variable, value: Any) -> None:
         v.set_cell(value)
 
 
-def _chosen(metrics: dict[str, Any], extras: dict[str, Any] | None) -> dict[str, Any]:
+def chosen_logs(metrics: dict[str, Any], extras: dict[str, Any] | None) -> dict[str, Any]:
+    """The metrics, or the logs that an overridden step returned, by Keras's rule."""
     own = extras["logs"] if extras else {}
     return own if own and set(own) != set(metrics) else metrics
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -17,6 +15,7 @@ from jaxkeras.core.functional import is_variable, layer_variables, metric_variab
 from jaxkeras.core.names import unique
 from jaxkeras.core.tracking import variable_paths
 from jaxkeras.core.variable import Variable
+from jaxkeras.training.placement import Placement, put
 
 
 class TrainState(NamedTuple):
@@ -41,13 +40,15 @@ class StateSpec:
     Args:
         model: a built model; its optimizer, if it has one, is built here.
         metrics: metrics whose variables belong to the state.
+        placement: where it lives on several devices; None for one.
 
     Attributes:
         variables: the variables in the structure of a `TrainState`.
+        shardings: that of every leaf; None on one device.
         bindings: those that a forward pass and metrics read and write, by collection.
     """
 
-    def __init__(self, model: Any, metrics: list[Any]):
+    def __init__(self, model: Any, metrics: list[Any], placement: Placement | None = None):
         build_optimizer(model)
         own = layer_variables(model)
         opt_state = {} if model._optimizer is None else model._optimizer.cells
@@ -56,22 +57,35 @@ class StateSpec:
         self.variables = TrainState(own["params"], own["state"], opt_state, of_metrics)
         self.bindings = {**own, "metrics": of_metrics}
         self._flat = [jax.tree.flatten(tree, is_leaf=is_variable) for tree in self.variables]
-
-    @functools.cached_property
-    def nbytes(self) -> int:
-        """The size of the state in bytes."""
-        return sum(math.prod(v.shape) * jnp.dtype(v.dtype).itemsize for v in self.leaves())
+        self.placement = placement
+        self.shardings = None if placement is None else placement.of_state(self.variables)
 
     def shapes(self) -> TrainState:
         """`jax.ShapeDtypeStruct`s in the structure of a `TrainState`."""
-        return jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype), self.variables, is_leaf=is_variable)
+        def shape(v: Variable, sharding: Any = None) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=sharding)
+
+        trees = (self.variables,) if self.shardings is None else (self.variables, self.shardings)
+        return jax.tree.map(shape, *trees, is_leaf=is_variable)
 
     def values(self, *fields: str) -> TrainState:
         """The arrays at rest; with `fields`, those alone, and None for the others."""
+        if self.shardings is not None:
+            return TrainState(*(
+                jax.tree.map(Variable.place, variables, shardings, is_leaf=is_variable)
+                if not fields or name in fields else None
+                for name, variables, shardings in zip(TrainState._fields, self.variables, self.shardings)
+            ))  # fmt: skip
         return TrainState(*(
             treedef.unflatten([v.cell() for v in leaves]) if not fields or name in fields else None
             for name, (leaves, treedef) in zip(TrainState._fields, self._flat)
         ))  # fmt: skip
+
+    def gather(self, params: Any) -> Any:
+        """Parameters as a step uses them: those split over the axis of the data are gathered."""
+        if self.placement is None or self.shardings is None:
+            return params
+        return self.placement.gather(params, self.shardings.params)
 
     def leaves(self) -> list[Variable]:
         """The variables in the order of the leaves of a `TrainState`."""
@@ -140,6 +154,7 @@ class StateStore:
         self.active = self.released = False
         self.lock = threading.RLock()
         self._variables = spec.leaves()
+        self._shardings = None if spec.shardings is None else jax.tree.leaves(spec.shardings)
         # Copies: a program may donate them while users hold the originals.
         self.current: TrainState = copied(spec.values()) if current is None else current
         self._positions = {v: i for i, v in enumerate(self._variables)}
@@ -173,7 +188,9 @@ class StateStore:
             return
         with self.lock:
             leaves, treedef = jax.tree.flatten(self.current)
-            leaves[self._positions[variable]] = _copy(value)
+            place = self._positions[variable]
+            value = _copy(value)
+            leaves[place] = value if self._shardings is None else put(value, self._shardings[place])
             self.current = jax.tree.unflatten(treedef, leaves)
 
     def write_back(self) -> None:
@@ -208,7 +225,9 @@ class StateView:
 
 def copied(ts: TrainState) -> TrainState:
     """A copy that lives on when a program takes the original."""
-    return jax.device_put(ts, may_alias=False)
+    if all(leaf.is_fully_addressable for leaf in jax.tree.leaves(ts)):
+        return jax.device_put(ts, may_alias=False)
+    return jax.tree.map(jnp.copy, ts)
 
 
 def _copy(value: Any) -> jax.Array:
@@ -216,4 +235,6 @@ def _copy(value: Any) -> jax.Array:
 
     It is committed to its devices if the original is, since programs depend on that.
     """
+    if not value.is_fully_addressable:
+        return jnp.copy(value)
     return jax.device_put(np.array(value), value.sharding if value.committed else None)

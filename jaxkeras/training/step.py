@@ -36,6 +36,22 @@ class Stepped(NamedTuple):
     checks: dict[str, Any]
 
 
+class StepValues(NamedTuple):
+    """What a train step computes, for the probes of callbacks.
+
+    Attributes:
+        loss: the loss, unscaled.
+        gradients: a tree like `params`, unscaled.
+        params: the parameters before the step.
+        new_params: those after it.
+    """
+
+    loss: Any
+    gradients: Any
+    params: Any
+    new_params: Any
+
+
 def train_step(model: Any, spec: StateSpec) -> Step:
     """The step that `fit` compiles."""
     if model.overrides("train_step"):
@@ -62,7 +78,7 @@ def predict_step(model: Any, spec: StateSpec) -> Step:
             return spec.map(lambda v, old: new.get(v, old), ts), outputs
         with setting(training=False):
             variables = {"params": spec.variables.params, "state": spec.variables.state}
-            values = {"params": ts.params, "state": ts.state}
+            values = {"params": spec.gather(ts.params), "state": ts.state}
             outputs, new, _ = functional_call(variables, values, lambda: forward(model, batch[0], training=False))
             return TrainState(None, new["state"], None, None), outputs
 
@@ -91,7 +107,7 @@ def gradients(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Grad
     """Forward pass, loss and gradients."""
 
     def objective(params: Any) -> tuple[Any, Any]:
-        values = {"params": params, "state": ts.state, "metrics": ts.metrics}
+        values = {"params": spec.gather(params), "state": ts.state, "metrics": ts.metrics}
         (loss, y_pred), new, frame = functional_call(
             spec.bindings, values, lambda: forward_and_loss(model, batch, training=True)
         )
@@ -109,17 +125,40 @@ def gradients(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Grad
 
 def train_on(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Stepped:
     """One update: forward pass, loss, gradients, optimizer, metrics."""
+    optimizer = model.optimizer
     grads, loss, y_pred, new, checks = gradients(model, spec, ts, batch)
     with jax.named_scope(OPTIMIZER):
-        params, opt_state = model.optimizer.update(grads, ts.opt_state, ts.params, value=loss)
-    ts = TrainState(params, new["state"], opt_state, new["metrics"])
+        params, opt_state = optimizer.update(grads, ts.opt_state, ts.params, value=loss)
+    metrics = new["metrics"]
+    if model._session.probes:
+        scale = optimizer.scale_loss(jnp.ones(()), ts.opt_state)
+        grads = jax.tree.map(lambda g: g / scale.astype(g.dtype), grads)
+        metrics = _update_probes(model, spec, metrics, StepValues(loss, grads, ts.params, params))
+    ts = TrainState(params, new["state"], opt_state, metrics)
     ts, logs = _update_metrics(model, spec, ts, batch, y_pred, loss)
     return Stepped(ts, logs, checks)
 
 
+def _update_probes(model: Any, spec: StateSpec, metrics: Any, values: StepValues) -> Any:
+    def update() -> None:
+        for mean, probe in model._session.probes.values():
+            mean.update_state(probe(values))
+
+    return functional_call({"metrics": spec.variables.metrics}, {"metrics": metrics}, update).values["metrics"]
+
+
+def read_probes(model: Any, spec: StateSpec, metrics: Any) -> dict[str, Any]:
+    """The means of the probes of callbacks."""
+
+    def read() -> dict[str, Any]:
+        return {name: mean.result() for name, (mean, _) in model._session.probes.items()}
+
+    return functional_call({"metrics": spec.variables.metrics}, {"metrics": metrics}, read).output
+
+
 def test_on(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Stepped:
     """One evaluation: forward pass, loss, metrics. Parameters stay as they are."""
-    values = {"params": ts.params, "state": ts.state, "metrics": ts.metrics}
+    values = {"params": spec.gather(ts.params), "state": ts.state, "metrics": ts.metrics}
     with setting(training=False):
         (loss, y_pred), new, frame = functional_call(
             spec.bindings, values, lambda: forward_and_loss(model, batch, training=False)

@@ -1,5 +1,4 @@
 # What is loaded when first used: see `core/lazy_imports.py`.
-from jaxkeras.callbacks.progress import Progbar as Progbar
 from jaxkeras.core.dtypes import standardize_dtype as standardize_dtype
 from jaxkeras.core.logging import disable_interactive_logging as disable_interactive_logging
 from jaxkeras.core.logging import enable_interactive_logging as enable_interactive_logging
@@ -11,6 +10,7 @@ from jaxkeras.data import Sequence as Sequence
 from jaxkeras.data import pack_x_y_sample_weight as pack_x_y_sample_weight
 from jaxkeras.data import unpack_x_y_sample_weight as unpack_x_y_sample_weight
 from jaxkeras.display.curves import plot_history as plot_history
+from jaxkeras.display.progress import Progbar as Progbar
 from jaxkeras.registry import CustomObjectScope as CustomObjectScope
 from jaxkeras.registry import custom_object_scope as custom_object_scope
 from jaxkeras.registry import get_custom_objects as get_custom_objects
@@ -37,9 +37,12 @@ from jaxkeras.utils.images import array_to_img as array_to_img
 from jaxkeras.utils.images import img_to_array as img_to_array
 from jaxkeras.utils.images import load_img as load_img
 from jaxkeras.utils.images import save_img as save_img
+from jaxkeras.utils.learning_rate import find_learning_rate as find_learning_rate
 from jaxkeras.utils.plot import model_to_dot as model_to_dot
 from jaxkeras.utils.plot import plot_model as plot_model
 from jaxkeras.utils.session import clear_session as clear_session
+from jaxkeras.utils.short_run import dev_run as dev_run
 from jaxkeras.utils.split import split_dataset as split_dataset
 from jaxkeras.utils.text_dataset import text_dataset_from_directory as text_dataset_from_directory
 from jaxkeras.utils.timeseries_dataset import timeseries_dataset_from_array as timeseries_dataset_from_array
+from jaxkeras.utils.tuning import tune as tune

@@ -7,8 +7,8 @@ from typing import Any
 
 import jax
 
-from jaxkeras.training.feed import fits_on_device
 from jaxkeras.training.memory import free_bytes, program_bytes
+from jaxkeras.training.placement import fits_on_device
 from jaxkeras.utils.costs import is_shape, prepare
 
 RESERVE = 0.9  # of what is free: the rest is for fragments, the host's own needs and the prefetched batch

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from jaxkeras import registry
 from jaxkeras.core.messages import print_message
 from jaxkeras.data.dataset import Dataset
 from jaxkeras.data.pipeline import THREADS, Batch, Indexed
+from jaxkeras.display.progress import progress
 
 _LABEL_MODES = ("int", "categorical", "binary", None)
 _SUBSETS = ("training", "validation", "both", None)
@@ -76,9 +78,19 @@ def _check(folder: Folder) -> None:
         raise ValueError(f"There is no folder {str(folder.directory)!r}.")
 
 
-def _files_in(directory: str, formats: tuple[str, ...], follow_links: bool) -> Iterator[str]:
+def _files_in(
+    directory: str, formats: tuple[str, ...], follow_links: bool, advance: Callable[[int], None]
+) -> Iterator[str]:
     for root, _, names in sorted(os.walk(directory, followlinks=follow_links), key=lambda entry: entry[0]):
         yield from (os.path.join(root, name) for name in sorted(names) if name.lower().endswith(formats))
+        advance(len(names))
+
+
+def _groups_of_files(folder: Folder, directories: list[str], formats: tuple[str, ...]) -> list[list[str]]:
+    """The files in each directory. A long search shows its progress."""
+    title = f"Looking for files in {os.fspath(folder.directory)}"
+    with progress(title, unit="file") if folder.verbose else nullcontext(lambda count: None) as advance:
+        return [list(_files_in(directory, formats, folder.follow_links, advance)) for directory in directories]
 
 
 def _index(folder: Folder, formats: tuple[str, ...], seed: int) -> tuple[Files, list[str] | None]:
@@ -93,11 +105,11 @@ def _index(folder: Folder, formats: tuple[str, ...], seed: int) -> tuple[Files, 
         names = found if folder.class_names is None else list(folder.class_names)
         if not set(names) <= set(found):
             raise ValueError(f"`class_names` must name folders of {directory!r}, which are {found}; got {names}.")
-        groups = [list(_files_in(os.path.join(directory, name), formats, folder.follow_links)) for name in names]
+        groups = _groups_of_files(folder, [os.path.join(directory, name) for name in names], formats)
         paths = [path for group in groups for path in group]
         labels = np.repeat(np.arange(len(groups), dtype=np.int32), [len(group) for group in groups])
     else:
-        paths = list(_files_in(directory, formats, folder.follow_links))
+        (paths,) = _groups_of_files(folder, [directory], formats)
         if labels is not None:
             if len(labels) != len(paths):
                 raise ValueError(f"There are {len(labels)} `labels`, but {len(paths)} files in {directory!r}.")

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras import layers, registry
-from jaxkeras.callbacks.progress import Progbar
 from jaxkeras.core.context import setting
 from jaxkeras.core.names import auto_name
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.data import PyDataset
+from jaxkeras.display.progress import Progbar
 from jaxkeras.layers import Layer
 from jaxkeras.layers.preprocessing.categorical.lookup import Lookup
 from jaxkeras.layers.preprocessing.host_layer import as_array, as_strings

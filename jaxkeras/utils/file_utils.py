@@ -21,6 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from jaxkeras.display.progress import progress
+
 _CHUNK = 1 << 18
 _STALL_SECONDS = 60
 _HEX_DIGITS = {"sha256": 64, "md5": 32}
@@ -97,17 +99,18 @@ def validate_file(fpath: str | os.PathLike, file_hash: str, algorithm: str = "au
 
 
 @contextmanager
-def _progress_bar(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on standard error; yields a function that advances it by a number of bytes."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+def _progress_in_bytes(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show the progress in MB, or in kB if the whole is small; yields a function that adds a number of bytes."""
+    size, unit = (1_000_000, "MB") if total is None or total >= 10_000_000 else (1000, "kB")
+    done = 0
+    with progress(title, None if total is None else -(-total // size), unit, after=0.0) as advance:
 
-    # The file name is not under our control: it may contain text that rich would interpret as markup.
-    name = TextColumn("{task.description}", markup=False)
-    columns = (name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(title, total=total)
-        yield partial(progress.advance, task)
+        def add(count: int) -> None:
+            nonlocal done
+            before, done = done, done + count
+            advance(-(-done // size) - -(-before // size))
+
+        yield add
 
 
 def _copy_url(origin: str, target: Path) -> None:
@@ -118,7 +121,7 @@ def _copy_url(origin: str, target: Path) -> None:
             total = int(length) if length else None
             done = 0
             title = f"Downloading {os.path.basename(urllib.parse.urlsplit(origin).path)}"
-            with open(target, "xb") as out, _progress_bar(title, total) as advance:
+            with open(target, "xb") as out, _progress_in_bytes(title, total) as advance:
                 while chunk := response.read(_CHUNK):
                     out.write(chunk)
                     done += len(chunk)
@@ -136,7 +139,7 @@ def _copy_url(origin: str, target: Path) -> None:
 
 
 def download(origin: str, target: str | os.PathLike, check: Callable[[Path], None] = lambda path: None) -> None:
-    """Download a URL to a file, with a progress bar.
+    """Download a URL to a file, with a progress bar on standard output.
 
     The data are written to a temporary file in the same folder, which is renamed to `target` when it is complete and
     `check` has passed. So `target` is at any time the old file, the new file, or absent.

@@ -7,10 +7,12 @@ import types
 
 import pytest
 
-from jaxkeras.callbacks import Callback, CallbackList, progress
-from jaxkeras.callbacks.progress import Progbar
+import jaxkeras as jk
+from jaxkeras.callbacks import Callback, CallbackList
 from jaxkeras.core import messages
 from jaxkeras.core.messages import print_message
+from jaxkeras.display import progress
+from jaxkeras.display.progress import Progbar, track
 from tests.callbacks.fakes import Clock, FakeModel, Terminal, screen
 
 BAR = "━" * 20
@@ -437,3 +439,22 @@ def test_pseudo_terminal():
     assert [line.split(" ")[0] for line in lines] == ["Epoch", "30/30", "Epoch", "30/30", ""]
     assert lines[1].endswith("- accuracy: 0.5000 - loss: 0.5000 - val_loss: 1.0000")
     assert 6 <= text.count("\r") <= 14  # redrawn ten times a second
+
+
+def test_short_work_is_silent_and_long_work_takes_two_lines(capsys):
+    with progress.progress("Reading", 3, "file") as advance:
+        advance(3)
+    assert capsys.readouterr().out == ""
+    for item in track(range(4), "Reading", 4, "file", after=0.0):
+        assert item < 4
+    title, line = capsys.readouterr().out.splitlines()
+    assert title == "Reading" and line.startswith("4/4 ━") and line.endswith("/file")
+
+
+def test_work_is_silent_without_interactive_logging(capsys):
+    jk.config.disable_interactive_logging()
+    try:
+        assert list(track(range(4), "Reading", 4, after=0.0)) == [0, 1, 2, 3]
+    finally:
+        jk.config.enable_interactive_logging()
+    assert capsys.readouterr() == ("", "")

@@ -27,11 +27,11 @@ RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 ALLOWED = {("ops", "lowering")}
 HEAVY = {
     "h5py", "orbax", "rich", "matplotlib", "pandas", "sklearn", "grain", "tensorflow", "torch", "keras", "PIL", "optax",
-    "flax", "equinox", "tensorboard",
+    "flax", "equinox", "tensorboard", "anywidget", "traitlets",
 }  # fmt: skip
 
 # Lazily imported files whose classes inherit from a heavy library's.
-IMPORTED_LATE = {"wrappers/estimators.py"}
+IMPORTED_LATE = {"wrappers/estimators.py", "display/panel_widget.py"}
 
 @functools.cache
 def imports_of(path: pathlib.Path) -> list[tuple[str, bool]]:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxkeras import lowering
 from jaxkeras.lowering import dispatch, matmul, operations, reference, table
 from jaxkeras.lowering.cpu import attention as cpu_attention
 from jaxkeras.lowering.cpu import conv as cpu_conv
@@ -306,6 +307,26 @@ def test_batch_norm(offset):
         second_order=offset < 1,
     )
     close(run(x, None, None, (0, 1), 1e-3), run.reference(x, None, None, (0, 1), 1e-3))
+
+
+@CPU
+def test_gelu():
+    x = 3 * normal(4, 5)
+    assert operations.gelu.choose("cpu", x) is not operations.gelu.reference
+    check(operations.gelu, operations.gelu.reference, x)
+    low = jnp.linspace(-30, 30, 601, dtype="float32")
+    np.testing.assert_allclose(operations.gelu(low), operations.gelu.reference(low), rtol=2e-6, atol=1e-6)
+
+
+@CPU
+def test_argmax():
+    x = jnp.asarray(RNG.integers(0, 9, (3, 4, 40)) / 1.0).at[1, 2, 7].set(jnp.nan)
+    run = operations.argmax
+    assert run.choose("cpu", x) is not run.reference
+    close(run(x), run.reference(x))
+    close(jax.vmap(run)(x), run.reference(x))
+    slope = jax.jit(jax.grad(lambda x: jnp.sum(x * (lowering.argmax(x)[..., None] == 0))))(x)
+    assert slope.shape == x.shape
 
 
 @CPU

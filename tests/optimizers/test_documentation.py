@@ -39,7 +39,7 @@ def documented(cls):
 
 
 def test_all_optimizers_and_schedules_are_checked():
-    assert len(OPTIMIZERS) == 18 and len(SCHEDULES) == 6
+    assert len(OPTIMIZERS) == 18 and len(SCHEDULES) == 7
 
 
 @pytest.mark.parametrize("cls", PUBLIC, ids=by_name)

@@ -272,6 +272,20 @@ def test_schedules_match_keras(name, arguments):
     assert ours.schedules.deserialize(config).get_config() == mine.get_config()
 
 
+@pytest.mark.parametrize("options", [{}, {"warmup_fraction": 0.1, "div_factor": 5.0, "final_div_factor": 9.0}], ids=str)
+def test_one_cycle_matches_optax(options):
+    optax = pytest.importorskip("optax")
+    mine = ours.schedules.OneCycle(0.3, 40, **options)
+    names = {"warmup_fraction": "pct_start", "div_factor": "div_factor", "final_div_factor": "final_div_factor"}
+    other = optax.cosine_onecycle_schedule(40, 0.3, **{names[k]: v for k, v in options.items()})
+    steps = np.arange(50, dtype="int32")
+    np.testing.assert_allclose(jax.vmap(mine)(steps), [other(step) for step in steps], rtol=1e-5, atol=1e-8)
+    again = ours.schedules.deserialize(ours.schedules.serialize(mine))
+    assert type(again) is type(mine) and again.get_config() == mine.get_config()
+    with pytest.raises(ValueError, match="warmup_fraction"):
+        ours.schedules.OneCycle(0.3, 40, warmup_fraction=1.0)
+
+
 @pytest.mark.parametrize("name", [n for n in dir(theirs.schedules) if inspect.isclass(getattr(theirs.schedules, n))])
 def test_schedules_have_the_signatures_of_keras(name):
     def signature(cls):

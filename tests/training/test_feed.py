@@ -9,6 +9,7 @@ import pytest
 import jaxkeras as jk
 from jaxkeras.data import adapt
 from jaxkeras.training import feed as feeds
+from jaxkeras.training import placement
 from jaxkeras.training.feed import ResidentFeed, SliceFeed, StreamFeed, feed_for
 
 
@@ -48,7 +49,7 @@ def test_single_pass_data_is_released_from_the_device():
 def test_validation_data_stays_on_the_device_only_if_it_fits(monkeypatch):
     source = adapt(np.zeros((8, 2), "float32"), batch_size=2)
     assert feed_for(source, keep=True).keep and not feed_for(source, keep=False).keep
-    monkeypatch.setattr(feeds, "free_bytes", lambda: 100)
+    monkeypatch.setattr(placement, "free_bytes", lambda: 100)
     if not (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit"):
         assert not feed_for(source, keep=True).keep
         shuffled = adapt(np.zeros((8, 2), "float32"), batch_size=2, shuffle=True)
@@ -59,7 +60,7 @@ def test_training_on_data_larger_than_memory_is_equivalent(monkeypatch):
     x = np.random.default_rng(0).normal(size=(10, 3)).astype("float32")
     weights = []
     for free in (float("inf"), 10):
-        monkeypatch.setattr(feeds, "free_bytes", lambda free=free: free)
+        monkeypatch.setattr(placement, "free_bytes", lambda free=free: free)
         jk.utils.set_random_seed(0)
         model = jk.Sequential([jk.Input((3,)), jk.layers.Dense(1)])
         model.compile("sgd", "mse")

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core import placement
 from jaxkeras.core.context import setting
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.arguments import positive_int
@@ -127,7 +128,7 @@ class LowRank(Layer):
         # Files hold the sum, so that a layer without LoRA can read them.
         a, b = (np.asarray(getattr(self, f"lora_{self.adapted}_{factor}").cell()) for factor in "ab")
         for i, v in enumerate(self._saved()):
-            value = np.asarray(v.cell())
+            value = placement.to_host(v.cell())
             if v is self._base_weight():
                 value = value + (self.lora_alpha / self.lora_rank * (a @ b)).astype(value.dtype)  # type: ignore[operator]
             store[str(i)] = value

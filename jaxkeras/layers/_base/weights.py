@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from jaxkeras import dtype_policies, registry
+from jaxkeras.core import placement
 from jaxkeras.core.context import local, setting
 from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype, stored_dtype
 from jaxkeras.core.symbolic import Operation
@@ -283,7 +284,7 @@ class Weights(Operation, Trackable):
     def save_own_variables(self, store: Any) -> None:
         """Write its own weights to a mapping `{"0": array, "1": array, ...}`."""
         for i, v in enumerate(self._own_variables()):
-            store[str(i)] = np.asarray(v.cell())
+            store[str(i)] = placement.to_host(v.cell())
 
     def load_own_variables(self, store: Any) -> None:
         """Read its own weights from the mapping that `save_own_variables` wrote.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import operator
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -11,7 +13,10 @@ import numpy as np
 
 from jaxkeras.core.context import local
 from jaxkeras.core.symbolic import KerasTensor
+from jaxkeras.display.progress import track
 from jaxkeras.layers._base.layer import Layer
+
+_ADAPTING = "Adapting to the data"
 
 
 class HostLayer(Layer):
@@ -78,7 +83,7 @@ def is_whole(data: Any) -> bool:
 
 
 def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
-    """The inputs of each batch of a stream; for tuples (x, y), x.
+    """The inputs of each batch of a stream; for tuples (x, y), x. Reading that takes long shows its progress.
 
     Args:
         data: a generator, a `tf.data.Dataset`, a DataLoader or a `PyDataset`.
@@ -88,5 +93,19 @@ def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
         stream: Iterable[Any] = (data[i] for i in range(data.num_batches))
     else:
         stream = iter(data)
-    for batch in itertools.islice(stream, steps):
+    length = data.num_batches if hasattr(data, "num_batches") else operator.length_hint(data, sys.maxsize)
+    known = min(length, sys.maxsize if steps is None else steps)
+    total = None if known == sys.maxsize else known
+    for batch in track(itertools.islice(stream, steps), _ADAPTING, total, "batch"):
         yield batch[0] if isinstance(batch, tuple) else batch
+
+
+def pieces(data: Any, rows: int = 10_000) -> Iterator[Any]:
+    """Parts of an array or a list. Going through them shows the progress if it takes long."""
+    array = as_array(data)
+    if array.ndim == 0:
+        yield array
+        return
+    starts = range(0, len(array), rows)
+    for start in track(starts, _ADAPTING, len(starts), "batch"):
+        yield array[start : start + rows]

@@ -104,6 +104,8 @@ def _spread(step: Step, shape: tuple[int, ...], winner: Array, g: Array) -> Arra
     parts = [jnp.where(winner == np.array(number, winner.dtype), g, zero) for number in range(len(_places(step)))]
     if all(a.window == a.stride for a in step):
         return _interleave(step, shape, parts)
+    if len(step) == 1 and step[0].window > step[0].stride:
+        return _interleave((step[0]._replace(window=step[0].stride),), shape, _phases(step[0], parts))
 
     def laid_out(place: tuple[int, ...], part: Array) -> Array:
         ends = {}
@@ -113,6 +115,22 @@ def _spread(step: Step, shape: tuple[int, ...], winner: Array, g: Array) -> Arra
         return _pad(part, zero, ends)
 
     return functools.reduce(jnp.add, map(laid_out, _places(step), parts))
+
+
+def _phases(a: Along, parts: list[Array]) -> list[Array]:
+    """For each of `stride` neighbouring cells the sum of the parts that meet there.
+
+    With the parts laid out by padding, `stride` - 1 zeros between, XLA would divide the index of every cell.
+    """
+    longest = -(-a.window // a.stride) - 1
+    sums = []
+    for phase in range(a.stride):
+        moved = [
+            _pad(part, np.zeros((), part.dtype), {a.axis: (behind, longest - behind, 0)})
+            for behind, part in enumerate(parts[phase :: a.stride])
+        ]
+        sums.append(functools.reduce(jnp.add, moved))
+    return sums
 
 
 def _interleave(step: Step, shape: tuple[int, ...], parts: list[Array]) -> Array:

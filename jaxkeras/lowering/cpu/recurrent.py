@@ -32,12 +32,14 @@ class Cell(NamedTuple):
         .92 of the time for the LSTM; the others gained nothing and return their arguments.
     backward(factors_t, transposed kernel, cotangent of states) -> cotangents of x_t and of states before.
     through_gates(saved, h before, d_weights) -> the tangent of x equivalent to that of the weights.
+    values(x, states, weights, mask) -> the sequence and last states, if no derivative is wanted; by `forward` if None.
     """
 
     forward: Callable[[Array, States, Weights], tuple[States, States]]
     factors: Callable[[States, States], States]
     backward: Callable[[States, Array, States], tuple[Array, States]]
     through_gates: Callable[[States, Array, Weights], Array]
+    values: Callable[[Array, States, Weights, Array | None], tuple[Array, States]] | None = None
 
 
 def _keep(mask_t: Array | None, new: States, old: States) -> States:
@@ -84,7 +86,7 @@ def _tangent_loop(cell: Cell, results: tuple, residuals: tuple, tangent: tuple[A
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def run(cell: Cell, x: Array, states: States, weights: Weights, mask: Array | None) -> tuple[Array, States]:
     """The cell over a whole sequence. x: (time, batch, gates * units); weights: the recurrent kernel first."""
-    return _loop(cell, x, states, weights, mask)[:2]
+    return (cell.values or functools.partial(_loop, cell))(x, states, weights, mask)[:2]
 
 
 @run.defjvp
@@ -172,7 +174,22 @@ def _gru_through_gates(saved: States, h: Array, d_weights: Weights) -> Array:
     return jnp.concatenate([d_z, d_r, r * d_h], -1)
 
 
-GRU = Cell(_gru_forward, _all, _gru_backward, _gru_through_gates)
+def _gru_values(x: Array, states: States, weights: Weights, mask: Array | None) -> tuple[Array, States]:
+    """With nothing saved, XLA fuses a whole step, which is slow on slices of x; so gates are split before the loop."""
+    kernel, bias = weights
+
+    def body(states: States, inputs: tuple) -> tuple[States, Array]:
+        (h,), ((x_z, x_r, x_h), mask_t) = states, inputs
+        inner_z, inner_r, inner = jnp.split(h @ kernel + bias[None, :], 3, axis=-1)
+        z, r = (0.5 * jnp.tanh(0.5 * gate) + 0.5 for gate in (x_z + inner_z, x_r + inner_r))
+        new = _keep(mask_t, (z * h + (1 - z) * jnp.tanh(x_h + r * inner),), states)
+        return new, new[0]
+
+    states, sequence = lax.scan(body, states, (tuple(jnp.split(x, 3, axis=-1)), mask))
+    return sequence, states
+
+
+GRU = Cell(_gru_forward, _all, _gru_backward, _gru_through_gates, _gru_values)
 
 
 def _simple_forward(x_t: Array, states: States, weights: Weights) -> tuple[States, States]:

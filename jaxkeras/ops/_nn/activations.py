@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxkeras import lowering
 from jaxkeras.core.symbolic import op
 from jaxkeras.ops._arrays import TensorLike, as_array
 from jaxkeras.ops._make_op import FLOATING, SAME, in_float32, inexact, make_op
@@ -58,7 +59,7 @@ def elu(x: TensorLike, alpha: float = 1.0) -> jax.Array:
     ...
 
 
-@make_op(inexact(jax.nn.gelu))
+@make_op(inexact(lowering.gelu))
 def gelu(x: TensorLike, approximate: bool = True) -> jax.Array:
     """`x Phi(x)`, with the normal distribution function `Phi`, or its approximation by tanh.
 

@@ -13,7 +13,7 @@ from jaxkeras import registry
 from jaxkeras.layers.preprocessing.categorical.lookup import refuse_path
 from jaxkeras.layers.preprocessing.categorical.output_modes import check_output_mode
 from jaxkeras.layers.preprocessing.categorical.string_lookup import StringLookup
-from jaxkeras.layers.preprocessing.host_layer import HostLayer, as_strings, batches, is_whole
+from jaxkeras.layers.preprocessing.host_layer import HostLayer, as_strings, batches, is_whole, pieces
 
 # ASCII only, as in Keras, so that vocabularies learned by either can be used by the other.
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -124,7 +124,7 @@ class TextVectorization(HostLayer):
             ValueError: if the vocabulary was given to the constructor.
         """
         self.reset_state()
-        for batch in [data] if is_whole(data) else batches(data, steps):
+        for batch in pieces(data) if is_whole(data) else batches(data, steps):
             self.update_state(batch)
         self.finalize_state()
 

@@ -10,12 +10,14 @@ import html
 import math
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from jaxkeras.core.logging import is_interactive_logging_enabled
 from jaxkeras.core.messages import open_line, place, print_message
 from jaxkeras.display.text import format_value
 
@@ -281,3 +283,58 @@ class Progbar:
             display(data, raw=True, display_id=self._display_id)
         else:
             update_display(data, raw=True, display_id=self._display_id)
+
+
+# -- work other than training -----------------------------------------------------------------------------------------
+@contextmanager
+def progress(
+    title: str, total: int | None = None, unit: str = "item", after: float = 1.0
+) -> Iterator[Callable[[int], None]]:
+    """Show how far long work is, if messages are shown at all; elsewhere than in a terminal or a notebook by two lines.
+
+    Args:
+        title: the line above the bar.
+        total: the number of items, or None if unknown.
+        unit: the name of one item.
+        after: seconds before anything is shown, so that short work is silent.
+
+    Yields:
+        A function that adds a number of finished items.
+
+    Example:
+
+    >>> with progress("Reading", total=3, unit="file") as advance:
+    ...     for _ in range(3):
+    ...         advance(1)
+    """
+    bar = Progbar(total, verbose=int(is_interactive_logging_enabled()), interval=0.1, unit_name=unit)
+    start, done, shown = perf_counter(), 0, False
+
+    def advance(count: int) -> None:
+        nonlocal done, shown
+        done += count
+        if not shown and perf_counter() - start >= after:
+            shown = True
+            bar.begin(title)
+        if shown and bar.due(done):
+            bar.update(done, finalize=False)
+
+    try:
+        yield advance
+    finally:
+        if shown:
+            bar.update(done, finalize=True)
+
+
+def track(
+    items: Iterable[Any], title: str, total: int | None = None, unit: str = "item", after: float = 1.0
+) -> Iterator[Any]:
+    """Iterate over items and show the progress, as `progress` does.
+
+    >>> list(track([1, 2], "Reading"))
+    [1, 2]
+    """
+    with progress(title, total, unit, after) as advance:
+        for item in items:
+            yield item
+            advance(1)

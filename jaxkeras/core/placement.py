@@ -1,0 +1,87 @@
+"""Where arrays live on more than one device: the distribution in force, and how arrays come to a sharding."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxkeras.core import hooks
+
+VARIABLE = "JAXKERAS_DISTRIBUTION"
+_UNSET = object()
+_current: Any = _UNSET
+_was_set = False
+
+
+def current() -> Any:
+    """The distribution in force, or None. At first it is that of the environment variable `JAXKERAS_DISTRIBUTION`."""
+    global _current
+    if _current is _UNSET:
+        _current = None
+        if os.environ.get(VARIABLE):
+            set_current(hooks.distribution_from_text(os.environ[VARIABLE]))
+    return _current
+
+
+def set_current(distribution: Any) -> None:
+    """Put a distribution in force for the whole process."""
+    global _current, _was_set
+    _current = distribution
+    _was_set = _was_set or distribution is not None
+
+
+def was_set() -> bool:
+    """Whether a distribution was ever in force, so that arrays may lie where it put them."""
+    return _was_set
+
+
+def sharding_at_rest(variable: Any, distribution: Any = None) -> jax.sharding.Sharding | None:
+    """The sharding of a variable by its own layout, or by the distribution in force (else by the one given); None for
+    one device."""
+    layout, distribution = variable.layout, current() or distribution
+    if layout is None and distribution is not None:
+        layout = distribution.get_variable_layout(variable)
+    return getattr(layout, "backend_layout", layout)
+
+
+def see_variables(variables: Any) -> None:
+    """Show the distribution in force all variables of a model, since a layout may depend on the others. Values that are
+    assigned afterwards go to the devices in parts."""
+    if current() is not None:
+        current().variable_layouts(variables)
+
+
+def put(value: Any, sharding: jax.sharding.Sharding) -> jax.Array:
+    """An array under a sharding. From a host array, every device and every process takes only its own part."""
+    if isinstance(value, jax.Array) and (sharding.is_fully_addressable or not value.is_fully_addressable):
+        return value if value.sharding == sharding else jax.device_put(value, sharding)
+    if sharding.is_fully_addressable:
+        return jax.device_put(value, sharding)
+    host = value if hasattr(value, "shape") and not isinstance(value, jax.Array) else np.asarray(value)
+    return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+
+def to_host(value: Any) -> Any:
+    """A NumPy array from an array. If parts of it are with other processes, all processes must call this together."""
+    if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
+        if not (value.is_fully_addressable or value.is_fully_replicated):
+            from jax.experimental import multihost_utils
+
+            return multihost_utils.process_allgather(value, tiled=True)
+    return np.asarray(value)
+
+
+def writes_files() -> bool:
+    """Whether this process is the one that writes logs and whole files."""
+    return jax.process_index() == 0
+
+
+def wait_for_processes(what: str) -> None:
+    """Wait until all processes are here."""
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(what)

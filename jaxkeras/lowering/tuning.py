@@ -1,0 +1,192 @@
+"""Forms chosen by measurement on the machine at hand, kept in the program cache.
+
+The conditions of `table.py` come from a few machines; on another processor a form may be 1.5 times faster or slower.
+While `measuring` is active (or with the environment variable `JAXKERAS_TUNE=1`), an operation that is lowered for the
+first time runs all of its forms in turns, and the fastest is kept for this machine, version of jaxlib and these shapes.
+What was kept is used by later processes too. Without the program cache it is kept until the process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkeras.core import program_cache
+
+Form = Callable[..., Any]
+
+BUDGET = 60.0  # seconds of measuring in a process with JAXKERAS_TUNE=1
+SECONDS, ROUNDS = 0.01, 5  # of a measurement
+GAIN = 0.93  # a form must take less than this share of the usual one's time
+
+_left: float | None = None  # seconds of measuring that remain
+_found: dict[str, str] = {}  # forms by operation and arguments
+_loaded_from: Any = ()  # the folder that `_found` was read from
+
+
+@contextlib.contextmanager
+def measuring(seconds: float) -> Iterator[dict[str, str]]:
+    """Measure operations that are lowered within, for so many seconds in all.
+
+    Yields:
+        The forms that are found, by operation and arguments.
+    """
+    global _left
+    before, _left = _left, seconds
+    _load()
+    known = set(_found)
+    new: dict[str, str] = {}
+    try:
+        yield new
+    finally:
+        _left = before
+        new.update({key: form for key, form in _found.items() if key not in known})
+
+
+def _may_measure() -> bool:
+    global _left
+    if _left is None:
+        _left = 0.0 if os.environ.get("JAXKERAS_TUNE", "0") in ("", "0") else BUDGET
+    return _left > 0
+
+
+def choose(operation: str, platform: str, args: Sequence[Any], usual: Form, others: Sequence[Form]) -> Form:
+    """The form that was fastest here for such arguments, or `usual` where nothing is known.
+
+    Args:
+        operation: its name.
+        platform: that of the program.
+        args: arguments of the operation; arrays may be traced.
+        usual: the form that the table chooses.
+        others: forms that can take these arguments.
+    """
+    _load()
+    if not (_found or _may_measure()):
+        return usual
+    forms = {_name(form): form for form in (*others, usual)}
+    key = _key(operation, platform, args)
+    if key not in _found and _may_measure() and len(forms) > 1 and _is_measurable(platform, args):
+        fastest = _measure(forms, _name(usual), platform, args)
+        if fastest is not None:
+            _found[key] = fastest
+            _store()
+    return forms.get(_found.get(key, ""), usual)
+
+
+def _name(form: Form) -> str:
+    return f"{form.__module__.rpartition('.')[2]}.{form.__name__}"
+
+
+# -- what is kept --------------------------------------------------------------------------------------------------
+def _file() -> str:
+    parts = (program_cache.machine(), str(_cores()), "forms")
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _cores() -> int | None:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _load() -> None:
+    global _loaded_from
+    folder = program_cache.program_cache()
+    if folder == _loaded_from:
+        return
+    _loaded_from = folder
+    _found.clear()
+    content = None if folder is None else program_cache.load(_file())
+    _found.update({} if content is None else json.loads(content))
+
+
+def _store() -> None:
+    program_cache.store(_file(), json.dumps(_found).encode())
+
+
+def _key(operation: str, platform: str, args: Sequence[Any]) -> str:
+    leaves, tree = jax.tree.flatten(tuple(args))
+    shown = [f"{a.dtype}{list(a.shape)}" if _is_array(a) else repr(a) for a in leaves]
+    return f"{operation} on {platform}: {', '.join(shown)} {tree}"
+
+
+# -- measurements --------------------------------------------------------------------------------------------------
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, (jax.Array, np.ndarray, jax.ShapeDtypeStruct))
+
+
+def _is_measurable(platform: str, args: Sequence[Any]) -> bool:
+    """Real numbers of known sizes, for a device of this process."""
+    arrays = [a for a in jax.tree.leaves(tuple(args)) if _is_array(a)]
+    known = all(isinstance(n, int) for a in arrays for n in a.shape) and all(a.dtype == "float32" for a in arrays)
+    with contextlib.suppress(RuntimeError):
+        return known and bool(jax.devices(platform))
+    return False
+
+
+def _measure(forms: dict[str, Form], usual: str, platform: str, args: Sequence[Any]) -> str | None:
+    """The name of the fastest, or None if the time was not enough."""
+    global _left
+    since = time.perf_counter()
+    assert _left is not None
+    until, found = since + _left, []
+    # On a thread of its own: on this one, JAX is in the middle of a trace.
+    thread = threading.Thread(target=lambda: found.append(_race(forms, usual, platform, args, until)))
+    thread.start()
+    thread.join()
+    _left -= time.perf_counter() - since
+    return found[0] if found else None
+
+
+def _race(forms: dict[str, Form], usual: str, platform: str, args: Sequence[Any], until: float) -> str | None:
+    runs = {}
+    with jax.default_device(jax.devices(platform)[0]):
+        for name, form in forms.items():
+            if time.perf_counter() >= until:
+                return None
+            runs[name] = _prepared(form, args)
+        times = {name: min(run() for _ in range(ROUNDS)) for name, run in runs.items()}
+        for _ in range(ROUNDS):
+            times = {name: min(seconds, runs[name]()) for name, seconds in times.items()}
+    fastest = min(times, key=lambda name: times[name])
+    return fastest if times[fastest] < GAIN * times[usual] else usual
+
+
+def _prepared(form: Form, args: Sequence[Any]) -> Callable[[], float]:
+    """A loop over the form that returns seconds an iteration. Arguments that stay the same would be moved out of it."""
+    leaves, tree = jax.tree.flatten(tuple(args))
+    places = [i for i, leaf in enumerate(leaves) if _is_array(leaf)]
+    draw = np.random.default_rng(0)
+    arrays = [jnp.asarray(draw.standard_normal(leaves[i].shape, "float32") / 8) for i in places]
+
+    def call(arrays: Sequence[jax.Array]) -> jax.Array:
+        filled = list(leaves)
+        for place, array in zip(places, arrays):
+            filled[place] = array
+        return form(*jax.tree.unflatten(tree, filled))
+
+    def turn(_: Any, y: jax.Array, arrays: Sequence[jax.Array]) -> jax.Array:
+        return call([a + 1e-30 * y.ravel()[0] for a in arrays])
+
+    def loop(count: Any, y: jax.Array, arrays: Sequence[jax.Array]) -> jax.Array:
+        return jax.lax.fori_loop(0, count, lambda i, y: turn(i, y, arrays), y)
+
+    y = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(call, arrays))
+    program = jax.jit(loop).lower(np.int32(1), y, arrays).compile()
+
+    def seconds(count: int) -> float:
+        since = time.perf_counter()
+        jax.block_until_ready(program(np.int32(count), y, arrays))
+        return (time.perf_counter() - since) / count
+
+    seconds(1)
+    count = max(1, min(1000, int(SECONDS / seconds(1))))
+    return lambda: seconds(count)

@@ -1,0 +1,49 @@
+"""On eight devices: the memory of each, and what they exchange in a step."""
+
+import jax
+import numpy as np
+
+import jaxkeras as jk
+from jaxkeras.distribution.collectives import collectives
+from tests.distribution.models import train
+
+
+def mlp():
+    model = jk.Sequential([jk.Input((64,)), jk.layers.Dense(256, "relu"), jk.layers.Dense(256), jk.layers.Dense(8)])
+    model.compile(jk.optimizers.Adam(), "mse")
+    x = np.random.default_rng(0).normal(size=(64, 64)).astype("float32")
+    return model, x, x[:, :8], None
+
+
+def of_step(way):
+    model, _, _ = train(mlp, way)
+    (text,) = [p.result().as_text() for key, p in model._session.train._compiled._made.items() if "loop" in str(key)]
+    # The loss and the check bits are scalars.
+    return model, [c for c in collectives(text) if c.nbytes > 64]
+
+
+def bytes_of(model):
+    """Bytes of parameters and optimizer state: of all, and the most on a device."""
+    variables = [v.value for v in (*model.weights, *model.optimizer.variables)]
+    on_device: dict = {}
+    for v in variables:
+        for shard in v.addressable_shards:
+            on_device[shard.device] = on_device.get(shard.device, 0) + shard.data.nbytes
+    return sum(v.nbytes for v in variables), max(on_device.values())
+
+
+model, found = of_step("data")
+parameters = sum(v.value.nbytes for v in model.weights)
+print("data", [(c.kind, c.nbytes) for c in found], parameters)
+assert {c.kind for c in found} == {"all-reduce"}
+assert parameters <= sum(c.nbytes for c in found) <= parameters + 64  # every gradient once, and the loss
+
+model, found = of_step("fsdp")
+whole, most = bytes_of(model)
+print("fsdp", [(c.kind, c.nbytes) for c in found], whole, most)
+assert most <= whole / 8 * 1.05
+gathered = sum(c.nbytes for c in found if c.kind == "all-gather")
+assert parameters * 0.99 <= gathered <= parameters
+assert {c.kind for c in found} <= {"all-gather", "reduce-scatter", "all-reduce"}
+assert sum(c.nbytes for c in found if c.kind == "all-reduce") <= parameters + 64
+print("ok", jax.device_count())

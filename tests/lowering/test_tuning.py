@@ -1,0 +1,74 @@
+"""Forms chosen by measurement: kept, used again, and equal to the others up to rounding."""
+
+import json
+
+import numpy as np
+import pytest
+
+import jaxkeras as jk
+from jaxkeras.core import program_cache
+from jaxkeras.lowering import tuning
+
+
+@pytest.fixture
+def cache(tmp_path):
+    jk.config.set_program_cache(tmp_path / "programs")
+    yield tmp_path / "programs"
+    jk.config.set_program_cache()
+    tuning._load()
+
+
+def small(seed=0):
+    jk.utils.set_random_seed(seed)
+    layers = [jk.layers.Conv2D(3, 3, padding="same"), jk.layers.Flatten(), jk.layers.Dense(1)]
+    model = jk.Sequential([jk.Input((5, 4, 2)), *layers])
+    model.compile("sgd", "mse")
+    return model
+
+
+X, Y = np.random.default_rng(0).standard_normal((8, 5, 4, 2)).astype("float32"), np.ones((8, 1), "float32")
+
+
+def trained(model):
+    model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0)
+    return [model.predict(X, batch_size=4, verbose=0), *model.get_weights()]
+
+
+def test_the_fastest_form_is_kept_and_used(cache, monkeypatch):
+    usual = trained(small())
+    raced = []
+
+    def other(forms, usual, platform, args):
+        raced.append(list(forms))
+        return next(name for name in forms if name != usual)
+
+    monkeypatch.setattr(tuning, "_measure", other)
+    model = small()
+    chosen = jk.utils.tune(model, X, Y, batch_size=4)
+    assert {"reference.conv", "im2col.fused_forward", "winograd.forward", "im2col.strip_forward"} == set(raced[0])
+    assert len(chosen) == len(raced) >= 2
+    monkeypatch.setattr(tuning, "_measure", lambda *_: pytest.fail("it is known"))
+    with tuning.measuring(60):
+        for ours, theirs in zip(trained(model), usual):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+    tuning._loaded_from = ()  # as in another process
+    assert tuning.choose("none", "cpu", (), min, ()) is min
+    assert tuning._found == chosen == json.loads(program_cache.load(tuning._file()))
+
+
+def test_a_race_measures_all_forms_in_time(cache, monkeypatch):
+    monkeypatch.setattr(tuning, "SECONDS", 1e-4)
+    model = jk.Sequential([jk.Input((5, 4, 2)), jk.layers.Conv2D(3, 1)])
+    model.compile("sgd", "mse")
+    (key,) = (chosen := jk.utils.tune(model, X, batch_size=4))
+    assert key.startswith("conv on cpu: float32[4, 5, 4, 2], float32[1, 1, 2, 3], ")
+    assert chosen[key] in ("reference.conv", "im2col.pointwise_forward", "im2col.fused_forward")
+    assert jk.utils.tune(model, X, batch_size=2, seconds=0) == {}
+
+
+def test_the_environment_turns_it_on(monkeypatch):
+    for value, left in {"0": 0, "1": tuning.BUDGET}.items():
+        monkeypatch.setattr(tuning, "_left", None)
+        monkeypatch.setenv("JAXKERAS_TUNE", value)
+        assert tuning._may_measure() is (left > 0) and tuning._left == left
