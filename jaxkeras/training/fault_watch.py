@@ -223,7 +223,9 @@ class FaultWatch:
 
     def _broken(self, ts: TrainState, extras: Any, start: TrainState | None) -> bool:
         """Whether something became infinite or NaN since the start of a window, or a step was left out."""
-        ts, extras, start = (None if tree is None else self.session.ungrouped(tree) for tree in (ts, extras, start))
+        ts = self.session.ungrouped(ts)
+        extras = None if extras is None else self.session.ungrouped(extras)
+        start = None if start is None else self.session.ungrouped(start)
         if self.skips:
             return bool(extras is not None and np.any(extras["skipped"]))
         if extras is not None and not all(map(is_finite, _losses(extras))):
