@@ -185,7 +185,10 @@ class PopulationHistory(History):
     def of_member(self, index: int, model: Any) -> History:
         """The history of one member, as `Model.fit` would return it."""
         own = History()
-        own.history = {name: [float(v) for v in np.asarray(values)[:, index] if v == v] for name, values in self.history.items()}
+        for name, values in self.history.items():
+            array = np.asarray(values)
+            column = array[:, index] if array.ndim > 1 else array  # one value for all, such as the time of a step
+            own.history[name] = [float(v) for v in column if v == v]
         own.epoch = self.epoch[: max(map(len, own.history.values()), default=0)]
         own.set_model(model)
         return own
