@@ -65,6 +65,16 @@ def test_programs_are_kept_without_the_callback_and_own_steps_are_refused():
         own.fit(X, X, callbacks=[StepStats()], verbose=0)
 
 
+def test_members_of_a_population():
+    population = jk.Population(jk.Sequential([jk.Input((2,)), jk.layers.Dense(1)]), seeds=[1, 2])
+    population.compile(jk.optimizers.SGD(0.0), "mse")
+    history = population.fit(X, Y, batch_size=8, shuffle=False, callbacks=[StepStats()], verbose=0).history
+    norms = [mean_norm(population.member(i)) for i in range(2)]
+    assert history["gradient_norm"][0] == pytest.approx(norms, rel=1e-4)
+    assert history["step_time"].shape == (1, 2)  # one number for both
+    assert population.member(1).history.history["step_time"] == [history["step_time"][0, 1]]
+
+
 def test_a_population_refuses_metrics_of_whole_epochs():
     population = jk.Population(jk.Sequential([jk.Input((2,)), jk.layers.Dense(1)]), seeds=[1, 2])
     population.compile("sgd", "mse", metrics=[jk.metrics.WholeEpoch(lambda y_true, y_pred: 0.0, name="none")])
