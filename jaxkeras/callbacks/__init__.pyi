@@ -18,6 +18,7 @@ from jaxkeras.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoi
 from jaxkeras.callbacks.non_finite import NonFinite as NonFinite
 from jaxkeras.callbacks.non_finite import NonFiniteError as NonFiniteError
 from jaxkeras.callbacks.orbax_checkpoint import OrbaxCheckpoint as OrbaxCheckpoint
+from jaxkeras.callbacks.profile import Profile as Profile
 from jaxkeras.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
 from jaxkeras.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor
 from jaxkeras.callbacks.step_stats import StepStats as StepStats

@@ -39,15 +39,15 @@ class NonFinite(Callback):
 
     >>> import numpy as np
     >>> import jaxkeras as jk
-    >>> model = jk.Sequential([jk.Input((2,)), jk.layers.Dense(1, activation=jk.ops.log, name="log_rate")])
+    >>> rate = jk.layers.Dense(1, kernel_initializer="ones", activation=jk.ops.log, name="rate")
+    >>> model = jk.Sequential([jk.Input((2,)), rate], name="model")
     >>> model.compile("sgd", "mse")
     >>> x, y = -np.ones((4, 2)), np.ones((4, 1))
-    >>> model.layers[0].kernel.assign(np.ones((2, 1)))  # so that the logarithm is that of -2
     >>> try:
     ...     model.fit(x, y, verbose=0, callbacks=[NonFinite("raise")])
     ... except NonFiniteError as error:
     ...     print(error.layer, error.tensor, error.rows, error.step)
-    sequential/log_rate output (0, 1, 2, 3) 0
+    model/rate output (0, 1, 2, 3) 0
     """
 
     def __init__(self, action: Literal["raise", "skip", "report"] = "raise"):

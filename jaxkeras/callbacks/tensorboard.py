@@ -131,7 +131,7 @@ class TensorBoard(Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = _numbers(logs)
         seen = {name: value for name, value in logs.items() if not name.startswith("val_")}
-        optimizer = self.model.optimizer
+        optimizer = getattr(self.model, "optimizer", None)
         if logs and (hasattr(optimizer, "learning_rate") or hasattr(optimizer, "optimizers")):
             seen |= logged_rates(optimizer)
         if logs and self.write_steps_per_second:
@@ -159,7 +159,7 @@ class TensorBoard(Callback):
         self.on_train_end()
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        if self.model.optimizer is not None:
+        if getattr(self.model, "optimizer", None) is not None:
             for name, value in _numbers(logs).items():
                 self._validation.scalar(f"evaluation_{name}_vs_iterations", value, self._iterations())
             self._validation.flush()

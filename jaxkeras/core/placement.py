@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from jaxkeras.core import hooks
 
@@ -66,7 +67,7 @@ def put(value: Any, sharding: jax.sharding.Sharding) -> jax.Array:
 
 def to_host(value: Any) -> Any:
     """A NumPy array from an array. If parts of it are with other processes, all processes must call this together."""
-    if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
+    if isinstance(value, jax.Array) and not isinstance(value, Tracer):
         if not (value.is_fully_addressable or value.is_fully_replicated):
             from jax.experimental import multihost_utils
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -74,6 +75,14 @@ def raised_by_library(error: BaseException) -> bool:
     """Whether the innermost frame of an error is one of the library's."""
     frames = list(_frames(error.__traceback__))
     return bool(frames) and _file(frames[-1]).startswith(_OWN)
+
+
+def line_of_user() -> tuple[str, int]:
+    """File and line of the innermost running frame that is neither the library's nor JAX's, for `warn_explicit`."""
+    frame = sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_BENEATH):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
 
 
 def explain(error: Exception, where: str, values: Any) -> None:

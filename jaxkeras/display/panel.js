@@ -66,7 +66,7 @@ function chart(lines, epochs, width) {
   for (const x of ticks(first, last, 5, true)[0]) {
     svg += `<text x="${toX(x)}" y="${HEIGHT - 5}" text-anchor="middle">${x}</text>`;
   }
-  svg += `<text x="${LEFT - 6}" y="${HEIGHT - 5}" text-anchor="end">epoch</text>`;
+  svg += `<text x="${LEFT - 12}" y="${HEIGHT - 5}" text-anchor="end">epoch</text>`;
   const base = HEIGHT - BOTTOM;
   svg += `<line class="axis" x1="${LEFT}" x2="${width - RIGHT}" y1="${base}" y2="${base}"/>`;
   for (const { kind, x, y } of lines) {

@@ -14,7 +14,7 @@ from jaxkeras.distribution.strategies import Distribution, mesh_of, own_layout
 
 class FullySharded(Distribution):
     """Data parallelism in which every device keeps only its part of parameters, gradients and optimizer state
-    (ZeRO stage 3, FSDP). Parameters are gathered where a step uses them, and gradients are scattered.
+    (ZeRO stage 3, FSDP). A step gathers parameters where it uses them, and keeps its part of the sum of gradients.
 
     The longest axis of a variable that divides by the number of devices is split; a variable without one is kept whole.
 

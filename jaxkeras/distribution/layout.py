@@ -7,6 +7,7 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any
 
 import jax
+from jax.core import Tracer
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxkeras.core import placement
@@ -167,7 +168,7 @@ def distribute_tensor(tensor: Any, layout: Any) -> Any:
     sharding = layout.backend_layout if isinstance(layout, TensorLayout) else layout
     if hasattr(tensor, "__jax_array__"):
         tensor = tensor.__jax_array__()
-    if isinstance(tensor, jax.core.Tracer):
+    if isinstance(tensor, Tracer):
         return jax.lax.with_sharding_constraint(tensor, sharding)
     if isinstance(tensor, jax.Array) and isinstance(sharding, jax.sharding.Sharding):
         if tensor.sharding.is_equivalent_to(sharding, tensor.ndim):

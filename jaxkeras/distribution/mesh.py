@@ -39,7 +39,7 @@ def get_device_count(device_type: str | None = None) -> int:
     return jax.device_count(device_type and device_type.lower())
 
 
-def to_jax_device(device: Any) -> jax.Device:
+def to_jax_device(device: Any) -> Any:
     """A device from its name.
 
     Raises:

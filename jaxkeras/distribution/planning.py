@@ -148,8 +148,10 @@ def plan(
     flops = count_flops(jax.make_jaxpr(steps.train_step(model, StateSpec(model, model._all_metrics())))(
         *jax.tree.map(_spec, (spec.shapes(), rows))
     )).total  # fmt: skip
+    if memory is None:
+        raise ValueError(f"The compiler for {where.name} does not report memory.")
     exchanged: dict[str, int] = defaultdict(int)
-    for found in collectives(compiled.as_text()):
+    for found in collectives(compiled.as_text() or ""):
         exchanged[found.kind] += found.nbytes
     return _figures(
         where,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import zlib
+from typing import Any
 
 import jax
 import numpy as np
@@ -56,7 +57,9 @@ def initialize(
                 f"{num_processes}."
             )
         coordinator = addresses[0]
-    timeout = {} if heartbeat_timeout_seconds is None else {"heartbeat_timeout_seconds": heartbeat_timeout_seconds}
+    timeout: dict[str, Any] = {}
+    if heartbeat_timeout_seconds is not None:
+        timeout["heartbeat_timeout_seconds"] = heartbeat_timeout_seconds
     jax.distributed.initialize(
         coordinator_address=coordinator, num_processes=num_processes, process_id=process_id, **timeout
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -55,7 +56,7 @@ def batch_moments(
 
 
 def batch_norm(
-    x: Array, gamma: Array | None = None, beta: Array | None = None, axis: int = -1, epsilon: float = 1e-3
+    x: Array, gamma: Any = None, beta: Any = None, axis: int = -1, epsilon: float = 1e-3
 ) -> tuple[Array, Array, Array]:
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta with the moments of the batch (Ioffe and Szegedy, 2015).
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxkeras import optimizers, registry
 from jaxkeras.core.tracebacks import hide_library_frames
 from jaxkeras.layers._base.layer import Layer
+from jaxkeras.training.compilations import CompilationLog, Compilations
 from jaxkeras.training.compile_metrics import CompileMetrics
 from jaxkeras.training.session import Session
 from jaxkeras.training.spec import CompileSpec, check
@@ -20,7 +21,7 @@ from jaxkeras.training.state import build_optimizer
 class Compiled(Layer):
     """The part of `Trainer` with `compile` and the metrics."""
 
-    _untracked = Layer._untracked | {"_optimizer", "history", "loss", "_session"}
+    _untracked = Layer._untracked | {"_optimizer", "history", "loss", "_session", "_compilations"}
 
     def _start_uncompiled(self) -> None:
         self._optimizer: Any = None
@@ -28,6 +29,7 @@ class Compiled(Layer):
         self.history: Any = None
         self.compiled = False
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
+        self._compilations = CompilationLog()
         self._session = Session(self)
         self.steps_per_execution, self._hooks_by_piece = 1, False
         self._run_eagerly = False
@@ -136,6 +138,27 @@ class Compiled(Layer):
     @jit_compile.setter
     def jit_compile(self, value: Any) -> None:
         self._jit_compile = value
+
+    def compilations(self) -> Compilations:
+        """The programs compiled for this model so far: when, how long it took, and why.
+
+        A program is compiled when something that it depends on has changed: a shape or a type of an argument, the
+        size of a batch, which weights are trainable, an argument of `compile`, a setting of JAX. The third compilation
+        for one such cause gives a warning with the line that caused it.
+
+        Returns:
+            A list of `Compilation`s, the first one first; printed it is a table.
+
+        Example:
+
+        >>> import jaxkeras as jk
+        >>> model = jk.Sequential([jk.layers.Dense(1)])
+        >>> y = model.predict(np.ones((4, 2)), verbose=0)
+        >>> y = model.predict(np.ones((3, 2)), verbose=0)
+        >>> [(c.program, c.why) for c in model.compilations()]
+        [('predict', 'first use'), ('predict', 'new batch size: 3 where 4 before')]
+        """
+        return Compilations(self._compilations.entries)
 
     def get_compile_config(self) -> dict[str, Any]:
         """The arguments of `compile`, as plain data; empty before it."""

@@ -56,6 +56,7 @@ class _Recording:
         self.model, self.wanted, self.training = model, wanted, training
         self.order: list[str] = []
         self._called: list[tuple[str, Any, bool]] = []  # path, layer, whether its values can be returned
+        self._trace: Any = None
 
     def __call__(self, values: Any, x: Any) -> dict[str, Any]:
         spec = self.model._session.state_spec.variables

@@ -82,7 +82,7 @@ def _optimizer(model: Any) -> Iterator[str]:
                 f"mean `optimizer.{close}`?"
             )
     settings = {name: getattr(optimizer, name) for name in (*OPTIONS, *optimizer.hyperparameters)}
-    if not session.train.count:
+    if not (session.optimizer_settings and session.train.count):
         session.optimizer_settings = settings
     for name, now in settings.items():
         value = session.optimizer_settings.get(name)
@@ -160,7 +160,7 @@ def _not_finite(model: Any, source: Source, batch: Any) -> Iterator[str]:
     rows = sorted({row for _, array in bad for row in statistics(array, len(array))["rows"]})
     rows = rows[: jax.tree.leaves(batch)[0].shape[0]]
     sample = jax.tree.map(lambda array: np.asarray(array)[rows], arrays)
-    with session.single(session.view(*TrainState._fields).current, lambda row: True) as (_, ts):
+    with session.single(session.view(*TrainState._fields).current, lambda group, row: True) as (_, ts):
         fault = first_fault(model, session.state_spec, ts, sample)
     if fault is None or fault.kind != "data":
         return  # the model or the loss knows what to do with them

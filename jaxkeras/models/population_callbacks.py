@@ -172,9 +172,13 @@ class PopulationHistory(History):
         self.population = population
 
     def finished(self) -> PopulationHistory:
-        """The same with arrays in place of lists."""
-        self.history = {name: np.array(values) for name, values in self.history.items()}  # type: ignore[misc]
+        """The same with arrays in place of lists. What is one number for all members is repeated."""
+        arrays: Any = {name: self._by_member(np.array(values)) for name, values in self.history.items()}
+        self.history = arrays
         return self
+
+    def _by_member(self, values: np.ndarray) -> np.ndarray:
+        return values if values.ndim > 1 else np.repeat(values[:, None], self.population.count, axis=1)
 
     def last(self, name: str) -> np.ndarray:
         """The value of each member in the last epoch that it ran."""

@@ -275,18 +275,20 @@ class PopulationSession(Session):
         return run
 
     @contextlib.contextmanager
-    def single(self, ts: TrainState, bad: Callable[[int], bool]) -> Iterator[tuple[int | None, TrainState]]:
-        members = ts.state["members"]
-        row = next((row for row in range(len(members["index"])) if bad(row)), 0)
-        hyperparameters, own = jax.tree.map(lambda a: a[row], (members["hyperparameters"], model_state(ts)))
+    def single(self, ts: TrainState, bad: Callable[[int, int], bool]) -> Iterator[tuple[int | None, TrainState]]:
+        places = [(g, row) for g, part in enumerate(groups(ts)) for row in range(len(part.state["members"]["index"]))]
+        group, row = next((place for place in places if bad(*place)), places[0])
+        part = groups(ts)[group]
+        members = part.state["members"]
+        hyperparameters, own = jax.tree.map(lambda a: a[row], (members["hyperparameters"], model_state(part)))
         with self.owner.assigned(hyperparameters):
             yield int(members["index"][row]), own
 
+    def groups(self, ts: TrainState) -> list[TrainState]:
+        return groups(ts)
+
     def batch_of(self, batch: Any, member: int | None) -> Any:
-        if not self.own_rows:
-            return batch
-        row = int(np.flatnonzero(self.acquire().rows == member)[0])
-        return jax.tree.map(lambda a: a[:, row], batch)
+        return jax.tree.map(lambda a: a[:, member], batch) if self.own_rows else batch
 
     def at_rest(self) -> None:
         return None

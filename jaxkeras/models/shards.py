@@ -71,7 +71,7 @@ class GroupedStep:
         states = groups(ts)
         befores = [_of_group(extras, i, len(states)) for i in range(len(states))]
         calls = [self.step.bind(ts, old, _own_rows(ref, ts), steps) for ts, old in zip(states, befores)]
-        results = _run(calls)
+        results = [call() for call in calls] if self.eager else _run(calls)
         new = joined([state for state, _ in results])
         if self.stack:
             return new, _stacked_extras(ts, [extras for _, extras in results])

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -31,12 +31,19 @@ class CompiledFunction:
         donate: positions of arguments whose buffers the program may reuse.
         static: names of static arguments.
         out_shardings: those of the results, a prefix of their structure; None to let the compiler choose.
+        note: called with the arguments of each program that is about to be compiled, as a tuple and a dict; returns an
+            object whose `seconds` and `from_disk` are set when that is done. Or None.
     """
 
     def __init__(
-        self, function: Callable[..., Any], donate: tuple[int, ...] = (), static: tuple[str, ...] = (),
+        self,
+        function: Callable[..., Any],
+        donate: tuple[int, ...] = (),
+        static: tuple[str, ...] = (),
         out_shardings: Any = None,
-    ):  # fmt: skip
+        note: Callable[[tuple[Any, ...], dict[str, Any]], Any] | None = None,
+    ):
+        self._note = note
         self._settings: dict[str, Any] = {"donate_argnums": donate, "static_argnames": static}
         if out_shardings is not None:
             self._settings["out_shardings"] = out_shardings
@@ -46,7 +53,7 @@ class CompiledFunction:
         self._last: dict[Any, Any] = {}
 
     def __call__(self, *args: Any, **static: Any) -> Any:
-        if settings.jax_debug_nans or settings.jax_debug_infs or settings.jax_disable_jit:
+        if _runs_op_by_op():
             # These modes run the function again op by op, on the same arguments.
             return jax.jit(self._function, static_argnames=self._settings["static_argnames"])(*args, **static)
         context = _context(static)
@@ -65,6 +72,9 @@ class CompiledFunction:
 
     def bind(self, *args: Any, **static: Any) -> Callable[[], Any]:
         """The call as a function without arguments, for another thread, whose settings then do not matter."""
+        if _runs_op_by_op():
+            output = self(*args, **static)
+            return lambda: output
         program = self._find(_context(static), args) or self.prepare(*args, **static).result()
         return lambda: program(*args)
 
@@ -80,15 +90,27 @@ class CompiledFunction:
         """
         key = _context(static), signature(args)
         if key not in self._made:
+            noted = None if self._note is None else self._note(args, static)
+            since = time.perf_counter()
             lowered = self._jit().lower(*args, **static)
+            traced = time.perf_counter() - since
             if jax.process_count() > 1:
                 check_agreement(lowered)
-            self._made[key] = _pool().submit(_compile, lowered, _devices(args))
+            fresh = bool(local.interceptors)
+            self._made[key] = _pool().submit(_compile, lowered, _devices(args), noted, traced, fresh)
         return self._made[key]
 
     def compile(self, *args: Any, **static: Any) -> Any:
         """Compile the program for such arguments to look at, and do not keep it."""
         return _compile(self._jit().lower(*args, **static), _devices(args))
+
+    def take_compiled_under(self, interceptor: Any) -> list[Any]:
+        """Remove the programs that were compiled while an interceptor of layer calls was in force, and return them."""
+        keys = [key for key in self._made if interceptor in key[0][-1]]
+        for context in {key[0] for key in keys}:
+            self._last.pop(context, None)
+            self._jits.pop(context[-1], None)
+        return [self._made.pop(key).result() for key in keys]
 
     @property
     def count(self) -> int:
@@ -105,6 +127,10 @@ class CompiledFunction:
         return None if future is None else future.result()
 
 
+def _runs_op_by_op() -> bool:
+    return settings.jax_debug_nans or settings.jax_debug_infs or settings.jax_disable_jit
+
+
 def _context(static: dict[str, Any]) -> Any:
     """What a program depends on besides its arguments."""
     return (*static.items(), *trace_context())
@@ -115,9 +141,22 @@ def traced_anew(function: Callable[..., Any]) -> Callable[..., Any]:
     return functools.wraps(function)(functools.partial(function)) if local.interceptors else function
 
 
-def trace_context() -> tuple[Any, ...]:
+class TraceContext(NamedTuple):
     """What a trace depends on besides its arguments: the part of JAX's state that `jax.jit` puts into its own key."""
-    return (
+
+    x64: bool
+    matmul_precision: Any
+    dtype_promotion: Any
+    prng: Any
+    partitionable: bool
+    device: Any
+    mesh: Any
+    interceptors: tuple[Any, ...]
+
+
+def trace_context() -> TraceContext:
+    """What a trace that started now would depend on."""
+    return TraceContext(
         settings.jax_enable_x64,
         settings.jax_default_matmul_precision,
         settings.jax_numpy_dtype_promotion,
@@ -134,7 +173,7 @@ def _pool() -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(2, thread_name_prefix="jaxkeras-compile")
 
 
-def _devices(args: Any) -> list[jax.Device]:
+def _devices(args: Any) -> list[Any]:
     """The devices that a program is for, which its text does not say: those of the arguments placed on some."""
     for leaf in jax.tree.leaves(args):
         if isinstance(leaf, (jax.Array, jax.ShapeDtypeStruct)) and leaf.sharding is not None:
@@ -145,18 +184,36 @@ def _devices(args: Any) -> list[jax.Device]:
     return [default] if isinstance(default, jax.Device) else jax.local_devices(backend=default)[:1]
 
 
-def _compile(lowered: Any, devices: list[jax.Device]) -> Any:
+def _compile(lowered: Any, devices: list[Any], noted: Any = None, traced: float = 0.0, fresh: bool = False) -> Any:
+    """The compiled program.
+
+    Args:
+        lowered: what to compile.
+        devices: those it is for.
+        noted: gets `seconds` and `from_disk`; or None.
+        traced: how long tracing took.
+        fresh: whether to leave the disk alone, whose programs may carry other names of the same operations.
+    """
+    since = time.perf_counter()
+    compiled, from_disk = (lowered.compile(), False) if fresh else _compiled_or_loaded(lowered, devices)
+    if noted is not None:
+        noted.seconds, noted.from_disk = traced + time.perf_counter() - since, from_disk
+    return compiled
+
+
+def _compiled_or_loaded(lowered: Any, devices: list[Any]) -> tuple[Any, bool]:
     from jax.experimental import serialize_executable
 
     key = None if jax.process_count() > 1 else _key(lowered, devices)
     if key is None:
-        return lowered.compile()
+        return lowered.compile(), False
     kept = program_cache.load(key)
     if kept is not None:
         try:
-            return serialize_executable.deserialize_and_load(
+            loaded = serialize_executable.deserialize_and_load(
                 kept, lowered.in_tree, lowered.out_tree, execution_devices=devices
             )
+            return loaded, True
         except Exception:  # from another build of the compiler, or for another machine
             program_cache.discard(key)
     since = time.perf_counter()
@@ -165,12 +222,12 @@ def _compile(lowered: Any, devices: list[jax.Device]) -> Any:
         try:
             content, _, _ = serialize_executable.serialize(compiled)
         except (ValueError, TypeError, RuntimeError):  # a backend that cannot serialize programs
-            return compiled
+            return compiled, False
         program_cache.store(key, content)
-    return compiled
+    return compiled, False
 
 
-def _key(lowered: Any, devices: list[jax.Device]) -> str | None:
+def _key(lowered: Any, devices: list[Any]) -> str | None:
     """A name for a program, equal only for equal operations, compiler, flags and machine; None for a program that is
     not stored, since JAX's own cache is in use or the program calls back into this process."""
     if settings.jax_compilation_cache_dir or program_cache.program_cache() is None:

@@ -6,6 +6,7 @@ time it looks whether the present state is finite. If not, it runs the calls aga
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 import warnings
@@ -22,14 +23,15 @@ from jaxkeras.training.fault_replay import first_fault
 from jaxkeras.training.faults import Fault, NonFiniteError, is_finite
 from jaxkeras.training.memory import free_bytes
 from jaxkeras.training.program import BatchRef, CompiledStep
-from jaxkeras.training.state import TrainState, copied
+from jaxkeras.training.state import StateStore, TrainState, copied
 from jaxkeras.training.step import Step
 
 EXPLODES = 1e4  # how much larger than at the start a loss is that explodes
 LOOK_SECONDS = 0.15  # between two looks at the state
 SMALL_BYTES = 2**12
 LOOK_SHARE = 0.005  # of the time that looks may take
-CALLS = 256  # that a window may hold; those of a stream hold their data
+CALLS = 4096  # that a window may hold
+DATA_BYTES = 64 * 2**20  # of the batches of a stream that a window may hold
 KEPT_SHARE = 1 / 16  # of the free memory, for a state to be kept
 
 
@@ -67,18 +69,40 @@ class Call(NamedTuple):
 
 
 class Window:
-    """A state that is kept, or None if it is too large, and the calls that ran since.
+    """A state that is kept, or None if that takes too much, and the calls that ran since.
 
     Attributes:
         now: the present state.
         extras: those of the last step.
+        nbytes: size of the data of the calls.
     """
 
     def __init__(self, start: TrainState | None, now: TrainState):
         self.start, self.now = start, now
         self.extras: Any = None
         self.calls: list[Call] = []
+        self.nbytes = 0
+        self._data: Any = None  # of the last call; data in memory are the same for many
         self.since = time.perf_counter()
+
+    def append(self, call: Call) -> None:
+        """Record a call, unless there is no state to run it from again."""
+        if self.start is None:
+            return
+        data = None if call.ref is None else call.ref.data
+        if data is not self._data and data is not None:
+            self.nbytes += _nbytes(data)
+            self._data = data
+        self.calls.append(call)
+
+    def is_full(self) -> bool:
+        """Whether the calls and their data take much memory."""
+        return len(self.calls) >= CALLS or self.nbytes > DATA_BYTES
+
+    def forget(self) -> None:
+        """Keep nothing any more."""
+        self.start = None
+        self.calls.clear()
 
 
 class FaultWatch:
@@ -92,8 +116,6 @@ class FaultWatch:
 
     Attributes:
         step: what to run.
-        reported: whether a fault was found, after which nothing is looked for any more; True from the start in a run
-            of several processes.
     """
 
     def __init__(self, session: Any, source: Any, response: Response, keep: bool = False):
@@ -101,50 +123,53 @@ class FaultWatch:
         self.skips = response.action == "skip"
         self.step: CompiledStep = session.train_skipping if self.skips else session.train
         self._keep_any, self._keeps = keep, keep
-        # Of several processes each would look at another time, and wait for the others.
-        self.reported = session.where.processes > 1
         self._window: Window | None = None
         self._extras: Any = None
         self._cost = 0.0  # seconds that a look takes
         self._first_loss: float | None = None  # of an epoch
-        self._start: TrainState | None = None
 
     # -- what happens -------------------------------------------------------------------------------------------------
-    def start(self) -> None:
-        """A fit starts, and will copy the state at rest."""
-        self._start = self.session.at_rest()
+    def acquire(self) -> StateStore:
+        """Take the numbers of the model, as `Session.acquire` does; what it copies is the first state to keep."""
+        at_rest = self.session.at_rest()
+        store = self.session.acquire()
+        if self.session.where.processes > 1:
+            return store  # each process would look at another time, and wait for the others
+        self._keeps = self._keep_any or _nbytes(store.current) <= KEPT_SHARE * free_bytes()
+        self._window = self._new(store.current) if at_rest is None else Window(at_rest, store.current)
+        if not self._keeps:
+            self._window.forget()
+        return store
+
+    def _new(self, ts: TrainState) -> Window:
+        return Window(copied(ts) if self._keeps else None, ts)
 
     def begin(self, ts: TrainState) -> None:
         """A call is about to replace this state, whose arrays may be gone after it."""
-        if self.reported:
-            return
         window = self._window
-        if window is None:
-            start, self._start = self._start, None
-            self._keeps = self._keep_any or _nbytes(ts) <= KEPT_SHARE * free_bytes()
-            start = None if not self._keeps else copied(ts) if start is None else start
-            self._window = Window(start, ts)
-        elif window.now is not ts:  # a callback wrote to variables
-            change = _small_change(window.now, ts)
-            if change is None:
-                self._renew(ts)
-            else:
-                window.calls.append(Call(change))
-                window.now = ts
+        if window is None or window.now is ts:
+            return
+        change = _small_change(window.now, ts)  # by a callback
+        if change is None:
+            self._renew(ts)
+        else:
+            window.append(Call(change))
+            window.now = ts
 
     def ran(self, ts: TrainState, call: Call, extras: Any = None) -> None:
         """A call has made this state."""
         window = self._window
         if call.ref is not None:
             self._extras = extras
-        if self.reported or window is None:
+        if window is None:
             return
-        window.calls.append(call)
+        window.append(call)
         window.now, window.extras = ts, extras
-        # Several processes must look at the same moments.
-        late = jax.process_count() == 1 and time.perf_counter() - window.since > self._interval
-        if late or len(window.calls) >= CALLS:
+        seconds, cost = time.perf_counter() - window.since, self._cost / LOOK_SHARE
+        if seconds > cost and (seconds > LOOK_SECONDS or window.is_full()):
             self._renew(ts)
+        elif window.is_full():
+            window.forget()
 
     def end_epoch(self, logs: dict[str, Any], steps: int, last: bool) -> None:
         """Look now if the loss of an epoch is not finite, and when training ends.
@@ -160,18 +185,23 @@ class FaultWatch:
         if one:
             self._warn_of_explosion(loss)
         if self.skips and self._extras is not None:
-            skipped = np.asarray(self._extras["skipped"])
+            skipped = _skipped(self._extras)
             self.response.skipped += int(skipped.sum())
-            if loss is not None and (skipped == steps).any():
-                logs["loss"] = np.where(skipped == steps, np.nan, loss)[()]
-        if (last or bad) and not self.reported and self._window is not None:
+            if loss is not None and skipped.size == np.size(loss) and (skipped == steps).any():
+                logs["loss"] = np.where(skipped.reshape(np.shape(loss)) == steps, np.nan, loss)[()]
+        if self._window is None:
+            if bad and self.session.where.processes > 1 and self._first_loss is not math.inf:
+                self._first_loss = math.inf  # once
+                detail = "Several processes train, so that the step is not looked for: train in one to find it."
+                self._respond(Fault("loss", "loss", detail=detail, loss=loss), None)
+        elif last or bad:
             self._look(self._window, bad)
 
     def _warn_of_explosion(self, loss: float) -> None:
         if self._first_loss is None:
             self._first_loss = loss
         elif EXPLODES * max(abs(self._first_loss), 1e-3) < loss < math.inf:
-            rate = getattr(self.session.model.optimizer, "_learning_rate", None)
+            rate: Any = getattr(self.session.model.optimizer, "_learning_rate", None)
             rate = f", {float(rate.value):.3g}," if is_variable(rate) else ""
             warnings.warn(
                 f"The mean of the loss grew from {self._first_loss:.3g} in the first epoch to {loss:.3g}. The learning "
@@ -189,10 +219,6 @@ class FaultWatch:
             if fault is not None:
                 error.add_note(str(fault))
 
-    @property
-    def _interval(self) -> float:
-        return max(LOOK_SECONDS, self._cost / LOOK_SHARE)
-
     def _renew(self, ts: TrainState) -> None:
         """Look at a state, and keep it."""
         window = self._window
@@ -201,8 +227,8 @@ class FaultWatch:
         since = time.perf_counter()
         window.now = ts
         self._look(window)
-        if not self.reported:
-            self._window = Window(copied(ts) if self._keeps else None, ts)
+        if self._window is not None:
+            self._window = self._new(ts)
         self._cost = time.perf_counter() - since
 
     # -- looking ------------------------------------------------------------------------------------------------------
@@ -211,27 +237,32 @@ class FaultWatch:
         if not bad:
             return
         fault, before = self._located(window)
-        self.reported = True
-        self._window = None
-        if fault is None:
+        if fault is None:  # a callback wrote such values
             return
+        self._window = None  # nothing is looked for any more
+        self._respond(fault, before)
+
+    def _respond(self, fault: Fault, before: TrainState | None) -> None:
         self.response.found(fault)
         if self.response.action == "raise":
             if before is not None:
-                self.session.store.current = before
+                self.session.store.update(lambda _: (before, None))
             raise NonFiniteError(fault)
 
     def _broken(self, ts: TrainState, extras: Any, start: TrainState | None) -> bool:
         """Whether something became infinite or NaN since the start of a window, or a step was left out."""
         if self.skips:
-            return bool(extras is not None and np.any(extras["skipped"]))
+            return bool(extras is not None and _skipped(extras).any())
         if extras is not None and not all(map(is_finite, _losses(extras))):
             return True
-        for i, leaf in enumerate(watched(ts)):
-            if not is_finite(leaf) and (start is None or is_finite(watched(start)[i])):
-                return True
-        scale = ts.opt_state.get("dynamic_scale") if isinstance(ts.opt_state, dict) else None
-        return scale is not None and bool(np.min(scale) < 1)  # 16 steps in a row had infinite gradients
+        groups = self.session.groups
+        for i, part in enumerate(groups(ts)):
+            for j, leaf in enumerate(watched(part)):
+                if not is_finite(leaf) and (start is None or is_finite(watched(groups(start)[i])[j])):
+                    return True
+        states = [part.opt_state for part in groups(ts) if isinstance(part.opt_state, dict)]
+        # At 1, 15 steps in a row had infinite gradients.
+        return any(np.min(s["dynamic_scale"]) < 1 for s in states if "dynamic_scale" in s)
 
     # -- finding ------------------------------------------------------------------------------------------------------
     def _located(self, window: Window) -> tuple[Fault | None, TrainState | None]:
@@ -274,10 +305,11 @@ class FaultWatch:
         ref, step = call.ref.at(first), call.step + first
         after, extras = self.step(copied(ts), self.step.start_extras(ts, ref), ref, 1)
 
-        def bad(row: int) -> bool:  # of several models
+        def bad(group: int, row: int) -> bool:  # of several models
             if self.skips:
-                return bool(extras["skipped"][row])
-            return any(is_finite(old[row]) and not is_finite(new[row]) for old, new in zip(watched(ts), watched(after)))
+                return bool(extras["skipped"][group][row])
+            pairs = zip(watched(session.groups(ts)[group]), watched(session.groups(after)[group]))
+            return any(is_finite(old[row]) and not is_finite(new[row]) for old, new in pairs)
 
         with session.single(ts, bad) as (member, own):
             batch = session.batch_of(ref.batch(), member)
@@ -300,9 +332,10 @@ class FaultWatch:
 
     def _remains(self, ts: TrainState) -> Fault | None:
         """What a state tells that was not kept from before."""
-        detail = "The state before the step was too large to keep: with callbacks.NonFinite(...) it is kept."
+        detail = "The state before the step was too large to keep; callbacks.NonFinite(...) keeps it."
         variables = jax.tree.leaves(self.session.state_spec.variables.params, is_leaf=is_variable)
-        for v, value in zip(variables, jax.tree.leaves(ts.params)):
+        values = [leaf for part in self.session.groups(ts) for leaf in jax.tree.leaves(part.params)]
+        for v, value in zip(itertools.cycle(variables), values):
             if not is_finite(value):
                 return Fault("optimizer", "weight", name=v.path, detail=detail, loss=float("nan"))
         return Fault("loss", "loss", detail=detail, loss=float("nan"))
@@ -323,9 +356,15 @@ def _small_change(old: TrainState, new: TrainState) -> Callable[[TrainState], Tr
     return lambda ts: treedef.unflatten([values.get(i, leaf) for i, leaf in enumerate(jax.tree.leaves(ts))])
 
 
+def _skipped(extras: dict[str, Any]) -> np.ndarray:
+    """How many steps each model left out."""
+    return np.concatenate([np.atleast_1d(counts) for counts in jax.tree.leaves(extras["skipped"])])
+
+
 def _losses(extras: dict[str, Any]) -> list[Any]:
     """The losses among the logs of an overridden step."""
-    return [value for name, value in extras["logs"].items() if "loss" in name]
+    logs = extras["logs"] if isinstance(extras["logs"], tuple) else (extras["logs"],)
+    return [value for group in logs for name, value in group.items() if "loss" in name]
 
 
 def skipping(step: Step) -> Step:
@@ -348,5 +387,5 @@ def skipping(step: Step) -> Step:
     return run
 
 
-def _nbytes(ts: TrainState) -> int:
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(ts))
+def _nbytes(tree: Any) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))

@@ -226,8 +226,7 @@ def fit(
         validation_freq: the number of epochs between validations, or a list of epochs.
     """
     model = session.model
-    watch.start()
-    store = session.acquire()
+    store = watch.acquire()
     sources = [source] if validate is None else [source, validate.source]
     progress = session.progress = FitProgress(sources, initial_epoch, epochs)
     with DeferSigint() as defer_sigint:

@@ -97,6 +97,7 @@ class Placement:
         self.distribution = distribution
         self.mesh = distribution.device_mesh.backend_mesh
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
+        self._rows: dict[tuple[int, ...], NamedSharding] = {}
         self.shards = self._parts(self.rows((1,)).spec)
         self.places_outputs = getattr(distribution, "places_outputs", True)
         self.own_data = not getattr(distribution, "auto_shard_dataset", True)
@@ -167,7 +168,10 @@ class Placement:
     # -- batches ----------------------------------------------------------------------------------------------------
     def rows(self, shape: tuple[int, ...]) -> NamedSharding:
         """The sharding of a batch."""
-        return NamedSharding(self.mesh, PartitionSpec(*self.distribution.get_data_layout(shape).axes))
+        if shape not in self._rows:
+            spec = PartitionSpec(*self.distribution.get_data_layout(shape).axes)
+            self._rows[shape] = NamedSharding(self.mesh, spec)
+        return self._rows[shape]
 
     def batch_sharding(self, shape: tuple[int, ...]) -> NamedSharding:
         """The sharding of a batch: split where it divides, else whole, so that every device computes all of it.
@@ -188,7 +192,11 @@ class Placement:
         """Arrays on the devices, each under the sharding for its shape."""
         if self.own_data and self.processes > 1:
             return jax.tree.map(lambda a: _from_all(sharding, np.asarray(a), self.processes), tree)
-        return jax.tree.map(lambda a: put(a, sharding(np.shape(a))), tree)
+        leaves, treedef = jax.tree.flatten(tree)
+        shardings = [sharding(np.shape(a)) for a in leaves]
+        if self.processes == 1:
+            return treedef.unflatten(jax.device_put(leaves, shardings))  # one call, since each costs time
+        return treedef.unflatten(map(put, leaves, shardings))
 
     def check_batch(self, size: int, rows: int) -> None:
         """Find batches that leave devices without work.

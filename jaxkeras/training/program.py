@@ -11,6 +11,7 @@ import numpy as np
 from jax import lax
 
 from jaxkeras.core.abstract_signature import signature
+from jaxkeras.training.compilations import data_facts
 from jaxkeras.training.compiled_function import CompiledFunction, trace_context, traced_anew
 from jaxkeras.training.eager import eager_step
 from jaxkeras.training.placement import put
@@ -96,6 +97,7 @@ class CompiledStep:
         eager: run without jit, so that `print` and `pdb` see values.
         unroll: whether loops within an eager step run op by op too.
         own_logs: whether the step returns logs, whose names only a trace tells.
+        note: called with the facts that a new program depends on; see `CompilationLog.note`. Or None.
         out_shardings: those of the changing fields and of the extras; None to let the compiler choose.
     """
 
@@ -109,12 +111,16 @@ class CompiledStep:
         eager: bool = False,
         unroll: bool = True,
         own_logs: bool = False,
+        note: Callable[[dict[str, Any]], Any] | None = None,
         out_shardings: Any = None,
     ):
         self.step, self.changes, self.reads = step, changes, reads
         self.stack, self.eager, self.unroll, self.own_logs = stack, eager, unroll, own_logs
         donate = (0,) if changes == TrainState._fields else ()
-        self._compiled = CompiledFunction(self._program, donate, ("size", "form", "repeat"), out_shardings)
+        self._note = note
+        self._compiled = CompiledFunction(
+            self._program, donate, ("size", "form", "repeat"), out_shardings, note and self._note_arguments
+        )
         self._out_shardings = out_shardings
         self._extras: dict[Any, Any] = {}
         self._traced: dict[Any, Any] = {}
@@ -175,6 +181,10 @@ class CompiledStep:
             self._extras[key] = jax.eval_shape(self.step, ts, spec)[1]
         return jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), self._extras[key])
 
+    def take_compiled_under(self, interceptor: Any) -> list[Any]:
+        """Remove the programs that were compiled while an interceptor of layer calls was in force, and return them."""
+        return self._compiled.take_compiled_under(interceptor)
+
     @property
     def count(self) -> int:
         """Number of compiled programs."""
@@ -188,6 +198,16 @@ class CompiledStep:
         start = None if self.stack or ref.form == "whole" else np.int32(ref.start)
         steps = np.int32(steps) if not self.stack and ref.form in ("loop", "steps") else None
         return changing, fixed, extras, ref.data, ref.order, start, steps
+
+    def _note_arguments(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        changing, fixed, _, data, order, _, _ = args
+        facts = data_facts(data, static["size"], static["form"])
+        if static["repeat"] > 1:
+            facts["number of batches"] = static["repeat"]
+        facts["order"] = order is not None
+        facts["state"] = signature((changing, fixed))
+        assert self._note is not None
+        return self._note(facts)
 
     def _static(self, ref: BatchRef, steps: int) -> dict[str, Any]:
         return {"size": 0 if ref.form == "whole" else ref.size, "form": ref.form, "repeat": steps if self.stack else 0}

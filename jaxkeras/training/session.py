@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxkeras.core import placement
+from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.context import setting
 from jaxkeras.core.dtypes import standardize_dtype
 from jaxkeras.core.functional import is_variable
@@ -21,9 +23,10 @@ from jaxkeras.data.convert import is_text
 from jaxkeras.metrics.reduction import Mean
 from jaxkeras.metrics.whole_epoch import WholeEpoch
 from jaxkeras.training import step as steps
+from jaxkeras.training.compilations import Compilation
 from jaxkeras.training.compile_loss import CompileLoss
 from jaxkeras.training.compile_metrics import CompileMetrics
-from jaxkeras.training.compiled_function import CompiledFunction
+from jaxkeras.training.compiled_function import CompiledFunction, trace_context
 from jaxkeras.training.eager import eager_step
 from jaxkeras.training.fault_watch import skipping
 from jaxkeras.training.feed import Feed
@@ -56,6 +59,9 @@ class FitProgress:
         self.validate: Callable[[], dict[str, Any]] | None = None
 
 
+_numbers = itertools.count()
+
+
 class Session:
     """What one `compile` sets up. A model that is not compiled has one too, for `predict`.
 
@@ -76,6 +82,7 @@ class Session:
         train_skipping: `train` without the steps that would make the loss or a weight infinite or NaN.
         progress: the position of the `fit` that runs, or None.
         owner: what callbacks get as their model.
+        number: another one for every session.
         known_batches: signatures of single batches that were checked.
         intermediates: programs of `model.intermediates`.
         warned: warnings that were given.
@@ -96,6 +103,7 @@ class Session:
     def __init__(self, model: Any, spec: CompileSpec | None = None, arguments: dict[str, Any] | None = None):
         self.model, self.spec, self.arguments = model, spec, arguments or {}
         self.owner: Any = model
+        self.number = next(_numbers)
         self.compile_loss: CompileLoss | None = None
         self.compile_metrics: CompileMetrics | None = None
         if spec is not None and spec.loss is not None:
@@ -119,6 +127,7 @@ class Session:
         self.placement: Placement | None = None
         self._output_specs: dict[Any, Any] = {}
         self._version: StructureVersion | None = None
+        self._made = 0  # how often steps were made
         self._prepared: int | None = None  # version of the structure that the steps were made for
 
     # -- getting ready ----------------------------------------------------------------------------------------------
@@ -243,23 +252,33 @@ class Session:
         train, test = self._placed(steps.train_step(model, spec)), self._placed(steps.test_step(model, spec))
         fields = ("state", "metrics"), ("params",)
         own_train = own or model.overrides("train_step")
-        train_how, test_how = {**how, **self._outs(*TrainState._fields)}, {**how, **self._outs(*fields[0])}
-        self.train = self.compiled(train, **train_how, own_logs=own_train)
-        self.train_skipping = self.compiled(skipping(train), **train_how, own_logs=True)
-        self.test = self.compiled(test, *fields, **test_how, own_logs=own or model.overrides("test_step"))
-        self._train_alone = self.compiled(steps.alone(model, spec, train), **train_how)
-        self._test_alone = self.compiled(steps.alone(model, spec, test), *fields, **test_how)
+        self._made += 1
+
+        def make(program: str, step: steps.Step, *fields: tuple[str, ...], **more: Any) -> CompiledStep:
+            return self.compiled(step, *fields, **how, **more, note=functools.partial(self._note, program))
+
+        train_out, test_out = self._outs(*TrainState._fields), self._outs(*fields[0])
+        own_test = own or model.overrides("test_step")
+        self.train = make("fit", train, **train_out, own_logs=own_train)
+        self.train_skipping = make("fit", skipping(train), **train_out, own_logs=True)
+        self.test = make("evaluate", test, *fields, **test_out, own_logs=own_test)
+        self._train_alone = make("train_on_batch", steps.alone(model, spec, train), **train_out)
+        self._test_alone = make("test_on_batch", steps.alone(model, spec, test), *fields, **test_out)
         details = self._model_details()
         if self._predict_details != details:
             predict = self._placed(steps.predict_step(model, spec))
-            self.predict = self.compiled(predict, (), ("params", "state"), stack=True, **how, **self._outs())
+            self.predict = make("predict", predict, (), ("params", "state"), stack=True, **self._outs())
             self._predict_details = details
-        read = self.of_metrics(functools.partial(steps.read_metrics, model, spec))
-        reset = self.of_metrics(functools.partial(steps.initial_metrics, model, spec))
-        probes = self.of_metrics(functools.partial(steps.read_probes, model, spec))
         out = None if self.placement is None else self.placement.replicated
-        compiled = (CompiledFunction(function, out_shardings=out) for function in (read, reset, probes))
-        self._read, self._reset, self._read_probes = (read, reset, probes) if eager else compiled
+
+        def of_metrics(program: str, function: Callable[..., Any]) -> Any:
+            run = self.of_metrics(functools.partial(function, model, spec))
+            note = functools.partial(self._note_metrics, program)
+            return run if eager else CompiledFunction(run, out_shardings=out, note=note)
+
+        self._read = of_metrics("read metrics", steps.read_metrics)
+        self._reset = of_metrics("reset metrics", steps.initial_metrics)
+        self._read_probes = of_metrics("read metrics", steps.read_probes)
         self._prepared = self._key()
 
     def _distribution(self) -> Any:
@@ -284,12 +303,16 @@ class Session:
         return CompiledStep(step, *fields, **how)
 
     @contextlib.contextmanager
-    def single(self, ts: TrainState, bad: Callable[[int], bool]) -> Iterator[tuple[int | None, TrainState]]:
-        """The state of one model: the first, unless a subclass runs several at once, for which `bad(row)` is true.
+    def single(self, ts: TrainState, bad: Callable[[int, int], bool]) -> Iterator[tuple[int | None, TrainState]]:
+        """The state of one model: if a subclass runs several at once, the first for which `bad(group, row)` is true.
 
         Gives its number, None if there is only one, and its state, for a `with` block.
         """
         yield None, ts
+
+    def groups(self, ts: TrainState) -> list[TrainState]:
+        """The state, or its parts if a subclass runs several models in groups."""
+        return [ts]
 
     def batch_of(self, batch: Any, member: int | None) -> Any:
         """The batch that one model gets."""
@@ -307,6 +330,31 @@ class Session:
         """Drop all compiled programs."""
         self.write_back()
         self._prepared = self._predict_details = None
+
+    # -- which programs were compiled, and why ---------------------------------------------------------------------
+    def _note(self, program: str, facts: dict[str, Any]) -> Compilation:
+        context = trace_context()._asdict()
+        return self.model._compilations.note(program, {**context, **self._facts(), **facts})
+
+    def _note_metrics(self, program: str, args: tuple[Any, ...], static: dict[str, Any]) -> Compilation:
+        return self._note(program, {"state": signature(args)})
+
+    def _facts(self) -> dict[str, Any]:
+        """What the programs depend on, as far as the model and the arguments of `compile` tell."""
+        model, variables = self.model, self.state_spec.variables
+        params = jax.tree.leaves(variables.params, is_leaf=is_variable)
+        state = jax.tree.leaves(variables.state, is_leaf=is_variable)
+        facts: dict[str, Any] = {
+            "policy": [(layer.name, layer.dtype_policy.name) for layer in model._flatten_layers()],
+            "weights": [(v.path, f"{v.dtype}{list(v.shape)}") for v in (*params, *state)],
+            "trainable": [v.path for v in params],
+        }
+        facts["weights"].sort()
+        if self.spec is not None:
+            facts["optimizer"] = type(model.optimizer).__name__
+            facts["loss"] = str(self.arguments.get("loss"))
+            facts["metrics"] = self.names
+        return {**facts, "compile": self.number, "steps": (self.number, self._made)}
 
     def prepare(self, feed: Feed, step: CompiledStep, ts: TrainState, epoch: int = 0) -> list[Any]:
         """Compile the programs for a feed in the background; returns a future for each."""
@@ -400,7 +448,9 @@ class Session:
 
     def whole(self, batch: Any) -> BatchRef:
         """A single batch."""
-        return BatchRef(self.where.used_once(batch, None), 0, form="whole")
+        if self.placement is not None and self.placement.mesh.size > 1:
+            batch = self.placement.batch(batch)
+        return BatchRef(batch, 0, form="whole")  # the call itself moves it to a single device
 
     @property
     def where(self) -> OneDevice | Placement:

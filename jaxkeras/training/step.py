@@ -25,7 +25,7 @@ Step = Callable[[TrainState, Batch], tuple[TrainState, Any]]
 # are the outputs.
 
 # The parts of a step that are not layers, as named scopes of its operations.
-LOSS, OPTIMIZER, METRICS = "loss", "optimizer", "metrics"
+PARTS = LOSS, METRICS, OPTIMIZER = "loss", "metrics", "optimizer"
 
 
 class Stepped(NamedTuple):

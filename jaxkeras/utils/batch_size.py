@@ -93,8 +93,7 @@ def largest(needs: Callable[[int], int], limit: float, upper: int, tries: int = 
 
 def _meeting(limit: float, *points: tuple[int, int]) -> int:
     """Where a line through two points meets the limit; far from a single one, towards the limit."""
-    if len(points) < 2 or points[0][1] >= points[1][1]:
-        size, need = points[-1]
-        return 2 * size if need <= limit else points[0][0] // 2
-    (a, low), (b, high) = points
+    (a, low), (b, high) = points[0], points[-1]
+    if low >= high:
+        return 2 * b if high <= limit else a // 2
     return int(a + (limit - low) * (b - a) / (high - low))

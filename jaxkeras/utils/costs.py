@@ -21,12 +21,12 @@ from jaxkeras.display import html
 from jaxkeras.display.text import format_bytes, format_count
 from jaxkeras.training import step as steps
 from jaxkeras.training.flops import FlopCount, Place, count_flops, place_of
+from jaxkeras.training.layer_scopes import LayerScopes
 from jaxkeras.training.memory import program_bytes
 from jaxkeras.training.program import BatchRef
 from jaxkeras.training.state import TrainState
 
 OTHER = "(other)"
-_PARTS = (steps.LOSS, steps.METRICS, steps.OPTIMIZER)
 
 
 class LayerCost(NamedTuple):
@@ -229,12 +229,12 @@ def count(model: Any, prepared: Prepared) -> Counted:
     """Trace the step of a model and count, without compiling anything."""
     spec = prepared.session.state_spec
     ts, batch = spec.shapes(), prepared.ref.spec()
-    recorder = _Recorder(model)
+    recorder = LayerScopes(model)
     with setting(reference_forms=True), intercept_calls(recorder):
         forward = count_flops(jax.make_jaxpr(functools.partial(_forward, model, spec))(ts, batch))
         kept = _kept_for_backward(model, spec, ts, batch)
         step = count_flops(jax.make_jaxpr(steps.train_step(model, spec))(ts, batch)) if prepared.trains else None
-    loops = [recorder.owner(place) or OTHER for place in (step or forward).unknown_loops]
+    loops = [recorder.owner(place.scopes) or OTHER for place in (step or forward).unknown_loops]
     return Counted(forward, step, _by_layer(recorder, forward, step, kept), loops)
 
 
@@ -334,60 +334,20 @@ def _kept_for_backward(model: Any, spec: Any, ts: TrainState, batch: Any) -> dic
 
 
 # -- layers -----------------------------------------------------------------------------------------------------------
-class _Recorder:
-    """An interceptor that notes which layers run, under which named scopes."""
-
-    def __init__(self, model: Any):
-        self.model = model
-        self.layers: dict[tuple[str, ...], Any] = {}
-        self.shapes: dict[Any, Any] = {}
-        self._scopes: tuple[str, ...] = ()
-
-    def __call__(self, next_call: Any, layer: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-        outer = self._scopes
-        self._scopes = (*outer, layer.name)
-        self.layers.setdefault(self._scopes, layer)
-        try:
-            outputs = next_call(*args, **kwargs)
-        finally:
-            self._scopes = outer
-        shapes = [tuple(y.shape) for y in jax.tree.leaves(outputs) if hasattr(y, "shape")]
-        self.shapes.setdefault(id(layer), shapes[0] if len(shapes) == 1 else shapes)
-        return outputs
-
-    @functools.cached_property
-    def paths(self) -> dict[int, str]:
-        """The path of each layer, that of its first call; layers by identity."""
-        paths: dict[int, str] = {}
-        for scopes, layer in self.layers.items():
-            inner = scopes[1:] if self.layers.get(scopes[:1]) is self.model and len(scopes) > 1 else scopes
-            paths.setdefault(id(layer), "/".join(inner))
-        return paths
-
-    def owner(self, place: Place) -> str | None:
-        """The path of the innermost layer around a place, or the part of the step that is not a layer."""
-        for start in range(len(place.scopes)):
-            for end in range(len(place.scopes), start, -1):
-                layer = self.layers.get(place.scopes[start:end])
-                if layer is not None:
-                    return self.paths[id(layer)]
-        return next((part for part in _PARTS if part in place.scopes), None)
-
-
 def _by_layer(
-    recorder: _Recorder, forward: FlopCount, step: FlopCount | None, kept: dict[Place, int]
+    recorder: LayerScopes, forward: FlopCount, step: FlopCount | None, kept: dict[Place, int]
 ) -> list[LayerCost]:
     forwards, backwards, activations = (defaultdict(float) for _ in range(3))
     for place, flops in forward.by_place.items():
-        forwards[recorder.owner(place) or OTHER] += flops
+        forwards[recorder.owner(place.scopes) or OTHER] += flops
     for place, flops in step.by_place.items() if step is not None else ():
-        backwards[recorder.owner(place) or OTHER] += flops
+        backwards[recorder.owner(place.scopes) or OTHER] += flops
     for place, size in kept.items():
-        activations[recorder.owner(place) or OTHER] += size
+        activations[recorder.owner(place.scopes) or OTHER] += size
     costs = []
     layers = {recorder.paths[id(layer)]: layer for layer in recorder.layers.values()}
     containers = {id(recorder.layers[scopes[:-1]]) for scopes in recorder.layers if scopes[:-1] in recorder.layers}
-    for path, layer in [*layers.items(), *((part, None) for part in (*_PARTS, OTHER))]:
+    for path, layer in [*layers.items(), *((part, None) for part in (*steps.PARTS, OTHER))]:
         back = max(0.0, backwards[path] - forwards[path])
         parameters = 0 if layer is None else sum(math.prod(v.shape) for v in layer._own_variables())
         figures = (parameters, forwards[path], back, int(activations[path]))

@@ -121,7 +121,7 @@ def find_learning_rate(
     model._require_compiled("find_learning_rate")
     rates = np.geomspace(lowest, highest, steps).astype("float32")
     source, _ = model._ready(adapt(x, y, sample_weight, batch_size=batch_size, shuffle=True, seed=seed))
-    feed = feed_for(source, moving=True)
+    feed = feed_for(source, moving=True, where=model._session.where)
     try:
         losses = _sweep(model, feed, rates)
     finally:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
-from jaxkeras.callbacks import Callback, StepStats
+from jaxkeras.callbacks import Callback, StepStats, ValidateEvery
 from tests.callbacks.test_callbacks_in_fit import X, Y, make
 from tests.compilations import counting
 
@@ -65,8 +65,18 @@ def test_programs_are_kept_without_the_callback_and_own_steps_are_refused():
         own.fit(X, X, callbacks=[StepStats()], verbose=0)
 
 
-def test_a_population_refuses_metrics_of_whole_epochs():
-    population = jk.Population(jk.Sequential([jk.Input((2,)), jk.layers.Dense(1)]), seeds=[1, 2])
+def test_members_of_a_population():
+    def line():
+        return jk.Sequential([jk.Input((2,)), jk.layers.Dense(1)])
+
+    population = jk.Population(line(), seeds=[1, 2])
+    population.compile(jk.optimizers.SGD(0.0), "mse")
+    checks = ValidateEvery(2)
+    options = {"batch_size": 8, "shuffle": False, "validation_data": (X, Y), "verbose": 0}
+    history = population.fit(X, Y, callbacks=[StepStats(), checks], **options)
+    norms = history.history["gradient_norm"][0]
+    assert norms == pytest.approx([mean_norm(population.member(i)) for i in range(2)], rel=1e-4)
+    assert checks.history["val_loss"][0] == pytest.approx(history.history["val_loss"][0])
     population.compile("sgd", "mse", metrics=[jk.metrics.WholeEpoch(lambda y_true, y_pred: 0.0, name="none")])
     with pytest.raises(ValueError, match="no `WholeEpoch` metrics"):
         population.fit(X, Y, verbose=0)
@@ -85,12 +95,12 @@ def test_steps_per_execution_auto_calls_hooks_by_piece():
             self.batches.append(batch)
 
     model, count = make(steps_per_execution="auto"), Count()
-    x = np.zeros((4000, 2), "float32")
+    x = np.zeros((4096, 2), "float32")
     model.fit(x, x[:, :1], batch_size=1, callbacks=[count], verbose=0)
-    assert count.batches[-1] == 3999 and len(count.batches) < 400 and count.batches == sorted(set(count.batches))
+    assert count.batches[-1] == 4095 and len(count.batches) < 400 and count.batches == sorted(set(count.batches))
     count.batches.clear()
-    assert model.predict(x, batch_size=1, callbacks=[count], verbose=0).shape == (4000, 1)
-    assert count.batches[-1] == 3999 and len(count.batches) < 400
+    assert model.predict(x, batch_size=1, callbacks=[count], verbose=0).shape == (4096, 1)
+    assert count.batches[-1] == 4095 and len(count.batches) < 400
     again = jk.models.clone_model(model)
     again.compile_from_config(model.get_compile_config())
     assert again._hooks_by_piece
