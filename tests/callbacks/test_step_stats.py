@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
-from jaxkeras.callbacks import Callback, StepStats
+from jaxkeras.callbacks import Callback, StepStats, ValidateEvery
 from tests.callbacks.test_callbacks_in_fit import X, Y, make
 from tests.compilations import counting
 
@@ -95,12 +95,12 @@ def test_steps_per_execution_auto_calls_hooks_by_piece():
             self.batches.append(batch)
 
     model, count = make(steps_per_execution="auto"), Count()
-    x = np.zeros((4000, 2), "float32")
+    x = np.zeros((4096, 2), "float32")
     model.fit(x, x[:, :1], batch_size=1, callbacks=[count], verbose=0)
-    assert count.batches[-1] == 3999 and len(count.batches) < 400 and count.batches == sorted(set(count.batches))
+    assert count.batches[-1] == 4095 and len(count.batches) < 400 and count.batches == sorted(set(count.batches))
     count.batches.clear()
-    assert model.predict(x, batch_size=1, callbacks=[count], verbose=0).shape == (4000, 1)
-    assert count.batches[-1] == 3999 and len(count.batches) < 400
+    assert model.predict(x, batch_size=1, callbacks=[count], verbose=0).shape == (4096, 1)
+    assert count.batches[-1] == 4095 and len(count.batches) < 400
     again = jk.models.clone_model(model)
     again.compile_from_config(model.get_compile_config())
     assert again._hooks_by_piece
