@@ -132,6 +132,25 @@ def build_optimizer(model: Any, optimizer: Any = None) -> None:
         optimizer.build(variables, [paths[v] for v in variables])
 
 
+def check_optimizer(model: Any) -> None:
+    """Check that the optimizer's state is for the weights that are trainable now.
+
+    Raises:
+        ValueError: if the optimizer keeps numbers for each weight, and those are others.
+    """
+    optimizer = model.optimizer
+    built, now = ({id(v): v for v in variables} for variables in (
+        getattr(optimizer, "_trainable_variables", ()), model.trainable_variables,
+    ))  # fmt: skip
+    changed = [*(built.keys() - now.keys()), *(now.keys() - built.keys())]
+    if changed and getattr(optimizer, "_slots", None):
+        raise ValueError(
+            f"Optimizer '{optimizer.name}' has state for {len(built)} weights, but {len(now)} are trainable now: "
+            f"`trainable` of '{(built | now)[changed[0]].path}' was changed after training began. Call `compile` again "
+            "after changing `trainable`."
+        )
+
+
 class StateStore:
     """The owner of the arrays while a model trains; until then, and afterwards, they are in the cells.
 

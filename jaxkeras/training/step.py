@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxkeras.core.context import local, setting
 from jaxkeras.core.functional import functional_call
 from jaxkeras.data.utils import pack_x_y_sample_weight
-from jaxkeras.training.state import StateSpec, TrainState
+from jaxkeras.training.state import StateSpec, TrainState, check_optimizer
 
 Batch = tuple[Any, Any, Any]
 Step = Callable[[TrainState, Batch], tuple[TrainState, Any]]
@@ -126,6 +126,7 @@ def gradients(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Grad
 def train_on(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Stepped:
     """One update: forward pass, loss, gradients, optimizer, metrics."""
     optimizer = model.optimizer
+    check_optimizer(model)
     grads, loss, y_pred, new, checks = gradients(model, spec, ts, batch)
     with jax.named_scope(OPTIMIZER):
         params, opt_state = optimizer.update(grads, ts.opt_state, ts.params, value=loss)

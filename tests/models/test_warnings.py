@@ -55,6 +55,17 @@ def test_freezing_after_compile():
     assert not warnings_of(fit(model))
 
 
+def test_freezing_after_training_with_an_optimizer_that_keeps_moments():
+    """Keras refuses it too, and evaluates the model as before."""
+    model = model_of(layers.Dense(2, name="a"), layers.Dense(1), optimizer="adam")
+    fit(model)()
+    model.layers[0].trainable = False
+    message = "has state for 4 weights, but 2 are trainable now: `trainable` of 'm/a/.*Call `compile` again"
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match=message):
+        fit(model)()
+    model.evaluate(X, Y, verbose=0)
+
+
 @pytest.mark.parametrize(
     "parts, loss, expected",
     [
