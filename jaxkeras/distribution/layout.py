@@ -166,7 +166,7 @@ def distribute_tensor(tensor: Any, layout: Any) -> Any:
     if isinstance(tensor, KerasTensor):
         return tensor
     sharding = layout.backend_layout if isinstance(layout, TensorLayout) else layout
-    if hasattr(tensor, "__jax_array__"):
+    if not isinstance(tensor, jax.Array) and hasattr(tensor, "__jax_array__"):
         tensor = tensor.__jax_array__()
     if isinstance(tensor, Tracer):
         return jax.lax.with_sharding_constraint(tensor, sharding)

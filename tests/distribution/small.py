@@ -1,5 +1,6 @@
 """What the default suite checks on eight devices, in one process: numbers, layouts, errors, and one device again."""
 
+import functools
 import re
 
 import jax
@@ -27,6 +28,12 @@ print(jk.distribution.layouts(model))
 jk.distribution.set_distribution(None)
 assert model.predict(np.zeros((3, 5), "int32"), verbose=0).shape == (3, 8)
 assert len(kernel.value.sharding.device_set) == 1
+
+# One array, at rest and in compiled code.
+layout = jk.distribution.TensorLayout(("batch", None), jk.distribution.DeviceMesh((2, 4), ["batch", "model"]))
+split = functools.partial(jk.distribution.distribute_tensor, layout=layout)
+for place in (split, jax.jit(split)):
+    assert place(jax.numpy.ones((4, 2))).sharding.shard_shape((4, 2)) == (2, 2)
 
 # A Keras object; a rule that matches nothing; large variables made in parts.
 mesh = jk.distribution.DeviceMesh((2, 4), ["batch", "model"])
