@@ -68,7 +68,10 @@ def test_programs_are_kept_without_the_callback_and_own_steps_are_refused():
 def test_members_of_a_population():
     population = jk.Population(jk.Sequential([jk.Input((2,)), jk.layers.Dense(1)]), seeds=[1, 2])
     population.compile(jk.optimizers.SGD(0.0), "mse")
-    history = population.fit(X, Y, batch_size=8, shuffle=False, callbacks=[StepStats()], verbose=0).history
+    checks = ValidateEvery(2)
+    options = {"batch_size": 8, "shuffle": False, "validation_data": (X, Y), "verbose": 0}
+    history = population.fit(X, Y, callbacks=[StepStats(), checks], **options).history
+    assert checks.history["val_loss"][0] == pytest.approx(history["val_loss"][0])
     norms = [mean_norm(population.member(i)) for i in range(2)]
     assert history["gradient_norm"][0] == pytest.approx(norms, rel=1e-4)
     assert history["step_time"].shape == (1, 2)  # one number for both
