@@ -164,7 +164,7 @@ def test_cifar10(tiny, monkeypatch):
 def test_file_is_downloaded_once_with_a_progress_bar(tiny, capsys, key):
     (path,) = catalog.fetch(key)
     assert path == catalog.FILES[key].locations[0] and path.read_bytes() == TINY[key]
-    assert path.name in capsys.readou.out().err
+    assert path.name in capsys.readouterr().out
     assert catalog.fetch(key) == [path]
     assert len(tiny.requests) == 1
 

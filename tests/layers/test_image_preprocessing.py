@@ -247,7 +247,7 @@ def test_box_formats_equal_keras(form):
 @pytest.mark.parametrize("name, settings", [
     ("RandomFlip", {}), ("RandomCrop", {"height": 4, "width": 4}), ("RandomShear", {"x_factor": 0.2}),
     ("RandomPerspective", {"scale": 0.3}), ("RandomElasticTransform", {"scale": 0.5}), ("RandAugment", {}),
-    ("RandomBrightness", {"factor": 0.2}), ("RandomRotation", {"factor": 0.1}), ("AugMix", {}),
+    ("RandomBrightness", {"factor": 0.2}), ("RandomRotation", {"factor": 0.1}), pytest.param("AugMix", {}, marks=pytest.mark.exhaustive),
 ], ids=str)  # fmt: skip
 def test_labels_masks_and_boxes_of_images(name, settings):
     layer = getattr(L, name)(**settings, seed=1, bounding_box_format="xyxy")

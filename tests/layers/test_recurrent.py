@@ -419,7 +419,7 @@ def test_regularizers_and_constraints_reach_the_cell():
     assert layer.kernel_regularizer is layer.cell.kernel_regularizer
 
 
-@pytest.mark.parametrize("rank", [1, pytest.param(2, marks=pytest.mark.exhaustive), 3])
+@pytest.mark.parametrize("rank", [1, *(pytest.param(rank, marks=pytest.mark.exhaustive) for rank in (2, 3))])
 @pytest.mark.parametrize("settings", [
     {}, {"strides": 2, "padding": "same", "return_sequences": True, "return_state": True},
     {"data_format": "channels_first", "use_bias": False}, {"dilation_rate": 2, "go_backwards": True, "dropout": 0.3},

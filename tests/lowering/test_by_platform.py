@@ -117,7 +117,12 @@ def test_forms_are_chosen_at_compile_time(name):
     assert not {"case", "if"} & set(operators(module(step, ["cpu"], *args)))
 
 
-@pytest.mark.parametrize("name", CASES)
+SLOW = ("depthwise", "gru")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.exhaustive) if name in SLOW else name for name in CASES]
+)
 def test_gradients_under_transformations(name):
     """Gradients equal the reference's inside remat, scan and vmap over any argument, and without jit."""
     f, args = (conv, (zeros(2, 6, 6, 3), zeros(3, 3, 3, 8))) if name == "conv" else CASES[name]

@@ -68,6 +68,7 @@ def test_streams_callbacks_and_hooks_of_batches():
     assert checks.history["val_roc_auc_score"] == pytest.approx([expected(model, X[:20], Y[:20])])
 
 
+@pytest.mark.exhaustive
 def test_weights_eager_use_and_errors():
     weight = draw.uniform(size=90).astype("float32")
     model = make([], weighted_metrics=[WholeEpoch(sklearn_metrics.roc_auc_score)])

@@ -89,6 +89,7 @@ def test_other_seeds_and_rates_compile_nothing():
         trained.cache_clear()
 
 
+@pytest.mark.exhaustive
 def test_groups_on_threads_change_nothing(monkeypatch):
     def run():
         jk.utils.set_random_seed(0)

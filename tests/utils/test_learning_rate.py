@@ -55,6 +55,7 @@ def test_later_training_is_the_same_as_without_a_sweep():
     assert curves[0] == curves[1]
 
 
+@pytest.mark.exhaustive
 def test_streams_eager_runs_and_own_steps():
     def batches():
         while True:
