@@ -147,7 +147,7 @@ def test_repeated_interruptions(tmp_path):
     assert_same(run(tmp_path / "b", Crash(EPOCHS, 0), save_freq=3), expected)
 
 
-@pytest.mark.parametrize("batch, save_freq", [(1, "epoch"), (4, "2")])
+@pytest.mark.parametrize("batch, save_freq", [(1, "epoch"), pytest.param(4, "2", marks=pytest.mark.exhaustive)])
 def test_killed_process(tmp_path, batch, save_freq):
     script = pathlib.Path(interrupted.__file__)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -117,7 +117,7 @@ def test_forms_are_chosen_at_compile_time(name):
     assert not {"case", "if"} & set(operators(module(step, ["cpu"], *args)))
 
 
-SLOW = ("depthwise", "gru")
+SLOW = ("depthwise", "gru", "lstm")
 
 
 @pytest.mark.parametrize(

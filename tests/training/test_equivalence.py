@@ -71,7 +71,9 @@ def weighted(make, how):
     return run(make, how, class_weight={0: 1.0, 1: 2.0, 2: 0.5}, validation_split=0.2)
 
 
-@pytest.mark.parametrize("make", [dense, pytest.param(convolutional, marks=pytest.mark.exhaustive), recurrent])
+@pytest.mark.parametrize(
+    "make", [*(pytest.param(make, marks=pytest.mark.exhaustive) for make in (dense, convolutional)), recurrent]
+)
 @pytest.mark.parametrize("how", ["single", "executions", "eager"])
 def test_all_execution_modes_are_equivalent(make, how):
     fused, a, _ = weighted(make, "fused")
