@@ -84,7 +84,7 @@ def dot_product_attention(
 
     drop = Drop(dropout_rate, dropout_key) if dropout_rate and dropout_key is not None else None
     if return_scores:
-        mask = reference.causal_mask(mask, query.shape[1], key.shape[1]) if is_causal else mask
+        mask = reference.whole_mask(mask, is_causal, query, key)
         return reference.attention_with_weights(query, key, value, bias, mask, scale, drop)
     if drop is None:
         flash = config.is_flash_attention_enabled() if flash is None else flash

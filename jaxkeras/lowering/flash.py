@@ -35,7 +35,7 @@ def attention(
 ) -> Array:
     """As `reference.attention`, in blocks of targets."""
     targets = query.shape[1]
-    mask = reference.causal_mask(mask, targets, key.shape[1]) if is_causal else mask
+    mask = reference.whole_mask(mask, is_causal, query, key)
     if targets <= BLOCK:
         return reference.attention(query, key, value, bias, mask, scale, None)
     rows = {name: x for name, x in (("bias", bias), ("mask", mask)) if x is not None}

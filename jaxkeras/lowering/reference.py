@@ -114,9 +114,11 @@ def attention_weights(query: Array, key: Array, bias: Array | None, mask: Array 
     return jax.nn.softmax(masked_logits(logits * jnp.asarray(scale, dtype), bias, mask), axis=-1)
 
 
-def causal_mask(mask: Array | None, targets: int, sources: int) -> Array:
-    """The mask, if any, and that no target sees a later source."""
-    causal = jnp.tril(jnp.ones((targets, sources), bool))[None, None]
+def whole_mask(mask: Array | None, is_causal: bool, query: Array, key: Array) -> Array | None:
+    """The mask, and if causal, that no target sees a later source; None if all is allowed."""
+    if not is_causal:
+        return mask
+    causal = jnp.tril(jnp.ones((query.shape[1], key.shape[1]), bool))[None, None]
     return causal if mask is None else jnp.logical_and(mask, causal)
 
 
@@ -155,7 +157,7 @@ def attention(
     drop: Drop | None,
     is_causal: bool = False,
 ) -> Array:
-    mask = causal_mask(mask, query.shape[1], key.shape[1]) if is_causal else mask
+    mask = whole_mask(mask, is_causal, query, key)
     return attention_with_weights(query, key, value, bias, mask, scale, drop)[0]
 
 

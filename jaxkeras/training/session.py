@@ -323,7 +323,7 @@ class Session:
         return self.state_spec.values() if self.store is None or self.store.released else None
 
     def of_metrics(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """The same for a function of the state of the metrics."""
+        """A function of the state of one model's metrics; a subclass may map it over several models."""
         return function
 
     def discard_steps(self) -> None:

@@ -17,7 +17,7 @@ from jax import lax
 
 from jaxkeras.lowering.custom_transpose import linear_call
 from jaxkeras.lowering.hash_rng import Drop
-from jaxkeras.lowering.reference import causal_mask, masked_logits
+from jaxkeras.lowering.reference import masked_logits, whole_mask
 
 Array = jax.Array
 
@@ -124,7 +124,7 @@ def attention(
     is_causal: bool = False,
 ) -> Array:
     """As `reference.attention`."""
-    mask = causal_mask(mask, query.shape[1], key.shape[1]) if is_causal else mask
+    mask = whole_mask(mask, is_causal, query, key)
     rate, seed = (0.0, None) if drop is None else (drop.rate, drop.key)
     turned = (jnp.swapaxes(x, 1, 2) for x in (query * jnp.asarray(scale, query.dtype), key, value))
     return jnp.swapaxes(_heads_first(rate, *turned, bias, mask, seed), 1, 2)
