@@ -18,6 +18,7 @@ from benchmarks.frameworks import FRAMEWORKS, hand_jax, keras_api
 from benchmarks.worker import ROOT
 from benchmarks.workloads import WORKLOADS, Workload, draw_data, draw_weights, weight_shapes
 from jaxkeras.training.flops import count_flops
+from tests.cases import by_default
 
 SMALL = [
     Workload("linear", "dense", (2, 1), "mse", "sgd", 64),
@@ -115,7 +116,7 @@ def test_networks_can_be_built():
         assert len(model.trainable_variables) > 3, name
 
 
-@pytest.mark.parametrize("name", [n if n == "gan" else pytest.param(n, marks=pytest.mark.exhaustive) for n in TINY])
+@pytest.mark.parametrize("name", by_default(TINY, {"gan"}))
 def test_network_takes_a_step(name: str):
     w = replace(networks.NETWORKS[name], sizes=TINY[name], rows=4, batch=4)
     x, y, _ = draw_data(w)

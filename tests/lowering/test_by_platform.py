@@ -13,6 +13,7 @@ import jaxkeras as jk
 from jaxkeras import lowering
 from jaxkeras.lowering import by_platform as primitive
 from jaxkeras.lowering import operations
+from tests.cases import by_default
 
 
 def module(f, platforms, *args):
@@ -120,9 +121,7 @@ def test_forms_are_chosen_at_compile_time(name):
 SLOW = ("depthwise", "gru", "lstm")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.exhaustive) if name in SLOW else name for name in CASES]
-)
+@pytest.mark.parametrize("name", by_default(CASES, lambda name: name not in SLOW))
 def test_gradients_under_transformations(name):
     """Gradients equal the reference's inside remat, scan and vmap over any argument, and without jit."""
     f, args = (conv, (zeros(2, 6, 6, 3), zeros(3, 3, 3, 8))) if name == "conv" else CASES[name]

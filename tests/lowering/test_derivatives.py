@@ -16,6 +16,7 @@ from jaxkeras.lowering.cpu import conv as cpu_conv
 from jaxkeras.lowering.cpu import im2col, microbatch, winograd
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, window_pads
 from jaxkeras.lowering.hash_rng import Drop
+from tests.cases import by_default
 
 QUICK = {"xla_backend_optimization_level": 0}  # each program runs once
 RNG = np.random.default_rng(0)
@@ -126,7 +127,7 @@ TWICE = ("same", "few channels", "pointwise strided", "strided and dilated", "tr
 
 
 @CPU
-@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in TWICE else pytest.mark.exhaustive) for n in CONVS])
+@pytest.mark.parametrize("name", by_default(CONVS, ("same", "pointwise strided", "transposed", "depthwise strided")))
 def test_conv(name):
     shape, kernel, options = CONVS[name]
     x, kernel = normal(*shape), normal(*kernel) / 3
@@ -338,7 +339,7 @@ def test_batch_norm_keeps_its_digits_where_the_mean_is_large():
 
 @CPU
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("operation", ["lstm", "gru", "simple_rnn"])
+@pytest.mark.parametrize("operation", by_default(("lstm", "gru", "simple_rnn"), {"lstm"}))
 def test_recurrent(operation, masked):
     gates = {"lstm": 4, "gru": 3, "simple_rnn": 1}[operation]
     x, h, kernel, bias = normal(4, 3, gates * 2), normal(3, 2), normal(2, gates * 2), normal(gates * 2)
