@@ -67,6 +67,28 @@ def test_a_race_measures_all_forms_in_time(cache, monkeypatch):
     assert jk.utils.tune(model, X, batch_size=2, seconds=0) == {}
 
 
+def test_operations_are_measured_with_their_gradients(cache, monkeypatch):
+    monkeypatch.setattr(tuning, "SECONDS", 1e-4)
+    raced = {}
+    race = tuning._race
+
+    def counted(forms, usual, *rest):
+        raced.setdefault(usual, set()).update(forms)
+        return race(forms, usual, *rest)
+
+    monkeypatch.setattr(tuning, "_race", counted)
+    x = jk.Input((3, 4))
+    y = jk.layers.LSTM(4, return_sequences=True)(x)
+    y = jk.layers.MultiHeadAttention(2, 2)(y, y, attention_mask=x[..., :3] > 0)
+    model = jk.Model(x, y)
+    model.compile("sgd", "mse")
+    chosen = jk.utils.tune(model, np.ones((2, 3, 4), "float32"), batch_size=2)
+    usual = {"recurrent.lstm", "attention.attention"}
+    assert raced == {name: {name, "reference." + name.partition(".")[2]} for name in usual}
+    assert {key.split(" on ")[0] for key in chosen} == {"lstm", "attention"}
+    assert not any(" at 0x" in key for key in chosen)  # found again by another process
+
+
 def test_the_environment_turns_it_on(monkeypatch):
     for value, left in {"0": 0, "1": tuning.BUDGET}.items():
         monkeypatch.setattr(tuning, "_left", None)
