@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -83,6 +84,8 @@ def _rank(dtype: Any) -> int:
 def _has_nan(array: Any, rank: int) -> bool:
     if rank < 2 or not array.size:
         return False
+    if isinstance(array, jax.Array):
+        return bool(jnp.isnan(array).any())
     if array.dtype.kind == "f":
         return bool(np.isnan(np.min(array)))  # `min` propagates NaN and needs no second array
     return bool(np.isnan(array).any())  # complex, or bfloat16 and the like, whose `min` warns

@@ -14,7 +14,7 @@ import jax
 from jaxkeras.core import program_cache
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.context import local
-from jaxkeras.training.agreement import check_agreement
+from jaxkeras.training.agreement import agree_on_program
 
 settings: Any = jax.config  # which declares none of its attributes
 MIN_COMPILE_SECONDS = 0.03  # programs that compile faster than they load from disk are not stored
@@ -95,7 +95,7 @@ class CompiledFunction:
             lowered = self._jit().lower(*args, **static)
             traced = time.perf_counter() - since
             if jax.process_count() > 1:
-                check_agreement(lowered)
+                agree_on_program(lowered)
             fresh = bool(local.interceptors)
             self._made[key] = _pool().submit(_compile, lowered, _devices(args), noted, traced, fresh)
         return self._made[key]

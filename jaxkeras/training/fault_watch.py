@@ -2,6 +2,9 @@
 
 Nothing is added to the compiled steps. A watch keeps the state of a moment and the calls that ran since. From time to
 time it looks whether the present state is finite. If not, it runs the calls again from the kept state to find the step.
+
+Several processes do this together: they look when the loss of an epoch is not finite, since their clocks differ, and
+each replays the step that failed on one device of its own.
 """
 
 from __future__ import annotations
@@ -18,10 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core.functional import is_variable
+from jaxkeras.core.placement import to_host
 from jaxkeras.data import ArraySource
 from jaxkeras.training.fault_replay import first_fault
 from jaxkeras.training.faults import Fault, NonFiniteError, is_finite
-from jaxkeras.training.memory import free_bytes
+from jaxkeras.training.memory import free_bytes, least_free_bytes
 from jaxkeras.training.program import BatchRef, CompiledStep
 from jaxkeras.training.state import StateStore, TrainState, copied
 from jaxkeras.training.step import Step
@@ -123,6 +127,7 @@ class FaultWatch:
         self.skips = response.action == "skip"
         self.step: CompiledStep = session.train_skipping if self.skips else session.train
         self._keep_any, self._keeps = keep, keep
+        self._many = session.where.processes > 1
         self._window: Window | None = None
         self._extras: Any = None
         self._cost = 0.0  # seconds that a look takes
@@ -133,9 +138,8 @@ class FaultWatch:
         """Take the numbers of the model, as `Session.acquire` does; what it copies is the first state to keep."""
         at_rest = self.session.at_rest()
         store = self.session.acquire()
-        if self.session.where.processes > 1:
-            return store  # each process would look at another time, and wait for the others
-        self._keeps = self._keep_any or _nbytes(store.current) <= KEPT_SHARE * free_bytes()
+        free = least_free_bytes() if self._many else free_bytes()
+        self._keeps = self._keep_any or _nbytes(store.current) <= KEPT_SHARE * free
         self._window = self._new(store.current) if at_rest is None else Window(at_rest, store.current)
         if not self._keeps:
             self._window.forget()
@@ -165,6 +169,10 @@ class FaultWatch:
             return
         window.append(call)
         window.now, window.extras = ts, extras
+        if self._many:
+            if window.is_full():
+                self._renew(ts) if self._keep_any else window.forget()
+            return
         seconds, cost = time.perf_counter() - window.since, self._cost / LOOK_SHARE
         if seconds > cost and (seconds > LOOK_SECONDS or window.is_full()):
             self._renew(ts)
@@ -189,13 +197,10 @@ class FaultWatch:
             self.response.skipped += int(skipped.sum())
             if loss is not None and skipped.size == np.size(loss) and (skipped == steps).any():
                 logs["loss"] = np.where(skipped.reshape(np.shape(loss)) == steps, np.nan, loss)[()]
-        if self._window is None:
-            if bad and self.session.where.processes > 1 and self._first_loss is not math.inf:
-                self._first_loss = math.inf  # once
-                detail = "Several processes train, so that the step is not looked for: train in one to find it."
-                self._respond(Fault("loss", "loss", detail=detail, loss=loss), None)
-        elif last or bad:
+        if self._window is not None and (bad or last and (self._keep_any or not self._many)):
             self._look(self._window, bad)
+        if self._many and self._window is not None and self._window.start is None:
+            self._window = self._new(self._window.now)
 
     def _warn_of_explosion(self, loss: float) -> None:
         if self._first_loss is None:
@@ -312,9 +317,12 @@ class FaultWatch:
             return any(is_finite(old[row]) and not is_finite(new[row]) for old, new in pairs)
 
         with session.single(ts, bad) as (member, own):
-            batch = session.batch_of(ref.batch(), member)
-            fault = first_fault(session.model, session.state_spec, own, batch)
-            fault = fault or first_fault(session.model, session.state_spec, own, batch, scaled=True)
+            spec, batch = session.state_spec, session.batch_of(ref.batch(), member)
+            if self._many:
+                own, batch = jax.tree.map(lambda a: jnp.asarray(to_host(a)), (own, batch))
+                spec = spec.on_one_device()
+            fault = first_fault(session.model, spec, own, batch)
+            fault = fault or first_fault(session.model, spec, own, batch, scaled=True)
         if fault is None:
             fault = Fault("forward", "output", detail="Run again step by step, all values were finite: the compiled "
                           "step overflows where single operations do not.")  # fmt: skip
@@ -352,7 +360,7 @@ def _small_change(old: TrainState, new: TrainState) -> Callable[[TrainState], Tr
     changed = {i: leaf for i, (a, leaf) in enumerate(zip(jax.tree.leaves(old), leaves)) if a is not leaf}
     if sum(leaf.nbytes for leaf in changed.values()) > SMALL_BYTES:
         return None
-    values = {i: np.array(leaf) for i, leaf in changed.items()}
+    values = copied(changed)
     return lambda ts: treedef.unflatten([values.get(i, leaf) for i, leaf in enumerate(jax.tree.leaves(ts))])
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ import numpy as np
 
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.data import ArraySource, Rows, Source, prefetch
+from jaxkeras.training.agreement import agree
 from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement, nbytes
 from jaxkeras.training.program import BatchRef, CompiledStep, batch_spec
 
@@ -266,7 +268,17 @@ class StreamFeed(Feed):
         read = source.batches if isinstance(source, ArraySource) else source.epoch  # type: ignore[attr-defined]
         if isinstance(source, ArraySource) and self._where.processes > 1 and not self._where.own_data:
             read = functools.partial(source.batches, lazily=True)
-        return prefetch(self._chunks(iter(read(epoch, skip))), 2)
+        chunks = prefetch(self._chunks(iter(read(epoch, skip))), 2)
+        return chunks if isinstance(source, ArraySource) or self._where.processes == 1 else self._agreed(chunks)
+
+    def _agreed(self, chunks: Generator[Span]) -> Generator[Span]:
+        """Compare the batches of a stream with those of the other processes, which may end earlier."""
+        with contextlib.closing(chunks):
+            for span in chunks:
+                shapes = [f"{a.dtype}{list(a.shape)}" for a in jax.tree.leaves(span.ref.data)]
+                agree(f"batches of a {self.source.kind}", steps=span.steps, shapes=shapes)
+                yield span
+        agree(f"batches of a {self.source.kind}", steps="the end of the data")
 
     def _chunks(self, batches: Iterator[Any]) -> Iterator[Span]:
         waiting: list[Any] = []

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxkeras.data import Source, checks
+from jaxkeras.training.agreement import agree_on_run, facts_of_data
 from jaxkeras.training.collect import Collector
 from jaxkeras.training.fault_watch import Call, FaultWatch
 from jaxkeras.training.feed import Feed
@@ -226,6 +227,13 @@ def fit(
         validation_freq: the number of epochs between validations, or a list of epochs.
     """
     model = session.model
+    own_data = session.where.own_data
+    agree_on_run(
+        "fit", session, source, epochs=range(initial_epoch, epochs),
+        seed=None if own_data else getattr(source, "seed", None),
+        validation="none" if validate is None else facts_of_data(validate.source, own_data),
+        validation_freq=validation_freq, steps_per_call=steps_per_call(model, callbacks, "train"),
+    )  # fmt: skip
     store = watch.acquire()
     sources = [source] if validate is None else [source, validate.source]
     progress = session.progress = FitProgress(sources, initial_epoch, epochs)
@@ -306,6 +314,7 @@ def evaluate(
 ) -> dict[str, Any]:  # fmt: skip
     """Evaluate; returns logs."""
     runner = Runner(session, session.test, store, defer_sigint, callbacks, "test")
+    agree_on_run("evaluate", session, source, steps_per_call=steps_per_call(session.model, callbacks, "test"))
     source.on_epoch_begin()
     callbacks.on_test_begin()
     logs, done = runner.epoch(feed.refs(0, _unbounded if runner.tuner.fixed is None else runner.steps))
@@ -321,6 +330,7 @@ def evaluate(
 
 def predict(session: Session, feed: Feed, source: Source, callbacks: Any) -> Any:
     """Outputs for all rows of a source, as NumPy arrays in the structure that the model returns."""
+    agree_on_run("predict", session, source)
     model, ts = session.model, session.view("params", "state").current
     watched = callbacks.sees_batches("predict")
     outputs: list[Any] = []

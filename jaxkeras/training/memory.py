@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 _UNLIMITED = 2**60  # control groups without a limit report a number as large as this
 
@@ -41,6 +42,15 @@ def free_bytes() -> float:
     if "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
     return _host_bytes_at(int(time.monotonic()))
+
+
+def least_free_bytes() -> float:
+    """The same of the process that has least. All processes call this together, and decide alike."""
+    if jax.process_count() == 1:
+        return free_bytes()
+    from jax.experimental import multihost_utils
+
+    return float(np.min(multihost_utils.process_allgather(np.float32(free_bytes()))))
 
 
 @functools.lru_cache(maxsize=1)  # reading it takes as long as a short `fit`

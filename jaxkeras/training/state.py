@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -86,6 +87,12 @@ class StateSpec:
         if self.placement is None or self.shardings is None:
             return params
         return self.placement.gather(params, self.shardings.params)
+
+    def on_one_device(self) -> StateSpec:
+        """The same without shardings."""
+        spec = copy.copy(self)
+        spec.placement = spec.shardings = None
+        return spec
 
     def leaves(self) -> list[Variable]:
         """The variables in the order of the leaves of a `TrainState`."""

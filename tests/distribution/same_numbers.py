@@ -1,11 +1,15 @@
-"""Trains models on one device and on meshes; prints the largest differences."""
+"""Trains models on one device and on meshes, of one process or several; prints the largest differences."""
 
+import os
 import sys
 
 import jax
 
+import jaxkeras as jk
 from tests.distribution.models import MODELS, difference, train
 
+if "KERAS_DISTRIBUTION_NUM_PROCESSES" in os.environ:
+    jk.distribution.initialize()
 count = jax.device_count()
 ways = ["data", "fsdp", {"data": max(1, count // 2), "model": min(2, count)}]
 for make in MODELS:
