@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxkeras.callbacks.callback import Callback
@@ -201,9 +200,8 @@ class BackupAndRestore(Callback):
         if run.extras is not None:
             session.raise_failed_checks(run.extras)
         own = seeds.global_seed_generator().state.value  # first: making it draws from Python's generator
-        leaves, _ = jax.tree_util.tree_flatten_with_path(session.store.current)
         backup = {
-            "numbers": {jax.tree_util.keystr(path): leaf for path, leaf in leaves},
+            "numbers": session.store.numbers(),
             "callbacks": {
                 name: {attribute: getattr(callback, attribute) for attribute in callback.state_attributes}
                 for name, callback in self._stateful()
@@ -233,14 +231,11 @@ class BackupAndRestore(Callback):
         return snapshot.read(self._previous) if self._previous.exists() else None
 
     def _set_numbers(self, backup: dict[str, Any]) -> None:
-        store = self.model._session.store
-        leaves, treedef = jax.tree_util.tree_flatten_with_path(store.current)
-        saved = backup["numbers"]
-        names = [jax.tree_util.keystr(path) for path, _ in leaves]
-        if extra := set(saved) - set(names):
+        store, saved = self.model._session.store, backup["numbers"]
+        expected = store.numbers()
+        if extra := saved.keys() - expected.keys():
             raise ValueError(f"The backup in '{self.backup_dir}' is of another model: it holds {min(extra)}.")
-        values = [_placed(name, old, saved, self.backup_dir) for name, (_, old) in zip(names, leaves)]
-        store.update(lambda ts: (jax.tree.unflatten(treedef, values), None))
+        store.set_numbers({name: _checked(name, old, saved, self.backup_dir) for name, old in expected.items()})
         for name, callback in self._stateful():
             for attribute, value in backup["callbacks"].get(name, {}).items():
                 setattr(callback, attribute, copy.deepcopy(value))  # values are set twice, and lists are mutable
@@ -250,8 +245,8 @@ class BackupAndRestore(Callback):
         np.random.set_state(numpy)
 
 
-def _placed(name: str, old: jax.Array, saved: dict[str, Any], folder: str) -> jax.Array:
-    """Put a saved array on the device of the array that it replaces."""
+def _checked(name: str, old: Any, saved: dict[str, Any], folder: str) -> Any:
+    """The saved value of a number of the model."""
     if name not in saved:
         raise unknown(f"number of the model in the backup in '{folder}'", name, saved)
     value = saved[name]
@@ -260,4 +255,4 @@ def _placed(name: str, old: jax.Array, saved: dict[str, Any], folder: str) -> ja
             f"The backup in '{folder}' is of another model: {name} has shape {value.shape} and dtype {value.dtype} in "
             f"it; expected shape {old.shape} and dtype {old.dtype}."
         )
-    return jax.device_put(value, old.sharding if old.committed else None)
+    return value
