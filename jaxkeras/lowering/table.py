@@ -94,6 +94,15 @@ def _winograd(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     return tiles >= 100 and _work(x, kernel, spec) >= 2**23 and _fits(size, x)
 
 
+def _joined_strips(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    """Few filters, for which XLA's convolution is slow: Eigen's up to 16 channels, YNNPACK's on one core."""
+    channels, filters = kernel.shape[-2:]
+    if not (_exact(x) and channels >= 8 and 8 <= filters < 24 and max(spec.strides) == max(spec.input_dilation) == 1):
+        return False
+    tall = im2col.output_sizes(x.shape[1:-1], kernel.shape[:-2], spec)[0] >= 8
+    return tall and _work(x, kernel, spec) >= 2**22 and _fits(im2col.joined_strip_bytes(x, kernel, spec), x)
+
+
 def _strips(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     window, (channels, filters) = kernel.shape[:-2], kernel.shape[-2:]
     fair = 24 <= channels <= 128 and 16 <= filters <= 128 and _work(x, kernel, spec) >= 2**23
@@ -190,6 +199,7 @@ CPU: tuple[Row, ...] = tuple(
         (conv.forward, _pointwise, im2col.pointwise_forward),
         (conv.forward, _spread_out, subpixel_conv.forward),
         (conv.forward, _short_sums, im2col.fused_forward),
+        (conv.forward, _joined_strips, im2col.joined_strip_forward),
         (conv.forward, _winograd, winograd.forward),
         (conv.forward, _strips, im2col.strip_forward),
         (conv.input_gradient, _small_images, im2col.tap_input_gradient),
@@ -247,6 +257,12 @@ def _strips_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     return _undilated(kernel.shape[:-2], spec) and _copies(im2col.strip_bytes)(x, kernel, spec)
 
 
+def _joined_strips_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    window = kernel.shape[:-2]
+    fits = _exact(x) and _fits(im2col.joined_strip_bytes(x, kernel, spec), x)
+    return fits and _undilated(window, spec) and max(spec.strides[:-1]) == 1 < math.prod(window[:-1])
+
+
 def _phases_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     return _exact(x) and max(spec.input_dilation) > 1 and max(spec.strides) == 1
 
@@ -279,6 +295,7 @@ CANDIDATES: tuple[Candidate, ...] = tuple(
         (conv.forward, _sums, im2col.fused_forward),
         (conv.forward, _winograd_can, winograd.forward),
         (conv.forward, _strips_can, im2col.strip_forward),
+        (conv.forward, _joined_strips_can, im2col.joined_strip_forward),
         (conv.forward, _phases_can, subpixel_conv.forward),
         (conv.input_gradient, _taps_can, im2col.tap_input_gradient),
         (conv.kernel_gradient, _winograd_gradient_can, winograd.kernel_gradient),
