@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxkeras.core.context import local
 from jaxkeras.lowering import flash, operations
 from jaxkeras.lowering.cpu import (
     argmax,
@@ -79,6 +80,14 @@ def _work(x: Array, kernel: Array, spec: ConvSpec) -> int:
 
 def _short_sums(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     return _exact(x) and _terms(x.shape[-1], kernel.shape[:-2]) <= 36
+
+
+def _short_sums_alone(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    """Sums that no gradient keeps: XLA fuses them with the padding of what follows, and such a loop is slow if long."""
+    long = 16 < _terms(x.shape[-1], kernel.shape[:-2]) <= 36 and max(spec.input_dilation) == 1
+    if not (long and _exact(x)) or local.differentiated:
+        return False
+    return _work(x, kernel, spec) >= 2**18 and _fits(im2col.patch_bytes(x, kernel.shape[:-2], spec), x)
 
 
 def _threes(window: Sequence[int], spec: ConvSpec) -> bool:
@@ -198,6 +207,7 @@ CPU: tuple[Row, ...] = tuple(
         (operations.conv, _splits, conv.conv),
         (conv.forward, _pointwise, im2col.pointwise_forward),
         (conv.forward, _spread_out, subpixel_conv.forward),
+        (conv.forward, _short_sums_alone, im2col.patch_forward),
         (conv.forward, _short_sums, im2col.fused_forward),
         (conv.forward, _joined_strips, im2col.joined_strip_forward),
         (conv.forward, _winograd, winograd.forward),
@@ -249,6 +259,10 @@ def _sums(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     return _exact(x) and 1 < math.prod(kernel.shape[:-1]) <= 80
 
 
+def _patches_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    return _sums(x, kernel, spec) and _copies(im2col.patch_bytes)(x, kernel, spec) and max(spec.input_dilation) == 1
+
+
 def _winograd_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     return _threes(kernel.shape[:-2], spec) and _copies(winograd.tile_bytes)(x, kernel, spec)
 
@@ -293,6 +307,7 @@ CANDIDATES: tuple[Candidate, ...] = tuple(
     for operation, can, form in (
         (conv.forward, _pointwise, im2col.pointwise_forward),
         (conv.forward, _sums, im2col.fused_forward),
+        (conv.forward, _patches_can, im2col.patch_forward),
         (conv.forward, _winograd_can, winograd.forward),
         (conv.forward, _strips_can, im2col.strip_forward),
         (conv.forward, _joined_strips_can, im2col.joined_strip_forward),

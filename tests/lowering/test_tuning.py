@@ -45,7 +45,7 @@ def test_the_fastest_form_is_kept_and_used(cache, monkeypatch):
     monkeypatch.setattr(tuning, "_measure", other)
     model = small()
     chosen = jk.utils.tune(model, X, Y, batch_size=4)
-    im2col = {f"im2col.{name}_forward" for name in ("fused", "strip", "joined_strip")}
+    im2col = {f"im2col.{name}_forward" for name in ("fused", "patch", "strip", "joined_strip")}
     assert {"reference.conv", "winograd.forward", *im2col} == set(raced[0])
     assert len(chosen) == len(raced) >= 2
     monkeypatch.setattr(tuning, "_measure", lambda *_: pytest.fail("it is known"))

@@ -1,8 +1,8 @@
 """Convolutions as matrix products over the taps of the window: shifted views, one tap at a time or concatenated.
 
 *patches*: all taps concatenated, one matrix product. *strips*: the taps of the last axis concatenated and one product
-for each of the others, which needs a third of the copies. *joined strips*: one product for all of them, whose results are
-shifted instead of the copies. *taps*: one product for each tap.
+for each of the others, which needs a third of the copies. *joined strips*: one product for all of them, whose results
+are shifted instead of the copies. *taps*: one product for each tap.
 """
 
 from __future__ import annotations
@@ -62,6 +62,16 @@ def patches(x: Array, window: Sequence[int], spec: ConvSpec) -> Array:
 def flat(x: Array) -> Array:
     """Flatten all dimensions but the last into rows of a matrix."""
     return x.reshape(-1, x.shape[-1])
+
+
+def patch_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
+    window, filters = kernel.shape[:-2], kernel.shape[-1]
+
+    def piece(x: Array) -> Array:
+        rows = patches(x, window, spec)
+        return (flat(rows) @ kernel.reshape(-1, filters)).reshape(*rows.shape[:-1], filters)
+
+    return mapped(piece, x, rows_of_a_piece(x.shape[0], patch_bytes(x, window, spec)))
 
 
 def patch_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
