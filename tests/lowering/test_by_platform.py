@@ -94,6 +94,12 @@ def test_convolutions_become_matrix_products_on_the_cpu_only():
     assert "dot_general" in cpu
 
 
+def test_forms_know_whether_they_are_differentiated():
+    few = zeros(8, 32, 32, 3), zeros(3, 3, 3, 4)
+    assert "dot_general" in operators(module(conv, ["cpu"], *few))
+    assert "dot_general" not in operators(module(lambda x, k: jax.vjp(conv, x, k)[0], ["cpu"], *few))
+
+
 def test_lstm_gates_are_one_tanh_on_the_cpu_only():
     f, args = gradient(lstm, 2), CASES["lstm"][1]
     cpu, tpu = (operators(module(f, [platform], *args)) for platform in ("cpu", "tpu"))

@@ -144,6 +144,8 @@ FORMS = {
     "winograd gradient": (("wide rows",), cpu_conv.kernel_gradient, winograd.kernel_gradient),
     "winograd gradient, pieces": (("same",), cpu_conv.kernel_gradient, winograd.kernel_gradient),
     "strips": (("strided and dilated", "three dimensions"), cpu_conv.forward, im2col.strip_forward),
+    "patches": (("few channels",), cpu_conv.forward, im2col.patch_forward),
+    "joined strips": (("strided and dilated", "three dimensions"), cpu_conv.forward, im2col.joined_strip_forward),
     "strip gradient": (
         ("strided and dilated", "three dimensions"),
         cpu_conv.kernel_gradient,
@@ -225,6 +227,8 @@ def test_depthwise_gradient_without_scan(name, monkeypatch):
 LARGE = {
     "winograd": ((32, 16, 16, 64), (3, 3, 64, 64), 1, winograd.forward, winograd.kernel_gradient),
     "strided": ((32, 16, 16, 64), (3, 3, 64, 128), 2, im2col.strip_forward, im2col.strip_kernel_gradient),
+    "few filters": ((8, 32, 32, 12), (3, 3, 12, 12), 1, im2col.joined_strip_forward, winograd.kernel_gradient),
+    "three channels": ((32, 24, 24, 3), (3, 3, 3, 16), 1, im2col.patch_forward, im2col.patch_kernel_gradient),
     "one channel": ((32, 28, 28, 1), (3, 3, 1, 32), 1, im2col.fused_forward, im2col.patch_kernel_gradient),
     "few images of many channels": ((16, 4, 4, 512), (3, 3, 512, 512), 1, reference.conv, winograd.kernel_gradient),
     "huge image": ((1, 512, 512, 64), (3, 3, 64, 64), 1, reference.conv, cpu_conv.kernel_gradient.reference),
