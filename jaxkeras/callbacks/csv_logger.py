@@ -17,7 +17,7 @@ class CSVLogger(Callback):
 
     The columns are `epoch` and the names in the logs of the first epoch, in alphabetical order. If these have no
     validation metrics, a `val_` column is added for each. Missing values are written as `NA`. An epoch of a population
-    has a line for every member that runs, with its index in the column `member`.
+    has a line for every member that has values, with its index in the column `member`.
 
     Args:
         filename: the file, a string or path; missing folders are created.

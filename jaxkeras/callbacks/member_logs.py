@@ -39,13 +39,16 @@ def columns(model: Any, logs: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def rows(model: Any, logs: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Logs as rows of a table: of a population one for each member that runs, with its index as "member"."""
+    """Logs as rows of a table: of a population one for each member that has values, with its index as "member"."""
     if not is_population(model):
         return [dict((logs or {}).items())]
-    members = model._session.store.running_members()
+    shared = {name: value for name, value in (logs or {}).items() if np.ndim(value) == 0}
+    own = {name: value for name, value in (logs or {}).items() if name not in shared}
+    metrics = [value for name, value in own.items() if "learning_rate" not in name]  # also of those that have stopped
     return [
-        {"member": int(i), **{name: value[i] if np.ndim(value) else value for name, value in (logs or {}).items()}}
-        for i in np.sort(members)
+        {"member": i, **shared, **{name: value[i] for name, value in own.items()}}
+        for i in range(len(model))
+        if not np.isnan([value[i] for value in metrics]).all()
     ]
 
 

@@ -140,7 +140,7 @@ class WholeEpoch(Metric):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        return cls(**deserialize(config))
+        return cls(**{**config, "fn": deserialize(config["fn"])})  # its name may be that of the function
 
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -213,7 +213,9 @@ class Population:
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """Outputs of all members; see `Model.predict`. Arrays have a leading member axis."""
         self._require_compiled("predict")
-        return jax.tree.map(lambda y: np.moveaxis(y, 1, 0), self.template.predict(*args, **kwargs))
+        outputs = self.template.predict(*args, **kwargs)
+        rows = len(self._store().rows)  # without those that fill up the devices
+        return jax.tree.map(lambda y: np.moveaxis(y[:, :rows], 1, 0), outputs)
 
     def _require_compiled(self, what: str) -> PopulationSession:
         session = self.template._session
@@ -385,12 +387,18 @@ class Population:
         if session.store is not None:
             session.restart()
 
-    def save(self, filepath: str | os.PathLike[str]) -> None:
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the model, the state of all members, their seeds and hyperparameters, and the history to one file.
 
         Args:
             filepath: the file; `.population` is a fitting ending.
+            overwrite: whether it may exist.
+
+        Raises:
+            FileExistsError: if it exists, without `overwrite`.
         """
+        if not overwrite and Path(filepath).exists():
+            raise FileExistsError(f"There is a file '{filepath}' already: write save(..., overwrite=True).")
         known = self._store().by_variable()
         numbers = [known[v] for v in StateSpec(self.template, []).leaves()]
         with replacing(Path(filepath)) as temporary:

@@ -72,7 +72,9 @@ class Collector:
         counts = {metric.count for metric in self._parts}
 
         def zeroed(v: Any, value: Any) -> Any:
-            return jax.device_put(np.zeros(value.shape, np.int32), value.sharding) if v in counts else value
+            if v not in counts:
+                return value
+            return jax.device_put(np.zeros(value.shape, np.int32), value.sharding if value.committed else None)
 
         def zero(ts: Any) -> tuple[Any, None]:
             leaves, treedef = jax.tree.flatten(ts.metrics)

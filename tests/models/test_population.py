@@ -191,6 +191,7 @@ def test_looking_at_members():
     np.testing.assert_allclose(outputs[-1], population.member(-1).predict(X, verbose=0), rtol=1e-5, atol=1e-6)
     frame = population.to_frame()
     assert frame.columns.tolist() == ["seed", "learning_rate", "loss", "val_loss"] and len(frame) == 4
+    assert {c.program for c in population.compilations()} >= {"fit", "predict"}
     assert population.history.to_frame()["loss", 3].tolist() == population.history.history["loss"][:, 3].tolist()
     assert "4 members" in population.history._repr_html_()
     assert len(population.plot().axes) == 2  # the curves and the colors
@@ -250,6 +251,8 @@ def test_errors():
         jk.Population("model", seeds=[1])
     with pytest.raises(ValueError, match="Compile the population before `fit`"):
         lines(compiled=False).fit(X, Y)
+    with pytest.raises(TypeError, match=r"population.member\(0\)"):
+        jk.utils.program_report(trained(), (None, 4), (None, 1))
     with pytest.raises(ValueError, match="compares the members of a Population"):
         model = line()
         model.compile("sgd", "mse")
