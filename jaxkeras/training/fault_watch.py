@@ -24,7 +24,7 @@ from jaxkeras.core.functional import is_variable
 from jaxkeras.core.placement import to_host
 from jaxkeras.data import ArraySource
 from jaxkeras.training.fault_replay import first_fault
-from jaxkeras.training.faults import Fault, NonFiniteError, is_finite
+from jaxkeras.training.faults import Fault, NonFiniteError, all_finite, is_finite
 from jaxkeras.training.memory import free_bytes, least_free_bytes
 from jaxkeras.training.program import BatchRef, CompiledStep
 from jaxkeras.training.state import StateStore, TrainState, copied
@@ -34,6 +34,7 @@ EXPLODES = 1e4  # how much larger than at the start a loss is that explodes
 LOOK_SECONDS = 0.15  # between two looks at the state
 SMALL_BYTES = 2**12
 LOOK_SHARE = 0.005  # of the time that looks may take
+LOOK_BYTES = 1e9  # of a state that a second is enough to look at and to copy, as long as none was timed
 CALLS = 4096  # that a window may hold
 DATA_BYTES = 64 * 2**20  # of the batches of a stream that a window may hold
 KEPT_SHARE = 1 / 16  # of the free memory, for a state to be kept
@@ -79,6 +80,8 @@ class Window:
         now: the present state.
         extras: those of the last step.
         nbytes: size of the data of the calls.
+        data: those of the last call; arrays in memory are the same for many.
+        since: when it began.
     """
 
     def __init__(self, start: TrainState | None, now: TrainState):
@@ -86,21 +89,18 @@ class Window:
         self.extras: Any = None
         self.calls: list[Call] = []
         self.nbytes = 0
-        self._data: Any = None  # of the last call; data in memory are the same for many
+        self.data: Any = None
         self.since = time.perf_counter()
 
-    def append(self, call: Call) -> None:
-        """Record a call, unless there is no state to run it from again."""
+    def append(self, call: Call) -> bool:
+        """Record a call, unless there is no state to run it from again; returns whether calls or their data take much
+        memory."""
         if self.start is None:
-            return
-        data = None if call.ref is None else call.ref.data
-        if data is not self._data and data is not None:
-            self.nbytes += _nbytes(data)
-            self._data = data
+            return False
         self.calls.append(call)
-
-    def is_full(self) -> bool:
-        """Whether the calls and their data take much memory."""
+        if call.ref is not None and call.ref.data is not self.data:
+            self.data = call.ref.data
+            self.nbytes += _nbytes(self.data)
         return len(self.calls) >= CALLS or self.nbytes > DATA_BYTES
 
     def forget(self) -> None:
@@ -136,10 +136,13 @@ class FaultWatch:
     # -- what happens -------------------------------------------------------------------------------------------------
     def acquire(self) -> StateStore:
         """Take the numbers of the model, as `Session.acquire` does; what it copies is the first state to keep."""
-        at_rest = self.session.at_rest()
-        store = self.session.acquire()
+        session = self.session
+        at_rest = session.at_rest()
+        store = session.acquire() if at_rest is None else session.acquire(at_rest)
+        session.state_bytes = session.state_bytes or _nbytes(store.current)
         free = least_free_bytes() if self._many else free_bytes()
-        self._keeps = self._keep_any or _nbytes(store.current) <= KEPT_SHARE * free
+        self._keeps = self._keep_any or session.state_bytes <= KEPT_SHARE * free
+        self._cost = session.state_bytes / LOOK_BYTES
         self._window = self._new(store.current) if at_rest is None else Window(at_rest, store.current)
         if not self._keeps:
             self._window.forget()
@@ -167,16 +170,16 @@ class FaultWatch:
             self._extras = extras
         if window is None:
             return
-        window.append(call)
+        full = window.append(call)
         window.now, window.extras = ts, extras
         if self._many:
             if window.is_full():
                 self._renew(ts) if self._keep_any else window.forget()
             return
         seconds, cost = time.perf_counter() - window.since, self._cost / LOOK_SHARE
-        if seconds > cost and (seconds > LOOK_SECONDS or window.is_full()):
+        if seconds > cost and (full or seconds > LOOK_SECONDS):
             self._renew(ts)
-        elif window.is_full():
+        elif full:
             window.forget()
 
     def end_epoch(self, logs: dict[str, Any], steps: int, last: bool) -> None:
@@ -260,12 +263,15 @@ class FaultWatch:
             return bool(extras is not None and _skipped(extras).any())
         if extras is not None and not all(map(is_finite, _losses(extras))):
             return True
-        groups = self.session.groups
-        for i, part in enumerate(groups(ts)):
-            for j, leaf in enumerate(watched(part)):
-                if not is_finite(leaf) and (start is None or is_finite(watched(groups(start)[i])[j])):
-                    return True
-        states = [part.opt_state for part in groups(ts) if isinstance(part.opt_state, dict)]
+        parts = self.session.groups(ts)
+        for i, part in enumerate(parts):
+            leaves = watched(part)
+            if all_finite(leaves):
+                continue
+            before = itertools.repeat(None) if start is None else watched(self.session.groups(start)[i])
+            if any(is_finite(old) and not is_finite(new) for old, new in zip(before, leaves)):
+                return True
+        states = [part.opt_state for part in parts if isinstance(part.opt_state, dict)]
         # At 1, 15 steps in a row had infinite gradients.
         return any(np.min(s["dynamic_scale"]) < 1 for s in states if "dynamic_scale" in s)
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.data import ArraySource, Rows, Source, prefetch
 from jaxkeras.training.agreement import agree
-from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement, nbytes
+from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement, fits_on_device, nbytes
 from jaxkeras.training.program import BatchRef, CompiledStep, batch_spec
 
 CHUNK_BYTES = 4 * 2**20  # of batches passed to one call: enough to hide the call, little to copy
@@ -99,7 +99,7 @@ class Feed:
 
 def feed_for(
     source: Source, chunk: int | None = None, *, moving: bool = False, keep: bool = False, stack: bool = False,
-    where: OneDevice | Placement = ONE_DEVICE,
+    eager: bool = False, where: OneDevice | Placement = ONE_DEVICE, room: Callable[[int], int] = int,
 ) -> Feed:  # fmt: skip
     """The fastest way to bring a source to the device.
 
@@ -109,46 +109,65 @@ def feed_for(
         moving: whether epochs with fewer steps than the data hold continue where the last one stopped.
         keep: whether the source is read again, so that data that fit may stay on the device.
         stack: whether outputs are collected, so that no call may run on padded batches.
+        eager: whether steps run op by op, each on a batch of its own.
         where: how batches come to the devices.
+        room: for how many rows to make room on the device, so that data of other lengths share a program.
     """
     if moving and isinstance(source, ArraySource):
         where.check_batch(source.batch_size, source.num_rows)
     if isinstance(source, ArraySource) and not source.host_only and where.processes == 1:
         if source.shuffle or moving and source.steps * source.batch_size < source.num_rows:
             if where.fits(source.arrays):
-                return ResidentFeed(source, where)
-        elif chunk is None or chunk > 1:
+                rows = room(source.num_rows)
+                fits = rows == source.num_rows or fits_on_device(source.arrays, rows / source.num_rows)
+                return ResidentFeed(source, where, rows if fits else source.num_rows)
+        elif chunk is None or chunk > 1 or not (stack or eager):
             return SliceFeed(source, keep and where.fits(source.arrays), stack, where)
     return StreamFeed(source, 1 if stack else chunk, where)  # it pads longer chunks
 
 
 class ResidentFeed(Feed):
-    """Arrays that go to the device once; every step gathers its rows inside the program."""
+    """Arrays that go to the device once; every step gathers its rows inside the program.
 
-    def __init__(self, source: ArraySource, where: OneDevice | Placement = ONE_DEVICE):
+    Args:
+        source: the arrays.
+        where: how they come to the devices.
+        room: the number of rows there, which the program depends on; by default that of the arrays. No step reads the
+            others.
+    """
+
+    def __init__(self, source: ArraySource, where: OneDevice | Placement = ONE_DEVICE, room: int = 0):
         self.source, self._where = source, where
+        self._missing = max(0, room - source.num_rows)
+        self._arrays = jax.tree.map(self._filled, source.arrays) if self._missing else source.arrays
         self._data: Any = None
-        self._drawn: tuple[Any, Any] | None = None
+        self._drawn: tuple[Any, int, Any] | None = None
 
-    def _order(self, epoch: int) -> Any:
-        """The order of an epoch, on the device; the last one drawn is kept."""
+    def _filled(self, array: Any) -> np.ndarray:
+        return np.concatenate([array, np.zeros((self._missing, *array.shape[1:]), array.dtype)])
+
+    def _order(self, epoch: int) -> tuple[int, Any]:
+        """The number of rows of an epoch, and their order on the device; the last one drawn is kept."""
         key = self.source.seed, epoch
         if self._drawn is None or self._drawn[0] != key:
             order = self.source.order(epoch)
-            self._drawn = key, None if order is None else self._where.whole(order)
-        return self._drawn[1]
+            rows = self.source.num_rows if order is None else len(order)
+            if order is not None:
+                order = self._where.whole(self._filled(order) if self._missing else order)
+            self._drawn = key, rows, order
+        return self._drawn[1:]
 
     def _place(self) -> Any:
         if self._data is None:
-            self._data = self._where.resident(self.source.arrays)
+            self._data = self._where.resident(self._arrays)
         return self._data
 
     def spec(self, span: Span) -> Any:
-        return self._where.resident_spec(self.source.arrays)
+        return self._where.resident_spec(self._arrays)
 
     def spans(self, epoch: int, skip: int) -> Iterator[Span]:
-        source, order = self.source, self._order(epoch)
-        for start, size, steps, models in source.pieces(source.num_rows if order is None else len(order)):
+        source, (rows, order) = self.source, self._order(epoch)
+        for start, size, steps, models in source.pieces(rows):
             form = "loop" if size == source.batch_size else "slice"
             yield Span(BatchRef(None, size, start, order, form, models), steps, self._place, source.num_rows)
 
@@ -314,7 +333,9 @@ class StreamFeed(Feed):
     def _stack(self, batches: list[Any], shape: Any) -> tuple[BatchRef, int]:
         length, size = self._length(batches[0], shape), _rows_of(batches[0])
         if length == 1 or size is None:
-            return BatchRef(self._where.batch(batches[0]), size or 0, form="whole"), 1
+            source = self.source
+            is_last = isinstance(source, ArraySource) and size is not None and size < source.batch_size
+            return BatchRef(self._where.batch(batches[0]), size if is_last else 0, form="whole"), 1
 
         def join(*parts: Any) -> Any:
             if isinstance(parts[0], Rows):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -75,6 +76,7 @@ class Runner:
         self.watched = callbacks.sees_batches(mode)
         self.exact = hooks_are_exact(session.model, callbacks, mode)
         self.pending = 0  # steps since the last begin hook
+        self.shown: Callable[[], Logs | None] = lambda: None  # the logs that a hook was given, if they are still there
 
     def steps(self) -> int:
         """How many steps the next call should run; it ends where a hook is due."""
@@ -118,6 +120,8 @@ class Runner:
             if self.watched and not self.pending:
                 begin(done)
             before = extras
+            if (shown := self.shown()) is not None:  # the step takes the state that they are computed from
+                shown.dispatch()
             epoch = progress.epoch if progress is not None else 0
             with self.defer_sigint.critical():
                 extras = self._run(
@@ -176,13 +180,19 @@ class Runner:
         return done - self.pending + self.session.model.steps_per_execution - 1 if self.exact else done - 1
 
     def _logs(self, extras: dict[str, Any] | None) -> Logs:
-        dispatched = self.session.results(self.store.current, extras)
+        ts = self.store.current
+        logs = Logs(lambda: self._results(ts, extras))
+        self.shown = weakref.ref(logs)
+        return logs
+
+    def _results(self, ts: TrainState, extras: dict[str, Any] | None) -> dict[str, Any]:
+        results = self.session.results(ts, extras)
         if self.mode == "train" and self.session.reported:
-            dispatched = {**dispatched, **self.session.probe_values(self.store.current)}
+            results = {**results, **self.session.probe_values(ts)}
         if self.collector is not None:
             known_later = set(self.collector.labels.values())
-            dispatched = {name: value for name, value in dispatched.items() if name not in known_later}
-        return Logs(lambda: dispatched)
+            results = {name: value for name, value in results.items() if name not in known_later}
+        return results
 
 
 def steps_per_call(model: Any, callbacks: Any, mode: str) -> int | None:

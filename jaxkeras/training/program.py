@@ -27,7 +27,7 @@ class BatchRef(NamedTuple):
 
     Attributes:
         data: `(x, y, sample_weight)` of arrays, or of `jax.ShapeDtypeStruct`s to compile for.
-        size: rows in a batch.
+        size: rows in a batch; of a whole one 0, unless it is the last of others, with fewer rows.
         start: position of the first row; for `"steps"`, of the first batch.
         order: int32 indices of rows in the order they are used; None for the order in which they are stored.
         form: `"loop"` for batches among others of their size, which share one program for any number of steps;
@@ -45,7 +45,8 @@ class BatchRef(NamedTuple):
 
     def at(self, step: int) -> BatchRef:
         """The batches that begin `step` batches later."""
-        return self._replace(start=self.start + step * (1 if self.form == "steps" else self.size))
+        start = self.start + step * (1 if self.form == "steps" else self.size)
+        return BatchRef(self.data, self.size, start, self.order, self.form, self.models)
 
     def batch(self) -> Any:
         """The first batch."""
@@ -216,7 +217,7 @@ class CompiledStep:
         return self._note(facts)
 
     def _static(self, ref: BatchRef, steps: int) -> dict[str, Any]:
-        return {"size": 0 if ref.form == "whole" else ref.size, "form": ref.form, "repeat": steps if self.stack else 0}
+        return {"size": ref.size, "form": ref.form, "repeat": steps if self.stack else 0}
 
     def _program(
         self, changing: Any, fixed: Any, extras: Any, data: Any, order: Any, start: Any, steps: Any,

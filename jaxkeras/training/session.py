@@ -88,9 +88,11 @@ class Session:
         warned: warnings that were given.
         flags_at_compile: every layer and whether it was trainable then.
         optimizer_settings: hyperparameters that the programs were compiled with.
+        checked_settings: values that the settings of the optimizer and of the loss were checked with.
         checked_arrays: weak references to data that are finite.
         probes: functions of `StepValues` that the train step evaluates, with their means over the epoch, by name.
         reported: the names of those that the callbacks of this `fit` asked for.
+        state_bytes: size of the state; 0 until somebody measures it.
     """
 
     collects: bool
@@ -120,9 +122,12 @@ class Session:
         self.warned: set[str] = set()
         self.flags_at_compile: list[tuple[Any, bool]] = []
         self.optimizer_settings: dict[str, Any] = {}
+        self._lengths: set[int] = set()
+        self.checked_settings: list[Any] = []
         self.checked_arrays: list[Any] = []
         self.probes: dict[str, tuple[Mean, Callable[..., Any]]] = {}
         self.reported: set[str] = set()
+        self.state_bytes = 0
         self.store: StateStore | None = None
         self.placement: Placement | None = None
         self._output_specs: dict[Any, Any] = {}
@@ -240,6 +245,7 @@ class Session:
         self.write_back()
         self.known_batches.clear()
         self.intermediates.clear()
+        self.state_bytes = 0
         distribution = self._distribution()
         self.placement = None if distribution is None else Placement(distribution)
         self.state_spec = spec = StateSpec(model, model._all_metrics(), self.placement)
@@ -379,11 +385,18 @@ class Session:
             futures += [function.prepare(ts.metrics) for function in readers]  # type: ignore[attr-defined]
         return futures
 
+    def room(self, rows: int) -> int:
+        """How many rows shuffled data of a length take on the device: from the third length on a power of two, so that
+        not every length has a program of its own."""
+        if len(self._lengths) < 2:
+            self._lengths.add(rows)
+        return rows if rows in self._lengths else 1 << (rows - 1).bit_length()
+
     # -- state ------------------------------------------------------------------------------------------------------
-    def acquire(self) -> StateStore:
-        """Take the numbers of the model out of its cells, to run on."""
+    def acquire(self, at_rest: TrainState | None = None) -> StateStore:
+        """Take the numbers of the model out of its cells, to run on; what `at_rest` returned saves reading them."""
         if self.store is None or self.store.released:
-            self.store = StateStore(self.state_spec)
+            self.store = StateStore(self.state_spec, at_rest)
         return self.store
 
     def view(self, *fields: str) -> StateView:
@@ -412,7 +425,7 @@ class Session:
 
     def finalize(self) -> None:
         """Give the weights their moving averages, if the optimizer keeps any, at the end of a `fit`."""
-        self.model.optimizer.finalize_variable_values(self.model.trainable_weights)
+        self.model.optimizer.finalize_variable_values(self.state_spec.trainable)
 
     # -- probes -----------------------------------------------------------------------------------------------------
     def use_probes(self, wanted: dict[str, Callable[..., Any]]) -> None:
@@ -452,8 +465,7 @@ class Session:
 
     def raise_failed_checks(self, extras: dict[str, Any]) -> None:
         """Stop when a condition on values failed on the device."""
-        bits = int(extras["checks"])
-        if bits:
+        if self.check_messages and (bits := int(extras["checks"])):  # reading it takes 5 us
             failed = [m for i, m in enumerate(self.check_messages) if bits & (1 << min(i, 31))]
             raise ValueError(" ".join(failed))
 

@@ -94,6 +94,11 @@ class StateSpec:
         spec.placement = spec.shardings = None
         return spec
 
+    @property
+    def trainable(self) -> list[Variable]:
+        """The variables of the parameters."""
+        return self._flat[0][0]
+
     def leaves(self) -> list[Variable]:
         """The variables in the order of the leaves of a `TrainState`."""
         return [v for leaves, _ in self._flat for v in leaves]
@@ -167,8 +172,7 @@ class StateStore:
 
     Args:
         spec: the variables.
-        current: their values; by default copies of those at rest, since programs may donate them while users hold the
-            originals.
+        at_rest: their values, if they were read already.
 
     Attributes:
         current: the present state, which steps may donate. Replace it under `lock`.
@@ -176,13 +180,13 @@ class StateStore:
         released: whether they were written back, so that the store owns nothing any more.
     """
 
-    def __init__(self, spec: StateSpec, current: TrainState | None = None):
+    def __init__(self, spec: StateSpec, at_rest: TrainState | None = None):
         self.active = self.released = False
         self.lock = threading.RLock()
         self._variables = spec.leaves()
         self._shardings = None if spec.shardings is None else jax.tree.leaves(spec.shardings)
         # Copies: a program may donate them while users hold the originals.
-        self.current: TrainState = copied(spec.values()) if current is None else current
+        self.current: TrainState = copied(spec.values() if at_rest is None else at_rest)
         self._positions = {v: i for i, v in enumerate(self._variables)}
         for v in self._variables:
             v.set_cell(self)
@@ -266,7 +270,7 @@ class StateView:
 
 def copied(ts: TrainState) -> TrainState:
     """A copy that lives on when a program takes the original."""
-    if all(leaf.is_fully_addressable for leaf in jax.tree.leaves(ts)):
+    if jax.process_count() == 1 or all(leaf.is_fully_addressable for leaf in jax.tree.leaves(ts)):
         return jax.device_put(ts, may_alias=False)
     return jax.tree.map(jnp.copy, ts)
 
