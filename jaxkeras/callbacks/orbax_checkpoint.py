@@ -15,8 +15,11 @@ class OrbaxCheckpoint(SavingCallback):
 
     A checkpoint holds all variables (weights, optimizer, metrics, seeds) and the model's config, in Keras's layout.
     `jaxkeras.models.load_model(directory)` and `model.load_weights(directory)` read the newest one, and so does Keras.
-    If it is damaged, the one before is used, with a warning. Checkpoints are numbered by epochs from 0, or by batches
-    if `save_freq` is a number. To resume a run automatically after a crash, see `BackupAndRestore`.
+    If it is damaged, the one before is used, with a warning. Arrays that are split over devices or processes are written
+    in parts, each by its own process, and may be read in any other layout.
+
+    Checkpoints are numbered by epochs from 0, or by batches if `save_freq` is a number. To resume a run automatically
+    after a crash, see `BackupAndRestore`.
 
     Args:
         directory: the folder, a string or path.
