@@ -12,11 +12,10 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxkeras.callbacks.callback import Callback
-from jaxkeras.core import placement, seeds
+from jaxkeras.core import seeds
 from jaxkeras.core.names import unique
 from jaxkeras.core.placement import wait_for_processes, writes_files
 from jaxkeras.registry import unknown
@@ -213,10 +212,9 @@ class BackupAndRestore(Callback):
         if run.extras is not None:
             session.raise_failed_checks(run.extras)
         own = seeds.global_seed_generator().state.value  # first: making it draws from Python's generator
-        leaves, _ = jax.tree_util.tree_flatten_with_path(session.store.current)
         os.makedirs(self.backup_dir, exist_ok=True)
         backup = {
-            **self._split({jax.tree_util.keystr(path): leaf for path, leaf in leaves}),
+            **self._split(session.store.numbers()),
             "callbacks": {
                 name: {attribute: getattr(callback, attribute) for attribute in callback.state_attributes}
                 for name, callback in self._stateful()
@@ -238,7 +236,7 @@ class BackupAndRestore(Callback):
 
     def _split(self, numbers: dict[str, Any]) -> dict[str, Any]:
         """Write arrays of which other processes have parts to a folder beside the file, and tell where."""
-        split = {name: value for name, value in numbers.items() if not value.is_fully_addressable}
+        split = {name: value for name, value in numbers.items() if not getattr(value, "is_fully_addressable", True)}
         if not split:
             return {"numbers": numbers}
         run = self.model._session.progress
@@ -271,8 +269,7 @@ class BackupAndRestore(Callback):
     def _joined(self, backup: dict[str, Any]) -> dict[str, Any]:
         """A backup with the arrays that are beside the file; each device reads its own part."""
         if "split" in backup:
-            leaves, _ = jax.tree_util.tree_flatten_with_path(self.model._session.store.current)
-            now = {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+            now = self.model._session.store.numbers()
             specs = []
             for name, (shape, dtype, _) in backup["split"].items():
                 fits = name in now and now[name].shape == tuple(shape) and arrays.is_spread(now[name])
@@ -283,14 +280,11 @@ class BackupAndRestore(Callback):
         return backup
 
     def _set_numbers(self, backup: dict[str, Any]) -> None:
-        store = self.model._session.store
-        leaves, treedef = jax.tree_util.tree_flatten_with_path(store.current)
-        saved = backup["numbers"]
-        names = [jax.tree_util.keystr(path) for path, _ in leaves]
-        if extra := set(saved) - set(names):
+        store, saved = self.model._session.store, backup["numbers"]
+        expected = store.numbers()
+        if extra := saved.keys() - expected.keys():
             raise ValueError(f"The backup in '{self.backup_dir}' is of another model: it holds {min(extra)}.")
-        values = [_placed(name, old, saved, self.backup_dir) for name, (_, old) in zip(names, leaves)]
-        store.update(lambda ts: (jax.tree.unflatten(treedef, values), None))
+        store.set_numbers({name: _checked(name, old, saved, self.backup_dir) for name, old in expected.items()})
         for name, callback in self._stateful():
             for attribute, value in backup["callbacks"].get(name, {}).items():
                 setattr(callback, attribute, copy.deepcopy(value))  # values are set twice, and lists are mutable
@@ -307,8 +301,8 @@ def _folder_of(path: pathlib.Path) -> str | None:
     return None
 
 
-def _placed(name: str, old: jax.Array, saved: dict[str, Any], folder: str) -> jax.Array:
-    """Put a saved array on the device of the array that it replaces."""
+def _checked(name: str, old: Any, saved: dict[str, Any], folder: str) -> Any:
+    """The saved value of a number of the model."""
     if name not in saved:
         raise unknown(f"number of the model in the backup in '{folder}'", name, saved)
     value = saved[name]
@@ -317,4 +311,4 @@ def _placed(name: str, old: jax.Array, saved: dict[str, Any], folder: str) -> ja
             f"The backup in '{folder}' is of another model: {name} has shape {value.shape} and dtype {value.dtype} in "
             f"it; expected shape {old.shape} and dtype {old.dtype}."
         )
-    return placement.put(value, old.sharding) if old.committed else jax.device_put(value)
+    return value

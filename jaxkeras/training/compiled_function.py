@@ -15,8 +15,10 @@ from jaxkeras.core import program_cache
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.context import local
 from jaxkeras.training.agreement import agree_on_program
+from jaxkeras.training.memory import return_freed_memory
 
 settings: Any = jax.config  # which declares none of its attributes
+LONG_COMPILE_SECONDS = 1.0  # the compiler of a program that takes longer leaves much freed memory behind
 MIN_COMPILE_SECONDS = 0.03  # programs that compile faster than they load from disk are not stored
 
 
@@ -196,6 +198,8 @@ def _compile(lowered: Any, devices: list[Any], noted: Any = None, traced: float 
     """
     since = time.perf_counter()
     compiled, from_disk = (lowered.compile(), False) if fresh else _compiled_or_loaded(lowered, devices)
+    if not from_disk and time.perf_counter() - since >= LONG_COMPILE_SECONDS:
+        return_freed_memory()
     if noted is not None:
         noted.seconds, noted.from_disk = traced + time.perf_counter() - since, from_disk
     return compiled

@@ -326,16 +326,17 @@ class FaultWatch:
         if fault is None:
             fault = Fault("forward", "output", detail="Run again step by step, all values were finite: the compiled "
                           "step overflows where single operations do not.")  # fmt: skip
-        rows = self._rows_of_data(fault.rows, call.epoch, step, member)
+        start = step * ref.size if ref.order is None else ref.start
+        rows = self._rows_of_data(fault.rows, call.epoch, start, member)
         known = {"epoch": call.epoch, "step": step, "data_rows": rows, "member": member}
         return Fault(**{**vars(fault), **known})
 
-    def _rows_of_data(self, rows: tuple[int, ...], epoch: int, step: int, member: int | None) -> tuple[int, ...]:
+    def _rows_of_data(self, rows: tuple[int, ...], epoch: int, start: int, member: int | None) -> tuple[int, ...]:
         source = self.source
         if not rows or not isinstance(source, ArraySource):
             return ()
         order = self.session.batch_of(source.order(epoch), member)
-        positions = step * source.batch_size + np.array(rows)
+        positions = start + np.array(rows)
         return tuple((positions if order is None else order[positions]).tolist())
 
     def _remains(self, ts: TrainState) -> Fault | None:

@@ -148,12 +148,9 @@ class ResidentFeed(Feed):
 
     def spans(self, epoch: int, skip: int) -> Iterator[Span]:
         source, order = self.source, self._order(epoch)
-        whole, tail = divmod(source.num_rows if order is None else len(order), source.batch_size)
-        if whole:
-            yield Span(BatchRef(None, source.batch_size, 0, order), whole, self._place, source.num_rows)
-        if tail:
-            ref = BatchRef(None, tail, whole * source.batch_size, order, "slice")
-            yield Span(ref, 1, self._place, source.num_rows)
+        for start, size, steps, models in source.pieces(source.num_rows if order is None else len(order)):
+            form = "loop" if size == source.batch_size else "slice"
+            yield Span(BatchRef(None, size, start, order, form, models), steps, self._place, source.num_rows)
 
     def refs(
         self, epoch: int, steps_per_call: StepsPerCall, skip: int = 0, more: bool = False

@@ -118,7 +118,7 @@ class Runner:
                 start = self.step.start_extras(store.current, ref)
                 extras = start if extras is None else {**start, **extras, "logs": start["logs"]}
             elif running is None:
-                extras = self.step.placed(extras)  # of an earlier process
+                extras = self.step.resumed(extras, store.current, ref)
             if self.watched and not self.pending:
                 begin(done)
             before = extras
@@ -291,7 +291,7 @@ def fit(
             session.progress = None
             session.write_back()
     if model.optimizer is not None and epochs > initial_epoch:
-        model.optimizer.finalize_variable_values(model.trainable_weights)  # moving averages, if it keeps any
+        session.finalize()
 
 
 def _named_val(logs: dict[str, Any]) -> dict[str, Any]:

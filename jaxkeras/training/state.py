@@ -219,6 +219,21 @@ class StateStore:
             leaves[place] = value if self._shardings is None else put(value, self._shardings[place])
             self.current = jax.tree.unflatten(treedef, leaves)
 
+    def numbers(self) -> dict[str, Any]:
+        """All numbers by name, for a backup. Replace them under `lock`."""
+        leaves, _ = jax.tree_util.tree_flatten_with_path(self.current)
+        return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+
+    def set_numbers(self, numbers: dict[str, Any]) -> None:
+        """Replace all numbers by those of `numbers`, of the same names, shapes and types."""
+
+        def placed(value: Any, old: jax.Array) -> jax.Array:
+            return put(value, old.sharding) if old.committed else jax.device_put(value)
+
+        with self.lock:
+            leaves, treedef = jax.tree.flatten(self.current)
+            self.current = treedef.unflatten(map(placed, numbers.values(), leaves))
+
     def write_back(self) -> None:
         """Put the arrays back into the cells."""
         with self.lock:

@@ -39,7 +39,10 @@ CASES = [
     ("model", dict(width=24), "2 processes"),
     ("operations", dict(activation="tanh"), "disagree about the program to run: operations or constants"),
     ("epochs", dict(epochs=3), r"disagree about fit: epochs (range(0, 1), and range(0, 3))"),
-    ("validation", dict(validation_data=(X, X[:, :1])), "validation (none, and data: 64 rows, 4 batches, 16 rows "),
+    (
+        "validation", dict(validation_data=(X, X[:, :1])),
+        "validation (none, and data: 64 rows, 4 batches, 16 rows each)",
+    ),
     ("distribution", dict(way="fsdp"), "distribution (<DataParallel"),
     ("no distribution", dict(way=None), "and None)"),
     ("seed", dict(seed=1), "seed ("),
