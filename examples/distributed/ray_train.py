@@ -14,6 +14,7 @@ def train(config):
 
     import jaxkeras as jk
 
+    assert jax.process_count() == ray.train.get_context().get_world_size()
     jk.distribution.set_distribution("data")
     jk.utils.set_random_seed(0)
     x = np.random.default_rng(0).normal(size=(256, 16)).astype("float32")
@@ -24,21 +25,22 @@ def train(config):
 
 
 def main(workers):
-    """Start workers, wait for them, and print what they report."""
+    """Start workers, and wait for them. They report to Ray, which shows it."""
     import ray
     from ray.train import RunConfig, ScalingConfig
-    from ray.train.v2.jax import JaxTrainer
+    from ray.train.v2.jax import JaxConfig, JaxTrainer
 
     ray.init()
     gpu = ray.cluster_resources().get("GPU", 0) >= workers
-    platform = {"JAX_PLATFORMS": "cuda" if gpu else "cpu"}  # without it Ray would not join processes on CPUs
+    platform = {"JAX_PLATFORMS": "cuda" if gpu else "cpu"}
     trainer = JaxTrainer(
         train,
         train_loop_config={"epochs": 2},
+        jax_config=JaxConfig(use_gpu=True),  # on CPUs, too: otherwise Ray does not join the processes
         scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu),
         run_config=RunConfig(worker_runtime_env={"env_vars": platform}),
     )
-    print(trainer.fit().metrics)
+    trainer.fit()
 
 
 if __name__ == "__main__":

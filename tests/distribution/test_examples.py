@@ -39,4 +39,4 @@ def test_ray_trains_on_two_workers():
     env = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(FOLDER.parents[1])}
     command = [sys.executable, FOLDER / "ray_train.py", "2"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=200)
-    assert done.returncode == 0 and "'processes': 2" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "'processes': 2" in done.stdout + done.stderr, done.stdout + done.stderr

@@ -1,7 +1,6 @@
 """A file of one device is read into parts, and parts are written to one file: no device ever holds a whole weight."""
 
 import sys
-import traceback
 
 import numpy as np
 from jax._src.interpreters import pxla  # every transfer to a device goes through it
@@ -15,8 +14,6 @@ largest: list[int] = []
 
 def counted(aval, sharding, xs, *rest, **how):
     largest.append(max(np.size(x) for x in xs))
-    if largest[-1] > 64:
-        traceback.print_stack()
     return transfer(aval, sharding, xs, *rest, **how)
 
 
