@@ -17,12 +17,15 @@ _KINDS = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)  # each hol
 @contextlib.contextmanager
 def all_or_nothing(variables: Sequence[Any]) -> Iterator[None]:
     """Restore the values of variables if the block fails."""
-    before = [v.cell() for v in variables]
+    before = [v.cell() if v.materialized else v._cell for v in variables]
     try:
         yield
     except Exception:
         for v, value in zip(variables, before):
-            v.assign(value)
+            if isinstance(value, jax.Array):
+                v.assign(value)
+            else:
+                v.set_cell(value)
         raise
 
 

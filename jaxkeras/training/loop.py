@@ -22,6 +22,10 @@ from jaxkeras.training.program import BatchRef, CompiledStep, with_written
 from jaxkeras.training.session import FitProgress, Session
 from jaxkeras.training.state import StateStore, StateView, TrainState
 
+_LOST = (
+    "Was another process lost? JAX names it and ends this one when its heartbeat is overdue, after 100 seconds if "
+    "`heartbeat_timeout_seconds` of `distribution.initialize` is not set. A restart goes on from the last backup."
+)
 CALL_SECONDS = 0.15  # long enough to hide the overhead of a call, short enough for the progress bar and Ctrl-C
 
 
@@ -288,7 +292,9 @@ def fit(
                         stacklevel=4,
                     )
                 callbacks.on_train_end(logs)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, jax.errors.JaxRuntimeError) and session.where.processes > 1:
+                error.add_note(_LOST)
             callbacks.release()
             raise
         finally:

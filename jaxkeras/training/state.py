@@ -6,7 +6,7 @@ import contextlib
 import copy
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,8 @@ from jaxkeras.core.names import unique
 from jaxkeras.core.tracking import variable_paths
 from jaxkeras.core.variable import Variable
 from jaxkeras.training.placement import Placement, put
+
+Tree = TypeVar("Tree")
 
 
 class TrainState(NamedTuple):
@@ -268,7 +270,7 @@ class StateView:
         return output
 
 
-def copied(ts: TrainState) -> TrainState:
+def copied(ts: Tree) -> Tree:
     """A copy that lives on when a program takes the original."""
     if jax.process_count() == 1 or all(leaf.is_fully_addressable for leaf in jax.tree.leaves(ts)):
         return jax.device_put(ts, may_alias=False)

@@ -18,6 +18,6 @@ for make in MODELS:
     _, expected, _ = train(make, None)
     for way in ways:
         _, numbers, counts = train(make, way)
-        print(make.__name__, way, difference(expected, numbers), counts, flush=True)
+        print("same" if jax.process_index() == 0 else "", make.__name__, way, difference(expected, numbers), flush=True)
         assert difference(expected, numbers) < 1e-6, (make.__name__, way)
         assert counts[0] == counts[-1], f"recompiled: {counts}"

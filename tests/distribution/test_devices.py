@@ -13,7 +13,7 @@ def test_eight_devices():
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("devices", [1, 2, 4, 8])
 def test_six_models_give_the_numbers_of_one_device(devices):
-    assert on_devices.run("same_numbers", devices=devices).count("[") == 18
+    assert on_devices.run("same_numbers", devices=devices).count("same") == 18
 
 
 @pytest.mark.exhaustive
@@ -24,6 +24,11 @@ def test_steps_with_options_give_the_numbers_of_one_device():
 @pytest.mark.exhaustive
 def test_memory_and_collectives():
     on_devices.run("collectives")
+
+
+@pytest.mark.exhaustive
+def test_files_are_never_whole_on_a_device(tmp_path):
+    on_devices.run("whole_files", tmp_path)
 
 
 def test_members_of_a_population_are_split_over_devices():

@@ -50,7 +50,7 @@ def one(tmp_path_factory):
 
 @pytest.mark.parametrize(("count", "devices"), [(2, 2), (4, 1)])
 def test_six_models_give_the_numbers_of_one_device(count, devices):
-    assert succeeds(count, "same_numbers.py", devices=devices, timeout=500).count("[0] ") == 18
+    assert succeeds(count, "same_numbers.py", devices=devices, timeout=500).count("same") == 18
 
 
 def test_data_of_all_kinds():
@@ -112,7 +112,8 @@ def test_without_a_launcher_a_killed_process_ends_the_others(killed, one, tmp_pa
     since = time.monotonic()
     output, _ = processes[1 - killed].communicate(timeout=100)
     assert time.monotonic() - since < 60
-    assert processes[1 - killed].returncode and f"Process {killed} was lost" in output, output
+    message = "the leader (usually slice 0 task 0)" if killed == 0 else "Task 1 heartbeat timeout"
+    assert processes[1 - killed].returncode and message in output, output
     for process in start():
         output, _ = process.communicate(timeout=100)
         assert process.returncode == 0, output
