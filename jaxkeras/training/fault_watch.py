@@ -198,7 +198,8 @@ class FaultWatch:
                 detail = "Several processes train, so that the step is not looked for: train in one to find it."
                 self._respond(Fault("loss", "loss", detail=detail, loss=loss), None)
         elif last or bad:
-            self._look(self._window, bad)
+            # Unless asked for, the moments are not looked at after a few steps: that takes as long as some of these.
+            self._look(self._window, bad, moments=self._keep_any)
 
     def _warn_of_explosion(self, loss: float) -> None:
         if self._first_loss is None:
@@ -235,8 +236,8 @@ class FaultWatch:
         self._cost = time.perf_counter() - since
 
     # -- looking ------------------------------------------------------------------------------------------------------
-    def _look(self, window: Window, bad: bool = False) -> None:
-        bad = bad or self._broken(window.now, window.extras, window.start)
+    def _look(self, window: Window, bad: bool = False, moments: bool = True) -> None:
+        bad = bad or self._broken(window.now, window.extras, window.start, moments)
         if not bad:
             return
         fault, before = self._located(window)
@@ -252,7 +253,7 @@ class FaultWatch:
                 self.session.store.update(lambda _: (before, None))
             raise NonFiniteError(fault)
 
-    def _broken(self, ts: TrainState, extras: Any, start: TrainState | None) -> bool:
+    def _broken(self, ts: TrainState, extras: Any, start: TrainState | None, moments: bool = True) -> bool:
         """Whether something became infinite or NaN since the start of a window, or a step was left out."""
         if self.skips:
             return bool(extras is not None and _skipped(extras).any())
@@ -261,7 +262,7 @@ class FaultWatch:
         parts = self.session.groups(ts)
         for i, part in enumerate(parts):
             leaves = watched(part)
-            if all_finite(leaves):
+            if all_finite(leaves if moments else jax.tree.leaves(part.params)):
                 continue
             before = itertools.repeat(None) if start is None else watched(self.session.groups(start)[i])
             if any(is_finite(old) and not is_finite(new) for old, new in zip(before, leaves)):
