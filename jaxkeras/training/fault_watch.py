@@ -173,7 +173,7 @@ class FaultWatch:
         full = window.append(call)
         window.now, window.extras = ts, extras
         if self._many:
-            if window.is_full():
+            if full:
                 self._renew(ts) if self._keep_any else window.forget()
             return
         seconds, cost = time.perf_counter() - window.since, self._cost / LOOK_SHARE
