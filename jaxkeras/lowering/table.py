@@ -256,11 +256,13 @@ def _undilated(window: Sequence[int], spec: ConvSpec) -> bool:
 
 
 def _sums(x: Array, kernel: Array, spec: ConvSpec) -> bool:
-    return _exact(x) and 1 < math.prod(kernel.shape[:-1]) <= 80
+    """Long sums only where gradients keep them; measured alone they look faster than they are (`_short_sums_alone`)."""
+    return _exact(x) and 1 < math.prod(kernel.shape[:-1]) <= (80 if local.differentiated else 16)
 
 
 def _patches_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
-    return _sums(x, kernel, spec) and _copies(im2col.patch_bytes)(x, kernel, spec) and max(spec.input_dilation) == 1
+    few = 1 < math.prod(kernel.shape[:-1]) <= 80 and max(spec.input_dilation) == 1
+    return few and _copies(im2col.patch_bytes)(x, kernel, spec)
 
 
 def _winograd_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
