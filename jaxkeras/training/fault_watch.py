@@ -30,7 +30,7 @@ EXPLODES = 1e4  # how much larger than at the start a loss is that explodes
 LOOK_SECONDS = 0.15  # between two looks at the state
 SMALL_BYTES = 2**12
 LOOK_SHARE = 0.005  # of the time that looks may take
-LOOK_BYTES = 1e9  # of a state that a second is enough to look at and to copy, as long as none was timed
+LOOK_SECONDS_PER_BYTE, LOOK_SECONDS_PER_LEAF = 1e-9, 1e-5  # to look at a state and copy it, until that was timed
 CALLS = 4096  # that a window may hold
 DATA_BYTES = 64 * 2**20  # of the batches of a stream that a window may hold
 KEPT_SHARE = 1 / 16  # of the free memory, for a state to be kept
@@ -75,7 +75,7 @@ class Window:
     Attributes:
         now: the present state.
         extras: those of the last step.
-        nbytes: size of the data of the calls.
+        nbytes: size of the data of the calls, without those of the last one.
         data: those of the last call; arrays in memory are the same for many.
         since: when it began.
     """
@@ -93,10 +93,15 @@ class Window:
         memory."""
         if self.start is None:
             return False
+        ref = call.ref
+        if ref is not None and ref.order is not None:
+            # Orders are drawn again if need be: to keep them, each would take fresh memory.
+            call = call._replace(ref=BatchRef(ref.data, ref.size, ref.start, ref.order.shape[0], ref.form))
         self.calls.append(call)
-        if call.ref is not None and call.ref.data is not self.data:
-            self.data = call.ref.data
-            self.nbytes += _nbytes(self.data)
+        if ref is not None and ref.data is not self.data:
+            if self.data is not None:
+                self.nbytes += _size(self.data).nbytes
+            self.data = ref.data
         return len(self.calls) >= CALLS or self.nbytes > DATA_BYTES
 
     def forget(self) -> None:
@@ -126,6 +131,8 @@ class FaultWatch:
         self._window: Window | None = None
         self._extras: Any = None
         self._cost = 0.0  # seconds that a look takes
+        self._since = time.perf_counter()
+        self._order: tuple[int, Any] = -1, None  # the last one that was drawn again, after its epoch
         self._first_loss: float | None = None  # of an epoch
 
     # -- what happens -------------------------------------------------------------------------------------------------
@@ -136,9 +143,9 @@ class FaultWatch:
         store = session.acquire() if at_rest is None else session.acquire(at_rest)
         if session.where.processes > 1:
             return store  # each process would look at another time, and wait for the others
-        session.state_bytes = session.state_bytes or _nbytes(store.current)
-        self._keeps = self._keep_any or session.state_bytes <= KEPT_SHARE * free_bytes()
-        self._cost = session.state_bytes / LOOK_BYTES
+        size = session.state_size = session.state_size or _size(store.current)
+        self._keeps = self._keep_any or size.nbytes <= KEPT_SHARE * free_bytes()
+        self._cost = LOOK_SECONDS_PER_BYTE * size.nbytes + LOOK_SECONDS_PER_LEAF * size.leaves
         self._window = self._new(store.current) if at_rest is None else Window(at_rest, store.current)
         if not self._keeps:
             self._window.forget()
@@ -198,8 +205,9 @@ class FaultWatch:
                 detail = "Several processes train, so that the step is not looked for: train in one to find it."
                 self._respond(Fault("loss", "loss", detail=detail, loss=loss), None)
         elif last or bad:
-            # Unless asked for, the moments are not looked at after a few steps: that takes as long as some of these.
-            self._look(self._window, bad, moments=self._keep_any)
+            # Unless asked for, weights are not looked at after a few steps, which take hardly longer than that.
+            if bad or self._keep_any or (time.perf_counter() - self._since) * LOOK_SHARE > self._cost:
+                self._look(self._window, bad)
 
     def _warn_of_explosion(self, loss: float) -> None:
         if self._first_loss is None:
@@ -236,8 +244,8 @@ class FaultWatch:
         self._cost = time.perf_counter() - since
 
     # -- looking ------------------------------------------------------------------------------------------------------
-    def _look(self, window: Window, bad: bool = False, moments: bool = True) -> None:
-        bad = bad or self._broken(window.now, window.extras, window.start, moments)
+    def _look(self, window: Window, bad: bool = False) -> None:
+        bad = bad or self._broken(window.now, window.extras, window.start)
         if not bad:
             return
         fault, before = self._located(window)
@@ -253,7 +261,7 @@ class FaultWatch:
                 self.session.store.update(lambda _: (before, None))
             raise NonFiniteError(fault)
 
-    def _broken(self, ts: TrainState, extras: Any, start: TrainState | None, moments: bool = True) -> bool:
+    def _broken(self, ts: TrainState, extras: Any, start: TrainState | None) -> bool:
         """Whether something became infinite or NaN since the start of a window, or a step was left out."""
         if self.skips:
             return bool(extras is not None and _skipped(extras).any())
@@ -262,7 +270,7 @@ class FaultWatch:
         parts = self.session.groups(ts)
         for i, part in enumerate(parts):
             leaves = watched(part)
-            if all_finite(leaves if moments else jax.tree.leaves(part.params)):
+            if all_finite(leaves):
                 continue
             before = itertools.repeat(None) if start is None else watched(self.session.groups(start)[i])
             if any(is_finite(old) and not is_finite(new) for old, new in zip(before, leaves)):
@@ -281,12 +289,24 @@ class FaultWatch:
             if call.run is not None:
                 ts = call.run(ts)
                 continue
+            call = self._with_order(call)
             after = self._run(ts, call.ref, call.steps, window.start)
             if after is None:
                 first, ts = self._bisect(ts, call, window.start)
                 return self._fault(ts, call, first), ts
             ts = after
         return None, None
+
+    def _with_order(self, call: Call) -> Call:
+        ref = call.ref
+        assert ref is not None
+        if not isinstance(ref.order, int):
+            return call
+        if self._order[0] != call.epoch:
+            order = self.source.order(call.epoch)
+            filled = np.pad(order, [(0, ref.order - len(order)), *[(0, 0)] * (order.ndim - 1)])
+            self._order = call.epoch, self.session.where.whole(filled)
+        return call._replace(ref=ref._replace(order=self._order[1]))
 
     def _run(self, ts: TrainState, ref: BatchRef | None, steps: int, start: Any) -> TrainState | None:
         """The state after steps; None if it is not finite."""
@@ -394,5 +414,13 @@ def skipping(step: Step) -> Step:
     return run
 
 
-def _nbytes(tree: Any) -> int:
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+class Size(NamedTuple):
+    """How many bytes and leaves a pytree of arrays has."""
+
+    nbytes: int
+    leaves: int
+
+
+def _size(tree: Any) -> Size:
+    leaves = jax.tree.leaves(tree)
+    return Size(sum(leaf.nbytes for leaf in leaves), len(leaves))
