@@ -81,8 +81,8 @@ class CompilationLog:
         self._counts: collections.Counter[tuple[str, str]] = collections.Counter()
 
     def note(self, program: str, facts: Facts) -> Compilation:
-        """Record a compilation that starts now. Warn at the third one for the same cause in the data, or at the tenth size
-        of the last batch.
+        """Record a compilation that starts now. Warn at the third one for the same cause in the data, or at the tenth
+        size of the last batch.
 
         Args:
             program: what the program is for.

@@ -2,6 +2,9 @@
 
 Nothing is added to the compiled steps. A watch keeps the state of a moment and the calls that ran since. From time to
 time it looks whether the present state is finite. If not, it runs the calls again from the kept state to find the step.
+
+Several processes do this together: they look when the loss of an epoch is not finite, since their clocks differ, and
+each replays the step that failed on one device of its own.
 """
 
 from __future__ import annotations
@@ -18,10 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core.functional import is_variable
+from jaxkeras.core.placement import to_host
 from jaxkeras.data import ArraySource
 from jaxkeras.training.fault_replay import first_fault
 from jaxkeras.training.faults import Fault, NonFiniteError, all_finite, is_finite
-from jaxkeras.training.memory import free_bytes
+from jaxkeras.training.memory import free_bytes, least_free_bytes
 from jaxkeras.training.program import BatchRef, CompiledStep
 from jaxkeras.training.state import StateStore, TrainState, copied
 from jaxkeras.training.step import Step
@@ -128,6 +132,7 @@ class FaultWatch:
         self.skips = response.action == "skip"
         self.step: CompiledStep = session.train_skipping if self.skips else session.train
         self._keep_any, self._keeps = keep, keep
+        self._many = session.where.processes > 1
         self._window: Window | None = None
         self._extras: Any = None
         self._cost = 0.0  # seconds that a look takes
@@ -141,10 +146,9 @@ class FaultWatch:
         session = self.session
         at_rest = session.at_rest()
         store = session.acquire() if at_rest is None else session.acquire(at_rest)
-        if session.where.processes > 1:
-            return store  # each process would look at another time, and wait for the others
         size = session.state_size = session.state_size or _size(store.current)
-        self._keeps = self._keep_any or size.nbytes <= KEPT_SHARE * free_bytes()
+        free = least_free_bytes() if self._many else free_bytes()
+        self._keeps = self._keep_any or size.nbytes <= KEPT_SHARE * free
         self._cost = LOOK_SECONDS_PER_BYTE * size.nbytes + LOOK_SECONDS_PER_LEAF * size.leaves
         self._window = self._new(store.current) if at_rest is None else Window(at_rest, store.current)
         if not self._keeps:
@@ -175,6 +179,10 @@ class FaultWatch:
             return
         full = window.append(call)
         window.now, window.extras = ts, extras
+        if self._many:
+            if full:
+                self._renew(ts) if self._keep_any else window.forget()
+            return
         seconds, cost = time.perf_counter() - window.since, self._cost / LOOK_SHARE
         if seconds > cost and (full or seconds > LOOK_SECONDS):
             self._renew(ts)
@@ -199,15 +207,14 @@ class FaultWatch:
             self.response.skipped += int(skipped.sum())
             if loss is not None and skipped.size == np.size(loss) and (skipped == steps).any():
                 logs["loss"] = np.where(skipped.reshape(np.shape(loss)) == steps, np.nan, loss)[()]
-        if self._window is None:
-            if bad and self.session.where.processes > 1 and self._first_loss is not math.inf:
-                self._first_loss = math.inf  # once
-                detail = "Several processes train, so that the step is not looked for: train in one to find it."
-                self._respond(Fault("loss", "loss", detail=detail, loss=loss), None)
-        elif last or bad:
-            # Unless asked for, weights are not looked at after a few steps, which take hardly longer than that.
-            if bad or self._keep_any or (time.perf_counter() - self._since) * LOOK_SHARE > self._cost:
-                self._look(self._window, bad)
+        if self._window is not None and (bad or last and (self._keep_any or not self._many and self._may_look(one))):
+            self._look(self._window, bad)
+        if self._many and self._window is not None and self._window.start is None:
+            self._window = self._new(self._window.now)
+
+    def _may_look(self, loss_is_known: bool) -> bool:
+        """Whether to look at weights once more without having been asked: unless training was so short that it shows."""
+        return not loss_is_known or (time.perf_counter() - self._since) * LOOK_SHARE > self._cost
 
     def _warn_of_explosion(self, loss: float) -> None:
         if self._first_loss is None:
@@ -339,22 +346,26 @@ class FaultWatch:
             return any(is_finite(old[row]) and not is_finite(new[row]) for old, new in pairs)
 
         with session.single(ts, bad) as (member, own):
-            batch = session.batch_of(ref.batch(), member)
-            fault = first_fault(session.model, session.state_spec, own, batch)
-            fault = fault or first_fault(session.model, session.state_spec, own, batch, scaled=True)
+            spec, batch = session.state_spec, session.batch_of(ref.batch(), member)
+            if self._many:
+                own, batch = jax.tree.map(lambda a: jnp.asarray(to_host(a)), (own, batch))
+                spec = spec.on_one_device()
+            fault = first_fault(session.model, spec, own, batch)
+            fault = fault or first_fault(session.model, spec, own, batch, scaled=True)
         if fault is None:
             fault = Fault("forward", "output", detail="Run again step by step, all values were finite: the compiled "
                           "step overflows where single operations do not.")  # fmt: skip
-        rows = self._rows_of_data(fault.rows, call.epoch, step, member)
+        start = step * ref.size if ref.order is None else ref.start
+        rows = self._rows_of_data(fault.rows, call.epoch, start, member)
         known = {"epoch": call.epoch, "step": step, "data_rows": rows, "member": member}
         return Fault(**{**vars(fault), **known})
 
-    def _rows_of_data(self, rows: tuple[int, ...], epoch: int, step: int, member: int | None) -> tuple[int, ...]:
+    def _rows_of_data(self, rows: tuple[int, ...], epoch: int, start: int, member: int | None) -> tuple[int, ...]:
         source = self.source
         if not rows or not isinstance(source, ArraySource):
             return ()
         order = self.session.batch_of(source.order(epoch), member)
-        positions = step * source.batch_size + np.array(rows)
+        positions = start + np.array(rows)
         return tuple((positions if order is None else order[positions]).tolist())
 
     def _remains(self, ts: TrainState) -> Fault | None:
@@ -379,7 +390,7 @@ def _small_change(old: TrainState, new: TrainState) -> Callable[[TrainState], Tr
     changed = {i: leaf for i, (a, leaf) in enumerate(zip(jax.tree.leaves(old), leaves)) if a is not leaf}
     if sum(leaf.nbytes for leaf in changed.values()) > SMALL_BYTES:
         return None
-    values = {i: np.array(leaf) for i, leaf in changed.items()}
+    values = copied(changed)
     return lambda ts: treedef.unflatten([values.get(i, leaf) for i, leaf in enumerate(jax.tree.leaves(ts))])
 
 

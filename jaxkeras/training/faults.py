@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core.placement import to_host
+
 SHOWN = 8  # rows and columns that a message lists
 
 
@@ -132,7 +134,7 @@ def listed(what: str, numbers: tuple[int, ...]) -> str:
 
 def statistics(array: Any, batch_size: int | None = None) -> dict[str, Any]:
     """The fields of a `Fault` that describe a tensor's values."""
-    values = _on_this_host(array)
+    values = to_host(array)
     values = values.astype(np.complex128 if np.iscomplexobj(values) else np.float64)
     finite = np.isfinite(values)
     good, bad = np.abs(values[finite]) if np.iscomplexobj(values) else values[finite], ~finite
@@ -148,18 +150,9 @@ def statistics(array: Any, batch_size: int | None = None) -> dict[str, Any]:
     }
 
 
-def _on_this_host(array: Any) -> np.ndarray:
-    """The whole array; other processes have parts of it perhaps, and ask at the same moment."""
-    if isinstance(array, jax.Array) and not array.is_fully_addressable:
-        from jax.experimental import multihost_utils
-
-        return np.asarray(multihost_utils.process_allgather(array, tiled=True))
-    return np.asarray(array)
-
-
 def columns(array: Any) -> tuple[int, ...]:
     """The columns of a table that are not finite; none if there is one column."""
-    values = _on_this_host(array)
+    values = to_host(array)
     is_table = values.ndim == 2 and values.shape[1] > 1
     return tuple(np.flatnonzero(~np.isfinite(values).all(0)).tolist()) if is_table else ()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ import numpy as np
 
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.data import ArraySource, Rows, Source, prefetch
+from jaxkeras.training.agreement import agree
 from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement, fits_on_device, nbytes
 from jaxkeras.training.program import BatchRef, CompiledStep, batch_spec
 
@@ -174,12 +176,9 @@ class ResidentFeed(Feed):
 
     def spans(self, epoch: int, skip: int) -> Iterator[Span]:
         source, (rows, order) = self.source, self._order(epoch)
-        whole, tail = divmod(rows, source.batch_size)
-        if whole:
-            yield Span(BatchRef(None, source.batch_size, 0, order), whole, self._place, source.num_rows)
-        if tail:
-            ref = BatchRef(None, tail, whole * source.batch_size, order, "slice")
-            yield Span(ref, 1, self._place, source.num_rows)
+        for start, size, steps, models in source.pieces(rows):
+            form = "loop" if size == source.batch_size else "slice"
+            yield Span(BatchRef(None, size, start, order, form, models), steps, self._place, source.num_rows)
 
     def refs(
         self, epoch: int, steps_per_call: StepsPerCall, skip: int = 0, more: bool = False
@@ -298,7 +297,17 @@ class StreamFeed(Feed):
         read = source.batches if isinstance(source, ArraySource) else source.epoch  # type: ignore[attr-defined]
         if isinstance(source, ArraySource) and self._where.processes > 1 and not self._where.own_data:
             read = functools.partial(source.batches, lazily=True)
-        return prefetch(self._chunks(iter(read(epoch, skip))), 2)
+        chunks = prefetch(self._chunks(iter(read(epoch, skip))), 2)
+        return chunks if isinstance(source, ArraySource) or self._where.processes == 1 else self._agreed(chunks)
+
+    def _agreed(self, chunks: Generator[Span]) -> Generator[Span]:
+        """Compare the batches of a stream with those of the other processes, which may end earlier."""
+        with contextlib.closing(chunks):
+            for span in chunks:
+                shapes = [f"{a.dtype}{list(a.shape)}" for a in jax.tree.leaves(span.ref.data)]
+                agree(f"batches of a {self.source.kind}", steps=span.steps, shapes=shapes)
+                yield span
+        agree(f"batches of a {self.source.kind}", steps="the end of the data")
 
     def _chunks(self, batches: Iterator[Any]) -> Iterator[Span]:
         waiting: list[Any] = []

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from jaxkeras.data import Source, checks
+from jaxkeras.training.agreement import agree_on_run, facts_of_data
 from jaxkeras.training.collect import Collector
 from jaxkeras.training.fault_watch import Call, FaultWatch
 from jaxkeras.training.feed import Feed
@@ -21,6 +22,10 @@ from jaxkeras.training.program import BatchRef, CompiledStep, with_written
 from jaxkeras.training.session import FitProgress, Session
 from jaxkeras.training.state import StateStore, StateView, TrainState
 
+_LOST = (
+    "Was another process lost? JAX names it and ends this one when its heartbeat is overdue, after 100 seconds if "
+    "`heartbeat_timeout_seconds` of `distribution.initialize` is not set. A restart goes on from the last backup."
+)
 CALL_SECONDS = 0.15  # long enough to hide the overhead of a call, short enough for the progress bar and Ctrl-C
 
 
@@ -114,7 +119,7 @@ class Runner:
                 start = self.step.start_extras(store.current, ref)
                 extras = start if extras is None else {**start, **extras, "logs": start["logs"]}
             elif running is None:
-                extras = self.step.placed(extras)  # of an earlier process
+                extras = self.step.resumed(extras, store.current, ref)
             if self.watched and not self.pending:
                 begin(done)
             before = extras
@@ -233,6 +238,13 @@ def fit(
         validation_freq: the number of epochs between validations, or a list of epochs.
     """
     model = session.model
+    own_data = session.where.own_data
+    agree_on_run(
+        "fit", session, source, epochs=range(initial_epoch, epochs),
+        seed=None if own_data else getattr(source, "seed", None),
+        validation="none" if validate is None else facts_of_data(validate.source, own_data),
+        validation_freq=validation_freq, steps_per_call=steps_per_call(model, callbacks, "train"),
+    )  # fmt: skip
     store = watch.acquire()
     sources = [source] if validate is None else [source, validate.source]
     progress = session.progress = FitProgress(sources, initial_epoch, epochs)
@@ -277,14 +289,16 @@ def fit(
                         stacklevel=4,
                     )
                 callbacks.on_train_end(logs)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, jax.errors.JaxRuntimeError) and session.where.processes > 1:
+                error.add_note(_LOST)
             callbacks.release()
             raise
         finally:
             session.progress = None
             session.write_back()
     if model.optimizer is not None and epochs > initial_epoch:
-        model.optimizer.finalize_variable_values(session.state_spec.trainable)  # moving averages, if it keeps any
+        session.finalize()
 
 
 def _named_val(logs: dict[str, Any]) -> dict[str, Any]:
@@ -313,6 +327,7 @@ def evaluate(
 ) -> dict[str, Any]:  # fmt: skip
     """Evaluate; returns logs."""
     runner = Runner(session, session.test, store, defer_sigint, callbacks, "test")
+    agree_on_run("evaluate", session, source, steps_per_call=steps_per_call(session.model, callbacks, "test"))
     source.on_epoch_begin()
     callbacks.on_test_begin()
     logs, done = runner.epoch(feed.refs(0, _unbounded if runner.tuner.fixed is None else runner.steps))
@@ -328,6 +343,7 @@ def evaluate(
 
 def predict(session: Session, feed: Feed, source: Source, callbacks: Any) -> Any:
     """Outputs for all rows of a source, as NumPy arrays in the structure that the model returns."""
+    agree_on_run("predict", session, source)
     model, ts = session.model, session.view("params", "state").current
     watched = callbacks.sees_batches("predict")
     outputs: list[Any] = []

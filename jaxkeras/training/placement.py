@@ -30,11 +30,13 @@ class OneDevice:
     Attributes:
         processes: the number of processes.
         own_data: whether each process brings its own part of a batch.
+        distribution: None.
         chunk_form: the form of a `BatchRef` to several batches.
     """
 
     processes = 1
     own_data = False
+    distribution: Any = None
     chunk_form = "loop"
 
     def check_batch(self, size: int, rows: int) -> None:

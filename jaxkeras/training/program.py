@@ -33,6 +33,7 @@ class BatchRef(NamedTuple):
         form: `"loop"` for batches among others of their size, which share one program for any number of steps;
             `"steps"` for the same with batches `[steps, rows, ...]`, each of which is split over devices;
             `"slice"` for a single batch of `data`; `"whole"` for `data` that is one batch.
+        models: which of several models that are trained at once take part, bool array of shape `(models,)`; or None.
     """
 
     data: Any
@@ -40,11 +41,12 @@ class BatchRef(NamedTuple):
     start: int = 0
     order: Any = None
     form: str = "loop"
+    models: Any = None
 
     def at(self, step: int) -> BatchRef:
         """The batches that begin `step` batches later."""
         start = self.start + step * (1 if self.form == "steps" else self.size)
-        return BatchRef(self.data, self.size, start, self.order, self.form)
+        return BatchRef(self.data, self.size, start, self.order, self.form, self.models)
 
     def batch(self) -> Any:
         """The first batch."""
@@ -167,9 +169,13 @@ class CompiledStep:
 
     def start_extras(self, ts: TrainState, ref: BatchRef) -> dict[str, Any]:
         """Zeros in the structure of a step's extras, to begin with."""
-        return self.placed(self._zeros(ts, ref))
+        return self._placed(self._zeros(ts, ref))
 
-    def placed(self, extras: dict[str, Any]) -> dict[str, Any]:
+    def resumed(self, extras: dict[str, Any], ts: TrainState, ref: BatchRef) -> dict[str, Any]:
+        """Extras of an earlier process, to go on with."""
+        return self._placed(extras)
+
+    def _placed(self, extras: dict[str, Any]) -> dict[str, Any]:
         """Extras where those of the next steps will be, so that all steps share a program."""
         return extras if self._out_shardings is None else jax.tree.map(lambda a: put(a, self._out_shardings[1]), extras)
 

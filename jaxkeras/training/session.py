@@ -277,7 +277,7 @@ class Session:
             predict = self._placed(steps.predict_step(model, spec))
             self.predict = make("predict", predict, (), ("params", "state"), stack=True, **self._outs())
             self._predict_details = details
-        out = None if self.placement is None else self.placement.replicated
+        out = self._metrics_out()
 
         def of_metrics(program: str, function: Callable[..., Any]) -> Any:
             run = self.of_metrics(functools.partial(function, model, spec))
@@ -304,6 +304,10 @@ class Session:
             return {}
         return {"out_shardings": (tuple(getattr(self.state_spec.shardings, name) for name in fields), where.replicated)}
 
+    def _metrics_out(self) -> Any:
+        """Where what is read from the metrics lies; None to let the compiler choose."""
+        return None if self.placement is None else self.placement.replicated
+
     _predict_details: Any = None
 
     def compiled(self, step: steps.Step, *fields: tuple[str, ...], **how: Any) -> CompiledStep:
@@ -325,6 +329,15 @@ class Session:
     def batch_of(self, batch: Any, member: int | None) -> Any:
         """The batch that one model gets."""
         return batch
+
+    def metrics_of_models(self, ts: TrainState) -> Iterator[tuple[int | None, dict[Variable, Any]]]:
+        """The numbers of each model's metrics by variable, with the number of the model; None if there is only one."""
+        yield None, dict(zip(jax.tree.leaves(self.state_spec.variables.metrics, is_leaf=is_variable),
+                             jax.tree.leaves(ts.metrics)))  # fmt: skip
+
+    def of_models(self, values: dict[int | None, Any]) -> Any:
+        """What logs hold for a value of each model; NaN without any."""
+        return values.get(None, float("nan"))
 
     def at_rest(self) -> TrainState | None:
         """The values in the cells, which nothing changes in place; None if they are elsewhere."""
@@ -416,6 +429,10 @@ class Session:
         if self.store is not None and not self.store.active:
             self.store.write_back()
             self.store = None
+
+    def finalize(self) -> None:
+        """Give the weights their moving averages, if the optimizer keeps any, at the end of a `fit`."""
+        self.model.optimizer.finalize_variable_values(self.state_spec.trainable)
 
     # -- probes -----------------------------------------------------------------------------------------------------
     def use_probes(self, wanted: dict[str, Callable[..., Any]]) -> None:

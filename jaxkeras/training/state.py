@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,8 @@ from jaxkeras.core.tracking import variable_paths
 from jaxkeras.core.variable import Variable
 from jaxkeras.training.logs import Logs
 from jaxkeras.training.placement import Placement, put
+
+Tree = TypeVar("Tree")
 
 
 class TrainState(NamedTuple):
@@ -87,6 +90,12 @@ class StateSpec:
         if self.placement is None or self.shardings is None:
             return params
         return self.placement.gather(params, self.shardings.params)
+
+    def on_one_device(self) -> StateSpec:
+        """The same without shardings."""
+        spec = copy.copy(self)
+        spec.placement = spec.shardings = None
+        return spec
 
     @property
     def trainable(self) -> list[Variable]:
@@ -223,6 +232,21 @@ class StateStore:
             leaves[place] = value if self._shardings is None else put(value, self._shardings[place])
             self.current = jax.tree.unflatten(treedef, leaves)
 
+    def numbers(self) -> dict[str, Any]:
+        """All numbers by name, for a backup. Replace them under `lock`."""
+        leaves, _ = jax.tree_util.tree_flatten_with_path(self.current)
+        return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+
+    def set_numbers(self, numbers: dict[str, Any]) -> None:
+        """Replace all numbers by those of `numbers`, of the same names, shapes and types."""
+
+        def placed(value: Any, old: jax.Array) -> jax.Array:
+            return put(value, old.sharding) if old.committed else jax.device_put(value)
+
+        with self.lock:
+            leaves, treedef = jax.tree.flatten(self.current)
+            self.current = treedef.unflatten(map(placed, numbers.values(), leaves))
+
     def write_back(self) -> None:
         """Put the arrays back into the cells."""
         with self.lock:
@@ -255,7 +279,7 @@ class StateView:
         return output
 
 
-def copied(ts: TrainState) -> TrainState:
+def copied(ts: Tree) -> Tree:
     """A copy that lives on when a program takes the original."""
     if jax.process_count() == 1 or all(leaf.is_fully_addressable for leaf in jax.tree.leaves(ts)):
         return jax.device_put(ts, may_alias=False)
