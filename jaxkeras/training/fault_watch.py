@@ -207,13 +207,15 @@ class FaultWatch:
             self.response.skipped += int(skipped.sum())
             if loss is not None and skipped.size == np.size(loss) and (skipped == steps).any():
                 logs["loss"] = np.where(skipped.reshape(np.shape(loss)) == steps, np.nan, loss)[()]
-        if self._window is not None and (bad or last and (self._keep_any or not self._many and self._may_look(one))):
+        if self._window is not None and (bad or last and (self._keep_any or self._may_look(one))):
             self._look(self._window, bad)
         if self._many and self._window is not None and self._window.start is None:
             self._window = self._new(self._window.now)
 
     def _may_look(self, loss_is_known: bool) -> bool:
         """Whether to look at weights once more without having been asked: unless training was so short that it shows."""
+        if self._many:  # whose clocks differ
+            return False
         return not loss_is_known or (time.perf_counter() - self._since) * LOOK_SHARE > self._cost
 
     def _warn_of_explosion(self, loss: float) -> None:
