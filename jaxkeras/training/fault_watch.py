@@ -213,7 +213,7 @@ class FaultWatch:
             self._window = self._new(self._window.now)
 
     def _may_look(self, loss_is_known: bool) -> bool:
-        """Whether to look at weights once more without having been asked: unless training was so short that it shows."""
+        """Whether to look at weights once more without having been asked: unless training was too short for it."""
         if self._many:  # whose clocks differ
             return False
         return not loss_is_known or (time.perf_counter() - self._since) * LOOK_SHARE > self._cost
