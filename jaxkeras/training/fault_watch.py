@@ -100,7 +100,8 @@ class Window:
         ref = call.ref
         if ref is not None and ref.order is not None:
             # Orders are drawn again if need be: to keep them, each would take fresh memory.
-            call = call._replace(ref=BatchRef(ref.data, ref.size, ref.start, ref.order.shape[0], ref.form))
+            kept = BatchRef(ref.data, ref.size, ref.start, ref.order.shape[0], ref.form)
+            call = Call(None, call.epoch, call.step, call.steps, kept)
         self.calls.append(call)
         if ref is not None and ref.data is not self.data:
             if self.data is not None:
