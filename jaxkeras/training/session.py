@@ -92,7 +92,7 @@ class Session:
         checked_arrays: weak references to data that are finite.
         probes: functions of `StepValues` that the train step evaluates, with their means over the epoch, by name.
         reported: the names of those that the callbacks of this `fit` asked for.
-        state_bytes: size of the state; 0 until somebody measures it.
+        state_size: bytes and leaves of the state, once somebody has counted them.
     """
 
     collects: bool
@@ -128,7 +128,7 @@ class Session:
         self.checked_arrays: list[Any] = []
         self.probes: dict[str, tuple[Mean, Callable[..., Any]]] = {}
         self.reported: set[str] = set()
-        self.state_bytes = 0
+        self.state_size: Any = None
         self.store: StateStore | None = None
         self.placement: Placement | None = None
         self._output_specs: dict[Any, Any] = {}
@@ -247,7 +247,7 @@ class Session:
         self.known_batches.clear()
         self.intermediates.clear()
         self._futures.clear()
-        self.state_bytes = 0
+        self.state_size = None
         distribution = self._distribution()
         self.placement = None if distribution is None else Placement(distribution)
         self.state_spec = spec = StateSpec(model, model._all_metrics(), self.placement)
@@ -383,6 +383,8 @@ class Session:
             return []
         key = step, feed.key(), trace_context(), bool(self.reported)
         if key not in self._futures:
+            if len(self._futures) >= 100:  # data of ever new lengths
+                self._futures.clear()
             futures = feed.prepare(step, ts, epoch)
             if not step.stack:
                 readers = [self._reset, self._read, *([self._read_probes] if self.reported else [])]
