@@ -173,7 +173,7 @@ class FaultWatch:
         full = window.append(call)
         window.now, window.extras = ts, extras
         if self._many:
-            if window.is_full():
+            if full:
                 self._renew(ts) if self._keep_any else window.forget()
             return
         seconds, cost = time.perf_counter() - window.since, self._cost / LOOK_SHARE
@@ -201,7 +201,8 @@ class FaultWatch:
             if loss is not None and skipped.size == np.size(loss) and (skipped == steps).any():
                 logs["loss"] = np.where(skipped.reshape(np.shape(loss)) == steps, np.nan, loss)[()]
         if self._window is not None and (bad or last and (self._keep_any or not self._many)):
-            self._look(self._window, bad)
+            # Unless asked for, the moments are not looked at after a few steps: that takes as long as some of these.
+            self._look(self._window, bad, moments=self._keep_any)
         if self._many and self._window is not None and self._window.start is None:
             self._window = self._new(self._window.now)
 
@@ -240,8 +241,8 @@ class FaultWatch:
         self._cost = time.perf_counter() - since
 
     # -- looking ------------------------------------------------------------------------------------------------------
-    def _look(self, window: Window, bad: bool = False) -> None:
-        bad = bad or self._broken(window.now, window.extras, window.start)
+    def _look(self, window: Window, bad: bool = False, moments: bool = True) -> None:
+        bad = bad or self._broken(window.now, window.extras, window.start, moments)
         if not bad:
             return
         fault, before = self._located(window)
@@ -257,7 +258,7 @@ class FaultWatch:
                 self.session.store.update(lambda _: (before, None))
             raise NonFiniteError(fault)
 
-    def _broken(self, ts: TrainState, extras: Any, start: TrainState | None) -> bool:
+    def _broken(self, ts: TrainState, extras: Any, start: TrainState | None, moments: bool = True) -> bool:
         """Whether something became infinite or NaN since the start of a window, or a step was left out."""
         if self.skips:
             return bool(extras is not None and _skipped(extras).any())
@@ -266,7 +267,7 @@ class FaultWatch:
         parts = self.session.groups(ts)
         for i, part in enumerate(parts):
             leaves = watched(part)
-            if all_finite(leaves):
+            if all_finite(leaves if moments else jax.tree.leaves(part.params)):
                 continue
             before = itertools.repeat(None) if start is None else watched(self.session.groups(start)[i])
             if any(is_finite(old) and not is_finite(new) for old, new in zip(before, leaves)):

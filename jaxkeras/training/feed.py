@@ -82,6 +82,10 @@ class Feed:
         finally:
             getattr(spans, "close", lambda: None)()
 
+    def key(self) -> Any:
+        """What decides which programs `prepare` compiles, besides the step and the state."""
+        return None
+
     def prepare(self, step: CompiledStep, ts: Any, epoch: int) -> list[Any]:
         """Compile the programs of an epoch in the background; returns a future for each."""
         programs = {
@@ -146,6 +150,10 @@ class ResidentFeed(Feed):
     def _filled(self, array: Any) -> np.ndarray:
         return np.concatenate([array, np.zeros((self._missing, *array.shape[1:]), array.dtype)])
 
+    def key(self) -> Any:
+        source = self.source
+        return "resident", source.batch_size, source.steps, bool(source.shuffle), signature(self._arrays)
+
     def _order(self, epoch: int) -> tuple[int, Any]:
         """The number of rows of an epoch, and their order on the device; the last one drawn is kept."""
         key = self.source.seed, epoch
@@ -203,6 +211,10 @@ class SliceFeed(Feed):
         whole = 1 << max(0, self._rows // source.batch_size - 1).bit_length()
         self._chunk = min(whole, _power_of_two(max(1, CHUNK_BYTES // batch_bytes)))
         self._placed: dict[int, Any] = {}
+
+    def key(self) -> Any:
+        source = self.source
+        return "slices", source.batch_size, source.steps, self.stack, signature(source.arrays)
 
     def spans(self, epoch: int, skip: int) -> Iterator[Span]:
         size = self.source.batch_size
@@ -334,8 +346,8 @@ class StreamFeed(Feed):
         length, size = self._length(batches[0], shape), _rows_of(batches[0])
         if length == 1 or size is None:
             source = self.source
-            is_last = isinstance(source, ArraySource) and size is not None and size < source.batch_size
-            return BatchRef(self._where.batch(batches[0]), size if is_last else 0, form="whole"), 1
+            is_last = isinstance(source, ArraySource) and (size or 0) < source.batch_size
+            return BatchRef(self._where.batch(batches[0]), (size or 0) if is_last else 0, form="whole"), 1
 
         def join(*parts: Any) -> Any:
             if isinstance(parts[0], Rows):

@@ -80,7 +80,6 @@ class Runner:
         self.watched = callbacks.sees_batches(mode)
         self.exact = hooks_are_exact(session.model, callbacks, mode)
         self.pending = 0  # steps since the last begin hook
-        self.shown: Callable[[], Logs | None] = lambda: None  # the logs that a hook was given, if they are still there
 
     def steps(self) -> int:
         """How many steps the next call should run; it ends where a hook is due."""
@@ -124,8 +123,6 @@ class Runner:
             if self.watched and not self.pending:
                 begin(done)
             before = extras
-            if (shown := self.shown()) is not None:  # the step takes the state that they are computed from
-                shown.dispatch()
             epoch = progress.epoch if progress is not None else 0
             with self.defer_sigint.critical():
                 extras = self._run(
@@ -186,7 +183,7 @@ class Runner:
     def _logs(self, extras: dict[str, Any] | None) -> Logs:
         ts = self.store.current
         logs = Logs(lambda: self._results(ts, extras))
-        self.shown = weakref.ref(logs)
+        self.store.logs = weakref.ref(logs)
         return logs
 
     def _results(self, ts: TrainState, extras: dict[str, Any] | None) -> dict[str, Any]:

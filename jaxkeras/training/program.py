@@ -209,7 +209,9 @@ class CompiledStep:
     def _note_arguments(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         changing, fixed, _, data, order, _, _ = args
         facts = data_facts(data, static["size"], static["form"])
-        if static["repeat"] > 1:
+        if order is None and static["form"] == "loop":  # pieces of the data
+            facts["number of batches"] = facts.pop("rows") // static["size"]
+        elif static["repeat"] > 1:
             facts["number of batches"] = static["repeat"]
         facts["order"] = order is not None
         facts["state"] = signature((changing, fixed))

@@ -33,7 +33,7 @@ from jaxkeras.training.feed import Feed
 from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement
 from jaxkeras.training.program import NO_CHECKS, BatchRef, CompiledStep
 from jaxkeras.training.spec import CompileSpec
-from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState
+from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState, copied
 
 
 class FitProgress:
@@ -123,6 +123,7 @@ class Session:
         self.flags_at_compile: list[tuple[Any, bool]] = []
         self.optimizer_settings: dict[str, Any] = {}
         self._lengths: set[int] = set()
+        self._futures: dict[Any, list[Any]] = {}  # of programs, by what they are for
         self.checked_settings: list[Any] = []
         self.checked_arrays: list[Any] = []
         self.probes: dict[str, tuple[Mean, Callable[..., Any]]] = {}
@@ -245,6 +246,7 @@ class Session:
         self.write_back()
         self.known_batches.clear()
         self.intermediates.clear()
+        self._futures.clear()
         self.state_bytes = 0
         distribution = self._distribution()
         self.placement = None if distribution is None else Placement(distribution)
@@ -284,7 +286,7 @@ class Session:
 
         self._read = of_metrics("read metrics", steps.read_metrics)
         self._reset = of_metrics("reset metrics", steps.initial_metrics)
-        self._read_probes = of_metrics("read metrics", steps.read_probes)
+        self._read_probes = of_metrics("read probes", steps.read_probes)
         self._prepared = self._key()
 
     def _distribution(self) -> Any:
@@ -379,11 +381,14 @@ class Session:
         """Compile the programs for a feed in the background; returns a future for each."""
         if step.eager:
             return []
-        futures = feed.prepare(step, ts, epoch)
-        if not step.stack:
-            readers = [self._reset, self._read, *([self._read_probes] if self.reported else [])]
-            futures += [function.prepare(ts.metrics) for function in readers]  # type: ignore[attr-defined]
-        return futures
+        key = step, feed.key(), trace_context(), bool(self.reported)
+        if key not in self._futures:
+            futures = feed.prepare(step, ts, epoch)
+            if not step.stack:
+                readers = [self._reset, self._read, *([self._read_probes] if self.reported else [])]
+                futures += [function.prepare(ts.metrics) for function in readers]  # type: ignore[attr-defined]
+            self._futures[key] = futures
+        return self._futures[key]
 
     def room(self, rows: int) -> int:
         """How many rows shuffled data of a length take on the device: from the third length on a power of two, so that
@@ -396,7 +401,7 @@ class Session:
     def acquire(self, at_rest: TrainState | None = None) -> StateStore:
         """Take the numbers of the model out of its cells, to run on; what `at_rest` returned saves reading them."""
         if self.store is None or self.store.released:
-            self.store = StateStore(self.state_spec, at_rest)
+            self.store = StateStore(self.state_spec, None if at_rest is None else copied(at_rest))
         return self.store
 
     def view(self, *fields: str) -> StateView:

@@ -16,6 +16,7 @@ from jaxkeras.core.functional import is_variable, layer_variables, metric_variab
 from jaxkeras.core.names import unique
 from jaxkeras.core.tracking import variable_paths
 from jaxkeras.core.variable import Variable
+from jaxkeras.training.logs import Logs
 from jaxkeras.training.placement import Placement, put
 
 Tree = TypeVar("Tree")
@@ -174,21 +175,25 @@ class StateStore:
 
     Args:
         spec: the variables.
-        at_rest: their values, if they were read already.
+        current: their values; by default copies of those at rest, since programs may donate them while users hold the
+            originals.
 
     Attributes:
         current: the present state, which steps may donate. Replace it under `lock`.
         active: whether the arrays stay here when somebody reads.
         released: whether they were written back, so that the store owns nothing any more.
+        logs: the last `Logs` that are computed from the state, if somebody still holds them.
     """
 
-    def __init__(self, spec: StateSpec, at_rest: TrainState | None = None):
+    logs: Callable[[], Logs | None] = staticmethod(lambda: None)
+
+    def __init__(self, spec: StateSpec, current: TrainState | None = None):
         self.active = self.released = False
         self.lock = threading.RLock()
         self._variables = spec.leaves()
         self._shardings = None if spec.shardings is None else jax.tree.leaves(spec.shardings)
         # Copies: a program may donate them while users hold the originals.
-        self.current: TrainState = copied(spec.values() if at_rest is None else at_rest)
+        self.current: TrainState = copied(spec.values()) if current is None else current
         self._positions = {v: i for i, v in enumerate(self._variables)}
         for v in self._variables:
             v.set_cell(self)
@@ -196,6 +201,8 @@ class StateStore:
     def update(self, run: Callable[[TrainState], tuple[TrainState, Any]]) -> Any:
         """Replace the state by what `run` makes of it; returns what `run` returns besides."""
         with self.lock:
+            if (logs := self.logs()) is not None:
+                logs.dispatch()
             self.current, output = run(self.current)
         return output
 
@@ -259,7 +266,9 @@ class StateStore:
 
 
 class StateView:
-    """A state that belongs to nobody else: what an evaluation runs on and changes."""
+    """A state that belongs to nobody else: what an evaluation runs on and changes, without donating it."""
+
+    logs: Callable[[], Logs | None]
 
     def __init__(self, current: TrainState):
         self.current = current
