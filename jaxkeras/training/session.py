@@ -176,12 +176,12 @@ class Session:
     def _model_details(self) -> Any:
         model = self.model
         variables = [(id(v), v.trainable) for v in model.variables]
-        return variables, model.trainable, model.run_eagerly, model.jit_compile, placement.current()
+        return variables, model.trainable, model.run_eagerly, model.jit_compile, placement.in_use()
 
     def _settings(self) -> Any:
         model = self.model
         own = [id(v) for m in model.metrics for v in m.variables] if model.overrides("metrics") else None
-        return own, id(model._optimizer), model._run_eagerly, model._jit_compile, placement.current()
+        return own, id(model._optimizer), model._run_eagerly, model._jit_compile, placement.in_use()
 
     def build(self, x: Any) -> None:
         """Create the weights of the model from a batch of inputs: abstractly, or by a real call if it runs eagerly."""
@@ -291,7 +291,10 @@ class Session:
 
     def _distribution(self) -> Any:
         """The distribution to use, or None for one device."""
-        return placement.current()
+        found = placement.in_use()
+        if found is None:
+            placement.see_variables(self.model.weights)  # so that wrong rules are found on one device, too
+        return found
 
     def _placed(self, step: steps.Step) -> steps.Step:
         return step if self.placement is None else self.placement.constrain(step, self.state_spec.shardings)
@@ -484,9 +487,9 @@ class Session:
 
     def whole(self, batch: Any) -> BatchRef:
         """A single batch."""
-        if self.placement is not None and self.placement.mesh.size > 1:
+        if self.placement is not None:
             batch = self.placement.batch(batch)
-        return BatchRef(batch, 0, form="whole")  # the call itself moves it to a single device
+        return BatchRef(batch, 0, form="whole")  # the call itself moves it to the default device
 
     @property
     def where(self) -> OneDevice | Placement:
