@@ -347,8 +347,8 @@ class StreamFeed(Feed):
         length, size = self._length(batches[0], shape), _rows_of(batches[0])
         if length == 1 or size is None:
             source = self.source
-            is_last = isinstance(source, ArraySource) and (size or 0) < source.batch_size
-            return BatchRef(self._where.batch(batches[0]), (size or 0) if is_last else 0, form="whole"), 1
+            last = size if size and isinstance(source, ArraySource) and size < source.batch_size else 0
+            return BatchRef(self._where.batch(batches[0]), last, form="whole"), 1
 
         def join(*parts: Any) -> Any:
             if isinstance(parts[0], Rows):
