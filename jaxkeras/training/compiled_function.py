@@ -14,6 +14,7 @@ import jax
 from jaxkeras.core import program_cache
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.context import local
+from jaxkeras.core.placement import default_device
 from jaxkeras.training.agreement import agree_on_program
 from jaxkeras.training.memory import keep_temporaries, return_freed_memory
 
@@ -182,8 +183,7 @@ def _devices(args: Any) -> list[Any]:
             if isinstance(leaf, jax.ShapeDtypeStruct) or leaf.committed:
                 mesh = getattr(leaf.sharding, "mesh", None)
                 return list(leaf.sharding.device_set) if mesh is None else list(mesh.devices.flat)
-    default = settings.jax_default_device
-    return [default] if isinstance(default, jax.Device) else jax.local_devices(backend=default)[:1]
+    return [default_device()]
 
 
 def _compile(lowered: Any, devices: list[Any], noted: Any = None, traced: float = 0.0, fresh: bool = False) -> Any:

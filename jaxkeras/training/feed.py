@@ -152,7 +152,8 @@ class ResidentFeed(Feed):
 
     def key(self) -> Any:
         source = self.source
-        return "resident", source.batch_size, source.steps, bool(source.shuffle), signature(self._arrays)
+        rows = source.num_rows, source.batch_size, source.steps
+        return "resident", rows, bool(source.shuffle), signature(self._arrays)
 
     def _order(self, epoch: int) -> tuple[int, Any]:
         """The number of rows of an epoch, and their order on the device; the last one drawn is kept."""
