@@ -143,7 +143,7 @@ CASES: list[Case] = [
     _pool("average", (32, 28, 28, 32), 2, 2), _pool("average", (32, 28, 28, 32), 3, 1),
     _batch_norm(32, 28, 28, 32), _batch_norm(32, 7, 7, 128), _batch_norm(64, 24, 24, 24), _batch_norm(64, 6, 6, 48),
      _batch_norm(32, 64),
-    _layer_norm(32, 80, 64), _layer_norm(32, 256),
+    _layer_norm(32, 80, 64), _layer_norm(32, 64, 96), _layer_norm(256, 12, 32), _layer_norm(32, 256),
     _dense(32, 784, units=300), _dense(32, 80, 64, units=64), _dense(32, 80, 64, units=256),
     _attention(32, 80, 4, 16), _attention(16, 256, 4, 32), _attention(4, 512, 8, 64),
     _gelu(2048, 384), _gelu(32, 300), _argmax(32, 64, 256), _argmax(32, 1000),

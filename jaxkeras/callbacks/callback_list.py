@@ -50,7 +50,7 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             _check(callback)
             _warn_of_misspelt_hooks(callback)
-        if not writes_files():
+        if (add_progbar or self.callbacks) and not writes_files():
             add_progbar = False
             self.callbacks = [c for c in self.callbacks if not getattr(c, "one_process", False)]
         if add_history and not any(isinstance(c, History) for c in self.callbacks):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
@@ -11,6 +12,7 @@ from jax.core import Tracer
 
 from jaxkeras.core import hooks
 
+settings: Any = jax.config  # which declares none of its attributes
 VARIABLE = "JAXKERAS_DISTRIBUTION"
 _UNSET = object()
 _current: Any = _UNSET
@@ -23,8 +25,36 @@ def current() -> Any:
     if _current is _UNSET:
         _current = None
         if os.environ.get(VARIABLE):
-            set_current(hooks.distribution_from_text(os.environ[VARIABLE]))
+            try:
+                set_current(hooks.distribution_from_text(os.environ[VARIABLE]))
+            except ValueError as error:
+                _current = _UNSET
+                raise ValueError(f"The environment variable {VARIABLE} is wrong. {error}") from None
     return _current
+
+
+def in_use() -> Any:
+    """The distribution in force, if arrays have to be placed by it: None for a mesh of the default device alone."""
+    return _if_needed(current())
+
+
+def _if_needed(distribution: Any) -> Any:
+    if distribution is None or _is_default_device(distribution, settings.jax_default_device):
+        return None
+    return distribution
+
+
+@functools.lru_cache(maxsize=8)
+def _is_default_device(distribution: Any, default: Any) -> bool:
+    mesh = distribution.device_mesh
+    alone = mesh.devices.size == 1 and jax.process_count() == 1
+    return alone and mesh.backend_mesh.devices.item() == default_device()
+
+
+def default_device() -> Any:
+    """The device that JAX computes on where nothing says otherwise."""
+    default = settings.jax_default_device
+    return default if isinstance(default, jax.Device) else jax.local_devices(backend=default)[0]
 
 
 def set_current(distribution: Any) -> None:
@@ -42,7 +72,7 @@ def was_set() -> bool:
 def sharding_at_rest(variable: Any, distribution: Any = None) -> jax.sharding.Sharding | None:
     """The sharding of a variable by its own layout, or by the distribution in force (else by the one given); None for
     one device."""
-    layout, distribution = variable.layout, current() or distribution
+    layout, distribution = variable.layout, _if_needed(current() or distribution)
     if layout is None and distribution is not None:
         layout = distribution.get_variable_layout(variable)
     return getattr(layout, "backend_layout", layout)

@@ -244,7 +244,7 @@ class Variable(ArrayLike):
         return placement.sharding_at_rest(self, getattr(held, "distribution", None))
 
     def _place_value(self) -> None:
-        if self.layout is not None or placement.current() is not None:
+        if self.layout is not None or placement.in_use() is not None:
             sharding = placement.sharding_at_rest(self)
             if sharding is not None and not isinstance(self._cell, jax.core.Tracer):
                 self._cell = placement.put(self._cell, sharding)

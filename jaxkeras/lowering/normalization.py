@@ -108,7 +108,5 @@ def layer_norm(
     def fit(v: Array) -> Array:
         return (v if v.ndim == x.ndim else v.reshape(shape)).astype(dtype)
 
-    y = reference.layer_norm(x.astype(dtype), axes, epsilon)
-    y = y if gamma is None else y * fit(gamma)
-    y = y if beta is None else y + fit(beta)
-    return y.astype(x.dtype)
+    gamma, beta = (v if v is None else fit(v) for v in (gamma, beta))
+    return operations.layer_norm(x.astype(dtype), gamma, beta, axes, epsilon).astype(x.dtype)

@@ -88,9 +88,12 @@ def batch_norm(
     return y if beta is None else y + beta, mean, variance
 
 
-def layer_norm(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
+def layer_norm(x: Array, gamma: Array | None, beta: Array | None, axes: tuple[int, ...], epsilon: float) -> Array:
+    """gamma, beta: broadcastable to x."""
     mean, variance = batch_moments(x, axes, None, 0.0)
-    return (x - mean) * lax.rsqrt(variance + epsilon)
+    y = (x - mean) * lax.rsqrt(variance + epsilon)
+    y = y if gamma is None else y * gamma
+    return y if beta is None else y + beta
 
 
 def argmax(x: Array) -> Array:

@@ -23,6 +23,7 @@ from jaxkeras.lowering.cpu import (
     dense,
     gelu,
     im2col,
+    layer_norm,
     microbatch,
     pool,
     recurrent,
@@ -166,6 +167,11 @@ def _real(x: Array, *rest: Any) -> bool:
     return jnp.issubdtype(x.dtype, jnp.floating) and _exact(x)
 
 
+def _last_axis(x: Array, gamma: Array | None, beta: Array | None, axes: tuple[int, ...], epsilon: float) -> bool:
+    sizes = [v.size for v in (gamma, beta) if v is not None]
+    return x.ndim > 1 and axes == (x.ndim - 1,) and all(n == x.shape[-1] for n in sizes) and _real(x)
+
+
 def _many_targets(query: Array, key: Array, *rest: Any) -> bool:
     return query.shape[1] >= 512 and key.shape[1] >= 512
 
@@ -223,6 +229,7 @@ CPU: tuple[Row, ...] = tuple(
         (operations.average_pool, _overlapping, pool.average_pool),
         (operations.argmax, _many_classes, argmax.argmax),
         (operations.batch_norm, _real, batch_norm.batch_norm),
+        (operations.layer_norm, _last_axis, layer_norm.layer_norm),
         (operations.gelu, _real, gelu.gelu),
         (operations.dense_kernel_gradient, _sequences, dense.kernel_gradient),
         (operations.attention_of_any_length, _many_targets, flash.attention),
@@ -256,11 +263,13 @@ def _undilated(window: Sequence[int], spec: ConvSpec) -> bool:
 
 
 def _sums(x: Array, kernel: Array, spec: ConvSpec) -> bool:
-    return _exact(x) and 1 < math.prod(kernel.shape[:-1]) <= 80
+    """Long sums only where gradients keep them; measured alone they look faster than they are (`_short_sums_alone`)."""
+    return _exact(x) and 1 < math.prod(kernel.shape[:-1]) <= (80 if local.differentiated else 16)
 
 
 def _patches_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
-    return _sums(x, kernel, spec) and _copies(im2col.patch_bytes)(x, kernel, spec) and max(spec.input_dilation) == 1
+    few = 1 < math.prod(kernel.shape[:-1]) <= 80 and max(spec.input_dilation) == 1
+    return few and _copies(im2col.patch_bytes)(x, kernel, spec)
 
 
 def _winograd_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:

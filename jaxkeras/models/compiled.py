@@ -144,8 +144,9 @@ class Compiled(Layer):
 
         A program is compiled when something that it depends on has changed: a shape or a type of an argument, the
         size of a batch, which weights are trainable, an argument of `compile`, a setting of JAX. The third compilation
-        for one such cause gives a warning with the line that caused it. The last batch of arrays may be smaller: each
-        of its sizes has a program too, and the tenth gives a warning. Other numbers of rows hardly compile anything.
+        for one such cause in the data gives a warning with the line that caused it. The last batch of arrays may be
+        smaller: each of its sizes has a program too, and the tenth gives a warning. Other numbers of rows hardly
+        compile anything.
 
         Returns:
             A list of `Compilation`s, the first one first; printed it is a table.

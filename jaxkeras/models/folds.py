@@ -28,7 +28,7 @@ def splits(folds: Any, x: Any, y: Any, groups: Any = None) -> list[Pair] | int:
     if isinstance(folds, (int, np.integer)) and not isinstance(folds, bool):
         return int(folds)
     rows = len(jax.tree.leaves(x)[0])
-    if hasattr(folds, "split") and not isinstance(folds, str):
+    if not isinstance(folds, (bool, str)) and hasattr(folds, "split"):
         flat = y.reshape(-1) if getattr(y, "shape", ())[1:] == (1,) else y
         folds = folds.split(x if hasattr(x, "__len__") and len(x) == rows else np.zeros(rows), flat, groups)
     if not isinstance(folds, Iterable) or isinstance(folds, str):

@@ -62,7 +62,11 @@ class MemberMesh(OneDevice):
     def whole(self, order: Any) -> Any:
         return jax.device_put(order, self.replicated)
 
-    resident = batch = whole
+    def resident(self, arrays: Any) -> Any:
+        return self.whole(arrays)
+
+    def batch(self, arrays: Any) -> Any:
+        return self.whole(arrays)
 
     def chunk(self, arrays: Any, size: int) -> Any:
         return self.whole(arrays)

@@ -100,7 +100,7 @@ def _optimizer(model: Any) -> Iterator[str]:
 
 
 def _negative_rate(optimizer: Any) -> Iterator[str]:
-    rate = getattr(optimizer, "_learning_rate", None)
+    rate: Any = getattr(optimizer, "_learning_rate", None)
     if is_variable(rate) and np.asarray(rate.cell()) < 0:
         yield f"The learning rate is {float(rate.cell()):.4g}: with a negative one each step makes the loss larger."
 

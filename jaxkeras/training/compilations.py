@@ -81,8 +81,8 @@ class CompilationLog:
         self._counts: collections.Counter[tuple[str, str]] = collections.Counter()
 
     def note(self, program: str, facts: Facts) -> Compilation:
-        """Record a compilation that starts now, and warn at the third one for the same cause, or at the tenth size of
-        the last batch.
+        """Record a compilation that starts now. Warn at the third one for the same cause in the data, or at the tenth
+        size of the last batch.
 
         Args:
             program: what the program is for.
@@ -96,13 +96,12 @@ class CompilationLog:
         self.entries.append(entry)
         for cause in causes:
             self._counts[program, cause] += 1
-            if self._counts[program, cause] == (MANY_LAST if cause == LAST else MANY) and cause not in _EXPECTED:
-                self._warn(program, cause, causes[cause])
+            advice = next((text for word, text in _ADVICE.items() if word in cause), None)
+            if advice and self._counts[program, cause] == (MANY_LAST if cause == LAST else MANY):
+                self._warn(program, self._counts[program, cause], causes[cause], advice)
         return entry
 
-    def _warn(self, program: str, cause: str, why: str) -> None:
-        advice = next((text for word, text in _ADVICE.items() if word in cause), "")
-        times = self._counts[program, cause]
+    def _warn(self, program: str, times: int, why: str, advice: str) -> None:
         warnings.warn_explicit(
             f"`{program}` has now been compiled {times} times for the same cause: {why}. {advice}"
             "`model.compilations()` lists all programs.",
@@ -112,18 +111,16 @@ class CompilationLog:
 
 
 FIRST, LAST = "first", "last batch"
-_EXPECTED = frozenset({FIRST, "number of batches", "interceptors", "feed"})
+# Causes that are worth a warning, since the data of one call after another bring them, and what to do about them.
 _ADVICE = {
+    "structure of sample_weight": "Pass weights always (ones) or never. ",
     "shape": "Pad or resize the data to one shape, or to a few. ",
     LAST: "Data whose number of rows is a multiple of the batch size have no smaller last batch. ",
     "rows": "Pass data with one number of rows, or as a stream of batches. ",
     "batch size": "Keep one batch size. ",
     "structure": "Pass the arguments in one structure. ",
     "dtype": "Convert the data to one type. ",
-    "sample_weight": "Pass weights always (ones) or never. ",
     "trainable": "Freeze layers once, before training. ",
-    "compile": "Each `compile` makes new programs: to train again, set the weights instead. ",
-    "metrics": "Give all metrics in one `compile`. ",
 }
 
 

@@ -14,8 +14,9 @@ import jax
 from jaxkeras.core import program_cache
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.context import local
+from jaxkeras.core.placement import default_device
 from jaxkeras.training.agreement import agree_on_program
-from jaxkeras.training.memory import return_freed_memory
+from jaxkeras.training.memory import keep_temporaries, return_freed_memory
 
 settings: Any = jax.config  # which declares none of its attributes
 LONG_COMPILE_SECONDS = 1.0  # the compiler of a program that takes longer leaves much freed memory behind
@@ -182,8 +183,7 @@ def _devices(args: Any) -> list[Any]:
             if isinstance(leaf, jax.ShapeDtypeStruct) or leaf.committed:
                 mesh = getattr(leaf.sharding, "mesh", None)
                 return list(leaf.sharding.device_set) if mesh is None else list(mesh.devices.flat)
-    default = settings.jax_default_device
-    return [default] if isinstance(default, jax.Device) else jax.local_devices(backend=default)[:1]
+    return [default_device()]
 
 
 def _compile(lowered: Any, devices: list[Any], noted: Any = None, traced: float = 0.0, fresh: bool = False) -> Any:
@@ -200,6 +200,8 @@ def _compile(lowered: Any, devices: list[Any], noted: Any = None, traced: float 
     compiled, from_disk = (lowered.compile(), False) if fresh else _compiled_or_loaded(lowered, devices)
     if not from_disk and time.perf_counter() - since >= LONG_COMPILE_SECONDS:
         return_freed_memory()
+    if devices[0].platform == "cpu":
+        keep_temporaries(compiled)
     if noted is not None:
         noted.seconds, noted.from_disk = traced + time.perf_counter() - since, from_disk
     return compiled

@@ -34,7 +34,7 @@ EXPLODES = 1e4  # how much larger than at the start a loss is that explodes
 LOOK_SECONDS = 0.15  # between two looks at the state
 SMALL_BYTES = 2**12
 LOOK_SHARE = 0.005  # of the time that looks may take
-LOOK_BYTES = 1e9  # of a state that a second is enough to look at and to copy, as long as none was timed
+LOOK_SECONDS_PER_BYTE, LOOK_SECONDS_PER_LEAF = 1e-9, 1e-5  # to look at a state and copy it, until that was timed
 CALLS = 4096  # that a window may hold
 DATA_BYTES = 64 * 2**20  # of the batches of a stream that a window may hold
 KEPT_SHARE = 1 / 16  # of the free memory, for a state to be kept
@@ -79,7 +79,7 @@ class Window:
     Attributes:
         now: the present state.
         extras: those of the last step.
-        nbytes: size of the data of the calls.
+        nbytes: size of the data of the calls, without those of the last one.
         data: those of the last call; arrays in memory are the same for many.
         since: when it began.
     """
@@ -97,10 +97,16 @@ class Window:
         memory."""
         if self.start is None:
             return False
+        ref = call.ref
+        if ref is not None and ref.order is not None:
+            # Orders are drawn again if need be: to keep them, each would take fresh memory.
+            kept = BatchRef(ref.data, ref.size, ref.start, ref.order.shape[0], ref.form)
+            call = Call(None, call.epoch, call.step, call.steps, kept)
         self.calls.append(call)
-        if call.ref is not None and call.ref.data is not self.data:
-            self.data = call.ref.data
-            self.nbytes += _nbytes(self.data)
+        if ref is not None and ref.data is not self.data:
+            if self.data is not None:
+                self.nbytes += _size(self.data).nbytes
+            self.data = ref.data
         return len(self.calls) >= CALLS or self.nbytes > DATA_BYTES
 
     def forget(self) -> None:
@@ -131,6 +137,8 @@ class FaultWatch:
         self._window: Window | None = None
         self._extras: Any = None
         self._cost = 0.0  # seconds that a look takes
+        self._since = time.perf_counter()
+        self._order: tuple[int, Any] = -1, None  # the last one that was drawn again, after its epoch
         self._first_loss: float | None = None  # of an epoch
 
     # -- what happens -------------------------------------------------------------------------------------------------
@@ -139,10 +147,10 @@ class FaultWatch:
         session = self.session
         at_rest = session.at_rest()
         store = session.acquire() if at_rest is None else session.acquire(at_rest)
-        session.state_bytes = session.state_bytes or _nbytes(store.current)
+        size = session.state_size = session.state_size or _size(store.current)
         free = least_free_bytes() if self._many else free_bytes()
-        self._keeps = self._keep_any or session.state_bytes <= KEPT_SHARE * free
-        self._cost = session.state_bytes / LOOK_BYTES
+        self._keeps = self._keep_any or size.nbytes <= KEPT_SHARE * free
+        self._cost = LOOK_SECONDS_PER_BYTE * size.nbytes + LOOK_SECONDS_PER_LEAF * size.leaves
         self._window = self._new(store.current) if at_rest is None else Window(at_rest, store.current)
         if not self._keeps:
             self._window.forget()
@@ -200,11 +208,16 @@ class FaultWatch:
             self.response.skipped += int(skipped.sum())
             if loss is not None and skipped.size == np.size(loss) and (skipped == steps).any():
                 logs["loss"] = np.where(skipped.reshape(np.shape(loss)) == steps, np.nan, loss)[()]
-        if self._window is not None and (bad or last and (self._keep_any or not self._many)):
-            # Unless asked for, the moments are not looked at after a few steps: that takes as long as some of these.
-            self._look(self._window, bad, moments=self._keep_any)
+        if self._window is not None and (bad or last and (self._keep_any or self._may_look(one))):
+            self._look(self._window, bad)
         if self._many and self._window is not None and self._window.start is None:
             self._window = self._new(self._window.now)
+
+    def _may_look(self, loss_is_known: bool) -> bool:
+        """Whether to look at weights once more without having been asked: unless training was too short for it."""
+        if self._many:  # whose clocks differ
+            return False
+        return not loss_is_known or (time.perf_counter() - self._since) * LOOK_SHARE > self._cost
 
     def _warn_of_explosion(self, loss: float) -> None:
         if self._first_loss is None:
@@ -241,8 +254,8 @@ class FaultWatch:
         self._cost = time.perf_counter() - since
 
     # -- looking ------------------------------------------------------------------------------------------------------
-    def _look(self, window: Window, bad: bool = False, moments: bool = True) -> None:
-        bad = bad or self._broken(window.now, window.extras, window.start, moments)
+    def _look(self, window: Window, bad: bool = False) -> None:
+        bad = bad or self._broken(window.now, window.extras, window.start)
         if not bad:
             return
         fault, before = self._located(window)
@@ -258,7 +271,7 @@ class FaultWatch:
                 self.session.store.update(lambda _: (before, None))
             raise NonFiniteError(fault)
 
-    def _broken(self, ts: TrainState, extras: Any, start: TrainState | None, moments: bool = True) -> bool:
+    def _broken(self, ts: TrainState, extras: Any, start: TrainState | None) -> bool:
         """Whether something became infinite or NaN since the start of a window, or a step was left out."""
         if self.skips:
             return bool(extras is not None and _skipped(extras).any())
@@ -267,7 +280,7 @@ class FaultWatch:
         parts = self.session.groups(ts)
         for i, part in enumerate(parts):
             leaves = watched(part)
-            if all_finite(leaves if moments else jax.tree.leaves(part.params)):
+            if all_finite(leaves):
                 continue
             before = itertools.repeat(None) if start is None else watched(self.session.groups(start)[i])
             if any(is_finite(old) and not is_finite(new) for old, new in zip(before, leaves)):
@@ -286,12 +299,24 @@ class FaultWatch:
             if call.run is not None:
                 ts = call.run(ts)
                 continue
+            call = self._with_order(call)
             after = self._run(ts, call.ref, call.steps, window.start)
             if after is None:
                 first, ts = self._bisect(ts, call, window.start)
                 return self._fault(ts, call, first), ts
             ts = after
         return None, None
+
+    def _with_order(self, call: Call) -> Call:
+        ref = call.ref
+        assert ref is not None
+        if not isinstance(ref.order, int):
+            return call
+        if self._order[0] != call.epoch:
+            order = self.source.order(call.epoch)
+            filled = np.pad(order, [(0, ref.order - len(order)), *[(0, 0)] * (order.ndim - 1)])
+            self._order = call.epoch, self.session.where.whole(filled)
+        return call._replace(ref=ref._replace(order=self._order[1]))
 
     def _run(self, ts: TrainState, ref: BatchRef | None, steps: int, start: Any) -> TrainState | None:
         """The state after steps; None if it is not finite."""
@@ -403,5 +428,13 @@ def skipping(step: Step) -> Step:
     return run
 
 
-def _nbytes(tree: Any) -> int:
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+class Size(NamedTuple):
+    """How many bytes and leaves a pytree of arrays has."""
+
+    nbytes: int
+    leaves: int
+
+
+def _size(tree: Any) -> Size:
+    leaves = jax.tree.leaves(tree)
+    return Size(sum(leaf.nbytes for leaf in leaves), len(leaves))

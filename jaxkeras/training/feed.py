@@ -152,7 +152,8 @@ class ResidentFeed(Feed):
 
     def key(self) -> Any:
         source = self.source
-        return "resident", source.batch_size, source.steps, bool(source.shuffle), signature(self._arrays)
+        rows = source.num_rows, source.batch_size, source.steps
+        return "resident", rows, bool(source.shuffle), signature(self._arrays)
 
     def _order(self, epoch: int) -> tuple[int, Any]:
         """The number of rows of an epoch, and their order on the device; the last one drawn is kept."""
@@ -346,8 +347,8 @@ class StreamFeed(Feed):
         length, size = self._length(batches[0], shape), _rows_of(batches[0])
         if length == 1 or size is None:
             source = self.source
-            last = size if size and isinstance(source, ArraySource) and size < source.batch_size else 0
-            return BatchRef(self._where.batch(batches[0]), last, form="whole"), 1
+            is_last = isinstance(source, ArraySource) and (size or 0) < source.batch_size
+            return BatchRef(self._where.batch(batches[0]), (size or 0) if is_last else 0, form="whole"), 1
 
         def join(*parts: Any) -> Any:
             if isinstance(parts[0], Rows):

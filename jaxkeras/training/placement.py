@@ -17,7 +17,9 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxkeras.core import placement
+from jaxkeras.core.context import local
 from jaxkeras.core.functional import intercept_calls, is_variable
+from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.training.memory import free_bytes
 
 put = placement.put
@@ -28,12 +30,15 @@ class OneDevice:
     """How batches come to a single device. `Placement` has the same methods for several.
 
     Attributes:
+        shards: the number of parts of a batch.
+        in_one_memory: how many of the devices share one memory.
         processes: the number of processes.
         own_data: whether each process brings its own part of a batch.
         distribution: None.
         chunk_form: the form of a `BatchRef` to several batches.
     """
 
+    shards = in_one_memory = 1
     processes = 1
     own_data = False
     distribution: Any = None
@@ -91,6 +96,7 @@ class Placement:
     Attributes:
         replicated: the sharding of an array that every device holds whole.
         shards: the number of parts of a batch.
+        in_one_memory: how many of the devices share one memory.
         processes: the number of processes.
         places_outputs: whether the distribution has layouts for outputs of layers.
     """
@@ -101,9 +107,11 @@ class Placement:
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
         self._rows: dict[tuple[int, ...], NamedSharding] = {}
         self.shards = self._parts(self.rows((1,)).spec)
+        self._splits_any = self.shards == self.mesh.size
         self.places_outputs = getattr(distribution, "places_outputs", True)
         self.own_data = not getattr(distribution, "auto_shard_dataset", True)
         self.processes = len({device.process_index for device in self.mesh.devices.flat})
+        self.in_one_memory = 1 if _have_memory_of_their_own() else self.mesh.size
 
     def _parts(self, spec: Any) -> int:
         """The number of parts that the first axis of an array is split into."""
@@ -156,16 +164,20 @@ class Placement:
             ) from None
         return sharding
 
-    def gather(self, params: Any, shardings: Any) -> Any:
-        """Parameters as a step uses them, inside a program: those split over the axis of the data are gathered, and
-        their gradients are scattered."""
-        return jax.tree.map(self._gather, params, shardings)
+    def gather(self, values: Any, shardings: Any) -> Any:
+        """Weights as a step uses them, inside a program: those split over the axis of the data are gathered, and their
+        gradients are scattered."""
+        return jax.tree.map(self._gather, values, shardings)
 
     def _gather(self, value: Any, sharding: NamedSharding) -> Any:
+        used = self._while_used(sharding)
+        return value if used == sharding else _gathered(value, used, sharding)
+
+    def _while_used(self, sharding: NamedSharding) -> NamedSharding:
+        """The sharding of a value within a step: whole along the axis of the data."""
         batch_axes = set(_flat(self.rows((1,)).spec))
         spec = [None if set(_flat([axis])) & batch_axes else axis for axis in sharding.spec]
-        used = NamedSharding(sharding.mesh, PartitionSpec(*spec))
-        return value if used == sharding else _gathered(value, used, sharding)
+        return NamedSharding(sharding.mesh, PartitionSpec(*spec))
 
     # -- batches ----------------------------------------------------------------------------------------------------
     def rows(self, shape: tuple[int, ...]) -> NamedSharding:
@@ -176,13 +188,20 @@ class Placement:
         return self._rows[shape]
 
     def batch_sharding(self, shape: tuple[int, ...]) -> NamedSharding:
-        """The sharding of a batch: split where it divides, else whole, so that every device computes all of it.
-
-        The compiler could pad and mask the parts, but gets the gradient of an embedding wrong then (XLA of jax 0.10.2,
-        on a mesh with two axes: it also scatters the padding).
-        """
+        """The sharding of a batch at rest: split where it divides, else whole."""
         if not shape or shape[0] % self.shards:
             return self.replicated
+        return self.rows(shape)
+
+    def step_sharding(self, shape: tuple[int, ...]) -> NamedSharding:
+        """The sharding of a batch within a step. If it does not divide, the compiler pads the parts and masks the
+        padding wherever rows meet, so that every result is that of the real rows.
+
+        On a mesh with further axes it gets the gradient of an embedding wrong (XLA of jax 0.10.2: it also scatters the
+        padding), so there every device computes the whole batch.
+        """
+        if not shape or local.eager or not self._splits_any:  # without jit there is no compiler to pad
+            return self.batch_sharding(shape)
         return self.rows(shape)
 
     def steps_sharding(self, shape: tuple[int, ...]) -> NamedSharding:
@@ -215,7 +234,7 @@ class Placement:
                 f"batch_size={size} is smaller than the {self.shards} parts that {self.distribution!r} splits a batch "
                 f"into. Write batch_size={self.shards}, or a multiple of it."
             )
-        if size % self.shards and size <= rows:
+        if size % self.shards and size <= rows and not self._splits_any:
             warnings.warn(
                 f"batch_size={size} is no multiple of the {self.shards} parts of a batch, so every device computes "
                 f"whole batches, no faster than one: write batch_size={-(-size // self.shards) * self.shards}.",
@@ -229,10 +248,10 @@ class Placement:
         return put(order, self.replicated)
 
     def fits(self, arrays: Any) -> bool:
-        return self._fits_whole(arrays) or fits_on_device(arrays, 1 / self.shards if _have_memory_of_their_own() else 1)
+        return self._fits_whole(arrays) or fits_on_device(arrays, self.in_one_memory / self.shards)
 
     def _fits_whole(self, arrays: Any) -> bool:
-        return fits_on_device(arrays, 1 if _have_memory_of_their_own() else self.mesh.size)
+        return fits_on_device(arrays, self.in_one_memory)
 
     def resident(self, arrays: Any) -> Any:
         if self._fits_whole(arrays):
@@ -278,23 +297,47 @@ class Placement:
             step: `TrainState, batch -> TrainState, extras`.
             shardings: those of the state.
         """
+        gathers = any(self._while_used(s) != s for s in jax.tree.leaves((shardings.params, shardings.state)))
 
         @functools.wraps(step)
         def run(ts: Any, batch: Any) -> Any:
-            batch = jax.tree.map(lambda a: _constrain(a, self.batch_sharding(a.shape)), batch)
-            with intercept_calls(self._constrain_output) if self.places_outputs else contextlib.nullcontext():
-                new, extras = step(ts, batch)
+            batch = jax.tree.map(lambda a: _constrain(a, self.step_sharding(a.shape)), batch)
+            rows = {a.shape[0] for a in jax.tree.leaves(batch) if a.ndim} if gathers else set()
+            held, layouts = ts.state, shardings.state
+            used = None if held is None else self.gather(held, layouts)
+            place = functools.partial(self._constrain_output, rows)
+            with intercept_calls(place) if gathers or self.places_outputs else contextlib.nullcontext():
+                new, extras = step(ts._replace(state=used), batch)
+            if held is not None and new.state is not None:
+                new = new._replace(state=jax.tree.map(self._scatter, held, used, new.state, layouts))
             return type(ts)(*map(_keep, ts, new, shardings)), extras
 
         return run
 
-    def _constrain_output(self, next_call: Any, layer: Any, args: Any, kwargs: Any) -> Any:
-        """Give the output of a layer the layout that the distribution has for it."""
+    def _scatter(self, held: Any, used: Any, new: Any, sharding: NamedSharding) -> Any:
+        """A value that a step wrote, whole before it is split, for the same reason as a gradient; or the one it did
+        not write."""
+        if new is used:
+            return held
+        return _constrain(new, self._while_used(sharding))
+
+    def _constrain_output(self, rows: set[int], next_call: Any, layer: Any, args: Any, kwargs: Any) -> Any:
+        """Give the output of a layer the layout that the distribution has for it.
+
+        Without one, arrays with as many rows as the batch are split as the batch is. If weights are split over the same
+        devices, the compiler might else split an output by features, and move activations between devices.
+        """
         output = next_call(*args, **kwargs)
         layout = self.distribution.get_tensor_layout(f"{layer.path}/output")
-        if layout is None:
-            return output
-        return jax.tree.map(lambda a: _constrain(a, layout.backend_layout), output)
+
+        def place(array: Any) -> Any:
+            if layout is not None:
+                return _with_mask(_constrain(array, layout.backend_layout), array)
+            if isinstance(array, jax.Array) and array.ndim and array.shape[0] in rows:
+                return _with_mask(_constrain(array, self.step_sharding(array.shape)), array)
+            return array
+
+        return jax.tree.map(place, output)
 
 
 def _keep(old: Any, new: Any, shardings: Any) -> Any:
@@ -310,6 +353,14 @@ def _constrain(value: Any, sharding: NamedSharding) -> Any:
     return jax.lax.with_sharding_constraint(value, sharding)
 
 
+def _with_mask(array: Any, like: Any) -> Any:
+    """An array with the mask of another one."""
+    mask = get_mask(like)
+    if mask is not None:
+        set_mask(array, mask)
+    return array
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
 def _gathered(value: Any, used: NamedSharding, kept: NamedSharding) -> Any:
     return _constrain(value, used)
@@ -317,7 +368,8 @@ def _gathered(value: Any, used: NamedSharding, kept: NamedSharding) -> Any:
 
 _gathered.defvjp(
     lambda value, used, kept: (_constrain(value, used), None),
-    lambda used, kept, _, gradient: (_constrain(gradient, kept),),
+    # Summed over the devices first: else the layout of the gradient spreads to the activations that it comes from.
+    lambda used, kept, _, gradient: (_constrain(_constrain(gradient, used), kept),),
 )
 
 

@@ -92,7 +92,7 @@ class Session:
         checked_arrays: weak references to data that are finite.
         probes: functions of `StepValues` that the train step evaluates, with their means over the epoch, by name.
         reported: the names of those that the callbacks of this `fit` asked for.
-        state_bytes: size of the state; 0 until somebody measures it.
+        state_size: bytes and leaves of the state, once somebody has counted them.
     """
 
     collects: bool
@@ -128,7 +128,7 @@ class Session:
         self.checked_arrays: list[Any] = []
         self.probes: dict[str, tuple[Mean, Callable[..., Any]]] = {}
         self.reported: set[str] = set()
-        self.state_bytes = 0
+        self.state_size: Any = None
         self.store: StateStore | None = None
         self.placement: Placement | None = None
         self._output_specs: dict[Any, Any] = {}
@@ -176,12 +176,12 @@ class Session:
     def _model_details(self) -> Any:
         model = self.model
         variables = [(id(v), v.trainable) for v in model.variables]
-        return variables, model.trainable, model.run_eagerly, model.jit_compile, placement.current()
+        return variables, model.trainable, model.run_eagerly, model.jit_compile, placement.in_use()
 
     def _settings(self) -> Any:
         model = self.model
         own = [id(v) for m in model.metrics for v in m.variables] if model.overrides("metrics") else None
-        return own, id(model._optimizer), model._run_eagerly, model._jit_compile, placement.current()
+        return own, id(model._optimizer), model._run_eagerly, model._jit_compile, placement.in_use()
 
     def build(self, x: Any) -> None:
         """Create the weights of the model from a batch of inputs: abstractly, or by a real call if it runs eagerly."""
@@ -247,7 +247,7 @@ class Session:
         self.known_batches.clear()
         self.intermediates.clear()
         self._futures.clear()
-        self.state_bytes = 0
+        self.state_size = None
         distribution = self._distribution()
         self.placement = None if distribution is None else Placement(distribution)
         self.state_spec = spec = StateSpec(model, model._all_metrics(), self.placement)
@@ -291,7 +291,10 @@ class Session:
 
     def _distribution(self) -> Any:
         """The distribution to use, or None for one device."""
-        return placement.current()
+        found = placement.in_use()
+        if found is None:
+            placement.see_variables(self.model.weights)  # so that wrong rules are found on one device, too
+        return found
 
     def _placed(self, step: steps.Step) -> steps.Step:
         return step if self.placement is None else self.placement.constrain(step, self.state_spec.shardings)
@@ -383,6 +386,8 @@ class Session:
             return []
         key = step, feed.key(), trace_context(), bool(self.reported)
         if key not in self._futures:
+            if len(self._futures) >= 100:  # data of ever new lengths
+                self._futures.clear()
             futures = feed.prepare(step, ts, epoch)
             if not step.stack:
                 readers = [self._reset, self._read, *([self._read_probes] if self.reported else [])]
@@ -482,9 +487,9 @@ class Session:
 
     def whole(self, batch: Any) -> BatchRef:
         """A single batch."""
-        if self.placement is not None and self.placement.mesh.size > 1:
+        if self.placement is not None:
             batch = self.placement.batch(batch)
-        return BatchRef(batch, 0, form="whole")  # the call itself moves it to a single device
+        return BatchRef(batch, 0, form="whole")  # the call itself moves it to the default device
 
     @property
     def where(self) -> OneDevice | Placement:

@@ -26,12 +26,12 @@ def find_batch_size(
         x, y: inputs and targets, as for `fit`: arrays, or only shapes: `jax.ShapeDtypeStruct`s, or tuples of integers
             with the number of rows first, which may be None. No batch is larger than the number of rows. Arrays that
             `fit` keeps on the device are part of what must fit.
-        limit_bytes: memory for weights, optimizer, data and step together; by default nine tenths of what the device,
-            or for a CPU the host or its control group, has free.
+        limit_bytes: memory of a device for weights, optimizer, data and step together; by default nine tenths of what
+            the device, or for a CPU the host or its control group, has free.
         max_batch_size: an upper bound.
 
     Returns:
-        The batch size.
+        The batch size; under a distribution a multiple of the number of parts of a batch.
 
     Raises:
         MemoryError: if not even one row fits.
@@ -45,7 +45,8 @@ def find_batch_size(
     True
     """
     prepared = prepare(model, x, y, 2)
-    limit = RESERVE * free_bytes() if limit_bytes is None else limit_bytes
+    where = prepared.session.where
+    limit = RESERVE * free_bytes() / where.in_one_memory if limit_bytes is None else limit_bytes
     leaves = jax.tree.leaves((x, y))
     if leaves and all(hasattr(leaf, "nbytes") for leaf in leaves) and fits_on_device((x, y)):
         limit -= sum(leaf.nbytes for leaf in leaves)
@@ -57,7 +58,7 @@ def find_batch_size(
             f"{int(limit):,} are free. Make the model smaller, keep fewer activations "
             "(jaxkeras.RematScope), or choose a lighter optimizer."
         )
-    return size
+    return size - size % where.shards if size > where.shards else size
 
 
 def _rows(x: Any) -> int | None:

@@ -5,7 +5,7 @@ import numpy as np
 
 import jaxkeras as jk
 from jaxkeras.distribution.collectives import collectives
-from tests.distribution.models import train
+from tests.distribution.models import convolutional, train
 
 
 def mlp():
@@ -15,8 +15,8 @@ def mlp():
     return model, x, x[:, :8], None
 
 
-def of_step(way):
-    model, _, _ = train(mlp, way)
+def of_step(way, make=mlp):
+    model, _, _ = train(make, way)
     (text,) = [p.result().as_text() for key, p in model._session.train._compiled._made.items() if "loop" in str(key)]
     # The loss and the check bits are scalars.
     return model, [c for c in collectives(text) if c.nbytes > 64]
@@ -46,4 +46,11 @@ gathered = sum(c.nbytes for c in found if c.kind == "all-gather")
 assert parameters * 0.99 <= gathered <= parameters
 assert {c.kind for c in found} <= {"all-gather", "reduce-scatter", "all-reduce"}
 assert sum(c.nbytes for c in found if c.kind == "all-reduce") <= parameters + 64
+
+# Weights split over the axis of the data do not make the compiler move activations, nor split batch statistics.
+model, found = of_step("fsdp", convolutional)
+parameters = sum(v.value.nbytes for v in model.weights)
+print("fsdp, convolutional", [(c.kind, c.arrays) for c in found], parameters)
+assert {c.kind for c in found} <= {"all-gather", "reduce-scatter", "all-reduce"}
+assert max(len(shape) == 4 and shape[0] for c in found for shape in c.arrays) == 3  # kernels, and no images
 print("ok", jax.device_count())

@@ -19,6 +19,10 @@ model, numbers, counts = train(embedding, {"data": 4, "model": 2}, False)
 assert difference(expected, numbers) < 1e-6
 assert counts[0] == counts[-1], f"recompiled: {counts}"
 
+# Batches of 50 rows on all eight devices: the parts of the last one are padded.
+_, padded, _ = train(embedding, "fsdp", False)
+assert difference(expected, padded) < 1e-6
+
 # Weights and optimizer state are split, and stay so when they are written.
 kernel = model.layers[-1].kernel
 assert kernel.value.sharding.spec == P(None, "model")

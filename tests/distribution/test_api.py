@@ -143,3 +143,21 @@ def test_alias():
     import jaxkeras.alias.finder as finder
 
     assert finder._public_module("distribution") is jk.distribution
+
+
+def test_a_wrong_environment_variable_is_named_each_time(monkeypatch):
+    from jaxkeras.core import placement
+
+    monkeypatch.setattr(placement, "_current", placement._UNSET)
+    monkeypatch.setenv("JAXKERAS_DISTRIBUTION", "dtaa")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="JAXKERAS_DISTRIBUTION is wrong. Unknown distribution 'dtaa'"):
+            jk.distribution.distribution()
+
+
+def test_rules_are_checked_on_one_device():
+    rules = ours.LayoutMap(ours.DeviceMesh((1, 1), ["batch", "model"], ["cpu:0"]))
+    rules["kernle"] = (None, "model")
+    model = jk.Sequential([jk.Input((4,)), jk.layers.Dense(3)])
+    with ours.ModelParallel(layout_map=rules).scope(), pytest.raises(ValueError, match="'kernle'.*matches no variable"):
+        model.predict(np.ones((2, 4)), verbose=0)

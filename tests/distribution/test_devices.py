@@ -22,6 +22,16 @@ def test_steps_with_options_give_the_numbers_of_one_device():
 
 
 @pytest.mark.exhaustive
+def test_every_layer_on_rows_that_do_not_divide():
+    on_devices.run("uneven_layers", devices=4, timeout=600)
+
+
+@pytest.mark.exhaustive
+def test_tools_and_callbacks_give_the_numbers_of_one_device():
+    on_devices.run("tools", devices=4)
+
+
+@pytest.mark.exhaustive
 def test_memory_and_collectives():
     on_devices.run("collectives")
 

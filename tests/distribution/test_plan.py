@@ -4,6 +4,7 @@ import pytest
 
 import jaxkeras as jk
 from jaxkeras.cli.main import main
+from jaxkeras.distribution.collectives import collectives
 
 
 def model():
@@ -75,8 +76,36 @@ def test_command(tmp_path, capsys, monkeypatch):
     assert "FullySharded over {'batch': 2}" in capsys.readouterr().out
 
 
+def test_exchanges_of_a_tpu_program():
+    text = """
+%all-reduce-scatter.3 (input_0: f32[512,2048], input_1: f32[8,8]) -> (f32[512,512], f32[8,2]) {
+  %all-reduce.12 = (f32[512,2048]{1,0:T(8,128)}, f32[8,8]{0,1}) all-reduce(%input_0, %input_1), channel_id=1
+}
+%fused_computation.52 (param_0.100: bf16[512,64]) -> (bf16[512,64], bf16[2048,64], s32[2]) {
+  %all-gather.29 = bf16[2048,64]{1,0:T(8,128)(2,1)} all-gather(%param_0.100), channel_id=3, dimensions={0}
+}
+%async_collective_fusion.43 (param_0.103: bf16[512,64], param_1.166: f32[2048,64]) -> f32[2048,64] {
+  %all-gather.31 = bf16[2048,64]{1,0:T(8,128)(2,1)S(1)} all-gather(%param_0.103), channel_id=3, dimensions={0}
+}
+ENTRY %main.1_spmd (param: f32[4,8]) -> f32[4,8] {
+  %reduce-scatter.1 = f32[4,2]{1,0} reduce-scatter(%param), channel_id=4, replica_groups=[2,4]<=[8], dimensions={1}
+}"""
+    found = [(c.kind, c.nbytes, c.arrays) for c in collectives(text)]
+    assert found == [
+        ("reduce-scatter", 4 * (512 * 2048 + 64), ((512, 512), (8, 2))),
+        ("all-gather", 2 * 2048 * 64, ((2048, 64),)),
+        ("reduce-scatter", 4 * 4 * 8, ((4, 2),)),
+    ]
+
+
 @pytest.mark.exhaustive
 def test_tpu_compiler():
     pytest.importorskip("libtpu")
     plan = planned("data", "v5e:2x2")
     assert plan.compiler == "TPU" and plan.devices == 4 and plan.fits and "all-reduce" in plan.collectives
+    large = jk.Sequential([jk.Input((512,)), *[jk.layers.Dense(2048, "relu") for _ in range(2)], jk.layers.Dense(8)])
+    large.compile("adam", "mse")
+    plan = jk.distribution.plan(large, (1024, 512), (1024, 8), 1024, "fsdp", "v5e:2x2")
+    gradients = 4 * large.count_params()
+    assert 0.98 * gradients < plan.collectives["reduce-scatter"] < 1.1 * gradients
+    assert plan.collectives["all-reduce"] < 0.01 * gradients  # biases, and the loss

@@ -315,6 +315,17 @@ def test_batch_norm(offset):
 
 
 @CPU
+def test_layer_norm():
+    x, gamma, beta = normal(2, 3, 5) + 2.0, normal(1, 1, 5), normal(1, 1, 5)
+    run = operations.layer_norm
+    assert run.choose("cpu", x, gamma, beta, (2,), 1e-3) is not run.reference
+    assert run.choose("cpu", x, normal(1, 3, 1), None, (2,), 1e-3) is run.reference
+    assert run.choose("cpu", x, None, None, (1, 2), 1e-3) is run.reference
+    check(lambda *a: run(*a, (2,), 1e-3), lambda *a: run.reference(*a, (2,), 1e-3), x, gamma, beta)
+    close(run(x, None, None, (2,), 1e-3), run.reference(x, None, None, (2,), 1e-3))
+
+
+@CPU
 def test_gelu():
     x = 3 * normal(4, 5)
     assert operations.gelu.choose("cpu", x) is not operations.gelu.reference
