@@ -96,7 +96,7 @@ def plot(runs: dict[str, tuple[list[dict[str, float]], int]], path: str) -> None
     for column, (name, (samples, every)) in zip(panels.T, runs.items()):
         for axes, quantity in zip(column, ("memory", "threads", "files")):
             axes.plot(np.arange(len(samples)) * every, [s[quantity] for s in samples])
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.2 * max(s[quantity] for s in samples))
             axes.set_ylabel(f"{quantity}{' (MiB)' if quantity == 'memory' else ''}")
         column[-1].set_xlabel(name)
     figure.savefig(path, dpi=120)

@@ -42,6 +42,8 @@ copybutton_only_copy_prompt_lines = True
 html_theme = "furo"
 html_title = "jaxkeras"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 
 
 def copy_notebooks() -> None:

@@ -1,5 +1,8 @@
-"""The Python examples of a page run in order in one namespace."""
+"""The Python examples of a page run in order in one namespace, and print what the page shows."""
 
+import contextlib
+import doctest
+import io
 import pathlib
 import re
 
@@ -8,7 +11,8 @@ import pytest
 import jaxkeras as jk
 
 ROOT = pathlib.Path(__file__).parent.parent
-EXAMPLES = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+# A block of Python, and the block of text right below it, if any: what it prints, with "..." for what may vary.
+EXAMPLES = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
 PAGES = [p for p in sorted((ROOT / "docs").rglob("*.md")) if "_build" not in p.parts and EXAMPLES.search(p.read_text())]
 
 
@@ -22,7 +26,11 @@ def test_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "page"}
     try:
-        for block in EXAMPLES.findall(page.read_text()):
-            exec(compile(block, page.name, "exec"), namespace)
+        for block, shown in EXAMPLES.findall(page.read_text()):
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                exec(compile(block, page.name, "exec"), namespace)
+            if shown:
+                flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+                assert doctest.OutputChecker().check_output(shown, printed.getvalue(), flags), printed.getvalue()
     finally:
         jk.config.set_dtype_policy("float32")

@@ -14,6 +14,7 @@ from jaxkeras import initializers, random
 from jaxkeras.core.symbolic import KerasTensor
 from jaxkeras.random import SeedGenerator
 from jaxkeras.utils import set_random_seed
+from tests.cases import by_default
 from tests.compilations import counting
 
 EXPRESSIONS = [
@@ -52,9 +53,7 @@ EXPRESSIONS = [
 
 # The other draws build on these; each expression takes a second or more to compile in the other process.
 BASIC = ("normal((3, 4)", "uniform((40", "random.shuffle", "(None, 1)", "SeedGenerator(13)", "GlorotUniform")
-PARAMETERS = [
-    pytest.param(e, marks=() if any(part in e for part in BASIC) else pytest.mark.exhaustive) for e in EXPRESSIONS
-]
+PARAMETERS = by_default(EXPRESSIONS, lambda e: any(part in e for part in BASIC))
 
 # Our eager draws are slices of longer ones, Keras's are direct. Both run with XLA's default settings, since without
 # optimizations loop remainders may round differently from loop bodies.

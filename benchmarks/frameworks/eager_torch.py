@@ -157,18 +157,19 @@ def run(task: str, w: Workload, data: Any, gate: Any, compiled: bool = False) ->
     else:
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7)
     model = torch.compile(model) if compiled else model
+    counts_hits = w.loss in ("binary", "classes")
 
     def logs(total: Any, hits: Any) -> dict[str, float]:
         result = {"loss": float(total) / (len(x) // w.batch)}
-        return result if w.loss == "mse" else {**result, "accuracy": float(hits) / len(x)}
+        return {**result, "accuracy": float(hits) / targets.numel()} if counts_hits else result
 
     def step(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         optimizer.zero_grad()
-        z = model(a)
-        loss = _loss(w, z, b)
+        z = a if w.loss == "gan" else model(a)
+        loss = model.loss(z, b) if w.loss == "gan" else _loss(w, z, b)
         loss.backward()
         optimizer.step()
-        return loss.detach(), _hits(w, z.detach(), b) if w.loss != "mse" else torch.zeros(())
+        return loss.detach(), _hits(w, z.detach(), b) if counts_hits else torch.zeros(())
 
     def fit() -> dict[str, float]:
         model.train()
@@ -194,7 +195,7 @@ def run(task: str, w: Workload, data: Any, gate: Any, compiled: bool = False) ->
         for a, b in zip(inputs.split(w.batch), targets.split(w.batch)):
             z = model(a)
             total = total + _loss(w, z, b)
-            hits = hits + _hits(w, z, b) if w.loss != "mse" else hits
+            hits = hits + _hits(w, z, b) if counts_hits else hits
         return logs(total, hits)
 
     @torch.inference_mode()
@@ -208,5 +209,5 @@ def run(task: str, w: Workload, data: Any, gate: Any, compiled: bool = False) ->
         return {"mean": float(np.mean([model(a).numpy() for a in inputs.split(1)]))}
 
     if task == "turns":
-        gate.serve(fit, evaluate, predict)
+        gate.serve(fit, predict if w.loss == "gan" else evaluate, predict)
     gate.serve({task.__name__: task for task in (fit, train_on_batch, evaluate, predict, predict_one)}[task])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,47 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from benchmarks.frameworks import hand_networks, lax_operations
 from benchmarks.workloads import Workload, named
 
 Array = jax.Array
 
 
-# -- plain operations ------------------------------------------------------------------------------------------------
-def _conv(x: Array, kernel: Array) -> Array:
-    return lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-
-
-def _max_pool(x: Array, size: int) -> Array:
-    return lax.reduce_window(x, -jnp.inf, lax.max, (1, size, size, 1), (1, size, size, 1), "VALID")
-
-
-def _layer_norm(x: Array, gamma: Array, beta: Array, epsilon: float) -> Array:
-    mean = jnp.mean(x, axis=-1, keepdims=True)
-    variance = jnp.mean(jnp.square(x - mean), axis=-1, keepdims=True)
-    return (x - mean) * lax.rsqrt(variance + epsilon) * gamma + beta
-
-
-def _attention(query: Array, key: Array, value: Array) -> Array:
-    scores = jnp.einsum("bthd,bshd->bhts", query, key) / math.sqrt(query.shape[-1])
-    return jnp.einsum("bhts,bshd->bthd", jax.nn.softmax(scores), value)
-
-
-def _lstm_last(gates: Array, recurrent: Array) -> Array:
-    """Last hidden state from (time, batch, 4 * units)."""
-
-    def step(carry: Any, x: Array) -> Any:
-        h, c = carry
-        i, f, g, o = jnp.split(x + h @ recurrent, 4, axis=-1)
-        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-        return (jax.nn.sigmoid(o) * jnp.tanh(c), c), None
-
-    zeros = jnp.zeros((gates.shape[1], recurrent.shape[0]))
-    return lax.scan(step, (zeros, zeros), gates)[0][0]
-
-
+# -- operations ------------------------------------------------------------------------------------------------------
 PLAIN = SimpleNamespace(
-    dense=jnp.matmul, conv=_conv, max_pool=_max_pool, layer_norm=_layer_norm, attention=_attention,
-    lstm_last=_lstm_last, keep=lambda key, shape, rate: jax.random.bernoulli(key, 1 - rate, shape),
+    dense=jnp.matmul, conv=lax_operations.conv, max_pool=lax_operations.max_pool, layer_norm=lax_operations.layer_norm,
+    attention=lax_operations.attention, lstm_last=lax_operations.lstm_last,
+    keep=lambda key, shape, rate: jax.random.bernoulli(key, 1 - rate, shape),
 )  # fmt: skip
 
 
@@ -111,24 +80,36 @@ def forward(w: Workload, ops: Any, params: dict[str, Array], x: Array, key: Arra
     return dense("out", x.mean(axis=1))
 
 
+def outputs(
+    w: Workload, ops: Any, params: Any, stats: Any, x: Array, key: Array | None = None, training: bool = False
+) -> tuple[Array, Any]:
+    """The outputs of `forward` or of a network, and the moving statistics."""
+    if w.kind != "network":
+        return forward(w, ops, params, x, key), stats
+    scope = hand_networks.Scope(params, stats, training, key)
+    return hand_networks.network(w.name)(scope, x, w.sizes), scope.stats
+
+
 def loss_and_hits(w: Workload, z: Array, y: Array) -> tuple[Array, Array]:
-    """Mean loss, and the number of correct rows (0 for "mse")."""
+    """Mean loss, and the number of correct rows, tokens or cells (0 for "mse")."""
     if w.loss == "mse":
         return jnp.mean(jnp.square(z - y)), jnp.zeros(())
     if w.loss == "binary":
         losses = jax.nn.relu(z) - z * y + jnp.log1p(jnp.exp(-jnp.abs(z)))
         return jnp.mean(losses), jnp.sum((z > 0) == (y > 0.5)).astype("float32")
-    picked = jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=-1)
+    picked = jnp.take_along_axis(jax.nn.log_softmax(z), y[..., None], axis=-1)
     return -jnp.mean(picked), jnp.sum(jnp.argmax(z, axis=-1) == y).astype("float32")
 
 
 # -- training --------------------------------------------------------------------------------------------------------
-def start(w: Workload, weights: list[np.ndarray]) -> dict[str, Any]:
-    """The state of a run: parameters, Adam's moments, step counter and key, running metrics."""
-    params = {name: jnp.asarray(a) for name, a in named(w, weights).items()}
-    state = {"params": params, "step": jnp.zeros((), "int32"), "key": jax.random.key(0)}
+def start(w: Workload, params: Any, stats: Any = ()) -> dict[str, Any]:
+    """The state of a run: parameters, moving statistics, moments, step counter and key, running metrics."""
+    params, stats = jax.tree.map(jnp.asarray, (params, stats))
+    state = {"params": params, "stats": stats, "step": jnp.zeros((), "int32"), "key": jax.random.key(0)}
+    if w.optimizer != "sgd":
+        state["m"] = jax.tree.map(jnp.zeros_like, params)
     if w.optimizer == "adam":
-        state |= {"m": jax.tree.map(jnp.zeros_like, params), "v": jax.tree.map(jnp.zeros_like, params)}
+        state["v"] = jax.tree.map(jnp.zeros_like, params)
     return state | {"loss": jnp.zeros(()), "hits": jnp.zeros(())}
 
 
@@ -136,13 +117,22 @@ def train_step(w: Workload, ops: Any, state: dict[str, Any], x: Array, y: Array)
     """One update; accumulates loss and hits, as `fit` does."""
     key = jax.random.fold_in(state["key"], state["step"]) if w.dropout else None
 
-    def objective(params: dict[str, Array]) -> tuple[Array, Array]:
-        return loss_and_hits(w, forward(w, ops, params, x, key), y)
+    def objective(params: Any) -> Any:
+        if w.loss == "gan":
+            total, loss = hand_networks.gan_losses(params, x, y, w.sizes)
+            return total, (loss, jnp.zeros(()), state["stats"])
+        z, stats = outputs(w, ops, params, state["stats"], x, key, training=True)
+        loss, hits = loss_and_hits(w, z, y)
+        return loss, (loss, hits, stats)
 
-    (loss, hits), grads = jax.value_and_grad(objective, has_aux=True)(state["params"])
-    state = {**state, "step": state["step"] + 1, "loss": state["loss"] + loss, "hits": state["hits"] + hits}
+    grads, (loss, hits, stats) = jax.grad(objective, has_aux=True)(state["params"])
+    sums = {"loss": state["loss"] + loss, "hits": state["hits"] + hits}
+    state = {**state, **sums, "stats": stats, "step": state["step"] + 1}
     if w.optimizer == "sgd":
         return {**state, "params": jax.tree.map(lambda p, g: p - 0.01 * g, state["params"], grads)}
+    if w.optimizer == "momentum":
+        m = jax.tree.map(lambda m, g: 0.9 * m - 0.01 * g, state["m"], grads)
+        return {**state, "params": jax.tree.map(jnp.add, state["params"], m), "m": m}
     t = state["step"].astype("float32")
     rate = 1e-3 * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
     m = jax.tree.map(lambda m, g: m + (g - m) * (1 - 0.9), state["m"], grads)
@@ -182,16 +172,18 @@ def run(task: str, w: Workload, data: Any, gate: Any, form: str, operations: str
     """Run `task`; see `benchmarks.comparisons`."""
     x, y, weights = data
     ops = lowered() if operations == "lowered" else PLAIN
-    state = start(w, weights)
+    params = hand_networks.draw(w.name, w.sizes, x[: w.batch]) if w.kind == "network" else (named(w, weights),)
+    state = start(w, *params)
     steps = len(x) // w.batch
     in_order = np.arange(len(x), dtype="int32").reshape(steps, w.batch)
     draw = np.random.default_rng(0)
     resident = form == "scan" or task in ("evaluate", "predict")
     arrays = (jnp.asarray(x), jnp.asarray(y)) if resident else (x, y)
+    zeros = {"loss": np.zeros((), "float32"), "hits": np.zeros((), "float32")}
 
     def logs(state: dict[str, Any]) -> dict[str, float]:
         result = {"loss": float(state["loss"]) / steps}
-        return result if w.loss == "mse" else {**result, "accuracy": float(state["hits"]) / len(x)}
+        return {**result, "accuracy": float(state["hits"]) / y.size} if w.loss in ("binary", "classes") else result
 
     def training(shuffle: bool, wait: bool = False) -> Any:
         epoch = epoch_by_scan(w, ops) if form == "scan" else epoch_by_steps(w, ops, wait)
@@ -199,31 +191,46 @@ def run(task: str, w: Workload, data: Any, gate: Any, form: str, operations: str
         def one() -> dict[str, float]:
             nonlocal state
             order = draw.permutation(len(x)).astype("int32").reshape(in_order.shape) if shuffle else in_order
-            state = epoch({**state, "loss": jnp.zeros(()), "hits": jnp.zeros(())}, *arrays, order)
+            state = epoch({**state, **zeros}, *arrays, order)
             return logs(state)
 
         return one
 
     def evaluating() -> Any:
+        def add(weights: Any, sums: dict[str, Any], x: Array, y: Array) -> dict[str, Any]:
+            loss, hits = loss_and_hits(w, outputs(w, ops, *weights, x)[0], y)
+            return {"loss": sums["loss"] + loss, "hits": sums["hits"] + hits}
+
         @jax.jit
-        def totals(params: Any, x: Array, y: Array, order: Array) -> Any:
-            def body(carry: Any, rows: Array) -> Any:
-                loss, hits = loss_and_hits(w, forward(w, ops, params, x[rows]), y[rows])
-                return {"loss": carry["loss"] + loss, "hits": carry["hits"] + hits}, None
+        def scan(weights: Any, x: Array, y: Array, order: Array) -> Any:
+            return lax.scan(lambda sums, rows: (add(weights, sums, x[rows], y[rows]), None), zeros, order)[0]
 
-            return lax.scan(body, {"loss": jnp.zeros(()), "hits": jnp.zeros(())}, order)[0]
+        step = jax.jit(add)
 
-        return lambda: logs(totals(state["params"], *arrays, in_order))
+        def one() -> dict[str, float]:
+            weights = state["params"], state["stats"]
+            if resident:
+                return logs(scan(weights, *arrays, in_order))
+            sums = zeros
+            for rows in in_order:
+                sums = step(weights, sums, x[rows], y[rows])
+            return logs(sums)
+
+        return one
 
     def predicting(rows: int) -> Any:
-        outputs = jax.jit(functools.partial(forward, w, ops))
+        predict = jax.jit(lambda params, stats, x: outputs(w, ops, params, stats, x)[0])
 
         def all_rows() -> dict[str, float]:
-            parts = [np.asarray(outputs(state["params"], x[i : i + rows])) for i in range(0, len(x), rows)]
+            starts = range(0, len(x), rows)
+            parts = [np.asarray(predict(state["params"], state["stats"], x[i : i + rows])) for i in starts]
             return {"mean": float(np.concatenate(parts).mean())}
 
         return all_rows
 
+    if task == "turns":
+        predict = predicting(w.batch)
+        gate.serve(training(shuffle=True), predict if w.loss == "gan" else evaluating(), predict)
     tasks = {
         "fit": lambda: training(shuffle=True),
         "in_order": lambda: training(shuffle=False),

@@ -68,20 +68,117 @@ def depthwise(sizes: tuple[int, ...]) -> nn.Module:
     return _classes(*parts, width=first, classes=classes)
 
 
+class Excite(nn.Module):
+    """Squeeze and excitation."""
+
+    def __init__(self, channels: int, squeezed: int):
+        super().__init__()
+        down, up = nn.Conv2d(channels, squeezed, 1), nn.Conv2d(squeezed, channels, 1)
+        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), down, nn.SiLU(), up, nn.Sigmoid())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+
+def _inverted(channels: int, filters: int, window: int, strides: int, activation: Any, squeeze: bool) -> nn.Module:
+    wide = 4 * channels
+    body = nn.Sequential(
+        _normed(channels, wide, 1, activation=activation),
+        _normed(wide, wide, window, strides, activation, wide),
+        *([Excite(wide, channels // 4)] if squeeze else []),
+        _normed(wide, filters, 1, activation=None),
+    )
+    return Residual(body, nn.Identity(), False) if (channels, strides) == (filters, 1) else body
+
+
 def mobilenet(sizes: tuple[int, ...]) -> nn.Module:
     _, channels, classes, first, *filters = sizes
     parts: list[nn.Module] = [_normed(channels, first, 3, activation=nn.ReLU6)]
     for n, strides in zip(filters, (1, 2, 1, 2, 1)):
-        wide = 4 * first
-        body = nn.Sequential(
-            _normed(first, wide, 1, activation=nn.ReLU6),
-            _normed(wide, wide, 3, strides, nn.ReLU6, wide),
-            _normed(wide, n, 1, activation=None),
-        )
-        parts.append(Residual(body, nn.Identity(), False) if (first, strides) == (n, 1) else body)
+        parts.append(_inverted(first, n, 3, strides, nn.ReLU6, False))
         first = n
     last = _normed(first, 4 * first, 1, activation=nn.ReLU6)
     return _classes(*parts, last, width=4 * first, classes=classes)
+
+
+def efficientnet(sizes: tuple[int, ...]) -> nn.Module:
+    _, channels, classes, first, *filters = sizes
+    parts: list[nn.Module] = [_normed(channels, first, 3, activation=nn.SiLU)]
+    for n, window, strides in zip(filters, (3, 5, 3), (2, 1, 2)):
+        parts.append(_inverted(first, n, window, strides, nn.SiLU, True))
+        first = n
+    return _classes(*parts, width=first, classes=classes)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalization of the channels of images."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class ConvNeXtBlock(nn.Module):
+    def __init__(self, filters: int):
+        super().__init__()
+        self.depthwise = nn.Conv2d(filters, filters, 7, padding=3, groups=filters)
+        self.norm = nn.LayerNorm(filters, 1e-6)
+        self.up, self.down = nn.Linear(filters, 4 * filters), nn.Linear(4 * filters, filters)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.norm(self.depthwise(x).permute(0, 2, 3, 1))
+        return x + self.down(F.gelu(self.up(y))).permute(0, 3, 1, 2)
+
+
+def convnext(sizes: tuple[int, ...]) -> nn.Module:
+    _, channels, classes, *filters = sizes
+    parts: list[nn.Module] = []
+    for a, b in zip([channels, *filters], filters):
+        parts += [nn.Conv2d(a, b, 2, 2), ChannelNorm(b, 1e-6), ConvNeXtBlock(b), ConvNeXtBlock(b)]
+    return _classes(*parts, width=filters[-1], classes=classes)
+
+
+class Dense(nn.Module):
+    """A layer of a DenseNet block, which appends its output to its input."""
+
+    def __init__(self, channels: int, growth: int):
+        super().__init__()
+        wide = 4 * growth
+        narrowing = [nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, wide, 1, bias=False)]
+        mixing = [nn.BatchNorm2d(wide), nn.ReLU(), nn.Conv2d(wide, growth, 3, 1, 1, bias=False)]
+        self.body = nn.Sequential(*narrowing, *mixing)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x, self.body(x)], 1)
+
+
+def densenet(sizes: tuple[int, ...]) -> nn.Module:
+    _, channels, classes, width, growth = sizes
+    parts: list[nn.Module] = [nn.Conv2d(channels, width, 3, 1, 1, bias=False)]
+    for block in range(2):
+        for _ in range(4):
+            parts.append(Dense(width, growth))
+            width += growth
+        parts += [nn.BatchNorm2d(width), nn.ReLU()]
+        if block == 0:
+            parts += [nn.Conv2d(width, width // 2, 1, bias=False), nn.AvgPool2d(2)]
+            width //= 2
+    return _classes(*parts, width=width, classes=classes)
+
+
+class WaveNet(nn.Module):
+    def __init__(self, sizes: tuple[int, ...]):
+        super().__init__()
+        vocabulary, _, width, count = sizes
+        self.embedding, self.out = nn.Embedding(vocabulary, width), nn.Linear(width, vocabulary)
+        self.gated = nn.ModuleList(nn.Conv1d(width, 2 * width, 2, dilation=2**i) for i in range(count))
+        self.mixed = nn.ModuleList(nn.Conv1d(width, width, 1) for _ in range(count))
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        x = self.embedding(tokens).transpose(1, 2)
+        for i, (gated, mixed) in enumerate(zip(self.gated, self.mixed)):
+            filtered, gate = gated(F.pad(x, (2**i, 0))).chunk(2, 1)
+            x = x + mixed(torch.tanh(filtered) * torch.sigmoid(gate))
+        return self.out(x.transpose(1, 2))
 
 
 class UNet(nn.Module):
@@ -200,11 +297,36 @@ def batch_normed_mlp(sizes: tuple[int, ...]) -> nn.Module:
     return nn.Sequential(*parts, nn.Linear(sizes[-2], sizes[-1]))
 
 
+class GAN(nn.Module):
+    """Both networks, whose losses are added; sizes: width of noise, hidden, data."""
+
+    def __init__(self, sizes: tuple[int, ...]):
+        super().__init__()
+        noise, hidden, data = sizes
+
+        def mlp(inputs: int, outputs: int) -> nn.Module:
+            middle = [nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()]
+            return nn.Sequential(*middle, nn.Linear(hidden, outputs))
+
+        self.generator, self.critic = mlp(noise, data), mlp(data, 1)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return self.critic(self.generator(z))
+
+    def loss(self, z: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        made = self.generator(z)
+        frozen = {name: weight.detach() for name, weight in self.critic.named_parameters()}
+        fooled = torch.func.functional_call(self.critic, frozen, made)
+        right, wrong = self.critic(real), self.critic(made.detach())
+        return F.softplus(-fooled).mean() + F.softplus(-right).mean() + F.softplus(wrong).mean()
+
+
 MODELS: dict[str, Callable[[tuple[int, ...]], nn.Module]] = {
-    "resnet": resnet, "bottleneck": bottleneck, "depthwise": depthwise, "mobilenet": mobilenet, "unet": UNet,
+    "resnet": resnet, "bottleneck": bottleneck, "depthwise": depthwise, "mobilenet": mobilenet,
+    "efficientnet": efficientnet, "unet": UNet, "convnext": convnext, "densenet": densenet, "wavenet": WaveNet,
     "bidirectional-lstm": lambda sizes: Bidirectional(nn.LSTM, sizes),
     "bidirectional-gru": lambda sizes: Bidirectional(nn.GRU, sizes),
     "gpt": lambda sizes: Transformer(sizes, True), "encoder": lambda sizes: Transformer(sizes, False),
     "tabular-transformer": Tabular, "autoencoder": autoencoder, "recommender": Recommender,
-    "batch-normed-mlp": batch_normed_mlp,
+    "batch-normed-mlp": batch_normed_mlp, "gan": GAN,
 }  # fmt: skip

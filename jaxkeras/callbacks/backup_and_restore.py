@@ -7,21 +7,24 @@ import copy
 import os
 import pathlib
 import random
+import shutil
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxkeras.callbacks.callback import Callback
 from jaxkeras.core import seeds
 from jaxkeras.core.names import unique
+from jaxkeras.core.placement import wait_for_processes, writes_files
 from jaxkeras.registry import unknown
-from jaxkeras.saving import snapshot
+from jaxkeras.saving import arrays, snapshot
 from jaxkeras.saving.atomic import replacing
+from jaxkeras.training.agreement import agree
 
 _FILE = "latest.backup"
+_FOLDER = "arrays-"
 
 
 class BackupAndRestore(Callback):
@@ -35,6 +38,9 @@ class BackupAndRestore(Callback):
     A backup holds the training state, the position in the data, the random generators of Python, NumPy and this
     library, and the attributes of other callbacks that they name in `state_attributes`. It is written atomically, so it
     survives a crash at any time. This callback runs after all others, at any position in the list.
+
+    The run may continue on another number of devices or processes. Several processes need a folder that all of them
+    see: the first one writes the file, and each of them its own part of arrays that are split.
 
     Batches of a stream (`Dataset`, `PyDataset`, grain) are stacked as they arrive. A program for another number of
     batches may round the last digit differently, as in any two runs; with arrays there is no difference.
@@ -123,6 +129,8 @@ class BackupAndRestore(Callback):
         run = self.model._session.progress
         self._check_data(run)
         backup = self._restored = self._read()
+        position = "none" if backup is None else f"epoch {backup['epoch']}, step {backup['step']}"
+        agree(f"the backup in '{self.backup_dir}', which all must see", position=position)
         if backup is None:
             return
         self._set_numbers(backup)
@@ -164,10 +172,13 @@ class BackupAndRestore(Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.delete_checkpoint:
-            for path in (self._path, self._previous):
-                path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # the folder has other files
-                os.rmdir(self.backup_dir)
+            if writes_files():
+                self._path.unlink(missing_ok=True)
+                self._previous.unlink(missing_ok=True)
+                self._remove_unused()
+                with contextlib.suppress(OSError):  # the folder has other files
+                    os.rmdir(self.backup_dir)
+            wait_for_processes("remove the backup")
 
     # -- contents of a backup ------------------------------------------------------------------------------------
     def _check_data(self, run: Any) -> None:
@@ -201,9 +212,9 @@ class BackupAndRestore(Callback):
         if run.extras is not None:
             session.raise_failed_checks(run.extras)
         own = seeds.global_seed_generator().state.value  # first: making it draws from Python's generator
-        leaves, _ = jax.tree_util.tree_flatten_with_path(session.store.current)
+        os.makedirs(self.backup_dir, exist_ok=True)
         backup = {
-            "numbers": {jax.tree_util.keystr(path): leaf for path, leaf in leaves},
+            **self._split(session.store.numbers()),
             "callbacks": {
                 name: {attribute: getattr(callback, attribute) for attribute in callback.state_attributes}
                 for name, callback in self._stateful()
@@ -216,31 +227,64 @@ class BackupAndRestore(Callback):
             "extras": None if run.extras is None else run.extras["logs"],
             "stop_training": bool(self.model.stop_training),
         }
-        os.makedirs(self.backup_dir, exist_ok=True)
         with replacing(self._path) as temporary:
             snapshot.write(temporary, backup)
-            if self.double_checkpoint and self._path.exists():
+            if writes_files() and self.double_checkpoint and self._path.exists():
                 os.replace(self._path, self._previous)
+        if writes_files():
+            self._remove_unused()
+
+    def _split(self, numbers: dict[str, Any]) -> dict[str, Any]:
+        """Write arrays of which other processes have parts to a folder beside the file, and tell where."""
+        split = {name: value for name, value in numbers.items() if not getattr(value, "is_fully_addressable", True)}
+        if not split:
+            return {"numbers": numbers}
+        run = self.model._session.progress
+        folder = f"{_FOLDER}{run.epoch}-{run.step}"
+        digests = arrays.save(pathlib.Path(self.backup_dir, folder).absolute(), list(split.values()))
+        return {
+            "numbers": {name: value for name, value in numbers.items() if name not in split},
+            "split": {name: (a.shape, a.dtype.name, digest) for (name, a), digest in zip(split.items(), digests)},
+            "folder": folder,
+        }
+
+    def _remove_unused(self) -> None:
+        """Remove folders of arrays that no backup names."""
+        folders = list(pathlib.Path(self.backup_dir).glob(f"{_FOLDER}*"))
+        used = [_folder_of(path) for path in (self._path, self._previous) if folders and path.exists()]
+        for folder in folders:
+            if folder.name not in used:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _read(self) -> dict[str, Any] | None:
         if self._path.exists():
             try:
-                return snapshot.read(self._path)
+                return self._joined(snapshot.read(self._path))
             except ValueError as error:
                 if not self._previous.exists():
                     raise ValueError(f"{error} Delete it to train from the start.") from error
                 warnings.warn(f"{error} The backup before it is used.", stacklevel=3)
-        return snapshot.read(self._previous) if self._previous.exists() else None
+        return self._joined(snapshot.read(self._previous)) if self._previous.exists() else None
+
+    def _joined(self, backup: dict[str, Any]) -> dict[str, Any]:
+        """A backup with the arrays that are beside the file; each device reads its own part."""
+        if "split" in backup:
+            now = self.model._session.store.numbers()
+            specs = []
+            for name, (shape, dtype, _) in backup["split"].items():
+                fits = name in now and now[name].shape == tuple(shape) and arrays.is_spread(now[name])
+                specs.append(arrays.spec(tuple(shape), np.dtype(dtype), now[name].sharding if fits else None))
+            folder = pathlib.Path(self.backup_dir, backup["folder"]).absolute()
+            values = arrays.load(folder, specs, [digest for _, _, digest in backup["split"].values()])
+            backup["numbers"].update(zip(backup["split"], values))
+        return backup
 
     def _set_numbers(self, backup: dict[str, Any]) -> None:
-        store = self.model._session.store
-        leaves, treedef = jax.tree_util.tree_flatten_with_path(store.current)
-        saved = backup["numbers"]
-        names = [jax.tree_util.keystr(path) for path, _ in leaves]
-        if extra := set(saved) - set(names):
+        store, saved = self.model._session.store, backup["numbers"]
+        expected = store.numbers()
+        if extra := saved.keys() - expected.keys():
             raise ValueError(f"The backup in '{self.backup_dir}' is of another model: it holds {min(extra)}.")
-        values = [_placed(name, old, saved, self.backup_dir) for name, (_, old) in zip(names, leaves)]
-        store.update(lambda ts: (jax.tree.unflatten(treedef, values), None))
+        store.set_numbers({name: _checked(name, old, saved, self.backup_dir) for name, old in expected.items()})
         for name, callback in self._stateful():
             for attribute, value in backup["callbacks"].get(name, {}).items():
                 setattr(callback, attribute, copy.deepcopy(value))  # values are set twice, and lists are mutable
@@ -250,8 +294,15 @@ class BackupAndRestore(Callback):
         np.random.set_state(numpy)
 
 
-def _placed(name: str, old: jax.Array, saved: dict[str, Any], folder: str) -> jax.Array:
-    """Put a saved array on the device of the array that it replaces."""
+def _folder_of(path: pathlib.Path) -> str | None:
+    """The folder of arrays that a backup names."""
+    with contextlib.suppress(ValueError):
+        return snapshot.read(path).get("folder")
+    return None
+
+
+def _checked(name: str, old: Any, saved: dict[str, Any], folder: str) -> Any:
+    """The saved value of a number of the model."""
     if name not in saved:
         raise unknown(f"number of the model in the backup in '{folder}'", name, saved)
     value = saved[name]
@@ -260,4 +311,4 @@ def _placed(name: str, old: jax.Array, saved: dict[str, Any], folder: str) -> ja
             f"The backup in '{folder}' is of another model: {name} has shape {value.shape} and dtype {value.dtype} in "
             f"it; expected shape {old.shape} and dtype {old.dtype}."
         )
-    return jax.device_put(value, old.sharding if old.committed else None)
+    return value

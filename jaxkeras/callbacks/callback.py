@@ -67,6 +67,13 @@ class Callback:
         """Called once before a run with the model."""
         self._model = model
 
+    def for_member(self, index: int) -> None:
+        """Called once before a run of a population, if the class has `per_member = True`, in the copy for a member.
+
+        Args:
+            index: of the member, for example to write to a file of its own.
+        """
+
     @property
     def model(self) -> Any:
         return self._model

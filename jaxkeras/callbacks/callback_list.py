@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import warnings
 from collections.abc import Callable
 from numbers import Real
@@ -57,6 +58,8 @@ class CallbackList(Callback):
         if add_progbar and not any(isinstance(c, ProgbarLogger) for c in self.callbacks):
             self.callbacks.append(ProgbarLogger())
         self.callbacks.sort(key=lambda callback: getattr(callback, "runs_last", False))
+        # Asked before every call of the compiled step.
+        self._with_dues = [c for c in self.callbacks if isinstance(c, Callback) and c.overrides("steps_until_due")]
         self.set_model(model)
         self.set_params(params)
 
@@ -101,7 +104,7 @@ class CallbackList(Callback):
         return any(_ask(callback, "wants_batches", mode) for callback in self.callbacks)
 
     def steps_until_due(self) -> int | None:
-        due = [callback.steps_until_due() for callback in self.callbacks if isinstance(callback, Callback)]
+        due = [callback.steps_until_due() for callback in self._with_dues]
         return min((steps for steps in due if steps is not None), default=None)
 
 
@@ -124,7 +127,7 @@ def _check(callback: Any) -> None:
 def _warn_of_misspelt_hooks(callback: Any) -> None:
     if not isinstance(callback, Callback):
         return
-    for name in {*dir(type(callback)), *vars(callback)}:
+    for name in {*_unknown_hooks(type(callback)), *vars(callback)}:
         if name.startswith("on_") and name not in HOOKS and callable(getattr(callback, name)):
             close = difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.85)
             if close:
@@ -133,6 +136,11 @@ def _warn_of_misspelt_hooks(callback: Any) -> None:
                     f"'{close[0]}'?",
                     stacklevel=6,
                 )
+
+
+@functools.lru_cache(maxsize=100)
+def _unknown_hooks(cls: type) -> list[str]:
+    return [name for name in dir(cls) if name.startswith("on_") and name not in HOOKS]
 
 
 def _ask(callback: Any, question: str, mode: str) -> bool:

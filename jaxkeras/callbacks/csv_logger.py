@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from jaxkeras.callbacks.callback import Callback
+from jaxkeras.callbacks.member_logs import is_population, rows
 
 
 class CSVLogger(Callback):
     """Writes the logs of each epoch as a line of a CSV file.
 
     The columns are `epoch` and the names in the logs of the first epoch, in alphabetical order. If these have no
-    validation metrics, a `val_` column is added for each. Missing values are written as `NA`.
+    validation metrics, a `val_` column is added for each. Missing values are written as `NA`. An epoch of a population
+    has a line for every member that has values, with its index in the column `member`.
 
     Args:
         filename: the file, a string or path; missing folders are created.
@@ -59,6 +61,8 @@ class CSVLogger(Callback):
             self.keys = sorted(logs)
             if not any(key.startswith("val_") for key in self.keys):
                 self.keys += [f"val_{key}" for key in self.keys]
+            if is_population(self.model):
+                self.keys.insert(0, "member")
         self.writer = csv.DictWriter(self.csv_file, ["epoch", *self.keys], delimiter=self.sep)
         if self.append_header:
             self.writer.writeheader()
@@ -68,7 +72,8 @@ class CSVLogger(Callback):
         logs = logs or {}
         file = self._open(logs) if self.csv_file is None else self.csv_file
         assert self.keys is not None
-        self.writer.writerow({"epoch": epoch, **{key: _cell(logs.get(key, "NA")) for key in self.keys}})
+        for row in rows(self.model, logs):
+            self.writer.writerow({"epoch": epoch, **{key: _cell(row.get(key, "NA")) for key in self.keys}})
         file.flush()
         self._size = os.path.getsize(self.filename)
 

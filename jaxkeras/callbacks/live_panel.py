@@ -12,6 +12,7 @@ from typing import Any
 
 from jaxkeras.callbacks.callback import Callback
 from jaxkeras.callbacks.history import mark_drawn
+from jaxkeras.callbacks.member_logs import shown
 from jaxkeras.callbacks.model_checkpoint import ModelCheckpoint
 from jaxkeras.core.messages import place
 from jaxkeras.display.curves import history_figure
@@ -33,7 +34,8 @@ class LivePanel(Callback):
     progress bar.
 
     Steps stay fused: between pieces of an epoch the panel looks for clicks, and now and then sends what is new. Curves
-    hold a few hundred points, however long a run is, and updates take less than 1 % of its time.
+    hold a few hundred points, however long a run is, and updates take less than 1 % of its time. Those of a population
+    show the median over the members that run, and the best value of the loss.
 
     A kernel that runs a cell does not handle clicks by itself. JupyterLab from 4.4 and Notebook from 7.4 deliver them
     to another thread of ipykernel 7; ipykernel 6 is polled with jupyter_ui_poll. Where neither works, the panel says so
@@ -116,11 +118,11 @@ class LivePanel(Callback):
         if self._widget is not None:
             self._answer(batch, logs)
             if time.monotonic() >= self._due:
-                self._update(dict(logs or {}))  # waits for the device, which is not the panel's time
+                self._update(shown(self.model, logs))  # waits for the device, which is not the panel's time
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the epoch to the curves."""
-        self._rows.append((epoch + 1, logs or {}))
+        self._rows.append((epoch + 1, shown(self.model, logs)))
         self._steps = self._steps or self._step
         if self._handle is not None:
             self._answer(None, logs)

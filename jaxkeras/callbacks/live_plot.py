@@ -6,8 +6,11 @@ import os
 import time
 from typing import Any
 
+import numpy as np
+
 from jaxkeras.callbacks.callback import Callback
 from jaxkeras.callbacks.history import mark_drawn
+from jaxkeras.callbacks.member_logs import is_population
 from jaxkeras.display.curves import history_figure, picture
 from jaxkeras.display.notebook import in_notebook
 
@@ -43,13 +46,13 @@ class LivePlot(Callback):
         """Start with empty curves."""
         import matplotlib.figure  # noqa: F401  (an error before the first epoch rather than after it)
 
-        self._logs: dict[str, list[float]] = {}
+        self._logs: dict[str, list[Any]] = {}
         self._handle, self._drawn, self._current = None, float("-inf"), True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Draw, unless the last drawing is too recent."""
         for name, value in (logs or {}).items():
-            self._logs.setdefault(name, []).append(float(value))
+            self._logs.setdefault(name, []).append(value if np.ndim(value) else float(value))
         self._current = False
         if time.monotonic() - self._drawn >= self.seconds:
             self._draw()
@@ -62,7 +65,10 @@ class LivePlot(Callback):
     def _draw(self) -> None:
         if not (in_notebook() or self.to_file):
             return
-        figure = history_figure(self._logs)
+        if is_population(self.model):
+            figure = self.model.figure({name: np.array(values) for name, values in self._logs.items()})
+        else:
+            figure = history_figure(self._logs)
         if self.to_file:
             figure.savefig(self.to_file, dpi=150)
         if in_notebook():

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from jaxkeras.callbacks.callback import Callback
+from jaxkeras.callbacks.member_logs import columns, is_population
 
 
 class _RunLogger(Callback):
-    """The part that the loggers share. They log to the run in progress; if there is none they start one and end it."""
+    """The part that the loggers share. They log to the run in progress; if there is none they start one and end it. A
+    population is one run, with the values of member 0 as `loss/0` and so on."""
 
     runs_last = True
     one_process = True  # of several
@@ -27,7 +29,8 @@ class _RunLogger(Callback):
         self._started = self._start({**_described(self.model, self.params or {}), **self.config})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._log({name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}, epoch)
+        numbers = columns(self.model, logs)
+        self._log({name: float(value) for name, value in numbers.items() if np.ndim(value) == 0}, epoch)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._end(failed=False)
@@ -55,6 +58,8 @@ def _described(model: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     """What a run should know of a model: its name, its size, its optimizer, and the length of the training."""
     described: dict[str, Any] = {"model": model.name, "parameters": model.count_params()}
     described |= {name: params[name] for name in ("epochs", "steps") if params.get(name) is not None}
+    if is_population(model):
+        return {**described, "members": len(model), **{name: v.tolist() for name, v in model.hyperparameters.items()}}
     if model.optimizer is not None:
         described["optimizer"] = type(model.optimizer).__name__
         rate = getattr(model.optimizer, "learning_rate", None)

@@ -60,6 +60,14 @@ class ModelCheckpoint(SavingCallback):
                 f"'{endings[0]}'; got filepath={self.filepath!r}. Write {stem + endings[0]!r}."
             )
 
+    def for_member(self, index: int) -> None:
+        if "{member" not in self.filepath:
+            stem, dot, ending = self.filepath.partition(".")
+            raise ValueError(
+                f"ModelCheckpoint saves each member of a population, so its path must contain {{member}}: "
+                f"{stem}-{{member}}{dot}{ending}; got filepath={self.filepath!r}."
+            )
+
     def save_now(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
         path = self._path(epoch, batch, logs)
         if self._should_save(epoch, logs, path):

@@ -19,7 +19,8 @@ class NonFinite(Callback):
     Without this callback `fit` reports, as with `action="report"`. In each case the trainer looks several times a
     second whether the loss, the weights and the optimizer's state are finite. If they are not, it goes back to a state
     that it kept, finds the step, and runs it once more op by op to find the layer, the tensor and the rows of the
-    batch. Before a failure that costs less than 1 % of the time of a step.
+    batch. Before a failure that costs less than 1 % of the time of a step. Several processes look at the end of each
+    epoch whose loss is not finite.
 
     Args:
         action: `"raise"` ends `fit` with a `NonFiniteError` and leaves the state before the failing step in the model.

@@ -15,8 +15,12 @@ class OrbaxCheckpoint(SavingCallback):
 
     A checkpoint holds all variables (weights, optimizer, metrics, seeds) and the model's config, in Keras's layout.
     `jaxkeras.models.load_model(directory)` and `model.load_weights(directory)` read the newest one, and so does Keras.
-    If it is damaged, the one before is used, with a warning. Checkpoints are numbered by epochs from 0, or by batches
-    if `save_freq` is a number. To resume a run automatically after a crash, see `BackupAndRestore`.
+    If it is damaged, the one before is used, with a warning. Arrays that are split over devices are written in parts,
+    each by its own process, and may be read in any other layout, by more or fewer devices and processes. Each member of
+    a population has a folder of its own in `directory`, `member_0` and so on.
+
+    Checkpoints are numbered by epochs from 0, or by batches if `save_freq` is a number. To resume a run automatically
+    after a crash, see `BackupAndRestore`.
 
     Args:
         directory: the folder, a string or path.
@@ -43,6 +47,8 @@ class OrbaxCheckpoint(SavingCallback):
     >>> history = model.fit(np.ones((8, 2)), np.ones((8, 1)), epochs=3, verbose=0, callbacks=[checkpoint])
     >>> again = jk.models.load_model(folder)
     """
+
+    per_member = True
 
     def __init__(
         self,
@@ -84,6 +90,9 @@ class OrbaxCheckpoint(SavingCallback):
                 save_decision_policy=every,
             )
         return self._made
+
+    def for_member(self, index: int) -> None:
+        self.directory = os.path.join(self.directory, f"member_{index}")
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         os.makedirs(self.directory, exist_ok=True)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxkeras.callbacks.callback import Callback
+from jaxkeras.callbacks.member_logs import shown
 from jaxkeras.display.progress import Progbar
 
 _INTERVAL = 0.1  # seconds; each redraw waits for the device, to read the metrics
@@ -17,7 +18,8 @@ class ProgbarLogger(Callback):
 
     With `verbose=1`, a terminal or a notebook shows a bar that moves during the epoch. Elsewhere, and with `verbose=2`,
     one line is printed at the end of each epoch. The time per step covers the steps only, neither validation nor what
-    callbacks do at the end of an epoch.
+    callbacks do at the end of an epoch. A population shows the median of each metric over the members that run, and the
+    best value of the loss.
     """
 
     one_process = True  # of several
@@ -55,7 +57,7 @@ class ProgbarLogger(Callback):
             self._begin()
         assert self.progbar is not None
         if self.progbar.due(self.seen):  # reading the logs waits for the device
-            self.progbar.update(self.seen, logs.items() if logs is not None else (), finalize=False)
+            self.progbar.update(self.seen, shown(self.model, logs).items(), finalize=False)
 
     def stop_clock(self) -> None:
         """Called when the steps of an epoch are done, before any callback's hook."""
@@ -67,7 +69,7 @@ class ProgbarLogger(Callback):
             return
         if self.target is None:
             self.target = self.progbar.target = self.seen
-        self.progbar.update(self.seen or self.target, (logs or {}).items(), finalize=True)
+        self.progbar.update(self.seen or self.target, shown(self.model, logs).items(), finalize=True)
         self.progbar = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxkeras.callbacks.callback import Callback
 from jaxkeras.callbacks.learning_rate import logged_rates
+from jaxkeras.callbacks.member_logs import is_population
 
 
 def norm_of_gradients(step: Any) -> jax.Array:
@@ -83,8 +84,9 @@ class StepStats(Callback):
         self._pause()
         if logs is None:
             return
-        if self.learning_rate and hasattr(self.model, "optimizer"):  # a population has one rate for each member
-            logs.update(logged_rates(self.model.optimizer))
+        if self.learning_rate:
+            population = is_population(self.model)
+            logs.update(self.model.each(_rates) if population else _rates(self.model))
         if self.step_time and self._steps:
             logs["step_time"] = self._seconds / self._steps
 
@@ -93,3 +95,6 @@ class StepStats(Callback):
             self._seconds += time.perf_counter() - self._since
             self._since = None
 
+
+def _rates(model: Any) -> dict[str, float]:
+    return logged_rates(model.optimizer)

@@ -26,6 +26,7 @@ class SwapEMAWeights(Callback):
     >>> swap = jk.callbacks.SwapEMAWeights(swap_on_epoch=True)
     """
 
+    per_member = True
     state_attributes = ("_swapped",)
 
     def __init__(self, swap_on_epoch: bool = False):

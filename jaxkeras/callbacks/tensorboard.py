@@ -23,7 +23,8 @@ class TensorBoard(Callback):
 
     Training curves are in the folder `train` and validation curves in `validation`, under Keras's names: `epoch_loss`,
     `epoch_learning_rate`, `batch_loss`, `evaluation_loss_vs_iterations`, `<path of a weight>/histogram`. Needs the
-    package `tensorboard` (`pip install "jaxkeras[tensorboard]"`), but not TensorFlow.
+    package `tensorboard` (`pip install "jaxkeras[tensorboard]"`), but not TensorFlow. Each member of a population is a
+    run of its own, in the folder `member_0` and so on.
 
     Args:
         log_dir: the folder, a string or path.
@@ -50,6 +51,7 @@ class TensorBoard(Callback):
     """
 
     one_process = True  # of several
+    per_member = True
     state_attributes = ("_train_batches",)
 
     def __init__(
@@ -81,8 +83,15 @@ class TensorBoard(Callback):
         self._profiled = _batches(profile_batch)
         self._profiling = self._tried = False
         self._train_batches = 0
+        self._open()
+
+    def _open(self) -> None:
         self._train = EventFile(os.path.join(self.log_dir, "train"))
         self._validation = EventFile(os.path.join(self.log_dir, "validation"))
+
+    def for_member(self, index: int) -> None:
+        self.log_dir = os.path.join(self.log_dir, f"member_{index}")
+        self._open()
 
     def sees_batches(self, mode: str) -> bool:
         """Whether batches are written or profiled, or a subclass overrides their hooks."""

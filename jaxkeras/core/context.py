@@ -21,6 +21,7 @@ class _Local(threading.local):
     safe_mode: bool | None = None  # of the deserialization in progress
     sharing: Any = None  # objects and configs of an open `ObjectSharingScope`
     reference_forms: bool = False  # heavy operations in terms of JAX's own, for programs that are read and not run
+    differentiated: bool = False  # the form that is traced is part of a derivative
     remat_scopes: tuple[Any, ...] = ()  # open ones, outermost first
     remat: bool = False  # the backward pass recomputes what is computed now
     symbolic: bool = False  # a `SymbolicScope` is open

@@ -99,10 +99,26 @@ def to_host(value: Any) -> Any:
     """A NumPy array from an array. If parts of it are with other processes, all processes must call this together."""
     if isinstance(value, jax.Array) and not isinstance(value, Tracer):
         if not (value.is_fully_addressable or value.is_fully_replicated):
-            from jax.experimental import multihost_utils
-
-            return multihost_utils.process_allgather(value, tiled=True)
+            return _from_all_processes(value)
     return np.asarray(value)
+
+
+def _from_all_processes(value: jax.Array) -> np.ndarray:
+    """Broadcast the parts of an array one by one, so that no device ever holds the whole."""
+    from jax.experimental import multihost_utils
+
+    own = {str(shard.index): shard.data for shard in value.addressable_shards}
+    parts: dict[str, Any] = {}  # slices cannot be hashed
+    for device, index in value.sharding.devices_indices_map(value.shape).items():
+        parts.setdefault(str(index), (index, device.process_index))
+    whole = np.empty(value.shape, value.dtype)
+    words = np.dtype(f"u{min(4, value.dtype.itemsize)}")  # a broadcast is a sum, which would lose the sign of -0.0
+    for name, (index, owner) in parts.items():
+        part = np.asarray(own[name]) if name in own else np.empty(whole[index].shape, value.dtype)
+        flat = np.ascontiguousarray(part).reshape(-1).view(words)
+        flat = multihost_utils.broadcast_one_to_all(flat, is_source=owner == jax.process_index())
+        whole[index] = np.asarray(flat).view(value.dtype).reshape(part.shape)
+    return whole
 
 
 def writes_files() -> bool:

@@ -245,6 +245,17 @@ class ArraySource(Source):
         within = self.batch_size if self.shuffle == "batch" else None
         return epoch_order(self.num_rows, self.seed, number, within)[start:stop]
 
+    def pieces(self, rows: int) -> list[tuple[int, int, int, Any]]:
+        """An epoch as runs of batches of one size: place of the first row in the order, batch size, number of batches,
+        and which of several models take part, None for all.
+
+        Args:
+            rows: number of rows in the epoch.
+        """
+        whole, tail = divmod(rows, self.batch_size)
+        pieces = [(0, self.batch_size, whole, None), (whole * self.batch_size, tail, 1, None)]
+        return [piece for piece in pieces if piece[1] and piece[2]]
+
     def batches(self, epoch: int, skip: int = 0, lazily: bool = False) -> Iterator[Batch]:
         """Iterate over the batches of an epoch as NumPy arrays.
 

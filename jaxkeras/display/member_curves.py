@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +14,32 @@ from jaxkeras.display.notebook import in_notebook
 
 
 def plot_members(
-    history: Any, colored_by: tuple[str, np.ndarray] | None, to_file: str | os.PathLike[str] | None = None
+    logs: Mapping[str, np.ndarray],
+    colored_by: tuple[str, np.ndarray] | None,
+    to_file: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Plot a panel for each metric, with a curve for each member: validation where there is one, else training.
 
     Args:
-        history: a history of values of shape `(epochs, members)`.
+        logs: `{name: array of shape (epochs, members)}`.
         colored_by: name and values of a hyperparameter that colors the curves, or None.
         to_file: path of a `.png`, `.svg` or `.pdf` file to write, or None.
 
     Returns:
         In a notebook an object that displays the plot, elsewhere the `matplotlib.figure.Figure`.
     """
-    figure = members_figure(history, colored_by)
+    figure = members_figure(logs, colored_by)
     if to_file is not None:
         figure.savefig(to_file, format=Path(to_file).suffix[1:].lower() or "png", dpi=150)
     return picture(figure) if in_notebook() else figure
 
 
-def members_figure(history: Any, colored_by: tuple[str, np.ndarray] | None) -> Any:
+def members_figure(logs: Mapping[str, np.ndarray], colored_by: tuple[str, np.ndarray] | None) -> Any:
     """The figure that `plot_members` shows."""
-    logs = history.history
-    names = [name for name in logs if f"val_{name}" not in logs and not name.endswith("learning_rate")]
+    names = [
+        name for name, values in logs.items()
+        if values.ndim == 2 and f"val_{name}" not in logs and not name.endswith("learning_rate")
+    ]  # fmt: skip
     figure, panels = panel_grid(len(names))
     import matplotlib
     from matplotlib.cm import ScalarMappable

@@ -22,6 +22,7 @@ from jax.extend import core
 from jax.interpreters import ad, batching, mlir
 from jax.interpreters import partial_eval as pe
 
+from jaxkeras.core.context import setting
 from jaxkeras.lowering.custom_transpose import linear_call
 
 Array = jax.Array
@@ -92,9 +93,20 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, forms: Forms, linea
     moving = [i for i, t in enumerate(tangents) if type(t) is not ad.Zero]
     if not set(moving) <= set(linear):
         return _linearized_jvp(primals, moving, [tangents[i] for i in moving], forms)
+    forms = forms.map(_differentiated)
     out = by_platform(forms, *primals, linear=linear, avals=avals)
     terms = [_term(primals, i, tangents[i], out, forms, linear) for i in moving]
     return out, [sum(parts[1:], parts[0]) for parts in zip(*terms)]
+
+
+def _differentiated(form: Flat) -> Flat:
+    """The form, which may ask `local.differentiated` whether its value is part of a derivative."""
+
+    def run(*args: Array) -> Sequence[Array]:
+        with setting(differentiated=True):
+            return form(*args)
+
+    return run
 
 
 def _term(primals: Sequence[Any], i: int, tangent: Any, out: Any, forms: Forms, linear: Sequence[int]) -> list[Array]:

@@ -61,9 +61,15 @@ class Operation(Generic[P, R]):
         return _call(self.reference, forms, self.linear, args) if forms else self.reference(*args, **kwargs)
 
     def forms(self, *args: Any) -> dict[str, Callable[..., R]]:
-        """The form of these arguments for each platform that has one of its own."""
+        """The form of these arguments for each platform that has one of its own.
+
+        Linear operations keep the form of the table: what a platform takes them apart into is measured instead.
+        """
         fitting = [row for row in self.rows if _holds(row.condition, args)]
-        return {row.platform: row.form for row in reversed(fitting)}
+        forms = {row.platform: row.form for row in reversed(fitting)}
+        if self.linear:
+            return forms
+        return {platform: self._measured(platform, args, form, gradients=True) for platform, form in forms.items()}
 
     def on(self, platform: str, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the form for a known platform. A platform's forms call each other so."""
@@ -74,8 +80,12 @@ class Operation(Generic[P, R]):
         measured (see `tuning`), the fastest."""
         rows = (row for row in self.rows if row.platform == platform)
         usual = next((row.form for row in rows if _holds(row.condition, args)), self.reference)
+        return self._measured(platform, args, usual)
+
+    def _measured(self, platform: str, args: Sequence[Any], usual: Callable, gradients: bool = False) -> Callable:
         able = [c.form for c in self.candidates if c.platform == platform and _holds(c.can, args)]
-        return tuning.choose(self.__name__, platform, args, usual, [self.reference, *able]) if able else usual
+        others = [self.reference, *able]
+        return tuning.choose(self.__name__, platform, args, usual, others, gradients=gradients)
 
 
 def install(rows: Sequence[Row], candidates: Sequence[Candidate] = ()) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxkeras.core.context import local
 from jaxkeras.lowering import flash, operations
 from jaxkeras.lowering.cpu import (
     argmax,
@@ -81,6 +82,14 @@ def _short_sums(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     return _exact(x) and _terms(x.shape[-1], kernel.shape[:-2]) <= 36
 
 
+def _short_sums_alone(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    """Sums that no gradient keeps: XLA fuses them with the padding of what follows, and such a loop is slow if long."""
+    long = 16 < _terms(x.shape[-1], kernel.shape[:-2]) <= 36 and max(spec.input_dilation) == 1
+    if not (long and _exact(x)) or local.differentiated:
+        return False
+    return _work(x, kernel, spec) >= 2**18 and _fits(im2col.patch_bytes(x, kernel.shape[:-2], spec), x)
+
+
 def _threes(window: Sequence[int], spec: ConvSpec) -> bool:
     return window[-1] == 3 and spec.strides[-1] == spec.dilation[-1] == max(spec.input_dilation) == 1
 
@@ -92,6 +101,15 @@ def _winograd(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     size = winograd.tile_bytes(x, window, spec)
     tiles = size // (_terms(channels, window[:-1]) * 6 * x.dtype.itemsize)
     return tiles >= 100 and _work(x, kernel, spec) >= 2**23 and _fits(size, x)
+
+
+def _joined_strips(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    """Few filters, for which XLA's convolution is slow: Eigen's up to 16 channels, YNNPACK's on one core."""
+    channels, filters = kernel.shape[-2:]
+    if not (_exact(x) and channels >= 8 and 8 <= filters < 24 and max(spec.strides) == max(spec.input_dilation) == 1):
+        return False
+    tall = im2col.output_sizes(x.shape[1:-1], kernel.shape[:-2], spec)[0] >= 8
+    return tall and _work(x, kernel, spec) >= 2**22 and _fits(im2col.joined_strip_bytes(x, kernel, spec), x)
 
 
 def _strips(x: Array, kernel: Array, spec: ConvSpec) -> bool:
@@ -189,7 +207,9 @@ CPU: tuple[Row, ...] = tuple(
         (operations.conv, _splits, conv.conv),
         (conv.forward, _pointwise, im2col.pointwise_forward),
         (conv.forward, _spread_out, subpixel_conv.forward),
+        (conv.forward, _short_sums_alone, im2col.patch_forward),
         (conv.forward, _short_sums, im2col.fused_forward),
+        (conv.forward, _joined_strips, im2col.joined_strip_forward),
         (conv.forward, _winograd, winograd.forward),
         (conv.forward, _strips, im2col.strip_forward),
         (conv.input_gradient, _small_images, im2col.tap_input_gradient),
@@ -239,12 +259,22 @@ def _sums(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     return _exact(x) and 1 < math.prod(kernel.shape[:-1]) <= 80
 
 
+def _patches_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    return _sums(x, kernel, spec) and _copies(im2col.patch_bytes)(x, kernel, spec) and max(spec.input_dilation) == 1
+
+
 def _winograd_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     return _threes(kernel.shape[:-2], spec) and _copies(winograd.tile_bytes)(x, kernel, spec)
 
 
 def _strips_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     return _undilated(kernel.shape[:-2], spec) and _copies(im2col.strip_bytes)(x, kernel, spec)
+
+
+def _joined_strips_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    window = kernel.shape[:-2]
+    fits = _exact(x) and _fits(im2col.joined_strip_bytes(x, kernel, spec), x)
+    return fits and _undilated(window, spec) and max(spec.strides[:-1]) == 1 < math.prod(window[:-1])
 
 
 def _phases_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
@@ -277,8 +307,10 @@ CANDIDATES: tuple[Candidate, ...] = tuple(
     for operation, can, form in (
         (conv.forward, _pointwise, im2col.pointwise_forward),
         (conv.forward, _sums, im2col.fused_forward),
+        (conv.forward, _patches_can, im2col.patch_forward),
         (conv.forward, _winograd_can, winograd.forward),
         (conv.forward, _strips_can, im2col.strip_forward),
+        (conv.forward, _joined_strips_can, im2col.joined_strip_forward),
         (conv.forward, _phases_can, subpixel_conv.forward),
         (conv.input_gradient, _taps_can, im2col.tap_input_gradient),
         (conv.kernel_gradient, _winograd_gradient_can, winograd.kernel_gradient),

@@ -60,7 +60,9 @@ def _may_measure() -> bool:
     return _left > 0
 
 
-def choose(operation: str, platform: str, args: Sequence[Any], usual: Form, others: Sequence[Form]) -> Form:
+def choose(
+    operation: str, platform: str, args: Sequence[Any], usual: Form, others: Sequence[Form], gradients: bool = False
+) -> Form:
     """The form that was fastest here for such arguments, or `usual` where nothing is known.
 
     Args:
@@ -69,14 +71,18 @@ def choose(operation: str, platform: str, args: Sequence[Any], usual: Form, othe
         args: arguments of the operation; arrays may be traced.
         usual: the form that the table chooses.
         others: forms that can take these arguments.
+        gradients: measure the forms together with their gradients.
     """
     _load()
     if not (_found or _may_measure()):
         return usual
     forms = {_name(form): form for form in (*others, usual)}
+    if len(forms) == 1:
+        return usual
     key = _key(operation, platform, args)
-    if key not in _found and _may_measure() and len(forms) > 1 and _is_measurable(platform, args):
-        fastest = _measure(forms, _name(usual), platform, args)
+    if key not in _found and _may_measure() and _is_measurable(platform, args):
+        raced = {name: _with_gradients(form) for name, form in forms.items()} if gradients else forms
+        fastest = _measure(raced, _name(usual), platform, args)
         if fastest is not None:
             _found[key] = fastest
             _store()
@@ -114,8 +120,14 @@ def _store() -> None:
 
 def _key(operation: str, platform: str, args: Sequence[Any]) -> str:
     leaves, tree = jax.tree.flatten(tuple(args))
-    shown = [f"{a.dtype}{list(a.shape)}" if _is_array(a) else repr(a) for a in leaves]
-    return f"{operation} on {platform}: {', '.join(shown)} {tree}"
+    return f"{operation} on {platform}: {', '.join(map(_shown, leaves))} {tree}"
+
+
+def _shown(leaf: Any) -> str:
+    """The same in every process."""
+    if _is_array(leaf):
+        return f"{leaf.dtype}{list(leaf.shape)}"
+    return f"{leaf.__module__}.{leaf.__name__}" if callable(leaf) else repr(leaf)
 
 
 # -- measurements --------------------------------------------------------------------------------------------------
@@ -124,12 +136,40 @@ def _is_array(leaf: Any) -> bool:
 
 
 def _is_measurable(platform: str, args: Sequence[Any]) -> bool:
-    """Real numbers of known sizes, for a device of this process."""
+    """Numbers of 32 bits and masks of known sizes, for a device of this process."""
     arrays = [a for a in jax.tree.leaves(tuple(args)) if _is_array(a)]
-    known = all(isinstance(n, int) for a in arrays for n in a.shape) and all(a.dtype == "float32" for a in arrays)
+    known = all(isinstance(n, int) for a in arrays for n in a.shape) and all(map(_can_draw, arrays))
     with contextlib.suppress(RuntimeError):
         return known and bool(jax.devices(platform))
     return False
+
+
+def _can_draw(array: Any) -> bool:
+    return array.dtype in ("float32", "int32", "uint32", "bool")
+
+
+def _draw(array: Any, draw: np.random.Generator) -> jax.Array:
+    """Numbers of this shape: small ones, zeros where they are integers, and masks that hide nothing."""
+    if array.dtype == "float32":
+        return jnp.asarray(draw.standard_normal(array.shape, "float32") / 8)
+    return jnp.full(array.shape, array.dtype == "bool", array.dtype)
+
+
+def _with_gradients(form: Form) -> Form:
+    """The form's results and the gradients of all real numbers among its arguments."""
+
+    def run(*args: Any) -> Any:
+        leaves, tree = jax.tree.flatten(args)
+        places = [i for i, leaf in enumerate(leaves) if _is_array(leaf) and leaf.dtype == "float32"]
+
+        def of_reals(reals: Sequence[jax.Array]) -> Any:
+            replaced = dict(zip(places, reals))
+            return form(*jax.tree.unflatten(tree, [replaced.get(i, leaf) for i, leaf in enumerate(leaves)]))
+
+        y, pullback = jax.vjp(of_reals, [leaves[i] for i in places])
+        return y, pullback(y) if all(leaf.dtype == "float32" for leaf in jax.tree.leaves(y)) else ()
+
+    return run
 
 
 def _measure(forms: dict[str, Form], usual: str, platform: str, args: Sequence[Any]) -> str | None:
@@ -165,19 +205,20 @@ def _prepared(form: Form, args: Sequence[Any]) -> Callable[[], float]:
     leaves, tree = jax.tree.flatten(tuple(args))
     places = [i for i, leaf in enumerate(leaves) if _is_array(leaf)]
     draw = np.random.default_rng(0)
-    arrays = [jnp.asarray(draw.standard_normal(leaves[i].shape, "float32") / 8) for i in places]
+    arrays = [_draw(leaves[i], draw) for i in places]
 
-    def call(arrays: Sequence[jax.Array]) -> jax.Array:
+    def call(arrays: Sequence[jax.Array]) -> Any:
         filled = list(leaves)
         for place, array in zip(places, arrays):
             filled[place] = array
         return form(*jax.tree.unflatten(tree, filled))
 
-    def turn(_: Any, y: jax.Array, arrays: Sequence[jax.Array]) -> jax.Array:
-        return call([a + 1e-30 * y.ravel()[0] for a in arrays])
+    def turn(y: Any, arrays: Sequence[jax.Array]) -> Any:
+        little = 1e-30 * sum(leaf.ravel()[0].astype("float32") for leaf in jax.tree.leaves(y))
+        return call([a + little if a.dtype == "float32" else a for a in arrays])
 
-    def loop(count: Any, y: jax.Array, arrays: Sequence[jax.Array]) -> jax.Array:
-        return jax.lax.fori_loop(0, count, lambda i, y: turn(i, y, arrays), y)
+    def loop(count: Any, y: Any, arrays: Sequence[jax.Array]) -> Any:
+        return jax.lax.fori_loop(0, count, lambda _, y: turn(y, arrays), y)
 
     y = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(call, arrays))
     program = jax.jit(loop).lower(np.int32(1), y, arrays).compile()

@@ -63,6 +63,7 @@ class WholeEpoch(Metric):
     """
 
     _built = False
+    models = 1  # that are trained at once, each with a buffer of its own
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None):
         super().__init__(name=name or getattr(fn, "__name__", type(fn).__name__), dtype=dtype)
@@ -75,7 +76,7 @@ class WholeEpoch(Metric):
 
     def _create_buffers(self, rows: Rows) -> None:
         size = sum(math.prod(a.shape[1:]) * a.dtype.itemsize for a in rows)
-        self.capacity = max(2 * len(rows.y_true), min(_BUFFER_ROWS, _BUFFER_BYTES // max(1, size)))
+        self.capacity = max(2 * len(rows.y_true), min(_BUFFER_ROWS, _BUFFER_BYTES // max(1, size * self.models)))
         self.buffers = Rows(*(
             self.add_variable((self.capacity, *a.shape[1:]), "zeros", a.dtype, "none", name)
             for name, a in zip(Rows._fields, rows)
@@ -139,7 +140,7 @@ class WholeEpoch(Metric):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        return cls(**deserialize(config))
+        return cls(**{**config, "fn": deserialize(config["fn"])})  # its name may be that of the function
 
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:

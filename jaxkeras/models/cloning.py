@@ -43,9 +43,11 @@ def clone_model(
 
 
 def another_argument(argument: Any) -> Any:
-    """A new object with the same config: optimizers and metrics hold state."""
+    """A new object with the same config, and the same functions: optimizers and metrics hold state."""
     if hasattr(argument, "get_config") and not inspect.isclass(argument):
-        return type(argument).from_config(argument.get_config())
+        functions = {f.__name__: f for f in getattr(argument, "__dict__", {}).values() if inspect.isfunction(f)}
+        with registry.custom_object_scope(functions):
+            return type(argument).from_config(argument.get_config())
     return argument
 
 

@@ -144,7 +144,8 @@ class Compiled(Layer):
 
         A program is compiled when something that it depends on has changed: a shape or a type of an argument, the
         size of a batch, which weights are trainable, an argument of `compile`, a setting of JAX. The third compilation
-        for one such cause gives a warning with the line that caused it.
+        for one such cause gives a warning with the line that caused it. The last batch of arrays may be smaller: each
+        of its sizes has a program too, and the tenth gives a warning. Other numbers of rows hardly compile anything.
 
         Returns:
             A list of `Compilation`s, the first one first; printed it is a table.
@@ -156,7 +157,7 @@ class Compiled(Layer):
         >>> y = model.predict(np.ones((4, 2)), verbose=0)
         >>> y = model.predict(np.ones((3, 2)), verbose=0)
         >>> [(c.program, c.why) for c in model.compilations()]
-        [('predict', 'first use'), ('predict', 'new batch size: 3 where 4 before')]
+        [('predict', 'first use'), ('predict', 'the last batch has 3 rows, not 4')]
         """
         return Compilations(self._compilations.entries)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxkeras.display import html
 from jaxkeras.display.text import format_value
+from jaxkeras.models.folds import splits
 from jaxkeras.models.population import Population
 
 
@@ -60,7 +61,7 @@ def cross_validate(
     model: Any,
     x: Any,
     y: Any,
-    folds: int = 5,
+    folds: Any = 5,
     epochs: int = 1,
     *,
     optimizer: Any = None,
@@ -68,6 +69,7 @@ def cross_validate(
     metrics: Any = None,
     seed: int = 0,
     verbose: Any = 0,
+    groups: Any = None,
     **kwargs: Any,
 ) -> FoldScores:
     """Train a model on each of the complements of `folds` parts of the rows, all at once, and validate it on the part.
@@ -75,11 +77,14 @@ def cross_validate(
     Args:
         model: a model, which stays as it is, or a function that returns one.
         x, y: arrays.
-        folds: the number of folds, which are drawn at random after `utils.set_random_seed`.
+        folds: the number of folds, which are drawn at random after `utils.set_random_seed`; or an object with
+            `split(x, y, groups)`, such as those of `sklearn.model_selection`; or pairs of rows to train on and rows
+            held out.
         epochs: number of passes over the rows.
         optimizer, loss, metrics: as for `Model.compile`; those that the model was compiled with by default.
         seed: the model of fold `i` starts with the weights that `seed + i` gives, so never with trained ones.
         verbose: as for `Model.fit`.
+        groups: a label for each row, for objects such as `GroupKFold`.
         **kwargs: further arguments of `Population.fit`, such as `batch_size` and `callbacks`.
 
     Returns:
@@ -94,7 +99,8 @@ def cross_validate(
     >>> scores["val_loss"].shape
     (4,)
     """
-    population = Population(model, seeds=range(seed, seed + folds))
+    folds = splits(folds, x, y, groups)
+    population = Population(model, seeds=range(seed, seed + (folds if isinstance(folds, int) else len(folds))))
     given = {"optimizer": optimizer, "loss": loss, "metrics": metrics}
     known = population.template._session.arguments
     population.compile(**{**known, **{name: value for name, value in given.items() if value is not None}})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import operator
 import warnings
 import weakref
 from collections.abc import Iterator
@@ -43,10 +44,14 @@ def warn(model: Any, source: Source, batch: Any, stacklevel: int = 4) -> None:
         batch: its first batch.
         stacklevel: that of the line that trains, for `warnings.warn` called here.
     """
-    warned = model._session.warned
-    for message in (
-        *_frozen_after_compile(model), *_optimizer(model), *_logits(model), *_not_finite(model, source, batch)
-    ):  # fmt: skip
+    session, warned = model._session, model._session.warned
+    messages = list(_frozen_after_compile(model))
+    settings = [getattr(model, "_graph", None), *(vars(model.optimizer).values() if model.optimizer else ())]
+    if len(settings) != len(session.checked_settings) or any(map(operator.is_not, settings, session.checked_settings)):
+        session.checked_settings = settings
+        messages += [*_optimizer(model), *_logits(model)]
+    messages += [*_negative_rate(model.optimizer), *_not_finite(model, source, batch)]
+    for message in messages:
         if message not in warned:
             warned.add(message)
             warnings.warn(message, stacklevel=stacklevel)
@@ -92,7 +97,10 @@ def _optimizer(model: Any) -> Iterator[str]:
                 "it, so that it does nothing now. Call `model.compile` again; only `learning_rate` can be changed "
                 "without."
             )
-    rate = optimizer._learning_rate
+
+
+def _negative_rate(optimizer: Any) -> Iterator[str]:
+    rate: Any = getattr(optimizer, "_learning_rate", None)
     if is_variable(rate) and np.asarray(rate.cell()) < 0:
         yield f"The learning rate is {float(rate.cell()):.4g}: with a negative one each step makes the loss larger."
 

@@ -19,8 +19,8 @@ from jaxkeras.core.functional import cells, is_variable, layer_variables
 from jaxkeras.core.tracebacks import hide_library_frames
 from jaxkeras.core.variable import Variable
 from jaxkeras.layers._base.layer import Layer
+from jaxkeras.models import folds as fold_sources
 from jaxkeras.models.cloning import another_argument, copy_layers
-from jaxkeras.models.folds import Folds
 from jaxkeras.models.hyperparameters import find, one_each, parts_of
 from jaxkeras.models.population_callbacks import PopulationHistory, for_members, import_pandas
 from jaxkeras.models.population_session import MemberStore, PopulationSession
@@ -163,20 +163,22 @@ class Population:
     @hide_library_frames
     def fit(
         self, x: Any = None, y: Any = None, *args: Any, callbacks: Any = None, verbose: Any = "auto", folds: Any = None,
-        **kwargs: Any,
+        groups: Any = None, **kwargs: Any,
     ) -> Any:  # fmt: skip
         """Train all members; see `Model.fit`.
 
         Args:
             x, y, *args: as for `Model.fit`.
             callbacks: `EarlyStopping`, `ReduceLROnPlateau`, `LearningRateScheduler`, `ModelCheckpoint` (with
-                `{member}` in its path) and `TerminateOnNaN` act on each member as on a model of its own: a member that
-                stops stays as it is while others go on. Other callbacks get the population as their model, and logs of
-                one value a member.
+                `{member}` in its path), `TerminateOnNaN`, `TensorBoard`, `SwapEMAWeights` and `OrbaxCheckpoint` act on
+                each member as on a model of its own: a member that stops stays as it is while others go on. Other
+                callbacks get the population as their model, and logs of one value a member.
             verbose: as for `Model.fit`; metrics are medians over the members that run.
             folds: a number of folds, for data in arrays: member `i` is trained on all rows but those of fold
-                `i % folds`, in an order of its own, and validated on these. All folds have equal sizes: where the rows
-                cannot be divided evenly, a few are held out twice.
+                `i % folds`, in an order of its own, and validated on these. Or what decides on the rows: an object with
+                `split(x, y, groups)`, such as `sklearn.model_selection.StratifiedKFold(5)`, or pairs of rows to train
+                on and rows held out.
+            groups: a label for each row, for objects such as `GroupKFold`.
             **kwargs: as for `Model.fit`.
 
         Returns:
@@ -186,18 +188,18 @@ class Population:
         session = self._require_compiled("fit")
         session.own_rows = folds is not None
         if folds is not None:
-            x, kwargs = Folds.sources(folds, self.count, x, y, args, kwargs)
+            x, kwargs = fold_sources.sources(folds, groups, self.count, x, y, args, kwargs)
             y, args = None, ()
         if session.store is not None:
-            session.store.restore(self.injected())
+            session.store.restore()
         history = PopulationHistory(self)
         try:
-            callbacks = for_members(callbacks, history, verbose)
+            callbacks = for_members(callbacks, history)
             self.template.fit(x, y, *args, callbacks=callbacks, verbose=verbose, **kwargs)
         finally:
             session.own_rows = False
             if session.store is not None:
-                session.store.restore(self.injected())
+                session.store.restore()
         self.history = history.finished()
         return self.history
 
@@ -211,7 +213,9 @@ class Population:
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """Outputs of all members; see `Model.predict`. Arrays have a leading member axis."""
         self._require_compiled("predict")
-        return jax.tree.map(lambda y: np.moveaxis(y, 1, 0), self.template.predict(*args, **kwargs))
+        outputs = self.template.predict(*args, **kwargs)
+        rows = len(self._store().rows)  # without those that fill up the devices
+        return jax.tree.map(lambda y: np.moveaxis(y[:, :rows], 1, 0), outputs)
 
     def _require_compiled(self, what: str) -> PopulationSession:
         session = self.template._session
@@ -330,10 +334,35 @@ class Population:
         history = history or self.history
         if history is None:
             raise ValueError("There is no history to plot: call `fit` first.")
-        name = color_by or next(iter(self.hyperparameters), None)
+        return plot_members(history.history, self._colored_by(color_by), to_file)
+
+    def figure(self, logs: Mapping[str, np.ndarray]) -> Any:
+        """The figure that `plot` shows, of logs `{name: array of shape (epochs, members)}`."""
+        from jaxkeras.display.member_curves import members_figure
+
+        return members_figure(logs, self._colored_by(None))
+
+    def _colored_by(self, name: str | None) -> tuple[str, np.ndarray] | None:
+        name = name or next(iter(self.hyperparameters), None)
         if name is not None and name not in self.hyperparameters:
             raise registry.unknown("hyperparameter of the population", name, self.hyperparameters)
-        return plot_members(history, None if name is None else (name, self.hyperparameters[name]), to_file)
+        return None if name is None else (name, self.hyperparameters[name])
+
+    def each(self, function: Callable[[Any], Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        """Ask a function about all members.
+
+        Args:
+            function: called with a model that shows one member after another; it must not keep or train it. Returns
+                `{name: value}`.
+
+        Returns:
+            `{name: array of shape (members, ...)}`.
+        """
+        found = []
+        for i in range(self.count):
+            with self.showing(i) as model:
+                found.append(function(model))
+        return {name: np.array([values[name] for values in found]) for name in found[0]}
 
     # -- starting again, files ------------------------------------------------------------------------------------
     def restart(self, seeds: Sequence[int] | range | None = None, **hyperparameters: Any) -> None:
@@ -358,12 +387,18 @@ class Population:
         if session.store is not None:
             session.restart()
 
-    def save(self, filepath: str | os.PathLike[str]) -> None:
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the model, the state of all members, their seeds and hyperparameters, and the history to one file.
 
         Args:
             filepath: the file; `.population` is a fitting ending.
+            overwrite: whether it may exist.
+
+        Raises:
+            FileExistsError: if it exists, without `overwrite`.
         """
+        if not overwrite and Path(filepath).exists():
+            raise FileExistsError(f"There is a file '{filepath}' already: write save(..., overwrite=True).")
         known = self._store().by_variable()
         numbers = [known[v] for v in StateSpec(self.template, []).leaves()]
         with replacing(Path(filepath)) as temporary:
@@ -413,6 +448,33 @@ class Population:
     def metrics(self) -> list[Any]:
         """The metrics of one member."""
         return self.template.metrics
+
+    @property
+    def layers(self) -> list[Any]:
+        """The layers of one member."""
+        return self.template.layers
+
+    @property
+    def name(self) -> str:
+        """The name of the model."""
+        return self.template.name
+
+    @property
+    def steps_per_execution(self) -> int:
+        """That of the model."""
+        return self.template.steps_per_execution
+
+    def count_params(self) -> int:
+        """The number of weights of one member."""
+        return self.template.count_params()
+
+    def summary(self, *args: Any, **kwargs: Any) -> None:
+        """Print the layers of one member; see `Model.summary`."""
+        self.template.summary(*args, **kwargs)
+
+    def compilations(self) -> Any:
+        """The programs that were compiled, and why; see `Model.compilations`."""
+        return self.template.compilations()
 
     @property
     def _session(self) -> PopulationSession:

@@ -10,11 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxkeras.callbacks import Callback, CallbackList, History, ProgbarLogger
+from jaxkeras.callbacks import Callback, CallbackList, History
 from jaxkeras.callbacks.callback_list import HOOKS
 
 
-def for_members(callbacks: Any, history: History, verbose: Any) -> list[Any]:
+def for_members(callbacks: Any, history: History) -> list[Any]:
     """The callbacks of a `fit`, with those that act on members wrapped.
 
     Raises:
@@ -24,7 +24,7 @@ def for_members(callbacks: Any, history: History, verbose: Any) -> list[Any]:
         raise TypeError("Give the callbacks of a population as a list, not as a CallbackList.")
     given = jax.tree.leaves(callbacks)
     wrapped = [MemberCallbacks(c) if getattr(c, "per_member", False) else c for c in given]
-    return [*wrapped, history, *([MedianProgress()] if verbose != 0 else [])]
+    return [*wrapped, history]
 
 
 class MemberCallbacks(Callback):
@@ -55,8 +55,9 @@ class MemberCallbacks(Callback):
     def set_model(self, model: Any) -> None:
         super().set_model(model)
         self.copies = [copy.deepcopy(self.callback) for _ in range(model.count)]
-        for callback in self.copies:
+        for i, callback in enumerate(self.copies):
             callback.set_model(model.template)
+            callback.for_member(i)
 
     def set_params(self, params: dict[str, Any]) -> None:
         super().set_params(params)
@@ -101,6 +102,8 @@ class MemberCallbacks(Callback):
 
 
 def _of_member(value: Any, index: int) -> Any:
+    if np.ndim(value) == 0:  # one number for all
+        return value
     value = np.asarray(value)[index]
     return float(value) if value.ndim == 0 else value
 
@@ -129,32 +132,6 @@ def _forward(hook: str) -> Callable[..., None]:
 for _hook in HOOKS:
     if not _hook.startswith("on_predict"):
         setattr(MemberCallbacks, _hook, _forward(_hook))
-
-
-class MedianProgress(ProgbarLogger):
-    """A progress bar that shows the median of each metric over the members that run."""
-
-    def _update(self, batch: int, logs: Any = None) -> None:
-        super()._update(batch, None if logs is None else _Medians(logs))
-
-    def _end(self, logs: Any = None) -> None:
-        super()._end(_Medians(logs or {}))
-
-
-class _Medians:
-    """Logs that are reduced when they are read."""
-
-    def __init__(self, logs: Any):
-        self._logs = logs
-
-    def items(self) -> list[tuple[str, float]]:
-        return [(name, _median(value)) for name, value in self._logs.items()]
-
-
-def _median(values: Any) -> float:
-    values = np.asarray(values, float)
-    values = values[np.isfinite(values)]
-    return float(np.median(values)) if values.size else float("nan")
 
 
 class PopulationHistory(History):

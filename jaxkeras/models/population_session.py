@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,19 +11,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxkeras.core import placement
 from jaxkeras.core.functional import is_variable
 from jaxkeras.core.variable import Variable
-from jaxkeras.models.shards import GroupedStep, group_sizes, groups, joined
+from jaxkeras.metrics.whole_epoch import WholeEpoch
+from jaxkeras.models.member_mesh import MemberMesh
+from jaxkeras.models.shards import GroupedStep, MemberStep, group_sizes, groups, joined, with_running
 from jaxkeras.training.compiled_function import CompiledFunction
-from jaxkeras.training.program import CompiledStep, replace_written, written_leaves
+from jaxkeras.training.placement import ONE_DEVICE
+from jaxkeras.training.program import replace_written, written_leaves
 from jaxkeras.training.session import Session, chosen_logs
 from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState
 from jaxkeras.training.step import Step
 
 # The state of a population is a `TrainState` whose fields are tuples over groups of members (see `shards`). In a group,
 # leaves have a leading member axis, and `state` is {"model": what one model has, "members": {"index": ..., "running":
-# ..., "hyperparameters": {...}}}.
+# ..., "hyperparameters": {...}}}. Over several devices there is one group, whose member axis is split; rows at its end
+# that belong to no member make it divisible.
+NO_MEMBER = np.iinfo(np.int32).max  # the index of such a row
 
 
 def model_state(ts: TrainState) -> TrainState:
@@ -37,17 +40,22 @@ class MemberStore(StateStore):
 
     Args:
         spec: the variables of one model.
-        current: the state of all members.
+        stacked: their values in all members.
+        hyperparameters: those that are set as attributes, one value a member.
+        mesh: the devices, if there are several.
 
     Attributes:
         index: the member that the cells show.
         rows: the member in each row of the arrays; fewer than all while dropped members are kept elsewhere.
     """
 
-    def __init__(self, spec: StateSpec, current: TrainState):
-        super().__init__(spec, current)
+    def __init__(
+        self, spec: StateSpec, stacked: TrainState, hyperparameters: dict[str, np.ndarray], mesh: MemberMesh | None
+    ):
+        self.rows = np.arange(len(jax.tree.leaves(stacked)[0]))
+        self._hyperparameters, self._mesh = hyperparameters, mesh
+        super().__init__(spec, population_state(stacked, self.rows, hyperparameters, mesh))
         self.index = 0
-        self.rows = self._members("index")
         self._dropped: dict[int, list[np.ndarray]] = {}  # leaves of members without a row
         self._host: dict[int, np.ndarray] = {}  # copies of leaves of `_copied`
         self._copied: TrainState | None = None
@@ -109,7 +117,7 @@ class MemberStore(StateStore):
             self._copied = self.current
         if position not in self._host:
             parts = [jax.tree.leaves(model_state(ts))[position] for ts in groups(self.current)]
-            self._host[position] = np.concatenate([np.asarray(part) for part in parts])
+            self._host[position] = np.concatenate([np.asarray(part) for part in parts])[: len(self.rows)]
         return self._host[position]
 
     def _structure(self) -> Any:
@@ -117,17 +125,14 @@ class MemberStore(StateStore):
 
     def _flush(self) -> None:
         if self._changed:
-            states = []
-            start = 0
-            for ts in groups(self.current):
-                leaves, treedef = jax.tree.flatten(model_state(ts))
-                stop = start + len(ts.state["members"]["index"])
-                for i in self._changed:
-                    leaves[i] = _placed(self._host[i][start:stop], leaves[i])
-                new = treedef.unflatten(leaves)
-                states.append(new._replace(state={"model": new.state, "members": ts.state["members"]}))
-                start = stop
-            self.current = self._copied = joined(states)
+            states = groups(self.current)
+            flat = [jax.tree.flatten(model_state(ts)) for ts in states]
+            for i in self._changed:
+                for (leaves, _), new in zip(flat, _like([leaves[i] for leaves, _ in flat], self._host[i])):
+                    leaves[i] = new
+            models = [treedef.unflatten(leaves) for leaves, treedef in flat]
+            new = [m._replace(state={**old.state, "model": m.state}) for m, old in zip(models, states)]
+            self.current = self._copied = joined(new)
             self._changed.clear()
 
     # -- all members --------------------------------------------------------------------------------------------
@@ -138,88 +143,117 @@ class MemberStore(StateStore):
     def leaves(self) -> list[np.ndarray]:
         """Copies of the arrays of all members, in the order of the variables."""
         with self.lock:
-            return [np.array(self._leaf(i)) for i in range(self._structure().num_leaves)]
+            leaves = [np.array(self._leaf(i)) for i in range(self._structure().num_leaves)]
+            return [self._with_dropped(i, leaf) for i, leaf in enumerate(leaves)] if self._dropped else leaves
+
+    def _with_dropped(self, position: int, leaf: np.ndarray) -> np.ndarray:
+        full = np.empty((len(self.rows) + len(self._dropped), *leaf.shape[1:]), leaf.dtype)
+        full[self.rows] = leaf
+        for member, values in self._dropped.items():
+            full[member] = values[position]
+        return full
 
     def by_variable(self) -> dict[Variable, np.ndarray]:
         """The stacked array of each variable."""
         return dict(zip(self._variables, self.leaves()))
 
-    def _members(self, name: str) -> np.ndarray:
-        return np.concatenate([np.asarray(state["members"][name]) for state in self.current.state])
-
     def running_members(self) -> np.ndarray:
         """The members that train."""
-        return self.rows[self._members("running")]
+        members = [state["members"] for state in self.current.state]
+        return np.concatenate([np.asarray(m["index"])[np.asarray(m["running"])] for m in members])
 
     def stop(self, members: Iterable[int]) -> None:
         """Let members stay as they are from now on."""
-        self._set_running(self._members("running") & ~np.isin(self.rows, [*members]))
+        self._run_only(np.setdiff1d(self.running_members(), [*members]))
 
-    def _set_running(self, running: np.ndarray) -> None:
+    def _run_only(self, running: np.ndarray) -> None:
         with self.lock:
-            states, start = [], 0
-            for state in self.current.state:
-                old = state["members"]["running"]
-                new = _placed(running[start : start + len(old)], old)
-                states.append({**state, "members": {**state["members"], "running": new}})
-                start += len(old)
-            self.current = self.current._replace(state=tuple(states))
+            rows = [np.asarray(state["members"]["index"]) for state in self.current.state]
+            self.current = with_running(self.current, [np.isin(index, running) for index in rows])
 
     def drop(self, members: Iterable[int]) -> None:
         """Take members out of the arrays; `restore` brings them back as they are now."""
         with self.lock:
-            for i in members:
-                self._dropped[i] = jax.tree.leaves(self.member(i))
-            keep = np.flatnonzero(~np.isin(self.rows, [*members]))
-            names = self.current.state[0]["members"]["hyperparameters"]
-            hyperparameters = {
-                name: np.concatenate([np.asarray(s["members"]["hyperparameters"][name]) for s in self.current.state])
-                for name in names
-            }
-            running = self._members("running")[keep]
-            self.rows = self.rows[keep]
-            self._replace([leaf[keep] for leaf in self.leaves()], {n: v[keep] for n, v in hyperparameters.items()})
-            self._set_running(running)
+            running = np.setdiff1d(self.running_members(), [*members])
+            self._keep(np.setdiff1d(self.rows, [*members]), self.leaves())
+            self._run_only(running)
 
-    def restore(self, hyperparameters: dict[str, np.ndarray]) -> None:
+    def restore(self) -> None:
         """All members in the arrays again, ready to train."""
         with self.lock:
             if self._dropped:
-                total = len(self.rows) + len(self._dropped)
-                leaves = []
-                for i, leaf in enumerate(self.leaves()):
-                    full = np.empty((total, *leaf.shape[1:]), leaf.dtype)
-                    full[self.rows] = leaf
-                    for member, values in self._dropped.items():
-                        full[member] = values[i]
-                    leaves.append(full)
-                self._dropped.clear()
-                self.rows = np.arange(total)
-                self._replace(leaves, hyperparameters)
-            self._set_running(np.ones(len(self.rows), bool))
+                leaves = self.leaves()
+                self._keep(np.arange(len(leaves[0])), leaves)
+            self._run_only(self.rows)
 
-    def _replace(self, leaves: list[np.ndarray], hyperparameters: dict[str, np.ndarray]) -> None:
-        self.current = population_state(self._structure().unflatten(leaves), self.rows, hyperparameters)
+    def _keep(self, rows: np.ndarray, leaves: list[np.ndarray]) -> None:
+        """Have some members in the arrays, and the others elsewhere.
+
+        Args:
+            rows: the members to have there.
+            leaves: the values of all members.
+        """
+        others = np.setdiff1d(np.arange(len(leaves[0])), rows)
+        self._dropped = {int(i): [np.array(leaf[i]) for leaf in leaves] for i in others}
+        self.rows = rows
+        stacked = self._structure().unflatten([leaf[rows] for leaf in leaves])
+        own = {name: values[rows] for name, values in self._hyperparameters.items()}
+        self.current = population_state(stacked, rows, own, self._mesh)
+
+    # -- backups, which know neither groups nor devices -----------------------------------------------------------
+    def numbers(self) -> dict[str, Any]:
+        paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(model_state(groups(self.current)[0]))[0]]
+        leaves = self.leaves()
+        members = np.arange(len(leaves[0]))
+        numbers = {jax.tree_util.keystr(path): leaf for path, leaf in zip(paths, leaves)}
+        return {**numbers, "kept": np.isin(members, self.rows), "running": np.isin(members, self.running_members())}
+
+    def set_numbers(self, numbers: dict[str, Any]) -> None:
+        *leaves, kept, running = numbers.values()
+        with self.lock:
+            self._keep(np.flatnonzero(kept), leaves)
+            self._run_only(np.flatnonzero(running))
+
+
+def _like(parts: list[jax.Array], values: np.ndarray) -> list[jax.Array]:
+    """Values of all rows where arrays of the groups are; rows of no member repeat the last one."""
+    starts = np.cumsum([0, *map(len, parts)])
+    values = values[np.minimum(np.arange(starts[-1]), len(values) - 1)]
+    return [_placed(values[start : start + len(part)], part) for start, part in zip(starts, parts)]
 
 
 def _placed(value: np.ndarray, like: jax.Array) -> jax.Array:
     return jax.device_put(np.ascontiguousarray(value), like.sharding if like.committed else None)
 
 
-def population_state(ts: TrainState, index: np.ndarray, hyperparameters: dict[str, np.ndarray]) -> TrainState:
-    """The state of a population, on the device and in groups, from the stacked states of its members."""
-    numbers = sum(leaf[0].size for leaf in jax.tree.leaves(ts.params))
+def population_state(
+    stacked: TrainState, index: np.ndarray, hyperparameters: dict[str, np.ndarray], mesh: MemberMesh | None
+) -> TrainState:
+    """The state of a population on its devices, from the stacked states of members.
+
+    Args:
+        stacked: leaves with a member axis.
+        index: the members, int array of shape `(rows,)`.
+        hyperparameters: one value for each of them.
+        mesh: the devices to split the members over; None for one device, with the members in groups.
+    """
+    count = len(index)
+    if mesh is None:
+        sizes = group_sizes(count, sum(leaf[0].size for leaf in jax.tree.leaves(stacked.params)))
+    else:
+        sizes = [mesh.padded(count)]
     states, start = [], 0
-    for size in group_sizes(len(index), numbers):
-        rows = slice(start, start + size)
-        own = jax.tree.map(lambda a: np.asarray(a)[rows], ts)  # noqa: B023
+    for size in sizes:
+        real = np.arange(start, start + size) < count
+        rows = np.where(real, np.arange(start, start + size), count - 1)
+        own = jax.tree.map(lambda a: np.asarray(a)[rows], stacked)  # noqa: B023
         members = {
-            "index": np.asarray(index[rows], np.int32), "running": np.ones(size, bool),
+            "index": np.where(real, index[rows], NO_MEMBER).astype(np.int32), "running": real,
             "hyperparameters": {name: values[rows] for name, values in hyperparameters.items()},
         }  # fmt: skip
         states.append(own._replace(state={"model": own.state, "members": members}))
         start += size
-    return jax.device_put(joined(states), may_alias=False)
+    return jax.device_put(joined(states), None if mesh is None else mesh.members, may_alias=False)
 
 
 class PopulationSession(Session):
@@ -233,9 +267,11 @@ class PopulationSession(Session):
     Attributes:
         known: stacked arrays of variables to start from.
         own_rows: whether batches have a member axis, after that of their rows.
+        mesh: the devices over which members are split, if there are several.
     """
 
     store: MemberStore | None
+    mesh: MemberMesh | None = None
 
     def __init__(self, population: Any, spec: Any, arguments: Any, values: dict[Variable, Any]):
         super().__init__(population.template, spec, arguments)
@@ -244,14 +280,29 @@ class PopulationSession(Session):
         self.known = values
         self._full = CompiledFunction(self._full_logs)
 
+    # -- devices ------------------------------------------------------------------------------------------------
     def _distribution(self) -> None:
-        if placement.current() is not None:
-            warnings.warn("A Population runs on one device: the distribution that was set is not used.", stacklevel=2)
+        """No member is split over devices."""
+        self.mesh = MemberMesh.current() if self.model.jit_compile else None
+
+    @property
+    def where(self) -> Any:
+        return self.mesh or ONE_DEVICE
+
+    def _outs(self, *fields: str) -> dict[str, Any]:
+        if self.mesh is None:
+            return {}
+        members = self.mesh.members
+        extras = members if fields else (self.mesh.columns, members)
+        return {"out_shardings": (tuple(members for _ in fields), extras)}
+
+    def _metrics_out(self) -> Any:
+        return None if self.mesh is None else self.mesh.members
 
     # -- steps --------------------------------------------------------------------------------------------------
     def compiled(self, step: Step, *fields: tuple[str, ...], **how: Any) -> Any:
         lifted = self._predicting(step) if how.get("stack") else self._training(step)
-        return GroupedStep(CompiledStep(lifted, *fields, **how))
+        return GroupedStep(MemberStep(lifted, *fields, **how), self.mesh)
 
     def _training(self, step: Step) -> Step:
         """The step of a group of members that trains or evaluates."""
@@ -259,20 +310,22 @@ class PopulationSession(Session):
 
         def one(members: Any, ts: TrainState, batch: Any) -> tuple[TrainState, Any]:
             with population.assigned(members["hyperparameters"]):
-                new, extras = step(ts, batch)
-            # A member that does not run stays as it is; its metrics are not shown.
-            kept = ts._replace(metrics=None), new._replace(metrics=None)
-            chosen = jax.tree.map(lambda old, new: jnp.where(members["running"], new, old), *kept)
-            return chosen._replace(metrics=new.metrics), extras
+                return step(ts, batch)
 
         def run(ts: TrainState, batch: Any) -> tuple[TrainState, Any]:
             members = ts.state["members"]
-            over_members = jax.vmap(one, in_axes=(0, 0, 1 if self.own_rows else None))
-            new, extras = over_members(members, model_state(ts), batch)
-            checks = jax.lax.reduce(extras["checks"], np.uint32(0), jax.lax.bitwise_or, (0,))
-            return new._replace(state={"model": new.state, "members": members}), {**extras, "checks": checks}
+            if not self.own_rows:
+                batch, axes = _repeated(batch, len(members["index"]))
+            else:
+                axes = 1
+            new, extras = self._over_members(one, (0, 0, axes), 0)(members, model_state(ts), batch)
+            return new._replace(state={"model": new.state, "members": members}), extras
 
         return run
+
+    def _over_members(self, one: Callable[..., Any], in_axes: Any, out_axes: Any) -> Callable[..., Any]:
+        over_members = jax.vmap(one, in_axes=in_axes, out_axes=out_axes)
+        return over_members if self.mesh is None else self.mesh.split(over_members, in_axes, out_axes)
 
     @contextlib.contextmanager
     def single(self, ts: TrainState, bad: Callable[[int, int], bool]) -> Iterator[tuple[int | None, TrainState]]:
@@ -280,7 +333,8 @@ class PopulationSession(Session):
         group, row = next((place for place in places if bad(*place)), places[0])
         part = groups(ts)[group]
         members = part.state["members"]
-        hyperparameters, own = jax.tree.map(lambda a: a[row], (members["hyperparameters"], model_state(part)))
+        one = members["hyperparameters"], model_state(part)
+        hyperparameters, own = jax.tree.map(lambda a: jax.device_put(np.asarray(a)[row]), one)
         with self.owner.assigned(hyperparameters):
             yield int(members["index"][row]), own
 
@@ -289,6 +343,17 @@ class PopulationSession(Session):
 
     def batch_of(self, batch: Any, member: int | None) -> Any:
         return jax.tree.map(lambda a: a[:, member], batch) if self.own_rows else batch
+
+    def metrics_of_models(self, ts: TrainState) -> Iterator[tuple[int | None, dict[Variable, Any]]]:
+        variables = jax.tree.leaves(self.state_spec.variables.metrics, is_leaf=is_variable)
+        for part in groups(ts):
+            members = jax.tree.map(np.asarray, part.state["members"])
+            leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(part.metrics)]
+            for row in np.flatnonzero(members["running"]):
+                yield int(members["index"][row]), {v: leaf[row] for v, leaf in zip(variables, leaves)}
+
+    def of_models(self, values: dict[int | None, Any]) -> np.ndarray:
+        return np.array([values.get(i, np.nan) for i in range(self.owner.count)])
 
     def at_rest(self) -> None:
         return None
@@ -305,8 +370,7 @@ class PopulationSession(Session):
         def run(ts: TrainState, batch: Any) -> tuple[TrainState, Any]:
             members, state = ts.state["members"], ts.state["model"]
             # Rows stay the first axis, along which the outputs of batches are joined.
-            over_members = jax.vmap(one, in_axes=(0, 0, 0, None), out_axes=(1, 0))
-            outputs, written = over_members(members, ts.params, state, batch)
+            outputs, written = self._over_members(one, (0, 0, 0, None), (1, 0))(members, ts.params, state, batch)
             state = {"model": replace_written(state, written), "members": members}
             return TrainState(None, state, None, None), outputs
 
@@ -321,7 +385,7 @@ class PopulationSession(Session):
 
     # -- logs ---------------------------------------------------------------------------------------------------
     def results(self, ts: TrainState, extras: dict[str, Any] | None) -> dict[str, Any]:
-        own = ({},) * len(ts.state) if extras is None else extras["logs"]
+        own = ({},) * len(ts.state) if extras is None or not extras["logs"] else extras["logs"]
         logs = tuple(chosen_logs(m, {"logs": logs}) for m, logs in zip(self._read(ts.metrics), own))
         return self._full(logs, tuple(state["members"] for state in ts.state))
 
@@ -344,8 +408,8 @@ class PopulationSession(Session):
         return jax.tree.map(full, *logs)
 
     def raise_failed_checks(self, extras: dict[str, Any]) -> None:
-        failed = [int(bits) for bits in jax.tree.leaves(extras["checks"])]
-        super().raise_failed_checks({"checks": functools.reduce(int.__or__, failed, 0)})
+        failed = [np.bitwise_or.reduce(np.atleast_1d(bits)) for bits in jax.tree.leaves(extras["checks"])]
+        super().raise_failed_checks({"checks": np.bitwise_or.reduce(failed)})
 
     @staticmethod
     def results_alone(extras: dict[str, Any]) -> dict[str, Any]:
@@ -357,24 +421,26 @@ class PopulationSession(Session):
         self.owner.note_inputs(x)
         super().build(x)
 
+    def bind(self, x: Any, y: Any, y_pred: Any = None) -> None:
+        given = [self.arguments.get(name) for name in ("metrics", "weighted_metrics")]
+        for metric in jax.tree.leaves(given):
+            if isinstance(metric, WholeEpoch):
+                metric.models = self.owner.count
+        super().bind(x, y, y_pred)
+
     def restart(self) -> None:
         """Give the members new weights and new states of the optimizer."""
         self.known, self.store = {}, None
 
     def _make_steps(self) -> None:
         super()._make_steps()
-        if self.collects:
-            raise ValueError(
-                "A population has no `WholeEpoch` metrics. Compute them from its predictions, which have a leading "
-                "member axis: population.predict(x)."
-            )
         if self.store is not None:  # the variables are others now, such as those of new metrics
             self.known = self.store.by_variable()
             self.store = None
 
     def acquire(self) -> MemberStore:
         if self.store is None:
-            self.store = MemberStore(self.state_spec, self._stacked())
+            self.store = MemberStore(self.state_spec, self._stacked(), self.owner.injected(), self.mesh)
         return self.store
 
     def view(self, *fields: str) -> StateView:
@@ -394,6 +460,13 @@ class PopulationSession(Session):
         if not store.active:
             metrics = store.current.metrics if metrics is None else metrics
             store.current = store.current._replace(state=states, metrics=metrics)
+
+    def finalize(self) -> None:
+        store = self.acquire()
+        with store.batched():
+            for i in range(self.owner.count):
+                with self.owner.showing(i):
+                    super().finalize()
 
     def write_back(self) -> None:
         if self.store is not None:
@@ -416,5 +489,18 @@ class PopulationSession(Session):
             lambda v: np.broadcast_to(np.asarray(v.cell()), (population.count, *v.shape)),
             spec.variables.metrics, is_leaf=is_variable,
         )  # fmt: skip
-        ts = TrainState(own["params"], own["state"], population.with_rates(spec, opt_state, known), metrics)
-        return population_state(ts, np.arange(population.count), population.injected())
+        return TrainState(own["params"], own["state"], population.with_rates(spec, opt_state, known), metrics)
+
+
+def _repeated(batch: Any, members: int) -> tuple[Any, Any]:
+    """A batch for all members, and its axes of members.
+
+    Rows of numbers are repeated: XLA would multiply rows in common by the kernels of all members side by side, which
+    transposes these kernels and their gradients in every step.
+    """
+    leaves, treedef = jax.tree.flatten(batch)
+    each = [leaf.ndim == 2 and jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
+    repeated = [
+        jnp.broadcast_to(leaf, (members, *leaf.shape)) if repeat else leaf for leaf, repeat in zip(leaves, each)
+    ]
+    return treedef.unflatten(repeated), treedef.unflatten([0 if repeat else None for repeat in each])

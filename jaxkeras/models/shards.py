@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from jaxkeras.training.program import NO_CHECKS, BatchRef, CompiledStep
+from jaxkeras.models.member_mesh import MemberMesh
+from jaxkeras.training.program import BatchRef, CompiledStep
 from jaxkeras.training.state import TrainState
 
 MIN_MEMBERS = 4  # of a group: fewer members run faster in one program
@@ -60,48 +62,92 @@ def _run(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     return [calls[0](), *(future.result() for future in others)]
 
 
-class GroupedStep:
-    """A step of a group of members as an executable for all groups, with the methods of `CompiledStep`."""
+class MemberStep(CompiledStep):
+    """The step of a group of members as an executable. Its checks are one a member."""
 
-    def __init__(self, step: CompiledStep):
-        self.step = step
+    def _zeros(self, ts: TrainState, ref: BatchRef) -> dict[str, Any]:
+        return {**super()._zeros(ts, ref), "checks": np.zeros(len(ts.state["members"]["index"]), np.uint32)}
+
+    def _program(self, changing: Any, fixed: Any, *args: Any, **static: Any) -> Any:
+        new, extras = super()._program(changing, fixed, *args, **static)
+        if self.stack:
+            return new, extras
+        # Members that do not run stay as they are. Once a call and not in each step, where it would cost as much as an
+        # optimizer's update.
+        running = changing[self.changes.index("state")]["members"]["running"]
+
+        def chosen(old: Any, new: Any) -> Any:
+            return jnp.where(running.reshape((-1, *[1] * (new.ndim - 1))), new, old)
+
+        return jax.tree.map(chosen, changing, new), extras
+
+
+class GroupedStep:
+    """A step of a group of members as an executable for all groups, with the methods of `CompiledStep`.
+
+    Args:
+        step: the step of a group.
+        mesh: the devices, if members are split over several.
+    """
+
+    def __init__(self, step: MemberStep, mesh: MemberMesh | None):
+        self.step, self.mesh = step, mesh
         self.stack, self.eager = step.stack, step.eager
 
     def __call__(self, ts: TrainState, extras: Any, ref: BatchRef, steps: int) -> tuple[TrainState, Any]:
+        running = None
+        if ref.models is not None:
+            running = [state["members"]["running"] for state in ts.state]
+            running, ts = [np.array(part) for part in running], with_running(ts, [
+                np.asarray(part) & ref.models.take(np.asarray(state["members"]["index"]), mode="clip")
+                for part, state in zip(running, ts.state)
+            ])  # fmt: skip
         states = groups(ts)
-        befores = [_of_group(extras, i, len(states)) for i in range(len(states))]
-        calls = [self.step.bind(ts, old, _own_rows(ref, ts), steps) for ts, old in zip(states, befores)]
+        befores = [None if extras is None else {k: v[i] for k, v in extras.items()} for i in range(len(states))]
+        calls = [self.step.bind(state, old, self._own_rows(ref, state), steps) for state, old in zip(states, befores)]
         results = [call() for call in calls] if self.eager else _run(calls)
         new = joined([state for state, _ in results])
+        if running is not None:
+            new = with_running(new, running)
         if self.stack:
             return new, _stacked_extras(ts, [extras for _, extras in results])
         return new, {name: tuple(extras[name] for _, extras in results) for name in results[0][1]}
 
     def prepare(self, ts: TrainState, ref: BatchRef, steps: int) -> Any:
-        return [self.step.prepare(state, _own_rows(ref, state), steps) for state in groups(ts)][0]
+        return [self.step.prepare(state, self._own_rows(ref, state), steps) for state in groups(ts)][0]
 
     def start_extras(self, ts: TrainState, ref: BatchRef) -> dict[str, Any]:
-        all_extras = [self.step.start_extras(state, _own_rows(ref, state)) for state in groups(ts)]
+        all_extras = [self.step.start_extras(state, self._own_rows(ref, state)) for state in groups(ts)]
         return {name: tuple(extras[name] for extras in all_extras) for name in all_extras[0]}
+
+    def resumed(self, extras: dict[str, Any], ts: TrainState, ref: BatchRef) -> dict[str, Any]:
+        return self.start_extras(ts, ref)  # the groups may be others now
+
+    def _own_rows(self, ref: BatchRef, ts: TrainState) -> BatchRef:
+        """The batches of a group; an order with a second axis has a column for each member."""
+        if ref.order is None or ref.order.ndim == 1:
+            return ref
+        order = jnp.take(ref.order, np.asarray(ts.state["members"]["index"]), axis=1, mode="clip")
+        return ref._replace(order=order if self.mesh is None else jax.device_put(order, self.mesh.columns))
 
     @property
     def count(self) -> int:
         return self.step.count
 
 
-def _own_rows(ref: BatchRef, ts: TrainState) -> BatchRef:
-    """The batches of a group; an order with a second axis has a column for each member."""
-    if ref.order is None or ref.order.ndim == 1:
-        return ref
-    return ref._replace(order=ref.order[:, ts.state["members"]["index"]])
+def with_running(ts: TrainState, running: Sequence[np.ndarray]) -> TrainState:
+    """The state of a population of which other members train.
 
-
-def _of_group(extras: Any, index: int, count: int) -> Any:
-    """The extras of a group; those that a caller or a backup begins with need not be split."""
-    if extras is None:
-        return None
-    split = {name: value[index] if isinstance(value, tuple) else value for name, value in extras.items()}
-    return {**split, "checks": split.get("checks", NO_CHECKS)}
+    Args:
+        ts: the state.
+        running: whether each row does, an array a group.
+    """
+    states = []
+    for state, new in zip(ts.state, running):
+        old = state["members"]["running"]
+        new = jax.device_put(np.array(new), old.sharding if old.committed else None)
+        states.append({**state, "members": {**state["members"], "running": new}})
+    return ts._replace(state=tuple(states))
 
 
 def _stacked_extras(ts: TrainState, results: list[Any]) -> tuple[Any, dict[int, Any]]:

@@ -117,7 +117,7 @@ class Trainer(KerasSteps):
         self.stop_training = False
         feed = feed_for(
             source, loop.steps_per_call(self, callback_list, "train"), moving=True, keep=True,
-            where=self._session.where,
+            eager=not self.jit_compile, where=self._session.where, room=self._session.room,
         )  # fmt: skip
         try:
             loop.fit(
@@ -186,7 +186,7 @@ class Trainer(KerasSteps):
             else:
                 source, _ = self._ready(adapt(x, y, weight, batch_size=batch_size, shuffle=mode == "fit"))
                 step = self._session.train if mode == "fit" else self._session.test
-                feed = feed_for(source, moving=mode == "fit", where=self._session.where)
+                feed = feed_for(source, moving=mode == "fit", where=self._session.where, room=self._session.room)
             futures += self._session.prepare(feed, step, self._session.state_spec.shapes())
         if wait:
             for future in futures:
@@ -260,7 +260,8 @@ class Trainer(KerasSteps):
         callback_list = self._callbacks(callbacks, verbose, steps=source.steps, epochs=1)
         self.stop_evaluating = False
         session = self._session
-        feed = feed_for(source, loop.steps_per_call(self, callback_list, "test"), where=session.where)
+        steps = loop.steps_per_call(self, callback_list, "test")
+        feed = feed_for(source, steps, eager=not self.jit_compile, where=session.where)
         view = session.view("params", "state", "metrics")
         try:
             with DeferSigint() as defer_sigint:
@@ -439,8 +440,9 @@ class _Validation:
 
     def bound(self, callbacks: Any) -> _Validation:
         self.callbacks = callbacks
-        steps = loop.steps_per_call(self.model, callbacks, "test")
-        self.feed = feed_for(self.source, steps, keep=True, where=self.model._session.where)
+        model = self.model
+        steps, eager = loop.steps_per_call(model, callbacks, "test"), not model.jit_compile
+        self.feed = feed_for(self.source, steps, keep=True, eager=eager, where=model._session.where)
         return self
 
     def __call__(self, store: Any, defer_sigint: DeferSigint) -> dict[str, Any]:

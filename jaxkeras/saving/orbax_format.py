@@ -1,8 +1,8 @@
 """Orbax checkpoints in Keras's layout, with a checksum that Keras ignores.
 
 A checkpoint holds `pytree`, the variables by path; `model_config` and the `assets` of layers, unless it has weights
-only; and `written`. That has the digests of the others, since Orbax does not detect flipped bits, and the order of the
-variables, since their names depend on the layers created before in the process and on where a layer was built. (Keras
+only; and `written`. That has the digests of the others, since Orbax does not detect flipped bits, and the variables in
+order, since their names depend on the layers created before in the process and on where a layer was built. (Keras
 matches by name, and leaves weights unchanged whose names it does not find, as in a `Sequential`.)
 """
 
@@ -15,14 +15,16 @@ import pathlib
 import re
 import tempfile
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxkeras import registry
-from jaxkeras.core.placement import see_variables, to_host
+from jaxkeras.core.placement import see_variables, sharding_at_rest
 from jaxkeras.core.tracking import Path, flatten, nest
+from jaxkeras.saving.arrays import digest, is_spread, spec
 from jaxkeras.saving.keras_format import load_assets, model_config, save_assets
 from jaxkeras.saving.values import Loaded
 from jaxkeras.training.state import build_optimizer
@@ -40,18 +42,24 @@ def is_checkpoint(path: Any) -> bool:
 
 
 def contents(model: Any, weights_only: bool) -> dict[str, Any]:
-    """Return the contents of a checkpoint, as copies that further training does not change."""
+    """Return the contents of a checkpoint, as copies that further training does not change.
+
+    Arrays that lie on several devices stay there: Orbax writes them in parts, those of each process by itself.
+    """
     state = {k: v for k, v in model.get_state_tree().items() if not weights_only or k in _WEIGHTS}
-    state = jax.tree.map(lambda a: np.array(to_host(a)), state)
-    order = {group: [v.path for v in variables] for group, variables in _groups(model).items() if group in state}
+    state = jax.tree.map(lambda a: a if is_spread(a) else np.array(a), state)
     parts: dict[str, Any] = {"pytree": state}
     if not weights_only:
         parts["model_config"] = {"config": json.dumps(model_config(model))}
         if assets := _assets(model):
             parts["assets"] = assets
-    text = json.dumps(order)
-    digests = {name: _digest(part) for name, part in parts.items()} | {"order": _digest(text)}
-    return {**parts, "written": {"sha256": json.dumps(digests), "order": text}}
+    groups = {group: [v.path for v in variables] for group, variables in _groups(model).items() if group in state}
+    saved = {group: flatten(state[group]) for group in groups}
+    arrays = {
+        group: {path: _facts(saved[group][tuple(path.split("/"))]) for path in paths} for group, paths in groups.items()
+    }
+    text = json.dumps({"arrays": arrays, **{name: _digest(parts[name]) for name in parts if name != "pytree"}})
+    return {**parts, "written": {"sha256": _digest(text), "text": text}}
 
 
 def load_model(folder: Any, custom_objects: Any, compile: bool, safe_mode: bool) -> Any:
@@ -60,104 +68,146 @@ def load_model(folder: Any, custom_objects: Any, compile: bool, safe_mode: bool)
     Raises:
         ValueError: if there is none, or if it holds only weights.
     """
-    parts = _read(pathlib.Path(folder), ("pytree", "model_config", "assets"))
-    if "model_config" not in parts:
-        raise ValueError(
-            f"The checkpoint in '{folder}' holds weights alone: build the model and call model.load_weights(...)."
-        )
-    config = json.loads(parts["model_config"]["config"])
-    if not compile:
-        config.pop("compile_config", None)
-    model = registry.deserialize(config, custom_objects, safe_mode, kind="keras.models")
-    _set(model, parts, folder)
+
+    def build(parts: dict[str, Any]) -> Any:
+        if "model_config" not in parts:
+            raise ValueError(
+                f"The checkpoint in '{folder}' holds weights alone: build the model and call model.load_weights(...)."
+            )
+        config = json.loads(parts["model_config"]["config"])
+        if not compile:
+            config.pop("compile_config", None)
+        return registry.deserialize(config, custom_objects, safe_mode, kind="keras.models")
+
+    model, parts = _load(pathlib.Path(folder), ("model_config", "assets"), build)
     _load_assets(model, parts.get("assets"))
     return model
 
 
 def load_weights(model: Any, folder: Any) -> None:
     """Load the variables of a model from a checkpoint, or from the newest undamaged one in a folder."""
-    _set(model, _read(pathlib.Path(folder), ("pytree",)), folder)
+    _load(pathlib.Path(folder), (), lambda parts: model)
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
-def _read(folder: pathlib.Path, wanted: tuple[str, ...]) -> dict[str, Any]:
+class _Place(NamedTuple):
+    """An array of a checkpoint, and the variable that gets it."""
+
+    variable: Any
+    path: Path
+    digest: str | None
+
+
+def _load(folder: pathlib.Path, wanted: tuple[str, ...], model_of: Callable[[Any], Any]) -> tuple[Any, dict[str, Any]]:
+    """Read the newest undamaged checkpoint into the model that `model_of` returns for its other parts."""
     steps = sorted((e for e in folder.iterdir() if e.name.isdigit() and e.is_dir()), key=lambda e: -int(e.name))
     damage: list[str] = []
     for step in steps or [folder]:
         try:
-            parts = _read_one(step, wanted)
+            parts, saved = _read_parts(step, wanted)
         except Exception as error:  # Orbax raises many kinds for what it cannot read
+            damage.append(f"'{step}' is damaged: {str(error)[:300]}")
+            continue
+        model = model_of(parts)
+        places = _places(model, saved, "written" in parts, folder)
+        try:
+            arrays = _read_arrays(step, saved, places)
+        except Exception as error:
             damage.append(f"'{step}' is damaged: {str(error)[:300]}")
             continue
         if damage:
             warnings.warn(f"{' '.join(damage)} The checkpoint before it, '{step}', is used.", stacklevel=4)
-        return parts
+        with Loaded() as loaded:
+            for place, array in zip(places, arrays):
+                place.variable.assign(loaded.check(array, place.variable, "/".join(place.path)))
+        return model, parts
     raise ValueError(" ".join(damage) or f"There is no checkpoint in '{folder}'.")
 
 
-def _read_one(step: pathlib.Path, wanted: tuple[str, ...]) -> dict[str, Any]:
+def _read_parts(step: pathlib.Path, wanted: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parts of a checkpoint other than its arrays, and the `(shape, dtype, digest)` of those by group and path."""
     from orbax.checkpoint import v1 as ocp
 
     path = str(step.resolve())
-    there = set(ocp.checkpointables_metadata(path).metadata)
+    there = ocp.checkpointables_metadata(path).metadata
     listed = step / "_CHECKPOINT_METADATA"
     if "written" not in there and listed.exists() and "written" in json.loads(listed.read_text())["item_handlers"]:
         raise ValueError("its digests, the folder 'written', are lost.")
     parts = ocp.load_checkpointables(path, {name: None for name in (*wanted, "written") if name in there})
-    parts["pytree"] = jax.tree.map(np.asarray, parts["pytree"])
-    if "written" in parts:
-        digests = json.loads(parts["written"]["sha256"])
-        read = {**parts, "order": parts["written"]["order"]}
-        for name in digests.keys() & {*wanted, "order"}:
-            if name not in read or _digest(read[name]) != digests[name]:
-                raise ValueError(f"its {name} is not as it was written (the SHA-256 differs).")
-    return parts
+    if "written" not in parts:
+        tree = there["pytree"]
+        return parts, {group: {k: (a.shape, a.dtype, None) for k, a in flatten(tree[group]).items()} for group in tree}
+    text = parts["written"]["text"]
+    if _digest(text) != parts["written"]["sha256"]:
+        raise ValueError("its digests are not as they were written.")
+    written = json.loads(text)
+    for name in written.keys() & {*wanted}:
+        if name not in parts or _digest(parts[name]) != written[name]:
+            raise ValueError(f"its {name} is not as it was written (the digest differs).")
+    return parts, {
+        group: {tuple(path.split("/")): facts for path, facts in arrays.items()}
+        for group, arrays in written["arrays"].items()
+    }
 
 
-def _digest(state: Any) -> str:
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
-        array = np.ascontiguousarray(leaf)
-        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype.name} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+def _read_arrays(step: pathlib.Path, saved: dict[str, Any], places: list[_Place]) -> list[Any]:
+    """Read arrays, those for a variable that is split over devices in such parts."""
+    from orbax.checkpoint import v1 as ocp
+
+    specs: dict[Path, Any] = {(group, *path): ocp.PLACEHOLDER for group, paths in saved.items() for path in paths}
+    for place in places:
+        shape, dtype, _ = saved[place.path[0]][place.path[1:]]
+        specs[place.path] = spec(tuple(shape), jax.numpy.dtype(dtype), sharding_at_rest(place.variable))
+    tree = {**{group: {} for group in saved}, **nest(specs)}
+    read = flatten(ocp.load_checkpointables(str(step.resolve()), {"pytree": tree})["pytree"])
+    for place in places:
+        if place.digest is not None and digest(read[place.path]) != place.digest:
+            raise ValueError("its pytree is not as it was written (the digest differs).")
+    return [read[place.path] for place in places]
 
 
-def _set(model: Any, parts: dict[str, Any], folder: Any) -> None:
-    order = json.loads(parts["written"]["order"]) if "written" in parts else {}
-    if "optimizer_variables" in parts["pytree"] and model._optimizer is not None:
+def _facts(array: Any) -> tuple[Any, str, str]:
+    return array.shape, array.dtype.name, digest(array)
+
+
+def _digest(part: Any) -> str:
+    leaves = jax.tree_util.tree_flatten_with_path(part)[0]
+    text = "".join(f"{jax.tree_util.keystr(path)} {digest(np.asarray(leaf))}" for path, leaf in leaves)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _places(model: Any, saved: dict[str, Any], ordered: bool, folder: Any) -> list[_Place]:
+    """Find the array of each variable: by order if that was written, else by name.
+
+    Raises:
+        ValueError: if the checkpoint is of another model.
+    """
+    if "optimizer_variables" in saved and model._optimizer is not None:
         build_optimizer(model)
     see_variables(model.weights)
-    with Loaded() as loaded:
-        _set_groups(model, parts, order, folder, loaded)
-
-
-def _set_groups(model: Any, parts: dict[str, Any], order: dict[str, Any], folder: Any, loaded: Loaded) -> None:
+    places: list[_Place] = []
     for group, variables in _groups(model).items():
-        saved = flatten(parts["pytree"].get(group, {}))
-        if group == "metrics_variables" and len(saved) != len(variables):
+        arrays = saved.get(group, {})
+        if group == "metrics_variables" and len(arrays) != len(variables):
             continue  # created, and reset, when training begins
-        if group not in parts["pytree"] or group == "optimizer_variables" and model._optimizer is None:
+        if group not in saved or group == "optimizer_variables" and model._optimizer is None:
             continue
-        if group in order:
-            paths = [tuple(path.split("/")) for path in order[group]]
-        else:
-            paths = _matched([tuple(v.path.split("/")) for v in variables], list(saved))
+        paths = list(arrays) if ordered else _matched([tuple(v.path.split("/")) for v in variables], list(arrays))
         for v, path in itertools.zip_longest(variables, paths):
-            found = "nothing" if path is None else f"'{'/'.join(path)}' of shape {saved[path].shape}"
+            found = "nothing" if path is None else f"'{'/'.join(path)}' of shape {tuple(arrays[path][0])}"
             expected = "nothing" if v is None else f"'{v.path}' of shape {tuple(v.shape)}"
             if (
                 v is None
                 or path is None
-                or tuple(v.shape) != saved[path].shape
-                or not (group in order or _akin(v.path, path))
+                or tuple(v.shape) != tuple(arrays[path][0])
+                or not (ordered or _akin(v.path, path))
             ):
                 raise ValueError(
                     f"The checkpoint in '{folder}' does not fit the model: it holds {found} among its {group}; "
                     f"expected {expected}."
                 )
-        for v, path in zip(variables, paths):
-            v.assign(loaded.check(saved[path], v, "/".join((group, *path))))
+            places.append(_Place(v, (group, *path), arrays[path][2]))
+    return places
 
 
 def _groups(model: Any) -> dict[str, list[Any]]:

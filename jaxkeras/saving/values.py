@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -16,12 +17,15 @@ _KINDS = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)  # each hol
 @contextlib.contextmanager
 def all_or_nothing(variables: Sequence[Any]) -> Iterator[None]:
     """Restore the values of variables if the block fails."""
-    before = [v.cell() for v in variables]
+    before = [v.cell() if v.materialized else v._cell for v in variables]
     try:
         yield
     except Exception:
         for v, value in zip(variables, before):
-            v.assign(value)
+            if isinstance(value, jax.Array):
+                v.assign(value)
+            else:
+                v.set_cell(value)
         raise
 
 
@@ -83,6 +87,8 @@ def _rank(dtype: Any) -> int:
 def _has_nan(array: Any, rank: int) -> bool:
     if rank < 2 or not array.size:
         return False
+    if isinstance(array, jax.Array):
+        return bool(jnp.isnan(array).any())
     if array.dtype.kind == "f":
         return bool(np.isnan(np.min(array)))  # `min` propagates NaN and needs no second array
     return bool(np.isnan(array).any())  # complex, or bfloat16 and the like, whose `min` warns

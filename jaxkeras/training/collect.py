@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -30,7 +31,8 @@ class Collector:
         known = model._labels()
         self.labels = {metric: known.get(id(metric), metric.name) for metric in found}
         self._session, self._store = session, store
-        self._parts: dict[WholeEpoch, list[Rows]] = {metric: [] for metric in found}
+        # The rows of each model, if there are several at once.
+        self._parts: dict[WholeEpoch, dict[int | None, list[Rows]]] = {metric: {} for metric in found}
         self._capacity = min((metric.capacity for metric in found), default=0)
         self._used = 0
 
@@ -47,32 +49,36 @@ class Collector:
                 steps -= piece
                 ref = ref.at(piece) if steps else ref
 
-    def results(self) -> dict[str, float]:
+    def results(self) -> dict[str, Any]:
         """The values of the metrics, by their names in logs."""
         self._empty()
         values = {}
         for metric, label in self.labels.items():
             parts = self._parts[metric]
-            metric._seen = parts  # so that `result` tells the same
-            values[label] = metric.compute(parts) if parts else float("nan")
+            metric._seen = parts.get(None, [])  # so that `result` tells the same
+            values[label] = self._session.of_models({model: metric.compute(own) for model, own in parts.items()})
         return values
 
     def _empty(self) -> None:
         """Copy the rows to the host, and let the steps write from the start again."""
-        spec = self._session.state_spec.variables.metrics
-        variables = jax.tree.leaves(spec, is_leaf=is_variable)
-        values = dict(zip(variables, jax.tree.leaves(self._store.current.metrics)))
-        for metric, parts in self._parts.items():
-            count = int(values[metric.count])
-            if count:  # copies, since steps donate the buffers
-                parts.append(Rows(*(np.asarray(values[buffer])[:count].copy() for buffer in metric.buffers)))
+        session, store = self._session, self._store
+        for model, values in session.metrics_of_models(store.current):
+            for metric, parts in self._parts.items():
+                count = int(values[metric.count])
+                if count:  # copies, since steps donate the buffers
+                    own = Rows(*(np.asarray(values[buffer])[:count].copy() for buffer in metric.buffers))
+                    parts.setdefault(model, []).append(own)
+        variables = jax.tree.leaves(session.state_spec.variables.metrics, is_leaf=is_variable)
         counts = {metric.count for metric in self._parts}
 
         def zeroed(v: Any, value: Any) -> Any:
-            return jax.device_put(np.zeros((), np.int32), value.sharding) if v in counts else value
+            if v not in counts:
+                return value
+            return jax.device_put(np.zeros(value.shape, np.int32), value.sharding if value.committed else None)
 
         def zero(ts: Any) -> tuple[Any, None]:
-            return ts._replace(metrics=jax.tree.map(zeroed, spec, ts.metrics, is_leaf=is_variable)), None
+            leaves, treedef = jax.tree.flatten(ts.metrics)
+            return ts._replace(metrics=treedef.unflatten(map(zeroed, itertools.cycle(variables), leaves))), None
 
-        self._store.update(zero)
+        store.update(zero)
         self._used = 0

@@ -15,6 +15,7 @@ from jaxkeras.core.tracebacks import line_of_user
 from jaxkeras.display import html
 
 MANY = 3  # compilations for one cause that are worth a warning
+MANY_LAST = 10  # for sizes of the last batch, of which there are as many as rows in a batch
 KEPT = 1000  # a model that compiles more often shows the last ones
 
 Facts = Mapping[str, Any]
@@ -80,7 +81,8 @@ class CompilationLog:
         self._counts: collections.Counter[tuple[str, str]] = collections.Counter()
 
     def note(self, program: str, facts: Facts) -> Compilation:
-        """Record a compilation that starts now, and warn at the third one for the same cause.
+        """Record a compilation that starts now, and warn at the third one for the same cause, or at the tenth size of
+        the last batch.
 
         Args:
             program: what the program is for.
@@ -94,24 +96,26 @@ class CompilationLog:
         self.entries.append(entry)
         for cause in causes:
             self._counts[program, cause] += 1
-            if self._counts[program, cause] == MANY and cause not in _EXPECTED:
+            if self._counts[program, cause] == (MANY_LAST if cause == LAST else MANY) and cause not in _EXPECTED:
                 self._warn(program, cause, causes[cause])
         return entry
 
     def _warn(self, program: str, cause: str, why: str) -> None:
         advice = next((text for word, text in _ADVICE.items() if word in cause), "")
+        times = self._counts[program, cause]
         warnings.warn_explicit(
-            f"`{program}` has now been compiled {MANY} times for the same cause: {why}. {advice}"
+            f"`{program}` has now been compiled {times} times for the same cause: {why}. {advice}"
             "`model.compilations()` lists all programs.",
             UserWarning,
             *line_of_user(),
         )
 
 
-FIRST = "first"
-_EXPECTED = frozenset({FIRST, "last batch", "number of batches", "interceptors", "feed"})
+FIRST, LAST = "first", "last batch"
+_EXPECTED = frozenset({FIRST, "number of batches", "interceptors", "feed"})
 _ADVICE = {
     "shape": "Pad or resize the data to one shape, or to a few. ",
+    LAST: "Data whose number of rows is a multiple of the batch size have no smaller last batch. ",
     "rows": "Pass data with one number of rows, or as a stream of batches. ",
     "batch size": "Keep one batch size. ",
     "structure": "Pass the arguments in one structure. ",
@@ -163,9 +167,11 @@ _CONSEQUENCES: dict[str, tuple[str, ...]] = {
 
 def _described(names: list[str], facts: Facts, other: Facts) -> dict[str, str]:
     causes = {}
-    if "batch size" in names and (facts["feed"] == "slice" or "feed" in names and other["feed"] == "loop"):
+    lasts = [which["feed"] in ("slice", "last") for which in (facts, other)] if "batch size" in names else []
+    if any(lasts) or lasts and "feed" in names and other["feed"] == "loop":
         names = [name for name in names if name not in ("batch size", "feed")]
-        causes["last batch"] = f"the last batch has {facts['batch size']} rows, not {other['batch size']}"
+        what = "batches have" if lasts == [False, True] else "the last batch has"
+        causes[LAST] = f"{what} {facts['batch size']} rows, not {other['batch size']}"
     for name in names:
         new, old = facts.get(name), other.get(name)
         describe = _DESCRIBE.get(name)
@@ -240,6 +246,7 @@ _FEEDS = {
     "loop": "among others in arrays",
     "steps": "in stacks",
     "slice": "as the last ones of arrays",
+    "last": "as the last ones of arrays",
     "whole": "one by one",
 }
 
@@ -250,7 +257,7 @@ def data_facts(data: Any, size: int, form: str) -> dict[str, Any]:
 
     Args:
         data: arrays, or `jax.ShapeDtypeStruct`s.
-        size: rows in a batch; 0 if the data are one.
+        size: rows in a batch; 0 if the data are one, unless it is the last of others.
         form: of the `BatchRef`.
     """
     facts: dict[str, Any] = {}
@@ -258,7 +265,7 @@ def data_facts(data: Any, size: int, form: str) -> dict[str, Any]:
         data = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), data)
     rows = {leaf.shape[0] for leaf in jax.tree.leaves(data) if leaf.shape}
     count = max(rows, default=0)
-    facts["feed"] = form
+    facts["feed"] = "last" if form == "whole" and size else form
     facts["batch size"] = size or count
     if form in ("loop", "slice"):
         facts["rows"] = count

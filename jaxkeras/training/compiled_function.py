@@ -15,9 +15,11 @@ from jaxkeras.core import program_cache
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.context import local
 from jaxkeras.core.placement import default_device
-from jaxkeras.training.agreement import check_agreement
+from jaxkeras.training.agreement import agree_on_program
+from jaxkeras.training.memory import return_freed_memory
 
 settings: Any = jax.config  # which declares none of its attributes
+LONG_COMPILE_SECONDS = 1.0  # the compiler of a program that takes longer leaves much freed memory behind
 MIN_COMPILE_SECONDS = 0.03  # programs that compile faster than they load from disk are not stored
 
 
@@ -96,7 +98,7 @@ class CompiledFunction:
             lowered = self._jit().lower(*args, **static)
             traced = time.perf_counter() - since
             if jax.process_count() > 1:
-                check_agreement(lowered)
+                agree_on_program(lowered)
             fresh = bool(local.interceptors)
             self._made[key] = _pool().submit(_compile, lowered, _devices(args), noted, traced, fresh)
         return self._made[key]
@@ -196,6 +198,8 @@ def _compile(lowered: Any, devices: list[Any], noted: Any = None, traced: float 
     """
     since = time.perf_counter()
     compiled, from_disk = (lowered.compile(), False) if fresh else _compiled_or_loaded(lowered, devices)
+    if not from_disk and time.perf_counter() - since >= LONG_COMPILE_SECONDS:
+        return_freed_memory()
     if noted is not None:
         noted.seconds, noted.from_disk = traced + time.perf_counter() - since, from_disk
     return compiled

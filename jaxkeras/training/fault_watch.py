@@ -2,6 +2,9 @@
 
 Nothing is added to the compiled steps. A watch keeps the state of a moment and the calls that ran since. From time to
 time it looks whether the present state is finite. If not, it runs the calls again from the kept state to find the step.
+
+Several processes do this together: they look when the loss of an epoch is not finite, since their clocks differ, and
+each replays the step that failed on one device of its own.
 """
 
 from __future__ import annotations
@@ -18,10 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core.functional import is_variable
+from jaxkeras.core.placement import to_host
 from jaxkeras.data import ArraySource
 from jaxkeras.training.fault_replay import first_fault
-from jaxkeras.training.faults import Fault, NonFiniteError, is_finite
-from jaxkeras.training.memory import free_bytes
+from jaxkeras.training.faults import Fault, NonFiniteError, all_finite, is_finite
+from jaxkeras.training.memory import free_bytes, least_free_bytes
 from jaxkeras.training.program import BatchRef, CompiledStep
 from jaxkeras.training.state import StateStore, TrainState, copied
 from jaxkeras.training.step import Step
@@ -30,6 +34,7 @@ EXPLODES = 1e4  # how much larger than at the start a loss is that explodes
 LOOK_SECONDS = 0.15  # between two looks at the state
 SMALL_BYTES = 2**12
 LOOK_SHARE = 0.005  # of the time that looks may take
+LOOK_BYTES = 1e9  # of a state that a second is enough to look at and to copy, as long as none was timed
 CALLS = 4096  # that a window may hold
 DATA_BYTES = 64 * 2**20  # of the batches of a stream that a window may hold
 KEPT_SHARE = 1 / 16  # of the free memory, for a state to be kept
@@ -75,6 +80,8 @@ class Window:
         now: the present state.
         extras: those of the last step.
         nbytes: size of the data of the calls.
+        data: those of the last call; arrays in memory are the same for many.
+        since: when it began.
     """
 
     def __init__(self, start: TrainState | None, now: TrainState):
@@ -82,21 +89,18 @@ class Window:
         self.extras: Any = None
         self.calls: list[Call] = []
         self.nbytes = 0
-        self._data: Any = None  # of the last call; data in memory are the same for many
+        self.data: Any = None
         self.since = time.perf_counter()
 
-    def append(self, call: Call) -> None:
-        """Record a call, unless there is no state to run it from again."""
+    def append(self, call: Call) -> bool:
+        """Record a call, unless there is no state to run it from again; returns whether calls or their data take much
+        memory."""
         if self.start is None:
-            return
-        data = None if call.ref is None else call.ref.data
-        if data is not self._data and data is not None:
-            self.nbytes += _nbytes(data)
-            self._data = data
+            return False
         self.calls.append(call)
-
-    def is_full(self) -> bool:
-        """Whether the calls and their data take much memory."""
+        if call.ref is not None and call.ref.data is not self.data:
+            self.data = call.ref.data
+            self.nbytes += _nbytes(self.data)
         return len(self.calls) >= CALLS or self.nbytes > DATA_BYTES
 
     def forget(self) -> None:
@@ -123,6 +127,7 @@ class FaultWatch:
         self.skips = response.action == "skip"
         self.step: CompiledStep = session.train_skipping if self.skips else session.train
         self._keep_any, self._keeps = keep, keep
+        self._many = session.where.processes > 1
         self._window: Window | None = None
         self._extras: Any = None
         self._cost = 0.0  # seconds that a look takes
@@ -131,11 +136,13 @@ class FaultWatch:
     # -- what happens -------------------------------------------------------------------------------------------------
     def acquire(self) -> StateStore:
         """Take the numbers of the model, as `Session.acquire` does; what it copies is the first state to keep."""
-        at_rest = self.session.at_rest()
-        store = self.session.acquire()
-        if self.session.where.processes > 1:
-            return store  # each process would look at another time, and wait for the others
-        self._keeps = self._keep_any or _nbytes(store.current) <= KEPT_SHARE * free_bytes()
+        session = self.session
+        at_rest = session.at_rest()
+        store = session.acquire() if at_rest is None else session.acquire(at_rest)
+        session.state_bytes = session.state_bytes or _nbytes(store.current)
+        free = least_free_bytes() if self._many else free_bytes()
+        self._keeps = self._keep_any or session.state_bytes <= KEPT_SHARE * free
+        self._cost = session.state_bytes / LOOK_BYTES
         self._window = self._new(store.current) if at_rest is None else Window(at_rest, store.current)
         if not self._keeps:
             self._window.forget()
@@ -163,12 +170,16 @@ class FaultWatch:
             self._extras = extras
         if window is None:
             return
-        window.append(call)
+        full = window.append(call)
         window.now, window.extras = ts, extras
+        if self._many:
+            if full:
+                self._renew(ts) if self._keep_any else window.forget()
+            return
         seconds, cost = time.perf_counter() - window.since, self._cost / LOOK_SHARE
-        if seconds > cost and (seconds > LOOK_SECONDS or window.is_full()):
+        if seconds > cost and (full or seconds > LOOK_SECONDS):
             self._renew(ts)
-        elif window.is_full():
+        elif full:
             window.forget()
 
     def end_epoch(self, logs: dict[str, Any], steps: int, last: bool) -> None:
@@ -189,13 +200,11 @@ class FaultWatch:
             self.response.skipped += int(skipped.sum())
             if loss is not None and skipped.size == np.size(loss) and (skipped == steps).any():
                 logs["loss"] = np.where(skipped.reshape(np.shape(loss)) == steps, np.nan, loss)[()]
-        if self._window is None:
-            if bad and self.session.where.processes > 1 and self._first_loss is not math.inf:
-                self._first_loss = math.inf  # once
-                detail = "Several processes train, so that the step is not looked for: train in one to find it."
-                self._respond(Fault("loss", "loss", detail=detail, loss=loss), None)
-        elif last or bad:
-            self._look(self._window, bad)
+        if self._window is not None and (bad or last and (self._keep_any or not self._many)):
+            # Unless asked for, the moments are not looked at after a few steps: that takes as long as some of these.
+            self._look(self._window, bad, moments=self._keep_any)
+        if self._many and self._window is not None and self._window.start is None:
+            self._window = self._new(self._window.now)
 
     def _warn_of_explosion(self, loss: float) -> None:
         if self._first_loss is None:
@@ -232,8 +241,8 @@ class FaultWatch:
         self._cost = time.perf_counter() - since
 
     # -- looking ------------------------------------------------------------------------------------------------------
-    def _look(self, window: Window, bad: bool = False) -> None:
-        bad = bad or self._broken(window.now, window.extras, window.start)
+    def _look(self, window: Window, bad: bool = False, moments: bool = True) -> None:
+        bad = bad or self._broken(window.now, window.extras, window.start, moments)
         if not bad:
             return
         fault, before = self._located(window)
@@ -249,18 +258,21 @@ class FaultWatch:
                 self.session.store.update(lambda _: (before, None))
             raise NonFiniteError(fault)
 
-    def _broken(self, ts: TrainState, extras: Any, start: TrainState | None) -> bool:
+    def _broken(self, ts: TrainState, extras: Any, start: TrainState | None, moments: bool = True) -> bool:
         """Whether something became infinite or NaN since the start of a window, or a step was left out."""
         if self.skips:
             return bool(extras is not None and _skipped(extras).any())
         if extras is not None and not all(map(is_finite, _losses(extras))):
             return True
-        groups = self.session.groups
-        for i, part in enumerate(groups(ts)):
-            for j, leaf in enumerate(watched(part)):
-                if not is_finite(leaf) and (start is None or is_finite(watched(groups(start)[i])[j])):
-                    return True
-        states = [part.opt_state for part in groups(ts) if isinstance(part.opt_state, dict)]
+        parts = self.session.groups(ts)
+        for i, part in enumerate(parts):
+            leaves = watched(part)
+            if all_finite(leaves if moments else jax.tree.leaves(part.params)):
+                continue
+            before = itertools.repeat(None) if start is None else watched(self.session.groups(start)[i])
+            if any(is_finite(old) and not is_finite(new) for old, new in zip(before, leaves)):
+                return True
+        states = [part.opt_state for part in parts if isinstance(part.opt_state, dict)]
         # At 1, 15 steps in a row had infinite gradients.
         return any(np.min(s["dynamic_scale"]) < 1 for s in states if "dynamic_scale" in s)
 
@@ -312,22 +324,26 @@ class FaultWatch:
             return any(is_finite(old[row]) and not is_finite(new[row]) for old, new in pairs)
 
         with session.single(ts, bad) as (member, own):
-            batch = session.batch_of(ref.batch(), member)
-            fault = first_fault(session.model, session.state_spec, own, batch)
-            fault = fault or first_fault(session.model, session.state_spec, own, batch, scaled=True)
+            spec, batch = session.state_spec, session.batch_of(ref.batch(), member)
+            if self._many:
+                own, batch = jax.tree.map(lambda a: jnp.asarray(to_host(a)), (own, batch))
+                spec = spec.on_one_device()
+            fault = first_fault(session.model, spec, own, batch)
+            fault = fault or first_fault(session.model, spec, own, batch, scaled=True)
         if fault is None:
             fault = Fault("forward", "output", detail="Run again step by step, all values were finite: the compiled "
                           "step overflows where single operations do not.")  # fmt: skip
-        rows = self._rows_of_data(fault.rows, call.epoch, step, member)
+        start = step * ref.size if ref.order is None else ref.start
+        rows = self._rows_of_data(fault.rows, call.epoch, start, member)
         known = {"epoch": call.epoch, "step": step, "data_rows": rows, "member": member}
         return Fault(**{**vars(fault), **known})
 
-    def _rows_of_data(self, rows: tuple[int, ...], epoch: int, step: int, member: int | None) -> tuple[int, ...]:
+    def _rows_of_data(self, rows: tuple[int, ...], epoch: int, start: int, member: int | None) -> tuple[int, ...]:
         source = self.source
         if not rows or not isinstance(source, ArraySource):
             return ()
         order = self.session.batch_of(source.order(epoch), member)
-        positions = step * source.batch_size + np.array(rows)
+        positions = start + np.array(rows)
         return tuple((positions if order is None else order[positions]).tolist())
 
     def _remains(self, ts: TrainState) -> Fault | None:
@@ -352,7 +368,7 @@ def _small_change(old: TrainState, new: TrainState) -> Callable[[TrainState], Tr
     changed = {i: leaf for i, (a, leaf) in enumerate(zip(jax.tree.leaves(old), leaves)) if a is not leaf}
     if sum(leaf.nbytes for leaf in changed.values()) > SMALL_BYTES:
         return None
-    values = {i: np.array(leaf) for i, leaf in changed.items()}
+    values = copied(changed)
     return lambda ts: treedef.unflatten([values.get(i, leaf) for i, leaf in enumerate(jax.tree.leaves(ts))])
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from jaxkeras.core.placement import to_host
 
 SHOWN = 8  # rows and columns that a message lists
 
@@ -131,7 +134,7 @@ def listed(what: str, numbers: tuple[int, ...]) -> str:
 
 def statistics(array: Any, batch_size: int | None = None) -> dict[str, Any]:
     """The fields of a `Fault` that describe a tensor's values."""
-    values = _on_this_host(array)
+    values = to_host(array)
     values = values.astype(np.complex128 if np.iscomplexobj(values) else np.float64)
     finite = np.isfinite(values)
     good, bad = np.abs(values[finite]) if np.iscomplexobj(values) else values[finite], ~finite
@@ -147,41 +150,41 @@ def statistics(array: Any, batch_size: int | None = None) -> dict[str, Any]:
     }
 
 
-def _on_this_host(array: Any) -> np.ndarray:
-    """The whole array; other processes have parts of it perhaps, and ask at the same moment."""
-    if isinstance(array, jax.Array) and not array.is_fully_addressable:
-        from jax.experimental import multihost_utils
-
-        return np.asarray(multihost_utils.process_allgather(array, tiled=True))
-    return np.asarray(array)
-
-
 def columns(array: Any) -> tuple[int, ...]:
     """The columns of a table that are not finite; none if there is one column."""
-    values = _on_this_host(array)
+    values = to_host(array)
     is_table = values.ndim == 2 and values.shape[1] > 1
     return tuple(np.flatnonzero(~np.isfinite(values).all(0)).tolist()) if is_table else ()
 
 
 def is_finite(array: Any) -> bool:
     """Whether all values of an array are finite; of integers and of other objects True."""
-    dtype = getattr(array, "dtype", None)
-    if dtype is None or dtype.kind in "iub" or not jnp.issubdtype(dtype, jnp.inexact):
-        return True
-    if isinstance(array, jax.Array) and not _on_host(array):
-        return bool(_all_finite(array))
-    values = np.asarray(array)
-    if values.ndim == 0:
-        return bool(np.isfinite(values))
-    # NaN and infinity survive a sum, which takes half the time of `isfinite`; finite values may overflow in it.
+    return all_finite([array])
+
+
+def all_finite(arrays: Iterable[Any]) -> bool:
+    """Whether all values of all arrays are finite, seen at the cost of a sum where they are in the host's memory."""
+    arrays = [array for array in arrays if _has_fractions(array)]
+    if arrays and isinstance(arrays[0], jax.Array) and not _on_host(arrays[0]):
+        return bool(_all_finite(arrays))
     with np.errstate(all="ignore"):
-        total = values.sum(dtype=np.complex128 if values.dtype.kind == "c" else np.float32)
+        return all(_finite_on_host(np.asarray(array)) for array in arrays)
+
+
+def _has_fractions(array: Any) -> bool:
+    dtype = getattr(array, "dtype", None)
+    return dtype is not None and (dtype.kind in "fc" or dtype.kind == "V" and jnp.issubdtype(dtype, jnp.inexact))
+
+
+def _finite_on_host(values: np.ndarray) -> bool:
+    # NaN and infinity survive a sum, which takes half the time of `isfinite`; finite values may overflow in it.
+    total = np.add.reduce(values, axis=None, dtype=np.float32 if values.dtype.itemsize < 4 else None)
     return bool(np.isfinite(total) or np.isfinite(values).all())
 
 
 @jax.jit
-def _all_finite(array: jax.Array) -> jax.Array:
-    return jnp.isfinite(array).all()
+def _all_finite(arrays: list[jax.Array]) -> jax.Array:
+    return jnp.array([jnp.isfinite(array).all() for array in arrays]).all()
 
 
 def _on_host(array: jax.Array) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +13,8 @@ import numpy as np
 
 from jaxkeras.core.abstract_signature import signature
 from jaxkeras.data import ArraySource, Rows, Source, prefetch
-from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement, nbytes
+from jaxkeras.training.agreement import agree
+from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement, fits_on_device, nbytes
 from jaxkeras.training.program import BatchRef, CompiledStep, batch_spec
 
 CHUNK_BYTES = 4 * 2**20  # of batches passed to one call: enough to hide the call, little to copy
@@ -80,6 +82,10 @@ class Feed:
         finally:
             getattr(spans, "close", lambda: None)()
 
+    def key(self) -> Any:
+        """What decides which programs `prepare` compiles, besides the step and the state."""
+        return None
+
     def prepare(self, step: CompiledStep, ts: Any, epoch: int) -> list[Any]:
         """Compile the programs of an epoch in the background; returns a future for each."""
         programs = {
@@ -97,7 +103,7 @@ class Feed:
 
 def feed_for(
     source: Source, chunk: int | None = None, *, moving: bool = False, keep: bool = False, stack: bool = False,
-    where: OneDevice | Placement = ONE_DEVICE,
+    eager: bool = False, where: OneDevice | Placement = ONE_DEVICE, room: Callable[[int], int] = int,
 ) -> Feed:  # fmt: skip
     """The fastest way to bring a source to the device.
 
@@ -107,51 +113,71 @@ def feed_for(
         moving: whether epochs with fewer steps than the data hold continue where the last one stopped.
         keep: whether the source is read again, so that data that fit may stay on the device.
         stack: whether outputs are collected, so that no call may run on padded batches.
+        eager: whether steps run op by op, each on a batch of its own.
         where: how batches come to the devices.
+        room: for how many rows to make room on the device, so that data of other lengths share a program.
     """
     if moving and isinstance(source, ArraySource):
         where.check_batch(source.batch_size, source.num_rows)
     if isinstance(source, ArraySource) and not source.host_only and where.processes == 1:
         if source.shuffle or moving and source.steps * source.batch_size < source.num_rows:
             if where.fits(source.arrays):
-                return ResidentFeed(source, where)
-        elif chunk is None or chunk > 1:
+                rows = room(source.num_rows)
+                fits = rows == source.num_rows or fits_on_device(source.arrays, rows / source.num_rows)
+                return ResidentFeed(source, where, rows if fits else source.num_rows)
+        elif chunk is None or chunk > 1 or not (stack or eager):
             return SliceFeed(source, keep and where.fits(source.arrays), stack, where)
     return StreamFeed(source, 1 if stack else chunk, where)  # it pads longer chunks
 
 
 class ResidentFeed(Feed):
-    """Arrays that go to the device once; every step gathers its rows inside the program."""
+    """Arrays that go to the device once; every step gathers its rows inside the program.
 
-    def __init__(self, source: ArraySource, where: OneDevice | Placement = ONE_DEVICE):
+    Args:
+        source: the arrays.
+        where: how they come to the devices.
+        room: the number of rows there, which the program depends on; by default that of the arrays. No step reads the
+            others.
+    """
+
+    def __init__(self, source: ArraySource, where: OneDevice | Placement = ONE_DEVICE, room: int = 0):
         self.source, self._where = source, where
+        self._missing = max(0, room - source.num_rows)
+        self._arrays = jax.tree.map(self._filled, source.arrays) if self._missing else source.arrays
         self._data: Any = None
-        self._drawn: tuple[Any, Any] | None = None
+        self._drawn: tuple[Any, int, Any] | None = None
 
-    def _order(self, epoch: int) -> Any:
-        """The order of an epoch, on the device; the last one drawn is kept."""
+    def _filled(self, array: Any) -> np.ndarray:
+        return np.concatenate([array, np.zeros((self._missing, *array.shape[1:]), array.dtype)])
+
+    def key(self) -> Any:
+        source = self.source
+        return "resident", source.batch_size, source.steps, bool(source.shuffle), signature(self._arrays)
+
+    def _order(self, epoch: int) -> tuple[int, Any]:
+        """The number of rows of an epoch, and their order on the device; the last one drawn is kept."""
         key = self.source.seed, epoch
         if self._drawn is None or self._drawn[0] != key:
             order = self.source.order(epoch)
-            self._drawn = key, None if order is None else self._where.whole(order)
-        return self._drawn[1]
+            rows = self.source.num_rows if order is None else len(order)
+            if order is not None:
+                order = self._where.whole(self._filled(order) if self._missing else order)
+            self._drawn = key, rows, order
+        return self._drawn[1:]
 
     def _place(self) -> Any:
         if self._data is None:
-            self._data = self._where.resident(self.source.arrays)
+            self._data = self._where.resident(self._arrays)
         return self._data
 
     def spec(self, span: Span) -> Any:
-        return self._where.resident_spec(self.source.arrays)
+        return self._where.resident_spec(self._arrays)
 
     def spans(self, epoch: int, skip: int) -> Iterator[Span]:
-        source, order = self.source, self._order(epoch)
-        whole, tail = divmod(source.num_rows if order is None else len(order), source.batch_size)
-        if whole:
-            yield Span(BatchRef(None, source.batch_size, 0, order), whole, self._place, source.num_rows)
-        if tail:
-            ref = BatchRef(None, tail, whole * source.batch_size, order, "slice")
-            yield Span(ref, 1, self._place, source.num_rows)
+        source, (rows, order) = self.source, self._order(epoch)
+        for start, size, steps, models in source.pieces(rows):
+            form = "loop" if size == source.batch_size else "slice"
+            yield Span(BatchRef(None, size, start, order, form, models), steps, self._place, source.num_rows)
 
     def refs(
         self, epoch: int, steps_per_call: StepsPerCall, skip: int = 0, more: bool = False
@@ -185,6 +211,10 @@ class SliceFeed(Feed):
         whole = 1 << max(0, self._rows // source.batch_size - 1).bit_length()
         self._chunk = min(whole, _power_of_two(max(1, CHUNK_BYTES // batch_bytes)))
         self._placed: dict[int, Any] = {}
+
+    def key(self) -> Any:
+        source = self.source
+        return "slices", source.batch_size, source.steps, self.stack, signature(source.arrays)
 
     def spans(self, epoch: int, skip: int) -> Iterator[Span]:
         size = self.source.batch_size
@@ -266,7 +296,17 @@ class StreamFeed(Feed):
         read = source.batches if isinstance(source, ArraySource) else source.epoch  # type: ignore[attr-defined]
         if isinstance(source, ArraySource) and self._where.processes > 1 and not self._where.own_data:
             read = functools.partial(source.batches, lazily=True)
-        return prefetch(self._chunks(iter(read(epoch, skip))), 2)
+        chunks = prefetch(self._chunks(iter(read(epoch, skip))), 2)
+        return chunks if isinstance(source, ArraySource) or self._where.processes == 1 else self._agreed(chunks)
+
+    def _agreed(self, chunks: Generator[Span]) -> Generator[Span]:
+        """Compare the batches of a stream with those of the other processes, which may end earlier."""
+        with contextlib.closing(chunks):
+            for span in chunks:
+                shapes = [f"{a.dtype}{list(a.shape)}" for a in jax.tree.leaves(span.ref.data)]
+                agree(f"batches of a {self.source.kind}", steps=span.steps, shapes=shapes)
+                yield span
+        agree(f"batches of a {self.source.kind}", steps="the end of the data")
 
     def _chunks(self, batches: Iterator[Any]) -> Iterator[Span]:
         waiting: list[Any] = []
@@ -305,7 +345,9 @@ class StreamFeed(Feed):
     def _stack(self, batches: list[Any], shape: Any) -> tuple[BatchRef, int]:
         length, size = self._length(batches[0], shape), _rows_of(batches[0])
         if length == 1 or size is None:
-            return BatchRef(self._where.batch(batches[0]), size or 0, form="whole"), 1
+            source = self.source
+            is_last = isinstance(source, ArraySource) and (size or 0) < source.batch_size
+            return BatchRef(self._where.batch(batches[0]), (size or 0) if is_last else 0, form="whole"), 1
 
         def join(*parts: Any) -> Any:
             if isinstance(parts[0], Rows):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,22 +16,33 @@ def to_python(value: Any) -> Any:
     return float(array) if array.ndim == 0 and array.dtype.kind in "fiub" else value if array.ndim == 0 else array
 
 
+_LOCK = threading.RLock()
+
+
 class Logs(dict):
-    """A dict of floats whose values are fetched on first use; until then no step waits for the device.
+    """A dict of floats whose values are computed and fetched on first use; until then no step waits for the device.
 
     Args:
-        fetch: returns `{name: scalar array}`, already dispatched.
+        fetch: returns `{name: scalar array}`.
     """
 
     def __init__(self, fetch: Callable[[], dict[str, Any]]):
         super().__init__()
         self._fetch: Callable[[], dict[str, Any]] | None = fetch
 
+    def dispatch(self) -> None:
+        """Let the device compute the values now, since what they are computed from will be gone."""
+        with _LOCK:  # another thread may read
+            if self._fetch is not None:
+                values = self._fetch()
+                self._fetch = lambda: values
+
     def _load(self) -> None:
         if self._fetch is not None:
-            fetch, self._fetch = self._fetch, None
-            values = jax.device_get(fetch())
-            super().update({k: to_python(v) for k, v in sorted(values.items())})
+            with _LOCK:
+                fetch, self._fetch = self._fetch, None
+                values = {} if fetch is None else jax.device_get(fetch())
+                super().update({k: to_python(v) for k, v in sorted(values.items())})
 
     def __iter__(self) -> Iterator[str]:
         self._load()

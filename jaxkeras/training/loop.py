@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax
 import numpy as np
 
 from jaxkeras.data import Source, checks
+from jaxkeras.training.agreement import agree_on_run, facts_of_data
 from jaxkeras.training.collect import Collector
 from jaxkeras.training.fault_watch import Call, FaultWatch
 from jaxkeras.training.feed import Feed
@@ -20,6 +22,10 @@ from jaxkeras.training.program import BatchRef, CompiledStep, with_written
 from jaxkeras.training.session import FitProgress, Session
 from jaxkeras.training.state import StateStore, StateView, TrainState
 
+_LOST = (
+    "Was another process lost? JAX names it and ends this one when its heartbeat is overdue, after 100 seconds if "
+    "`heartbeat_timeout_seconds` of `distribution.initialize` is not set. A restart goes on from the last backup."
+)
 CALL_SECONDS = 0.15  # long enough to hide the overhead of a call, short enough for the progress bar and Ctrl-C
 
 
@@ -113,7 +119,7 @@ class Runner:
                 start = self.step.start_extras(store.current, ref)
                 extras = start if extras is None else {**start, **extras, "logs": start["logs"]}
             elif running is None:
-                extras = self.step.placed(extras)  # of an earlier process
+                extras = self.step.resumed(extras, store.current, ref)
             if self.watched and not self.pending:
                 begin(done)
             before = extras
@@ -175,13 +181,19 @@ class Runner:
         return done - self.pending + self.session.model.steps_per_execution - 1 if self.exact else done - 1
 
     def _logs(self, extras: dict[str, Any] | None) -> Logs:
-        dispatched = self.session.results(self.store.current, extras)
+        ts = self.store.current
+        logs = Logs(lambda: self._results(ts, extras))
+        self.store.logs = weakref.ref(logs)
+        return logs
+
+    def _results(self, ts: TrainState, extras: dict[str, Any] | None) -> dict[str, Any]:
+        results = self.session.results(ts, extras)
         if self.mode == "train" and self.session.reported:
-            dispatched = {**dispatched, **self.session.probe_values(self.store.current)}
+            results = {**results, **self.session.probe_values(ts)}
         if self.collector is not None:
             known_later = set(self.collector.labels.values())
-            dispatched = {name: value for name, value in dispatched.items() if name not in known_later}
-        return Logs(lambda: dispatched)
+            results = {name: value for name, value in results.items() if name not in known_later}
+        return results
 
 
 def steps_per_call(model: Any, callbacks: Any, mode: str) -> int | None:
@@ -226,6 +238,13 @@ def fit(
         validation_freq: the number of epochs between validations, or a list of epochs.
     """
     model = session.model
+    own_data = session.where.own_data
+    agree_on_run(
+        "fit", session, source, epochs=range(initial_epoch, epochs),
+        seed=None if own_data else getattr(source, "seed", None),
+        validation="none" if validate is None else facts_of_data(validate.source, own_data),
+        validation_freq=validation_freq, steps_per_call=steps_per_call(model, callbacks, "train"),
+    )  # fmt: skip
     store = watch.acquire()
     sources = [source] if validate is None else [source, validate.source]
     progress = session.progress = FitProgress(sources, initial_epoch, epochs)
@@ -270,14 +289,16 @@ def fit(
                         stacklevel=4,
                     )
                 callbacks.on_train_end(logs)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, jax.errors.JaxRuntimeError) and session.where.processes > 1:
+                error.add_note(_LOST)
             callbacks.release()
             raise
         finally:
             session.progress = None
             session.write_back()
     if model.optimizer is not None and epochs > initial_epoch:
-        model.optimizer.finalize_variable_values(model.trainable_weights)  # moving averages, if it keeps any
+        session.finalize()
 
 
 def _named_val(logs: dict[str, Any]) -> dict[str, Any]:
@@ -306,6 +327,7 @@ def evaluate(
 ) -> dict[str, Any]:  # fmt: skip
     """Evaluate; returns logs."""
     runner = Runner(session, session.test, store, defer_sigint, callbacks, "test")
+    agree_on_run("evaluate", session, source, steps_per_call=steps_per_call(session.model, callbacks, "test"))
     source.on_epoch_begin()
     callbacks.on_test_begin()
     logs, done = runner.epoch(feed.refs(0, _unbounded if runner.tuner.fixed is None else runner.steps))
@@ -321,6 +343,7 @@ def evaluate(
 
 def predict(session: Session, feed: Feed, source: Source, callbacks: Any) -> Any:
     """Outputs for all rows of a source, as NumPy arrays in the structure that the model returns."""
+    agree_on_run("predict", session, source)
     model, ts = session.model, session.view("params", "state").current
     watched = callbacks.sees_batches("predict")
     outputs: list[Any] = []

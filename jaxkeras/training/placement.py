@@ -34,12 +34,14 @@ class OneDevice:
         in_one_memory: how many of the devices share one memory.
         processes: the number of processes.
         own_data: whether each process brings its own part of a batch.
+        distribution: None.
         chunk_form: the form of a `BatchRef` to several batches.
     """
 
     shards = in_one_memory = 1
     processes = 1
     own_data = False
+    distribution: Any = None
     chunk_form = "loop"
 
     def check_batch(self, size: int, rows: int) -> None:

@@ -27,12 +27,13 @@ class BatchRef(NamedTuple):
 
     Attributes:
         data: `(x, y, sample_weight)` of arrays, or of `jax.ShapeDtypeStruct`s to compile for.
-        size: rows in a batch.
+        size: rows in a batch; of a whole one 0, unless it is the last of others, with fewer rows.
         start: position of the first row; for `"steps"`, of the first batch.
         order: int32 indices of rows in the order they are used; None for the order in which they are stored.
         form: `"loop"` for batches among others of their size, which share one program for any number of steps;
             `"steps"` for the same with batches `[steps, rows, ...]`, each of which is split over devices;
             `"slice"` for a single batch of `data`; `"whole"` for `data` that is one batch.
+        models: which of several models that are trained at once take part, bool array of shape `(models,)`; or None.
     """
 
     data: Any
@@ -40,10 +41,12 @@ class BatchRef(NamedTuple):
     start: int = 0
     order: Any = None
     form: str = "loop"
+    models: Any = None
 
     def at(self, step: int) -> BatchRef:
         """The batches that begin `step` batches later."""
-        return self._replace(start=self.start + step * (1 if self.form == "steps" else self.size))
+        start = self.start + step * (1 if self.form == "steps" else self.size)
+        return BatchRef(self.data, self.size, start, self.order, self.form, self.models)
 
     def batch(self) -> Any:
         """The first batch."""
@@ -166,9 +169,13 @@ class CompiledStep:
 
     def start_extras(self, ts: TrainState, ref: BatchRef) -> dict[str, Any]:
         """Zeros in the structure of a step's extras, to begin with."""
-        return self.placed(self._zeros(ts, ref))
+        return self._placed(self._zeros(ts, ref))
 
-    def placed(self, extras: dict[str, Any]) -> dict[str, Any]:
+    def resumed(self, extras: dict[str, Any], ts: TrainState, ref: BatchRef) -> dict[str, Any]:
+        """Extras of an earlier process, to go on with."""
+        return self._placed(extras)
+
+    def _placed(self, extras: dict[str, Any]) -> dict[str, Any]:
         """Extras where those of the next steps will be, so that all steps share a program."""
         return extras if self._out_shardings is None else jax.tree.map(lambda a: put(a, self._out_shardings[1]), extras)
 
@@ -202,7 +209,9 @@ class CompiledStep:
     def _note_arguments(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         changing, fixed, _, data, order, _, _ = args
         facts = data_facts(data, static["size"], static["form"])
-        if static["repeat"] > 1:
+        if order is None and static["form"] == "loop":  # pieces of the data
+            facts["number of batches"] = facts.pop("rows") // static["size"]
+        elif static["repeat"] > 1:
             facts["number of batches"] = static["repeat"]
         facts["order"] = order is not None
         facts["state"] = signature((changing, fixed))
@@ -210,7 +219,7 @@ class CompiledStep:
         return self._note(facts)
 
     def _static(self, ref: BatchRef, steps: int) -> dict[str, Any]:
-        return {"size": 0 if ref.form == "whole" else ref.size, "form": ref.form, "repeat": steps if self.stack else 0}
+        return {"size": ref.size, "form": ref.form, "repeat": steps if self.stack else 0}
 
     def _program(
         self, changing: Any, fixed: Any, extras: Any, data: Any, order: Any, start: Any, steps: Any,

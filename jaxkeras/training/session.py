@@ -33,7 +33,7 @@ from jaxkeras.training.feed import Feed
 from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement
 from jaxkeras.training.program import NO_CHECKS, BatchRef, CompiledStep
 from jaxkeras.training.spec import CompileSpec
-from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState
+from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState, copied
 
 
 class FitProgress:
@@ -88,9 +88,11 @@ class Session:
         warned: warnings that were given.
         flags_at_compile: every layer and whether it was trainable then.
         optimizer_settings: hyperparameters that the programs were compiled with.
+        checked_settings: values that the settings of the optimizer and of the loss were checked with.
         checked_arrays: weak references to data that are finite.
         probes: functions of `StepValues` that the train step evaluates, with their means over the epoch, by name.
         reported: the names of those that the callbacks of this `fit` asked for.
+        state_bytes: size of the state; 0 until somebody measures it.
     """
 
     collects: bool
@@ -120,9 +122,13 @@ class Session:
         self.warned: set[str] = set()
         self.flags_at_compile: list[tuple[Any, bool]] = []
         self.optimizer_settings: dict[str, Any] = {}
+        self._lengths: set[int] = set()
+        self._futures: dict[Any, list[Any]] = {}  # of programs, by what they are for
+        self.checked_settings: list[Any] = []
         self.checked_arrays: list[Any] = []
         self.probes: dict[str, tuple[Mean, Callable[..., Any]]] = {}
         self.reported: set[str] = set()
+        self.state_bytes = 0
         self.store: StateStore | None = None
         self.placement: Placement | None = None
         self._output_specs: dict[Any, Any] = {}
@@ -240,6 +246,8 @@ class Session:
         self.write_back()
         self.known_batches.clear()
         self.intermediates.clear()
+        self._futures.clear()
+        self.state_bytes = 0
         distribution = self._distribution()
         self.placement = None if distribution is None else Placement(distribution)
         self.state_spec = spec = StateSpec(model, model._all_metrics(), self.placement)
@@ -269,7 +277,7 @@ class Session:
             predict = self._placed(steps.predict_step(model, spec))
             self.predict = make("predict", predict, (), ("params", "state"), stack=True, **self._outs())
             self._predict_details = details
-        out = None if self.placement is None else self.placement.replicated
+        out = self._metrics_out()
 
         def of_metrics(program: str, function: Callable[..., Any]) -> Any:
             run = self.of_metrics(functools.partial(function, model, spec))
@@ -278,7 +286,7 @@ class Session:
 
         self._read = of_metrics("read metrics", steps.read_metrics)
         self._reset = of_metrics("reset metrics", steps.initial_metrics)
-        self._read_probes = of_metrics("read metrics", steps.read_probes)
+        self._read_probes = of_metrics("read probes", steps.read_probes)
         self._prepared = self._key()
 
     def _distribution(self) -> Any:
@@ -298,6 +306,10 @@ class Session:
         if where is None or not fields and where.processes == 1:
             return {}
         return {"out_shardings": (tuple(getattr(self.state_spec.shardings, name) for name in fields), where.replicated)}
+
+    def _metrics_out(self) -> Any:
+        """Where what is read from the metrics lies; None to let the compiler choose."""
+        return None if self.placement is None else self.placement.replicated
 
     _predict_details: Any = None
 
@@ -320,6 +332,15 @@ class Session:
     def batch_of(self, batch: Any, member: int | None) -> Any:
         """The batch that one model gets."""
         return batch
+
+    def metrics_of_models(self, ts: TrainState) -> Iterator[tuple[int | None, dict[Variable, Any]]]:
+        """The numbers of each model's metrics by variable, with the number of the model; None if there is only one."""
+        yield None, dict(zip(jax.tree.leaves(self.state_spec.variables.metrics, is_leaf=is_variable),
+                             jax.tree.leaves(ts.metrics)))  # fmt: skip
+
+    def of_models(self, values: dict[int | None, Any]) -> Any:
+        """What logs hold for a value of each model; NaN without any."""
+        return values.get(None, float("nan"))
 
     def at_rest(self) -> TrainState | None:
         """The values in the cells, which nothing changes in place; None if they are elsewhere."""
@@ -363,17 +384,27 @@ class Session:
         """Compile the programs for a feed in the background; returns a future for each."""
         if step.eager:
             return []
-        futures = feed.prepare(step, ts, epoch)
-        if not step.stack:
-            readers = [self._reset, self._read, *([self._read_probes] if self.reported else [])]
-            futures += [function.prepare(ts.metrics) for function in readers]  # type: ignore[attr-defined]
-        return futures
+        key = step, feed.key(), trace_context(), bool(self.reported)
+        if key not in self._futures:
+            futures = feed.prepare(step, ts, epoch)
+            if not step.stack:
+                readers = [self._reset, self._read, *([self._read_probes] if self.reported else [])]
+                futures += [function.prepare(ts.metrics) for function in readers]  # type: ignore[attr-defined]
+            self._futures[key] = futures
+        return self._futures[key]
+
+    def room(self, rows: int) -> int:
+        """How many rows shuffled data of a length take on the device: from the third length on a power of two, so that
+        not every length has a program of its own."""
+        if len(self._lengths) < 2:
+            self._lengths.add(rows)
+        return rows if rows in self._lengths else 1 << (rows - 1).bit_length()
 
     # -- state ------------------------------------------------------------------------------------------------------
-    def acquire(self) -> StateStore:
-        """Take the numbers of the model out of its cells, to run on."""
+    def acquire(self, at_rest: TrainState | None = None) -> StateStore:
+        """Take the numbers of the model out of its cells, to run on; what `at_rest` returned saves reading them."""
         if self.store is None or self.store.released:
-            self.store = StateStore(self.state_spec)
+            self.store = StateStore(self.state_spec, None if at_rest is None else copied(at_rest))
         return self.store
 
     def view(self, *fields: str) -> StateView:
@@ -399,6 +430,10 @@ class Session:
         if self.store is not None and not self.store.active:
             self.store.write_back()
             self.store = None
+
+    def finalize(self) -> None:
+        """Give the weights their moving averages, if the optimizer keeps any, at the end of a `fit`."""
+        self.model.optimizer.finalize_variable_values(self.state_spec.trainable)
 
     # -- probes -----------------------------------------------------------------------------------------------------
     def use_probes(self, wanted: dict[str, Callable[..., Any]]) -> None:
@@ -438,8 +473,7 @@ class Session:
 
     def raise_failed_checks(self, extras: dict[str, Any]) -> None:
         """Stop when a condition on values failed on the device."""
-        bits = int(extras["checks"])
-        if bits:
+        if self.check_messages and (bits := int(extras["checks"])):  # reading it takes 5 us
             failed = [m for i, m in enumerate(self.check_messages) if bits & (1 << min(i, 31))]
             raise ValueError(" ".join(failed))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,10 @@ from jaxkeras.core.functional import is_variable, layer_variables, metric_variab
 from jaxkeras.core.names import unique
 from jaxkeras.core.tracking import variable_paths
 from jaxkeras.core.variable import Variable
+from jaxkeras.training.logs import Logs
 from jaxkeras.training.placement import Placement, put
+
+Tree = TypeVar("Tree")
 
 
 class TrainState(NamedTuple):
@@ -86,6 +90,17 @@ class StateSpec:
         if self.placement is None or self.shardings is None:
             return params
         return self.placement.gather(params, self.shardings.params)
+
+    def on_one_device(self) -> StateSpec:
+        """The same without shardings."""
+        spec = copy.copy(self)
+        spec.placement = spec.shardings = None
+        return spec
+
+    @property
+    def trainable(self) -> list[Variable]:
+        """The variables of the parameters."""
+        return self._flat[0][0]
 
     def leaves(self) -> list[Variable]:
         """The variables in the order of the leaves of a `TrainState`."""
@@ -167,7 +182,10 @@ class StateStore:
         current: the present state, which steps may donate. Replace it under `lock`.
         active: whether the arrays stay here when somebody reads.
         released: whether they were written back, so that the store owns nothing any more.
+        logs: the last `Logs` that are computed from the state, if somebody still holds them.
     """
+
+    logs: Callable[[], Logs | None] = staticmethod(lambda: None)
 
     def __init__(self, spec: StateSpec, current: TrainState | None = None):
         self.active = self.released = False
@@ -183,6 +201,8 @@ class StateStore:
     def update(self, run: Callable[[TrainState], tuple[TrainState, Any]]) -> Any:
         """Replace the state by what `run` makes of it; returns what `run` returns besides."""
         with self.lock:
+            if (logs := self.logs()) is not None:
+                logs.dispatch()
             self.current, output = run(self.current)
         return output
 
@@ -212,6 +232,21 @@ class StateStore:
             leaves[place] = value if self._shardings is None else put(value, self._shardings[place])
             self.current = jax.tree.unflatten(treedef, leaves)
 
+    def numbers(self) -> dict[str, Any]:
+        """All numbers by name, for a backup. Replace them under `lock`."""
+        leaves, _ = jax.tree_util.tree_flatten_with_path(self.current)
+        return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+
+    def set_numbers(self, numbers: dict[str, Any]) -> None:
+        """Replace all numbers by those of `numbers`, of the same names, shapes and types."""
+
+        def placed(value: Any, old: jax.Array) -> jax.Array:
+            return put(value, old.sharding) if old.committed else jax.device_put(value)
+
+        with self.lock:
+            leaves, treedef = jax.tree.flatten(self.current)
+            self.current = treedef.unflatten(map(placed, numbers.values(), leaves))
+
     def write_back(self) -> None:
         """Put the arrays back into the cells."""
         with self.lock:
@@ -231,7 +266,9 @@ class StateStore:
 
 
 class StateView:
-    """A state that belongs to nobody else: what an evaluation runs on and changes."""
+    """A state that belongs to nobody else: what an evaluation runs on and changes, without donating it."""
+
+    logs: Callable[[], Logs | None]
 
     def __init__(self, current: TrainState):
         self.current = current
@@ -242,9 +279,9 @@ class StateView:
         return output
 
 
-def copied(ts: TrainState) -> TrainState:
+def copied(ts: Tree) -> Tree:
     """A copy that lives on when a program takes the original."""
-    if all(leaf.is_fully_addressable for leaf in jax.tree.leaves(ts)):
+    if jax.process_count() == 1 or all(leaf.is_fully_addressable for leaf in jax.tree.leaves(ts)):
         return jax.device_put(ts, may_alias=False)
     return jax.tree.map(jnp.copy, ts)
 

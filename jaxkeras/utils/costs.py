@@ -269,7 +269,16 @@ def _one_batch(data: Any, size: int) -> BatchRef:
 
 
 def prepare(model: Any, x: Any, y: Any, batch_size: int) -> Prepared:
-    """Build a model for data of some shapes, and make its steps."""
+    """Build a model for data of some shapes, and make its steps.
+
+    Raises:
+        TypeError: for a population.
+    """
+    if hasattr(model, "member"):
+        raise TypeError(
+            "A Population costs what one member does, times the number of those that run: give "
+            "population.member(0)."
+        )
     arrays = (_example(x, batch_size, _input_dtypes(model)), _example(y, batch_size, None))
     trains = model.compiled and (y is not None or model.overrides("train_step") or model._session.spec.loss is None)
     source = adapt(*arrays, batch_size=batch_size) if trains else adapt(arrays[0], for_predict=True)

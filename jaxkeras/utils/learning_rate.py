@@ -40,6 +40,9 @@ class LearningRateSweep(NamedTuple):
     smoothed: np.ndarray
     suggestion: float
 
+    def __repr__(self) -> str:
+        return f"LearningRateSweep(suggestion={self.suggestion:.3g}, rates {self.rates[0]:.2g} to {self.rates[-1]:.2g})"
+
     def plot(self, axes: Any = None) -> Any:
         """Plot the loss against the learning rate, and mark the suggestion.
 

@@ -13,10 +13,11 @@ from jaxkeras.lowering import tuning
 def tune(model: Any, x: Any, y: Any = None, batch_size: int = 32, seconds: float = 60.0) -> dict[str, str]:
     """Time the forms of a model's operations on this machine once, and use the fastest from then on.
 
-    Convolutions and their gradients have several forms, which compute the same numbers up to rounding. Which one is
-    fastest depends on the processor; by default a table decides that was measured on a few. The choice is kept in the
-    program cache (see `jaxkeras.config.set_program_cache`) for this machine, version of jaxlib, shapes and types, so
-    later processes use it too. `JAXKERAS_TUNE=1` in the environment does the same for whatever a process compiles.
+    Convolutions, pooling, normalization, attention and recurrent layers, and their gradients, have several forms, which
+    compute the same numbers up to rounding. Which one is fastest depends on the processor; by default a table decides
+    that was measured on a few. The choice is kept in the program cache (see `jaxkeras.config.set_program_cache`) for
+    this machine, version of jaxlib, shapes and types, so later processes use it too. `JAXKERAS_TUNE=1` in the
+    environment does the same for whatever a process compiles.
 
     Close other programs before: what they take from the processor disturbs the measurement.
 

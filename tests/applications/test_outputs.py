@@ -8,7 +8,8 @@ import pytest
 
 import jaxkeras as jk
 from tests.applications import make_outputs
-from tests.applications.smallest import by_size
+from tests.applications.smallest import SMALLEST
+from tests.cases import by_default
 
 KERAS = json.loads(make_outputs.FILE.read_text())
 
@@ -20,7 +21,7 @@ def one_at_a_time():
     gc.collect()
 
 
-@pytest.mark.parametrize("name", by_size(make_outputs.NAMES))
+@pytest.mark.parametrize("name", by_default(make_outputs.NAMES, SMALLEST))
 def test_outputs_equal_keras(name):
     model = getattr(jk.applications, name)(**make_outputs.arguments(name))
     for variable, value in zip(model.weights, make_outputs.values(model.weights, KERAS[name]["gain"])):

@@ -76,13 +76,7 @@ def test_members_of_a_population():
     assert history["gradient_norm"][0] == pytest.approx(norms, rel=1e-4)
     assert history["step_time"].shape == (1, 2)  # one number for both
     assert population.member(1).history.history["step_time"] == [history["step_time"][0, 1]]
-
-
-def test_a_population_refuses_metrics_of_whole_epochs():
-    population = jk.Population(jk.Sequential([jk.Input((2,)), jk.layers.Dense(1)]), seeds=[1, 2])
-    population.compile("sgd", "mse", metrics=[jk.metrics.WholeEpoch(lambda y_true, y_pred: 0.0, name="none")])
-    with pytest.raises(ValueError, match="no `WholeEpoch` metrics"):
-        population.fit(X, Y, verbose=0)
+    np.testing.assert_array_equal(history["learning_rate"], [[0.0, 0.0]])
 
 
 def test_steps_per_execution_auto_calls_hooks_by_piece():

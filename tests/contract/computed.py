@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pathlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -12,12 +13,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core.masks import get_mask
+from tests.cases import by_default
 from tests.contract.row import Row
 from tests.leaks import checking_leaks
 
 TABLES = sorted(p.stem for p in pathlib.Path(__file__).parent.glob("*_table.py"))
 ROWS: list[Row] = [row for table in TABLES for row in importlib.import_module(f"tests.contract.{table}").ROWS]
 DEVICE = [row for row in ROWS if not row.host]
+SLOW = ("AugMix", "ContrastLimitedAdaptiveHistogramEqualization", "ConvLSTM2D", "ConvLSTM3D", "CutMix", "RandAugment")
+
+
+def computed_rows(chosen: Callable[[Row], bool] = lambda row: True) -> list[Any]:
+    """Rows to compute, as parameters; those that take seconds to compile are exhaustive."""
+    return by_default([row for row in DEVICE if chosen(row)], lambda row: row.name not in SLOW)
 
 
 def is_shape(s: Any) -> bool:

@@ -14,12 +14,9 @@ import pytest
 from jaxkeras import registry
 from jaxkeras.core.functional import layer_variables, leaf_paths
 from jaxkeras.core.tracking import flatten
-from tests.contract.computed import DEVICE, compute, is_float, keywords, some, weighed
+from tests.contract.computed import compute, computed_rows, is_float, keywords, some, weighed
 
 keras = pytest.importorskip("keras")
-SAME = [row for row in DEVICE if row.keras]
-
-
 def theirs(row, x):
     """Keras's layer with the same config and weights in float64, and a function that calls it."""
     done = compute(row)
@@ -44,7 +41,7 @@ def wide(x):
     return np.asarray(x, "float64" if is_float(x) else x.dtype)
 
 
-@pytest.mark.parametrize("row", SAME, ids=str)
+@pytest.mark.parametrize("row", computed_rows(lambda row: row.keras), ids=str)
 def test_outputs_masks_and_gradients_equal_keras(row):
     done = compute(row)
     x = jax.tree.map(wide, done.x)

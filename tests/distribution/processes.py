@@ -1,7 +1,8 @@
-"""Trains on several processes with two devices each; the first one prints the weights' norm and the logs."""
+"""Trains on one or several processes with backups and checkpoints; the first one writes all numbers."""
 
 import os
 import pathlib
+import signal
 import sys
 
 import numpy as np
@@ -17,8 +18,7 @@ jk.utils.set_random_seed(0)
 import jax  # noqa: E402
 
 me = jax.process_index()
-width = 16 + 8 * (trouble == "disagree" and me == 1)
-model = jk.Sequential([jk.Input((8,)), jk.layers.Dense(width, "relu"), jk.layers.Dropout(0.2), jk.layers.Dense(4)])
+model = jk.Sequential([jk.Input((8,)), jk.layers.Dense(16, "relu"), jk.layers.Dropout(0.2), jk.layers.Dense(4)])
 model.compile(jk.optimizers.Adam(1e-2, epsilon=1e-3), "mse", metrics=["mae"])
 x = np.random.default_rng(0).normal(size=(50, 8)).astype("float32")
 y = x[:, :4]
@@ -28,11 +28,19 @@ class Die(jk.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 2 and trouble == "die" and me == 1:
             os._exit(7)
+        if epoch == 2 and trouble == f"kill {me}":
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 backup = jk.callbacks.BackupAndRestore(folder / "backup")
 log = jk.callbacks.CSVLogger(folder / f"log{me}.csv")
-history = model.fit(x, y, 16, 4, 0, [backup, log, Die()], validation_data=(x, y))
+checkpoint = jk.callbacks.OrbaxCheckpoint(folder / "orbax")
+history = model.fit(x, y, 16, 4, 0, [backup, log, checkpoint, Die()], validation_data=(x, y))
+loaded = jk.models.load_model(folder / "orbax")
+kernel = loaded.layers[0].kernel.value
+assert kernel.sharding == model.layers[0].kernel.value.sharding or processes == 1
+for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+    np.testing.assert_array_equal(a, b)
 evaluated = model.evaluate(x, y, 16, 0)
 predicted = model.predict(x, 16, 0)
 model.fit(((x[i : i + 8], y[i : i + 8]) for i in range(0, 48, 8)), verbose=0)

@@ -1,11 +1,15 @@
-"""Trains models on one device and on meshes; prints the largest differences."""
+"""Trains models on one device and on meshes, of one process or several; prints the largest differences."""
 
+import os
 import sys
 
 import jax
 
+import jaxkeras as jk
 from tests.distribution.models import MODELS, difference, train
 
+if "KERAS_DISTRIBUTION_NUM_PROCESSES" in os.environ:
+    jk.distribution.initialize()
 count = jax.device_count()
 ways = ["data", "fsdp", {"data": max(1, count // 2), "model": min(2, count)}]
 for make in MODELS:
@@ -14,6 +18,6 @@ for make in MODELS:
     _, expected, _ = train(make, None)
     for way in ways:
         _, numbers, counts = train(make, way)
-        print(make.__name__, way, difference(expected, numbers), counts, flush=True)
+        print("same" if jax.process_index() == 0 else "", make.__name__, way, difference(expected, numbers), flush=True)
         assert difference(expected, numbers) < 1e-6, (make.__name__, way)
         assert counts[0] == counts[-1], f"recompiled: {counts}"

@@ -2,12 +2,14 @@
 
 import functools
 import re
+import warnings
 
 import jax
 import numpy as np
 from jax.sharding import PartitionSpec as P
 
 import jaxkeras as jk
+from jaxkeras.callbacks import NonFinite, NonFiniteError
 from tests.distribution.models import difference, embedding, train
 
 assert jk.distribution.get_device_count() == 8
@@ -79,4 +81,15 @@ except ValueError as error:
     assert "batch_size=4 is smaller than the 8 parts" in str(error) and "batch_size=8" in str(error), error
 else:
     raise AssertionError("a batch smaller than the devices was accepted")
+
+# What is not finite is named.
+x = np.ones((16, 4), "float32")
+x[9, 2] = np.nan
+try:
+    with warnings.catch_warnings(action="ignore"):
+        model.fit(x, x[:, :1], batch_size=8, shuffle=False, verbose=0, callbacks=[NonFinite("raise")])
+except NonFiniteError as error:
+    assert (error.kind, error.step, error.data_rows, error.columns) == ("data", 1, (9,), (2,)), error
+else:
+    raise AssertionError("a NaN was not found")
 print("ok", jax.device_count())

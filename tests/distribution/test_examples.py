@@ -1,8 +1,10 @@
 """The worked examples parse, and say what their schedulers need."""
 
 import ast
+import os
 import pathlib
 import subprocess
+import sys
 
 import pytest
 
@@ -29,3 +31,12 @@ def test_jobset():
     env = {e["name"]: e.get("value") for e in worker["template"]["spec"]["containers"][0]["env"]}
     assert worker["parallelism"] == worker["completions"] == int(env["KERAS_DISTRIBUTION_NUM_PROCESSES"])
     assert env["KERAS_DISTRIBUTION_JOB_ADDRESSES"].startswith(f"{job['metadata']['name']}-worker-0-0.")
+
+
+@pytest.mark.exhaustive
+def test_ray_trains_on_two_workers():
+    pytest.importorskip("ray")
+    env = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(FOLDER.parents[1])}
+    command = [sys.executable, FOLDER / "ray_train.py", "2"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0 and "'processes': 2" in done.stdout + done.stderr, done.stdout + done.stderr

@@ -12,6 +12,7 @@ import jaxkeras as jk
 from jaxkeras.core.masks import set_mask
 from jaxkeras.layers import GRU, LSTM, RNN, Bidirectional, Dense, Layer, SimpleRNN, TimeDistributed
 from jaxkeras.layers.recurrent.dropout_cell import DropoutRNNCell
+from tests.cases import by_default
 from tests.layers.parity import make_input, randomize, same_signature
 
 keras = pytest.importorskip("keras")
@@ -313,15 +314,11 @@ def test_gradients_of_the_loop_equal_those_of_the_unrolled_loop():
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5), a, b)
 
 
-@pytest.mark.parametrize("merge_mode", [
-    "concat", pytest.param("sum", marks=pytest.mark.exhaustive), pytest.param("ave", marks=pytest.mark.exhaustive),
-    "mul", None,
-])  # fmt: skip
-@pytest.mark.parametrize("settings", [
-    {}, pytest.param({"return_sequences": True}, marks=pytest.mark.exhaustive),
-    pytest.param({"return_state": True}, marks=pytest.mark.exhaustive),
-    {"return_sequences": True, "return_state": True},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize("merge_mode", by_default(("concat", "sum", "ave", "mul", None), ("concat", "mul", None)))
+@pytest.mark.parametrize("settings", by_default(
+    ({}, {"return_sequences": True}, {"return_state": True}, {"return_sequences": True, "return_state": True}),
+    lambda settings: len(settings) != 1,
+), ids=str)  # fmt: skip
 def test_bidirectional(merge_mode, settings):
     inner = pair("LSTM", units=4, **settings)
     ours = Bidirectional(inner[0], merge_mode=merge_mode, name="b")
@@ -419,7 +416,7 @@ def test_regularizers_and_constraints_reach_the_cell():
     assert layer.kernel_regularizer is layer.cell.kernel_regularizer
 
 
-@pytest.mark.parametrize("rank", [1, *(pytest.param(rank, marks=pytest.mark.exhaustive) for rank in (2, 3))])
+@pytest.mark.parametrize("rank", by_default((1, 2, 3), {1}))
 @pytest.mark.parametrize("settings", [
     {}, {"strides": 2, "padding": "same", "return_sequences": True, "return_state": True},
     {"data_format": "channels_first", "use_bias": False}, {"dilation_rate": 2, "go_backwards": True, "dropout": 0.3},

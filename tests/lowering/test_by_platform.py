@@ -13,6 +13,7 @@ import jaxkeras as jk
 from jaxkeras import lowering
 from jaxkeras.lowering import by_platform as primitive
 from jaxkeras.lowering import operations
+from tests.cases import by_default
 
 
 def module(f, platforms, *args):
@@ -93,6 +94,12 @@ def test_convolutions_become_matrix_products_on_the_cpu_only():
     assert "dot_general" in cpu
 
 
+def test_forms_know_whether_they_are_differentiated():
+    few = zeros(8, 32, 32, 3), zeros(3, 3, 3, 4)
+    assert "dot_general" in operators(module(conv, ["cpu"], *few))
+    assert "dot_general" not in operators(module(lambda x, k: jax.vjp(conv, x, k)[0], ["cpu"], *few))
+
+
 def test_lstm_gates_are_one_tanh_on_the_cpu_only():
     f, args = gradient(lstm, 2), CASES["lstm"][1]
     cpu, tpu = (operators(module(f, [platform], *args)) for platform in ("cpu", "tpu"))
@@ -120,9 +127,7 @@ def test_forms_are_chosen_at_compile_time(name):
 SLOW = ("depthwise", "gru", "lstm")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.exhaustive) if name in SLOW else name for name in CASES]
-)
+@pytest.mark.parametrize("name", by_default(CASES, lambda name: name not in SLOW))
 def test_gradients_under_transformations(name):
     """Gradients equal the reference's inside remat, scan and vmap over any argument, and without jit."""
     f, args = (conv, (zeros(2, 6, 6, 3), zeros(3, 3, 3, 8))) if name == "conv" else CASES[name]

@@ -16,6 +16,7 @@ from jaxkeras.lowering.cpu import conv as cpu_conv
 from jaxkeras.lowering.cpu import im2col, microbatch, winograd
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, window_pads
 from jaxkeras.lowering.hash_rng import Drop
+from tests.cases import by_default
 
 QUICK = {"xla_backend_optimization_level": 0}  # each program runs once
 RNG = np.random.default_rng(0)
@@ -126,7 +127,7 @@ TWICE = ("same", "few channels", "pointwise strided", "strided and dilated", "tr
 
 
 @CPU
-@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in TWICE else pytest.mark.exhaustive) for n in CONVS])
+@pytest.mark.parametrize("name", by_default(CONVS, ("same", "pointwise strided", "transposed", "depthwise strided")))
 def test_conv(name):
     shape, kernel, options = CONVS[name]
     x, kernel = normal(*shape), normal(*kernel) / 3
@@ -143,6 +144,8 @@ FORMS = {
     "winograd gradient": (("wide rows",), cpu_conv.kernel_gradient, winograd.kernel_gradient),
     "winograd gradient, pieces": (("same",), cpu_conv.kernel_gradient, winograd.kernel_gradient),
     "strips": (("strided and dilated", "three dimensions"), cpu_conv.forward, im2col.strip_forward),
+    "patches": (("few channels",), cpu_conv.forward, im2col.patch_forward),
+    "joined strips": (("strided and dilated", "three dimensions"), cpu_conv.forward, im2col.joined_strip_forward),
     "strip gradient": (
         ("strided and dilated", "three dimensions"),
         cpu_conv.kernel_gradient,
@@ -224,6 +227,8 @@ def test_depthwise_gradient_without_scan(name, monkeypatch):
 LARGE = {
     "winograd": ((32, 16, 16, 64), (3, 3, 64, 64), 1, winograd.forward, winograd.kernel_gradient),
     "strided": ((32, 16, 16, 64), (3, 3, 64, 128), 2, im2col.strip_forward, im2col.strip_kernel_gradient),
+    "few filters": ((8, 32, 32, 12), (3, 3, 12, 12), 1, im2col.joined_strip_forward, winograd.kernel_gradient),
+    "three channels": ((32, 24, 24, 3), (3, 3, 3, 16), 1, im2col.patch_forward, im2col.patch_kernel_gradient),
     "one channel": ((32, 28, 28, 1), (3, 3, 1, 32), 1, im2col.fused_forward, im2col.patch_kernel_gradient),
     "few images of many channels": ((16, 4, 4, 512), (3, 3, 512, 512), 1, reference.conv, winograd.kernel_gradient),
     "huge image": ((1, 512, 512, 64), (3, 3, 64, 64), 1, reference.conv, cpu_conv.kernel_gradient.reference),
@@ -338,7 +343,7 @@ def test_batch_norm_keeps_its_digits_where_the_mean_is_large():
 
 @CPU
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("operation", ["lstm", "gru", "simple_rnn"])
+@pytest.mark.parametrize("operation", by_default(("lstm", "gru", "simple_rnn"), {"lstm"}))
 def test_recurrent(operation, masked):
     gates = {"lstm": 4, "gru": 3, "simple_rnn": 1}[operation]
     x, h, kernel, bias = normal(4, 3, gates * 2), normal(3, 2), normal(2, gates * 2), normal(gates * 2)

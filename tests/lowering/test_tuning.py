@@ -45,7 +45,8 @@ def test_the_fastest_form_is_kept_and_used(cache, monkeypatch):
     monkeypatch.setattr(tuning, "_measure", other)
     model = small()
     chosen = jk.utils.tune(model, X, Y, batch_size=4)
-    assert {"reference.conv", "im2col.fused_forward", "winograd.forward", "im2col.strip_forward"} == set(raced[0])
+    im2col = {f"im2col.{name}_forward" for name in ("fused", "patch", "strip", "joined_strip")}
+    assert {"reference.conv", "winograd.forward", *im2col} == set(raced[0])
     assert len(chosen) == len(raced) >= 2
     monkeypatch.setattr(tuning, "_measure", lambda *_: pytest.fail("it is known"))
     with tuning.measuring(60):
@@ -65,6 +66,28 @@ def test_a_race_measures_all_forms_in_time(cache, monkeypatch):
     assert key.startswith("conv on cpu: float32[4, 5, 4, 2], float32[1, 1, 2, 3], ")
     assert chosen[key] in ("reference.conv", "im2col.pointwise_forward", "im2col.fused_forward")
     assert jk.utils.tune(model, X, batch_size=2, seconds=0) == {}
+
+
+def test_operations_are_measured_with_their_gradients(cache, monkeypatch):
+    monkeypatch.setattr(tuning, "SECONDS", 1e-4)
+    raced = {}
+    race = tuning._race
+
+    def counted(forms, usual, *rest):
+        raced.setdefault(usual, set()).update(forms)
+        return race(forms, usual, *rest)
+
+    monkeypatch.setattr(tuning, "_race", counted)
+    x = jk.Input((3, 4))
+    y = jk.layers.LSTM(4, return_sequences=True)(x)
+    y = jk.layers.MultiHeadAttention(2, 2)(y, y, attention_mask=x[..., :3] > 0)
+    model = jk.Model(x, y)
+    model.compile("sgd", "mse")
+    chosen = jk.utils.tune(model, np.ones((2, 3, 4), "float32"), batch_size=2)
+    usual = {"recurrent.lstm", "attention.attention"}
+    assert raced == {name: {name, "reference." + name.partition(".")[2]} for name in usual}
+    assert {key.split(" on ")[0] for key in chosen} == {"lstm", "attention"}
+    assert not any(" at 0x" in key for key in chosen)  # found again by another process
 
 
 def test_the_environment_turns_it_on(monkeypatch):

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
-from jaxkeras.models import shards
-from jaxkeras.models.folds import Folds
+from jaxkeras.models import folds, shards
 from tests.compilations import counting
 
 X = np.random.default_rng(0).standard_normal((50, 4)).astype("float32")
@@ -110,14 +109,29 @@ def test_groups_on_threads_change_nothing(monkeypatch):
 
 
 def test_folds():
-    folds = Folds(4, 8, 50, seed=0)
-    assert folds.training.shape == (8, 37) and folds.held_out.shape == (8, 13)
-    assert set(folds.held_out[:4].ravel()) == set(range(50)), "every row is held out"
-    for training, held_out in zip(folds.training, folds.held_out):
-        assert set(training) | set(held_out) == set(range(50)) and not set(training) & set(held_out)
-    for count in (1, 51, 2.5, True):
+    pairs = folds.dealt(4, 50, seed=0)
+    assert sorted(np.concatenate([held_out for _, held_out in pairs])) == list(range(50)), "each row is held out once"
+    for training, held_out in pairs:
+        assert sorted([*training, *held_out]) == list(range(50))
+    for count in (1, 51):
         with pytest.raises(ValueError, match="`folds` must be a whole number from 2"):
-            Folds(count, 4, 50, seed=0)
+            folds.dealt(count, 50, seed=0)
+    for wrong in (2.5, True, "five"):
+        with pytest.raises(ValueError, match="`folds` must be a number, an object with `split`"):
+            folds.splits(wrong, X, Y)
+    with pytest.raises(ValueError, match="indices from 0 to 49"):
+        folds.splits([([0], [50])], X, Y)
+
+
+def test_members_read_the_batches_that_they_would_read_alone():
+    table = [np.arange(7), np.arange(10, 14), np.arange(20, 29)]
+    source = folds.TableSource((X, Y, None), table, 4, False)
+    order, read = source.order(0), [[], [], []]
+    for start, size, steps, members in source.pieces(len(order)):
+        for i in range(3):
+            if members is None or members[i]:
+                read[i] += [order[start + s * size : start + (s + 1) * size, i].tolist() for s in range(steps)]
+    assert read == [[rows[i : i + 4].tolist() for i in range(0, len(rows), 4)] for rows in table]
 
 
 def test_a_fold_is_a_model_trained_on_its_rows():
@@ -125,11 +139,10 @@ def test_a_fold_is_a_model_trained_on_its_rows():
     jk.utils.set_random_seed(0)
     scores = jk.cross_validate(model, X, Y, folds=3, epochs=2, optimizer="sgd", loss="mse", shuffle=False)
     jk.utils.set_random_seed(0)
-    folds = Folds(3, 3, 50, jk.core.seeds.make_default_seed())
+    rows, held_out = folds.dealt(3, 50, jk.core.seeds.make_default_seed())[2]
     jk.utils.set_random_seed(2)
     model = line()
     model.compile("sgd", "mse")
-    rows, held_out = folds.training[2], folds.held_out[2]
     validation = X[held_out], Y[held_out]
     history = model.fit(X[rows], Y[rows], epochs=2, validation_data=validation, shuffle=False, verbose=0)
     for name, values in history.history.items():
@@ -178,6 +191,7 @@ def test_looking_at_members():
     np.testing.assert_allclose(outputs[-1], population.member(-1).predict(X, verbose=0), rtol=1e-5, atol=1e-6)
     frame = population.to_frame()
     assert frame.columns.tolist() == ["seed", "learning_rate", "loss", "val_loss"] and len(frame) == 4
+    assert {c.program for c in population.compilations()} >= {"fit", "predict"}
     assert population.history.to_frame()["loss", 3].tolist() == population.history.history["loss"][:, 3].tolist()
     assert "4 members" in population.history._repr_html_()
     assert len(population.plot().axes) == 2  # the curves and the colors
@@ -237,6 +251,8 @@ def test_errors():
         jk.Population("model", seeds=[1])
     with pytest.raises(ValueError, match="Compile the population before `fit`"):
         lines(compiled=False).fit(X, Y)
+    with pytest.raises(TypeError, match=r"population.member\(0\)"):
+        jk.utils.program_report(trained(), (None, 4), (None, 1))
     with pytest.raises(ValueError, match="compares the members of a Population"):
         model = line()
         model.compile("sgd", "mse")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
+from tests.cases import by_default
 from tests.saving import zoo
 
 pytest.importorskip("keras")
@@ -21,7 +22,7 @@ ENDINGS = ("keras", "h5", "weights.h5")
 TRAINED = tuple(f"trained_{name}" for name in zoo.optimizers())
 CHEAP = ("core", "merging", "reshaping")  # the other families take seconds to compile
 NAMES = [
-    *(pytest.param(name, marks=() if name in CHEAP else pytest.mark.exhaustive) for name in zoo.FAMILIES),
+    *by_default(zoo.FAMILIES, CHEAP),
     *(make.__name__ for make in zoo.SHAPES),
     *TRAINED,
 ]

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse
 
 import jaxkeras as jk
+from tests.cases import by_default
 
 X = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
 Y = X.sum(1, keepdims=True)
@@ -96,7 +97,7 @@ SPARSE = scipy.sparse.csr_matrix, scipy.sparse.dok_array, jax.experimental.spars
 
 
 @pytest.mark.parametrize("sparse", SPARSE)
-@pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.parametrize("run_eagerly", by_default((False, True), {False}))
 def test_streams_of_sparse_batches(sparse, run_eagerly):
     model = compiled(run_eagerly=run_eagerly)
     x = X * (X > 0)

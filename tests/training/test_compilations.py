@@ -1,5 +1,7 @@
 """Compilations are counted: nothing is recompiled silently."""
 
+import warnings
+
 import jax
 import numpy as np
 import pytest
@@ -57,6 +59,20 @@ def test_new_data_sizes_compile_only_the_ragged_batch():
     with counting() as count:
         m.predict(big[: 32 * 3], verbose=0)
     assert count.value <= 1
+
+
+def test_other_lengths_share_programs_and_are_not_warned_about():
+    m = model()
+    x, y = np.tile(X, (2, 1)), np.tile(Y, (2, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for rows in (32, 64, 96):  # the third makes room for 128
+            m.fit(x[:rows], y[:rows], verbose=0)
+        with counting() as count:
+            m.fit(x[:128], y[:128], verbose=0)
+        assert count.value == 0
+        for rows in (1, 2, 35, 36):
+            assert len(m.predict(x[:rows], verbose=0)) == rows
 
 
 def test_nothing_compiles_after_precompile():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import jaxkeras as jk
+from tests.cases import by_default
 
 ROWS = 37  # with batches of 8, a ragged last one
 
@@ -71,10 +72,8 @@ def weighted(make, how):
     return run(make, how, class_weight={0: 1.0, 1: 2.0, 2: 0.5}, validation_split=0.2)
 
 
-@pytest.mark.parametrize(
-    "make", [*(pytest.param(make, marks=pytest.mark.exhaustive) for make in (dense, convolutional)), recurrent]
-)
-@pytest.mark.parametrize("how", ["single", "executions", "eager"])
+@pytest.mark.parametrize("make", by_default((dense, convolutional, recurrent), {recurrent}))
+@pytest.mark.parametrize("how", by_default(("single", "executions", "eager"), {"single", "executions"}))
 def test_all_execution_modes_are_equivalent(make, how):
     fused, a, _ = weighted(make, "fused")
     other, b, callbacks = weighted(make, how)

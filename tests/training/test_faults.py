@@ -10,6 +10,7 @@ import pytest
 
 import jaxkeras as jk
 from jaxkeras.callbacks import NonFinite, NonFiniteError
+from tests.cases import by_default
 from tests.training.planted_faults import FAULTS
 
 DEFAULT = {
@@ -17,9 +18,7 @@ DEFAULT = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in DEFAULT else pytest.param(name, marks=pytest.mark.exhaustive) for name in FAULTS]
-)
+@pytest.mark.parametrize("name", by_default(FAULTS, DEFAULT))
 def test_planted_fault_is_named(name):
     model, arguments, expected = FAULTS[name]()
     with pytest.raises(NonFiniteError) as raised:
@@ -63,9 +62,7 @@ def stream(x, y):
         yield x[i : i + 4], y[i : i + 4]
 
 
-@pytest.mark.parametrize(
-    "how", ["fused", *(pytest.param(how, marks=pytest.mark.exhaustive) for how in ("stream", "every batch", "eager"))]
-)
+@pytest.mark.parametrize("how", by_default(("fused", "stream", "every batch", "eager"), {"fused"}))
 def test_raise_leaves_the_state_before_the_step(how):
     x, y = data(9)
     arguments = {"x": stream(x, y)} if how == "stream" else {"x": x, "y": y, "batch_size": 4, "shuffle": False}
@@ -116,7 +113,7 @@ def test_an_epoch_without_a_good_step_has_no_loss():
     assert np.isnan(history.history["loss"]).all()
 
 
-@pytest.mark.parametrize("action", ["raise", pytest.param("skip", marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("action", by_default(("raise", "skip"), {"raise"}))
 def test_the_member_of_a_population_is_named(action):
     model = jk.Sequential([jk.Input((3,)), jk.layers.Dense(1, name="last")], name="m")
     population = jk.Population(model, seeds=range(3), learning_rate=[0.1, 1e9, 0.1])

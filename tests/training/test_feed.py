@@ -24,10 +24,11 @@ def seen_rows(feed, per_call, skip=0, **more):
 @pytest.mark.parametrize("rows", [1, 7, 24, 50])
 @pytest.mark.parametrize("per_call", [1, 3, 10**6])
 @pytest.mark.parametrize("skip", [0, 2])
-@pytest.mark.parametrize("kind", [ResidentFeed, SliceFeed, StreamFeed, "stack"])
+@pytest.mark.parametrize("kind", [ResidentFeed, SliceFeed, StreamFeed, "stack", "room"])
 def test_every_row_is_fed_once_in_order(kind, rows, per_call, skip):
     source = adapt(np.arange(2.0 * rows).reshape(rows, 2), batch_size=4, for_predict=True)
-    feed = SliceFeed(source, stack=True) if kind == "stack" else kind(source)
+    feed = {"stack": lambda: SliceFeed(source, stack=True), "room": lambda: ResidentFeed(source, room=64)}
+    feed = feed[kind]() if kind in feed else kind(source)
     if kind == "stack" and per_call == 3:
         per_call = 10**6  # collected outputs run in whole chunks
     assert seen_rows(feed, per_call, skip) == (2.0 * np.arange(min(4 * skip, rows), rows)).tolist()

@@ -10,6 +10,7 @@ import pytest
 import jaxkeras as jk
 from jaxkeras.core.functional import intercept_calls
 from jaxkeras.training import compiled_function, session
+from tests.cases import by_default
 
 L = jk.layers
 X, Y = np.ones((8, 6, 4), "float32"), np.ones((8, 6, 2), "float32")
@@ -127,7 +128,10 @@ def traced_only(monkeypatch):
     monkeypatch.setattr(session.Session, "run_alone", run_alone)
 
 
-@pytest.mark.parametrize("name", CAUSES)
+USUAL = ("shape of x", "sample weights", "structure", "frozen layer", "optimizer", "new metric", "precision")
+
+
+@pytest.mark.parametrize("name", by_default(CAUSES, USUAL))
 @pytest.mark.filterwarnings("ignore:.*")
 def test_planted_cause_is_named(name, traced_only):
     jk.utils.clear_session()

@@ -1,7 +1,8 @@
 """Convolutions as matrix products over the taps of the window: shifted views, one tap at a time or concatenated.
 
 *patches*: all taps concatenated, one matrix product. *strips*: the taps of the last axis concatenated and one product
-for each of the others, which needs a third of the copies. *taps*: one product for each tap.
+for each of the others, which needs a third of the copies. *joined strips*: one product for all of them, whose results
+are shifted instead of the copies. *taps*: one product for each tap.
 """
 
 from __future__ import annotations
@@ -63,6 +64,16 @@ def flat(x: Array) -> Array:
     return x.reshape(-1, x.shape[-1])
 
 
+def patch_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
+    window, filters = kernel.shape[:-2], kernel.shape[-1]
+
+    def piece(x: Array) -> Array:
+        rows = patches(x, window, spec)
+        return (flat(rows) @ kernel.reshape(-1, filters)).reshape(*rows.shape[:-1], filters)
+
+    return mapped(piece, x, rows_of_a_piece(x.shape[0], patch_bytes(x, window, spec)))
+
+
 def patch_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
     """The product transposes dy rather than the patches: XLA transposes a matrix of few columns slowly."""
 
@@ -81,13 +92,23 @@ def strip_bytes(x: Array, window: Sequence[int], spec: ConvSpec) -> int:
     return x.shape[0] * cells * x.shape[-1] * x.dtype.itemsize
 
 
+def _side_by_side(x: Array, window: Sequence[int], spec: ConvSpec) -> Array:
+    """The padded x with the taps of the last axis concatenated."""
+    ones, none = (1,) * spec.rank, ((0, 0),) * spec.rank
+    last = ConvSpec((*ones[1:], spec.strides[-1]), none, (*ones[1:], spec.dilation[-1]), ones, 1, False)
+    return patches(padded(x, spec), (*ones[1:], window[-1]), last)
+
+
+def _by_other_axes(strips: Array, window: Sequence[int], out: Sequence[int], spec: ConvSpec) -> Iterator[Array]:
+    """For each tap of all axes but the last, the cells at that place."""
+    ones, none = (1,) * spec.rank, ((0, 0),) * spec.rank
+    others = ConvSpec((*spec.strides[:-1], 1), none, (*spec.dilation[:-1], 1), ones, 1, False)
+    return views(strips, (*window[:-1], 1), out, others)
+
+
 def _strips(x: Array, window: Sequence[int], spec: ConvSpec) -> Iterator[Array]:
     """For each tap of the other axes, the cells that it multiplies, with the taps of the last axis concatenated."""
-    ones, none = (1,) * spec.rank, ((0, 0),) * spec.rank
-    side_by_side = ConvSpec((*ones[1:], spec.strides[-1]), none, (*ones[1:], spec.dilation[-1]), ones, 1, False)
-    others = ConvSpec((*spec.strides[:-1], 1), none, (*spec.dilation[:-1], 1), ones, 1, False)
-    strips = patches(padded(x, spec), (*ones[1:], window[-1]), side_by_side)
-    return views(strips, (*window[:-1], 1), output_sizes(x.shape[1:-1], window, spec), others)
+    return _by_other_axes(_side_by_side(x, window, spec), window, output_sizes(x.shape[1:-1], window, spec), spec)
 
 
 def strip_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
@@ -100,6 +121,31 @@ def strip_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
         return functools.reduce(jnp.add, terms).reshape(x.shape[0], *out, filters)
 
     return mapped(piece, x, rows_of_a_piece(x.shape[0], strip_bytes(x, window, spec)))
+
+
+def joined_strip_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
+    """One product for all strips; its results are shifted and added, which XLA fuses with what follows."""
+    window, (channels, filters) = kernel.shape[:-2], kernel.shape[-2:]
+    out = output_sizes(x.shape[1:-1], window, spec)
+    joined = jnp.moveaxis(kernel.reshape(-1, window[-1] * channels, filters), 0, 1)
+    joined = joined.reshape(window[-1] * channels, -1)
+
+    def piece(x: Array) -> Array:
+        strips = _side_by_side(x, window, spec)
+        products = (flat(strips) @ joined).reshape(*strips.shape[:-1], -1)
+        shifted = enumerate(_by_other_axes(products, window, out, spec))
+        terms = [lax.slice_in_dim(view, i * filters, (i + 1) * filters, 1, -1) for i, view in shifted]
+        return functools.reduce(jnp.add, terms)
+
+    return mapped(piece, x, rows_of_a_piece(x.shape[0], joined_strip_bytes(x, kernel, spec)))
+
+
+def joined_strip_bytes(x: Array, kernel: Array, spec: ConvSpec) -> int:
+    """Size of the strips of x and of their products."""
+    window, (channels, filters) = kernel.shape[:-2], kernel.shape[-2:]
+    rows = [n + low + high for n, (low, high) in zip(x.shape[1:-2], spec.pads)]
+    cells = math.prod(rows) * output_sizes(x.shape[1:-1], window, spec)[-1]
+    return x.shape[0] * cells * (channels * window[-1] + filters * math.prod(window[:-1])) * x.dtype.itemsize
 
 
 def strip_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
