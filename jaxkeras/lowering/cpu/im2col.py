@@ -22,6 +22,8 @@ from jaxkeras.lowering.geometry import ConvSpec, effective, window_output
 
 Array = jax.Array
 
+TAPS = 14  # of a depthwise window, summed in one loop: more do not stay in registers
+
 
 def patch_bytes(x: Array, window: Sequence[int], spec: ConvSpec) -> int:
     """Size of the patch buffer that this convolution would need."""
@@ -203,12 +205,21 @@ def pointwise_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
 
 
 def depthwise_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
-    """kernel: (*window, channels). Shift, multiply, add: XLA fuses the whole sum into one loop."""
-    window = kernel.shape[:-1]
-    weights = kernel.reshape(-1, kernel.shape[-1])
-    shifted = views(x, window, output_sizes(x.shape[1:-1], window, spec), spec)
+    """kernel: (*window, channels). Shift, multiply, add: XLA fuses the sum into a loop for every `TAPS` taps.
+
+    The padded array is written to memory first. Fused into the sum, it would be computed anew for every tap, together
+    with what comes before it.
+    """
+    window, weights = kernel.shape[:-1], kernel.reshape(-1, kernel.shape[-1])
+    out = output_sizes(x.shape[1:-1], window, spec)
+    x = lax.optimization_barrier(padded(x, spec))
+    inside = spec._replace(pads=((0, 0),) * spec.rank, input_dilation=(1,) * spec.rank)
     shape = (1,) * (x.ndim - 1) + (x.shape[-1],)
-    return functools.reduce(jnp.add, [view * weight.reshape(shape) for weight, view in zip(weights, shifted)])
+    terms = [view * weight.reshape(shape) for weight, view in zip(weights, views(x, window, out, inside))]
+    total = functools.reduce(jnp.add, terms[:TAPS])
+    for start in range(TAPS, len(terms), TAPS):
+        total = functools.reduce(jnp.add, terms[start : start + TAPS], lax.optimization_barrier(total))
+    return total
 
 
 def depthwise_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
