@@ -173,7 +173,8 @@ CASES = {
     "moving average": (lambda: plain(jk.optimizers.SGD(0.1, use_ema=True)), fit, 1e-6),
     "factored": (lambda: plain("adafactor"), fit, 1e-5),
     "optax": (lambda: plain(__import__("optax").adamw(1e-2, eps=1e-3)), fit, 1e-6),
-    "bfloat16": (lambda: plain(policy="mixed_bfloat16"), fit, 5e-2),  # gradients are summed in bfloat16
+    # One device differs from float32 by 3.7 % in a bias, "fsdp" by 3.8 %: its gradient's terms nearly cancel.
+    "bfloat16": (lambda: plain(policy="mixed_bfloat16"), fit, 5e-2),
     "loss scale": (lambda: plain(jk.optimizers.LossScaleOptimizer(jk.optimizers.SGD(0.1))), fit, 1e-6),
     "stored order": (plain, lambda model: fit(model, shuffle=False), 1e-6),
     "single batches": (plain, single, 1e-6),
