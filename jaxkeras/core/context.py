@@ -22,6 +22,7 @@ class _Local(threading.local):
     sharing: Any = None  # objects and configs of an open `ObjectSharingScope`
     reference_forms: bool = False  # heavy operations in terms of JAX's own, for programs that are read and not run
     differentiated: bool = False  # the form that is traced is part of a derivative
+    split_rows: bool = False  # rows of a batch are split over devices: no other axis may be merged with theirs
     remat_scopes: tuple[Any, ...] = ()  # open ones, outermost first
     remat: bool = False  # the backward pass recomputes what is computed now
     symbolic: bool = False  # a `SymbolicScope` is open

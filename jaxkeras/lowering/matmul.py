@@ -7,6 +7,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from jaxkeras.core.context import local
 from jaxkeras.lowering import dispatch, operations
 from jaxkeras.lowering.custom_transpose import linear_call
 
@@ -70,7 +71,7 @@ def product_axes(equation: str) -> int | None:
 
 def _has_own_gradient(x: Array, kernel: Array, count: int) -> bool:
     fits = x.ndim - count > 1 and jnp.issubdtype(x.dtype, jnp.floating) and jnp.issubdtype(kernel.dtype, jnp.floating)
-    return fits and not dispatch.wants_reference()
+    return fits and not (local.split_rows or dispatch.wants_reference())
 
 
 def _sequence_product(count: int, x: Array, kernel: Array) -> Array:

@@ -17,7 +17,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxkeras.core import placement
-from jaxkeras.core.context import local
+from jaxkeras.core.context import local, setting
 from jaxkeras.core.functional import intercept_calls, is_variable
 from jaxkeras.core.masks import get_mask, set_mask
 from jaxkeras.training.memory import free_bytes
@@ -306,7 +306,8 @@ class Placement:
             held, layouts = ts.state, shardings.state
             used = None if held is None else self.gather(held, layouts)
             place = functools.partial(self._constrain_output, rows)
-            with intercept_calls(place) if gathers or self.places_outputs else contextlib.nullcontext():
+            placing = intercept_calls(place) if gathers or self.places_outputs else contextlib.nullcontext()
+            with placing, setting(split_rows=self.shards > 1):
                 new, extras = step(ts._replace(state=used), batch)
             if held is not None and new.state is not None:
                 new = new._replace(state=jax.tree.map(self._scatter, held, used, new.state, layouts))

@@ -5,7 +5,7 @@ import numpy as np
 
 import jaxkeras as jk
 from jaxkeras.distribution.collectives import collectives
-from tests.distribution.models import convolutional, train
+from tests.distribution.models import convolutional, recurrent, train
 
 
 def mlp():
@@ -53,4 +53,11 @@ parameters = sum(v.value.nbytes for v in model.weights)
 print("fsdp, convolutional", [(c.kind, c.arrays) for c in found], parameters)
 assert {c.kind for c in found} <= {"all-gather", "reduce-scatter", "all-reduce"}
 assert max(len(shape) == 4 and shape[0] for c in found for shape in c.arrays) == 3  # kernels, and no images
+
+# Nor are sequences gathered whose first axis is time.
+model, found = of_step("data", recurrent)
+parameters = sum(v.value.nbytes for v in model.trainable_variables)
+print("data, recurrent", [(c.kind, c.nbytes) for c in found], parameters)
+assert {c.kind for c in found} == {"all-reduce"}
+assert parameters <= sum(c.nbytes for c in found) <= parameters + 64
 print("ok", jax.device_count())

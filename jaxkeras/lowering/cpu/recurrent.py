@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxkeras.core.context import local
 from jaxkeras.lowering.custom_transpose import linear_call
 
 Array = jax.Array
@@ -103,6 +104,8 @@ def _(cell: Cell, primals: tuple, tangents: tuple) -> tuple:
 
 def _rows(h: Array, d_kernel: Array) -> Array:
     """h @ d_kernel as a product of matrices, whose transpose in d_kernel is one too."""
+    if local.split_rows:  # time and rows merged into one axis would be gathered by every device
+        return h @ d_kernel
     return (h.reshape(-1, h.shape[-1]) @ d_kernel).reshape(*h.shape[:-1], d_kernel.shape[-1])
 
 
