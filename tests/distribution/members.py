@@ -8,22 +8,14 @@ import jax
 import numpy as np
 
 import jaxkeras as jk
+from tests.models.test_population import X, Y, noisy
 
-X = np.random.default_rng(0).standard_normal((50, 4)).astype("float32")
-Y = X.sum(1, keepdims=True)
 FIT = {"batch_size": 16, "epochs": 2, "validation_data": (X[:20], Y[:20]), "verbose": 0}
 RATES = np.geomspace(1e-3, 1e-1, 5)  # 5 members do not divide by the devices
 
 
-def model():
-    return jk.Sequential([
-        jk.Input((4,)), jk.layers.Dense(6, activation="relu"), jk.layers.BatchNormalization(), jk.layers.Dropout(0.3),
-        jk.layers.Dense(1),
-    ])  # fmt: skip
-
-
 def population():
-    made = jk.Population(model(), seeds=range(5), learning_rate=RATES)
+    made = jk.Population(noisy(), seeds=range(5), learning_rate=RATES)
     made.compile("adam", "mse", metrics=["mae", jk.metrics.WholeEpoch(largest)])
     return made
 
@@ -41,7 +33,7 @@ def same_as_alone():
     outputs = members.predict(X, verbose=0)
     for i in (0, 4):
         jk.utils.set_random_seed(i)
-        alone = model()
+        alone = noisy()
         alone.compile(jk.optimizers.Adam(RATES[i]), "mse", metrics=["mae", jk.metrics.WholeEpoch(largest)])
         jk.utils.set_random_seed(9)
         own = alone.fit(X, Y, **FIT).history
