@@ -228,6 +228,10 @@ class Population:
     def __len__(self) -> int:
         return self.count
 
+    def __repr__(self) -> str:
+        differ = [*(["seeds"] if self.seeds is not None else []), *self.hyperparameters]
+        return f"<Population of {self.count} models {self.template.name!r}, differing in: {', '.join(differ)}>"
+
     def member(self, index: int) -> Any:
         """A copy of a member as an ordinary compiled model, with its weights, optimizer state and hyperparameters.
 
@@ -424,7 +428,6 @@ class Population:
         tree = snapshot.read(filepath)
         model = in_memory.from_bytes(tree["model"].tobytes(), custom_objects or {})
         population = cls(model, tree["seeds"], **tree["hyperparameters"])
-        population.compile(**{**model._session.arguments, "optimizer": model.optimizer})
         session = population._require_compiled("load")
         spec = StateSpec(population.template, [])
         session.known = dict(zip(spec.leaves(), tree["numbers"]))
