@@ -81,6 +81,7 @@ def test_a_mesh_of_one_device_changes_nothing():
             model = jk.Sequential([jk.Input((4,)), jk.layers.Dense(3), jk.layers.Dropout(0.5)])
             model.compile("adam", "mse")
             model.fit(np.ones((10, 4)), np.ones((10, 3)), batch_size=4, epochs=2, verbose=0)
+            assert model._session.placement is None  # so the programs are those of one device
             return model.get_weights()
         finally:
             jk.distribution.set_distribution(None)
