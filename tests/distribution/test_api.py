@@ -73,6 +73,21 @@ def test_distributions_on_one_device():
         assert (d.num_model_replicas, d.num_data_shards, d.data_shard_id, d.batch_dim_name) == (1, 1, 0, "batch")
 
 
+@pytest.mark.parametrize("way", ["data", "fsdp", {"data": 1, "model": 1}], ids=str)
+def test_to_set_a_distribution_again_changes_nothing(way):
+    try:
+        jk.distribution.set_distribution(way)
+        first = jk.distribution.distribution()
+        jk.distribution.set_distribution(dict(way) if isinstance(way, dict) else way)
+        assert jk.distribution.distribution() is first
+        jk.distribution.set_distribution(None)
+        jk.distribution.set_distribution(way)
+        assert type(jk.distribution.distribution()) is type(first)
+    finally:
+        jk.distribution.set_distribution(None)
+    assert jk.distribution.distribution() is None
+
+
 def test_a_mesh_of_one_device_changes_nothing():
     def weights(way):
         jk.distribution.set_distribution(way)
