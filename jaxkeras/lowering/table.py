@@ -227,6 +227,7 @@ CPU: tuple[Row, ...] = tuple(
         (conv.depthwise_kernel_gradient, _row_by_row, im2col.depthwise_kernel_gradient_by_row),
         (operations.max_pool, _short_windows, pool.max_pool),
         (operations.average_pool, _overlapping, pool.average_pool),
+        (operations.global_average_pool, _real, pool.global_average_pool),
         (operations.argmax, _many_classes, argmax.argmax),
         (operations.batch_norm, _real, batch_norm.batch_norm),
         (operations.layer_norm, _last_axis, layer_norm.layer_norm),

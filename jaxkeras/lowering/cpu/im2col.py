@@ -190,7 +190,7 @@ def fused_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
         for view in views(x, window, output_sizes(x.shape[1:-1], window, spec), spec)
         for channel in range(x.shape[-1])
     ]
-    return functools.reduce(jnp.add, [column * row for column, row in zip(columns, rows)])
+    return end_fusion(functools.reduce(jnp.add, [column * row for column, row in zip(columns, rows)]))
 
 
 def pointwise_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
