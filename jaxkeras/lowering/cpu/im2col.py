@@ -19,7 +19,7 @@ from jax import lax
 
 from jaxkeras.lowering.cpu.fusion import end_fusion
 from jaxkeras.lowering.cpu.microbatch import mapped, rows_of_a_piece, summed
-from jaxkeras.lowering.geometry import ConvSpec, effective, window_output
+from jaxkeras.lowering.geometry import ConvSpec, back_to_input, effective, window_output
 
 Array = jax.Array
 
@@ -87,6 +87,28 @@ def patch_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: Co
 
     gradient = summed(piece, x, dy, rows_of_a_piece(x.shape[0], patch_bytes(x, window, spec)))
     return gradient.T.reshape(*window, x.shape[-1], dy.shape[-1])
+
+
+def cotangent_patch_bytes(x: Array, dy: Array, window: Sequence[int], spec: ConvSpec) -> int:
+    """Size of the patches of dy that the input gradient reads."""
+    return patch_bytes(dy, window, back_to_input(x.shape[1:-1], dy.shape[1:-1], window, spec))
+
+
+def cotangent_patch_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
+    """The patches are those of dy, by which `patch_input_gradient` multiplies the kernel: XLA makes them once."""
+    back = back_to_input(x.shape[1:-1], dy.shape[1:-1], window, spec)
+
+    def piece(dy: Array, x: Array) -> Array:
+        return flat(x).T @ flat(patches(dy, window, back))
+
+    gradient = summed(piece, dy, x, rows_of_a_piece(dy.shape[0], patch_bytes(dy, window, back)))
+    by_tap = jnp.moveaxis(gradient.reshape(x.shape[-1], *window, dy.shape[-1]), 0, -2)
+    return jnp.flip(by_tap, range(spec.rank))
+
+
+def patch_input_gradient(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> Array:
+    back = back_to_input(sizes, dy.shape[1:-1], kernel.shape[:-2], spec)
+    return patch_forward(dy, jnp.swapaxes(jnp.flip(kernel, range(spec.rank)), -1, -2), back)
 
 
 def strip_bytes(x: Array, window: Sequence[int], spec: ConvSpec) -> int:
