@@ -17,6 +17,7 @@ from jaxkeras.lowering.normalization import batch_moments as batch_moments
 from jaxkeras.lowering.normalization import batch_norm as batch_norm
 from jaxkeras.lowering.normalization import layer_norm as layer_norm
 from jaxkeras.lowering.pooling import average_pool as average_pool
+from jaxkeras.lowering.pooling import global_average_pool as global_average_pool
 from jaxkeras.lowering.pooling import max_pool as max_pool
 from jaxkeras.lowering.recurrent import gru_sequence as gru_sequence
 from jaxkeras.lowering.recurrent import lstm_sequence as lstm_sequence

@@ -6,6 +6,7 @@ from jaxkeras.lowering.dispatch import Operation
 conv = Operation(reference.conv, linear=True)
 max_pool = Operation(reference.max_pool)
 average_pool = Operation(reference.average_pool, linear=True)
+global_average_pool = Operation(reference.global_average_pool)
 batch_norm = Operation(reference.batch_norm)
 layer_norm = Operation(reference.layer_norm)
 dense_kernel_gradient = Operation(reference.dense_kernel_gradient, linear=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import jax
+import jax.numpy as jnp
 
 from jaxkeras.lowering import operations
 from jaxkeras.lowering.geometry import PoolSpec, is_channels_first, ntuple, spatial_shape, window_output, window_pads
@@ -84,3 +85,23 @@ def average_pool(
         ValueError: for an unknown padding or a window larger than the input.
     """
     return operations.average_pool(x, _spec(x, pool_size, strides, padding, data_format))
+
+
+def global_average_pool(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
+    """The mean over all positions.
+
+    Args:
+        x: A floating-point array.
+        axes: Its spatial axes.
+        keepdims: Keep the axes with size 1.
+
+    Returns:
+        The means.
+
+    Example:
+
+    >>> import jax.numpy as jnp
+    >>> global_average_pool(jnp.arange(4.0).reshape(1, 4, 1), (1,))
+    Array([[1.5]], dtype=float32)
+    """
+    return operations.global_average_pool(jnp.asarray(x), tuple(axes), keepdims)

@@ -68,6 +68,10 @@ def average_pool(x: Array, spec: PoolSpec) -> Array:
     return total / window_counts(x.shape, spec).astype(x.dtype)
 
 
+def global_average_pool(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+    return jnp.mean(x, axes, keepdims=keepdims)
+
+
 def batch_moments(x: Array, axes: tuple[int, ...], weights: Array | None, epsilon: float) -> tuple[Array, Array]:
     """Two passes, dimensions kept. weights: 0 or 1, broadcast to x."""
     if weights is None:

@@ -164,6 +164,11 @@ def _row_by_row(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) ->
     return _exact(x) and math.prod(window) * math.prod(dy.shape[2:]) * dy.dtype.itemsize <= 2**22
 
 
+def _cell_by_cell(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    """Large windows, and few channels, whose rows XLA does not vectorize; one term for each cell of the last axis."""
+    return _exact(x) and (math.prod(window) >= 25 or x.shape[-1] <= 32) and dy.shape[-2] <= 64
+
+
 def _short_windows(x: Array, spec: PoolSpec) -> bool:
     return jnp.issubdtype(x.dtype, jnp.floating) and max(spec.window) <= 16
 
@@ -239,9 +244,11 @@ CPU: tuple[Row, ...] = tuple(
         (conv.kernel_gradient, _winograd_gradient, winograd.kernel_gradient),
         (conv.kernel_gradient, _strip_gradient, im2col.strip_kernel_gradient),
         (conv.kernel_gradient, _wide_gradient, im2col.tap_kernel_gradient),
+        (conv.depthwise_kernel_gradient, _cell_by_cell, im2col.depthwise_kernel_gradient_by_cell),
         (conv.depthwise_kernel_gradient, _row_by_row, im2col.depthwise_kernel_gradient_by_row),
         (operations.max_pool, _short_windows, pool.max_pool),
         (operations.average_pool, _overlapping, pool.average_pool),
+        (operations.global_average_pool, _real, pool.global_average_pool),
         (operations.argmax, _many_classes, argmax.argmax),
         (operations.batch_norm, _real, batch_norm.batch_norm),
         (operations.layer_norm, _last_axis, layer_norm.layer_norm),
@@ -330,6 +337,10 @@ def _tap_gradient_can(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSp
     return _exact(x) and math.prod(window) <= 49
 
 
+def _cells_can(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    return _exact(x) and dy.shape[-2] <= 64
+
+
 # What `jaxkeras.utils.tune` may choose from, besides the references and what the table chooses.
 CANDIDATES: tuple[Candidate, ...] = tuple(
     Candidate(operation, "cpu", can, form)
@@ -347,6 +358,7 @@ CANDIDATES: tuple[Candidate, ...] = tuple(
         (conv.kernel_gradient, _patch_gradient_can, im2col.patch_kernel_gradient),
         (conv.kernel_gradient, _cotangent_patches_can, im2col.cotangent_patch_kernel_gradient),
         (conv.kernel_gradient, _tap_gradient_can, im2col.tap_kernel_gradient),
+        (conv.depthwise_kernel_gradient, _cells_can, im2col.depthwise_kernel_gradient_by_cell),
         (conv.depthwise_kernel_gradient, _row_by_row, im2col.depthwise_kernel_gradient_by_row),
     )
 )

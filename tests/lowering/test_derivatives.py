@@ -14,6 +14,7 @@ from jaxkeras.lowering import dispatch, matmul, operations, reference, table
 from jaxkeras.lowering.cpu import attention as cpu_attention
 from jaxkeras.lowering.cpu import conv as cpu_conv
 from jaxkeras.lowering.cpu import im2col, microbatch, winograd
+from jaxkeras.lowering.cpu.fusion import end_fusion
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, window_pads
 from jaxkeras.lowering.hash_rng import Drop
 from tests.cases import by_default
@@ -219,11 +220,13 @@ def test_pieces_of_the_batch():
 
 
 @CPU
+@pytest.mark.parametrize("form", (None, im2col.depthwise_kernel_gradient_by_row), ids=("by tap", "by row"))
 @pytest.mark.parametrize("name", [name for name in CONVS if "depthwise" in name])
-def test_depthwise_gradient_without_scan(name, monkeypatch):
-    """The form for large images, which the table does not choose for this size."""
+def test_depthwise_gradient_by_another_form(name, form, monkeypatch):
+    """The forms for large images, which the table does not choose for this size."""
     shape, kernel, options = CONVS[name]
-    monkeypatch.setattr(cpu_conv.depthwise_kernel_gradient, "rows", ())
+    rows = [row for row in cpu_conv.depthwise_kernel_gradient.rows if row.form is form]
+    monkeypatch.setattr(cpu_conv.depthwise_kernel_gradient, "rows", tuple(rows))
     x, kernel = normal(*shape), normal(*kernel)
     spec = conv_spec(x, kernel.shape[:-2], **options)
     ours, theirs = (
@@ -344,6 +347,37 @@ def test_gelu():
     check(operations.gelu, operations.gelu.reference, x)
     low = jnp.linspace(-30, 30, 601, dtype="float32")
     np.testing.assert_allclose(operations.gelu(low), operations.gelu.reference(low), rtol=2e-6, atol=1e-6)
+
+
+@CPU
+def test_global_average_pool():
+    x = normal(2, 3, 4, 5)
+    run = operations.global_average_pool
+    assert run.choose("cpu", x, (1, 2), True) is not run.reference
+    check(lambda x: run(x, (1, 2), False), lambda x: run.reference(x, (1, 2), False), x)
+    ours, theirs = (f(jnp.arange(12).reshape(2, 3, 2), (1,), True) for f in (run, run.reference))  # integers
+    assert ours.dtype == theirs.dtype
+    close(ours, theirs)
+
+
+@CPU
+def test_depthwise_in_blocks_of_channels(monkeypatch):
+    x, kernel = normal(1, 4, 5, 20), normal(3, 2, 20)
+    spec = conv_spec(x, kernel.shape[:-1], padding="same")
+    whole = im2col.depthwise_forward(x, kernel, spec)
+    monkeypatch.setattr(im2col, "TAPS", 2)
+    monkeypatch.setattr(im2col, "BLOCK", 2**8)
+    close(im2col.depthwise_forward(x, kernel, spec), whole)
+
+
+@CPU
+def test_end_fusion_changes_nothing():
+    for dtype in ("float32", "bfloat16", "float16"):
+        x = jnp.array([0.1, -0.0, jnp.inf, -jnp.inf, jnp.nan, 65504.0], dtype)
+        y, dy = jax.jit(lambda x: jax.jvp(end_fusion, (x,), (x,)))(x)
+        for found in (y, dy):
+            np.testing.assert_array_equal(found.astype("float32"), x.astype("float32"))
+            np.testing.assert_array_equal(jnp.signbit(found)[:4], jnp.signbit(x)[:4])
 
 
 @CPU

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxkeras import lowering
 from jaxkeras.layers._base.spatial import Spatial
 from jaxkeras.registry import register
 
@@ -30,7 +31,7 @@ class _GlobalMaxPooling(_GlobalPooling):
 
 
 class _GlobalAveragePooling(_GlobalPooling):
-    reduce = staticmethod(jnp.mean)
+    reduce = staticmethod(lowering.global_average_pool)
 
 
 @register("keras.layers")

@@ -212,7 +212,7 @@ def fused_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
         for view in views(x, window, output_sizes(x.shape[1:-1], window, spec), spec)
         for channel in range(x.shape[-1])
     ]
-    return functools.reduce(jnp.add, [column * row for column, row in zip(columns, rows)])
+    return end_fusion(functools.reduce(jnp.add, [column * row for column, row in zip(columns, rows)]))
 
 
 def pointwise_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
@@ -243,9 +243,7 @@ def depthwise_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
     def block(start: int, stop: int) -> Array:
         weights = lax.slice_in_dim(kernel, start, stop, 1, -1).reshape(-1, *(1,) * (x.ndim - 1), stop - start)
         shifted = views(lax.slice_in_dim(x, start, stop, 1, -1), window, out, inside)
-        terms = [view * weight for weight, view in zip(weights, shifted)]
-        count = -(-len(terms) // TAPS)  # independent sums, which the processor computes at the same time
-        return end_fusion(functools.reduce(jnp.add, [functools.reduce(jnp.add, terms[i::count]) for i in range(count)]))
+        return end_fusion(_sum_in_chains([view * weight for weight, view in zip(weights, shifted)]))
 
     blocks = -(-kernel.size * kernel.dtype.itemsize // BLOCK)
     width = -(-channels // (16 * blocks)) * 16
@@ -276,3 +274,25 @@ def depthwise_kernel_gradient_by_row(x: Array, dy: Array, window: tuple[int, ...
     totals, _ = lax.scan(add, totals, jnp.arange(x.shape[0] * rows))
     sums = jnp.stack([jnp.sum(t, tuple(range(1, spec.rank))) for t in totals], 1)
     return sums.reshape(*window, x.shape[-1])
+
+
+def depthwise_kernel_gradient_by_cell(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
+    """The cells of the last axis summed in one loop, for each tap of the other axes: (batch, *rows, taps, channels).
+
+    Cell j meets the taps of the last axis as a slice of x, in which these are side by side.
+    """
+    x = lax.optimization_barrier(padded(x, spec))
+    axis, out, stride, dilation = spec.rank, dy.shape[1:-1], spec.strides[-1], spec.dilation[-1]
+    taken = effective(window[-1], dilation)
+    rows = []
+    for view in _by_other_axes(x, window, (*out[:-1], x.shape[axis]), spec):
+        cells = [lax.slice_in_dim(view, j * stride, j * stride + taken, dilation, axis) for j in range(out[-1])]
+        terms = [cell * lax.slice_in_dim(dy, j, j + 1, 1, axis) for j, cell in enumerate(cells)]
+        rows.append(jnp.sum(end_fusion(_sum_in_chains(terms)), tuple(range(axis))))
+    return jnp.stack(rows).reshape(*window, x.shape[-1])
+
+
+def _sum_in_chains(terms: Sequence[Array]) -> Array:
+    """Independent sums of up to `TAPS` terms, which the processor computes at the same time."""
+    count = -(-len(terms) // TAPS)
+    return functools.reduce(jnp.add, [functools.reduce(jnp.add, terms[i::count]) for i in range(count)])

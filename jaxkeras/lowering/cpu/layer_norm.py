@@ -15,7 +15,6 @@ from jax import lax
 
 from jaxkeras.lowering.cpu.fusion import end_fusion
 from jaxkeras.lowering.custom_transpose import linear_call
-from jaxkeras.lowering.reference import batch_moments
 
 Array = jax.Array
 
@@ -29,26 +28,24 @@ def layer_norm(x: Array, gamma: Array | None, beta: Array | None, axes: tuple[in
 
 
 def _moments(x: Array, epsilon: float) -> tuple[Array, Array]:
-    """The mean of each row, and one over its deviation."""
-    mean, variance = batch_moments(x, (x.ndim - 1,), None, 0.0)
-    return mean, lax.rsqrt(variance + epsilon)
+    """The mean of each row, and one over its deviation. x is read from memory, as often as it is needed."""
+    mean = end_fusion(jnp.mean(x, -1, keepdims=True))
+    return mean, lax.rsqrt(end_fusion(jnp.mean(jnp.square(x - mean), -1, keepdims=True)) + epsilon)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _normalised(epsilon: float, x: Array, gamma: Array, beta: Array) -> Array:
-    return _value(x, gamma, beta, *_moments(x, epsilon))
-
-
-def _value(x: Array, gamma: Array, beta: Array, mean: Array, inverse: Array) -> Array:
-    """Ends the fusion: with a product behind it in the same call of YNNPACK, both are slower."""
-    return end_fusion((x - mean) * inverse * gamma + beta)
+    x = end_fusion(x)
+    mean, inverse = _moments(x, epsilon)
+    return (x - mean) * inverse * gamma + beta
 
 
 @_normalised.defjvp
 def _(epsilon: float, primals: Sequence[Array], tangents: Sequence[Array]) -> tuple[Array, Array]:
     x, gamma, beta = primals
+    x = end_fusion(x)
     mean, inverse = _moments(x, epsilon)
-    out = _value(x, gamma, beta, mean, inverse)
+    out = (x - mean) * inverse * gamma + beta
     return out, linear_call(_tangent, _cotangent, (x, gamma, mean, inverse), tuple(tangents), out)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from jax import lax
 
 from jaxkeras.lowering import reference
+from jaxkeras.lowering.cpu.fusion import end_fusion
 from jaxkeras.lowering.custom_transpose import linear_call
 from jaxkeras.lowering.geometry import PoolSpec
 
@@ -155,3 +156,8 @@ def average_pool(x: Array, spec: PoolSpec) -> Array:
     for step in _steps(spec):
         x = functools.reduce(jnp.add, _views(x, np.zeros((), x.dtype), step))
     return x / counts
+
+
+def global_average_pool(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """The sum does not take what is before it into its fusion, such as whole dense layers."""
+    return jnp.mean(end_fusion(x), axes, keepdims=keepdims)
