@@ -141,6 +141,7 @@ CASES: list[Case] = [
     _transposed(32, (7, 7), 64, 32, 3, 2), _transposed(32, (14, 14), 32, 1, 3, 2),
     _transposed(32, (8, 8), 128, 64, 4, 2), _transposed(32, (16, 16), 64, 64, 3, 1),
     _transposed(32, (64,), 32, 32, 4, 2), _transposed(4, (8, 8, 8), 32, 16, 3, 2),
+    _transposed(64, (14, 14), 32, 16, 3, 2), _transposed(8, (16, 16), 24, 12, 2, 2),
     # Depthwise.
     _depthwise(32, (32, 32), 64), _depthwise(32, (32, 32), 64, strides=2), _depthwise(32, (16, 16), 128, 5),
     _depthwise(4, (56, 56), 96), _depthwise(4, (28, 28), 192, 7), _depthwise(1, (32, 32), 64),

@@ -27,7 +27,7 @@ from jaxkeras.lowering.cpu import (
     microbatch,
     pool,
     recurrent,
-    subpixel_conv,
+    tap_products,
     winograd,
 )
 from jaxkeras.lowering.dispatch import Candidate, Row, install
@@ -50,8 +50,10 @@ def _pointwise(x: Array, kernel: Array, spec: ConvSpec) -> bool:
 
 
 def _spread_out(x: Array, kernel: Array, spec: ConvSpec) -> bool:
-    """In three dimensions XLA multiplies the zeros one by one; in two it is as fast as by phases."""
-    return spec.rank == 3 and max(spec.input_dilation) > 1 and max(spec.strides) == 1
+    """In three dimensions XLA multiplies the zeros one by one, so any form is faster."""
+    if max(spec.input_dilation) == 1 or max(spec.strides) > 1:
+        return False
+    return spec.rank == 3 or (_exact(x) and _fits(tap_products.product_bytes(x, kernel, spec), x))
 
 
 def _spread_out_input(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
@@ -102,6 +104,14 @@ def _winograd(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     size = winograd.tile_bytes(x, window, spec)
     tiles = size // (_terms(channels, window[:-1]) * 6 * x.dtype.itemsize)
     return tiles >= 100 and _work(x, kernel, spec) >= 2**23 and _fits(size, x)
+
+
+def _very_few_filters(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    """Fewer than a vector holds."""
+    plain = max(spec.strides) == max(spec.input_dilation) == 1 < math.prod(kernel.shape[:-2])
+    if not (plain and kernel.shape[-1] < 8 and _exact(x)):
+        return False
+    return _work(x, kernel, spec) >= 2**16 and _fits(tap_products.product_bytes(x, kernel, spec), x)
 
 
 def _joined_strips(x: Array, kernel: Array, spec: ConvSpec) -> bool:
@@ -230,15 +240,16 @@ CPU: tuple[Row, ...] = tuple(
     for operation, condition, form in (
         (operations.conv, _splits, conv.conv),
         (conv.forward, _pointwise, im2col.pointwise_forward),
-        (conv.forward, _spread_out, subpixel_conv.forward),
+        (conv.forward, _spread_out, tap_products.spread_forward),
         (conv.forward, _short_sums_alone, im2col.patch_forward),
         (conv.forward, _short_sums, im2col.fused_forward),
+        (conv.forward, _very_few_filters, tap_products.plane_forward),
         (conv.forward, _joined_strips, im2col.joined_strip_forward),
         (conv.forward, _winograd, winograd.forward),
         (conv.forward, _strips, im2col.strip_forward),
         (conv.input_gradient, _small_images, im2col.tap_input_gradient),
         (conv.input_gradient, _few_outputs_to_input, im2col.patch_input_gradient),
-        (conv.kernel_gradient, _spread_out_input, subpixel_conv.kernel_gradient),
+        (conv.kernel_gradient, _spread_out_input, conv.swapped_kernel_gradient),
         (conv.kernel_gradient, _few_inputs, im2col.patch_kernel_gradient),
         (conv.kernel_gradient, _few_outputs, im2col.cotangent_patch_kernel_gradient),
         (conv.kernel_gradient, _winograd_gradient, winograd.kernel_gradient),
@@ -312,6 +323,11 @@ def _phases_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     return _exact(x) and max(spec.input_dilation) > 1 and max(spec.strides) == 1
 
 
+def _planes_can(x: Array, kernel: Array, spec: ConvSpec) -> bool:
+    fits = _exact(x) and _fits(tap_products.product_bytes(x, kernel, spec), x)
+    return fits and _undilated(kernel.shape[:-2], spec) and kernel.shape[-1] <= 16
+
+
 def _taps_can(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> bool:
     return _exact(dy) and _undilated(kernel.shape[:-2], spec)
 
@@ -351,7 +367,8 @@ CANDIDATES: tuple[Candidate, ...] = tuple(
         (conv.forward, _winograd_can, winograd.forward),
         (conv.forward, _strips_can, im2col.strip_forward),
         (conv.forward, _joined_strips_can, im2col.joined_strip_forward),
-        (conv.forward, _phases_can, subpixel_conv.forward),
+        (conv.forward, _planes_can, tap_products.plane_forward),
+        (conv.forward, _phases_can, tap_products.spread_forward),
         (conv.input_gradient, _taps_can, im2col.tap_input_gradient),
         (conv.kernel_gradient, _winograd_gradient_can, winograd.kernel_gradient),
         (conv.kernel_gradient, _strip_gradient_can, im2col.strip_kernel_gradient),

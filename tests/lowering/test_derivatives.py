@@ -13,7 +13,7 @@ from jaxkeras import lowering
 from jaxkeras.lowering import dispatch, matmul, operations, reference, table
 from jaxkeras.lowering.cpu import attention as cpu_attention
 from jaxkeras.lowering.cpu import conv as cpu_conv
-from jaxkeras.lowering.cpu import im2col, microbatch, winograd
+from jaxkeras.lowering.cpu import im2col, microbatch, tap_products, winograd
 from jaxkeras.lowering.cpu.fusion import end_fusion
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, window_pads
 from jaxkeras.lowering.hash_rng import Drop
@@ -159,9 +159,14 @@ FORMS = {
         im2col.cotangent_patch_kernel_gradient,
     ),
     "cotangent patches, pieces": (
-        ("one dimension",), cpu_conv.kernel_gradient, im2col.cotangent_patch_kernel_gradient,
+        ("one dimension",),
+        cpu_conv.kernel_gradient,
+        im2col.cotangent_patch_kernel_gradient,
     ),
     "patch input gradient": (("strided",), cpu_conv.input_gradient, im2col.patch_input_gradient),
+    "planes": (("strided and dilated", "three dimensions"), cpu_conv.forward, tap_products.plane_forward),
+    "planes, pieces": (("same",), cpu_conv.forward, tap_products.plane_forward),
+    "spread input, pieces": (("transposed",), cpu_conv.forward, tap_products.spread_forward),
     "fused": (("few channels",), cpu_conv.forward, im2col.fused_forward),
     "tap input gradient": (("dilated",), cpu_conv.input_gradient, im2col.tap_input_gradient),
 }
@@ -182,13 +187,15 @@ def test_form(form, case, monkeypatch):
         """The form's minimum requirements; the table's are stricter."""
         *sizes, spec = rest
         width = sizes[0] if sizes else other.shape[:-2]
+        if "spread" in form:
+            return max(spec.strides) == 1
         return "winograd" not in form or table._threes(width, spec)
 
     for other in (cpu_conv.forward, cpu_conv.input_gradient, cpu_conv.kernel_gradient):
         monkeypatch.setattr(other, "rows", ())
     monkeypatch.setattr(operation, "rows", (dispatch.Row(operation, "cpu", fits, run),))
     if "pieces" in form:  # five images in pieces of two leave a remainder
-        for module in (im2col, winograd):
+        for module in (im2col, tap_products, winograd):
             monkeypatch.setattr(module, "rows_of_a_piece", lambda batch, size: 2)
         shape = (5, *shape[1:])
     x, kernel = normal(*shape), normal(*window) / 3
@@ -240,8 +247,19 @@ LARGE = {
     "winograd": ((32, 16, 16, 64), (3, 3, 64, 64), 1, winograd.forward, winograd.kernel_gradient),
     "strided": ((32, 16, 16, 64), (3, 3, 64, 128), 2, im2col.strip_forward, im2col.strip_kernel_gradient),
     "few filters": ((8, 32, 32, 12), (3, 3, 12, 12), 1, im2col.joined_strip_forward, winograd.kernel_gradient),
+    "one filter": (
+        (64, 28, 28, 16),
+        (3, 3, 16, 1),
+        1,
+        tap_products.plane_forward,
+        im2col.cotangent_patch_kernel_gradient,
+    ),
     "fewer filters": (
-        (8, 32, 32, 24), (3, 3, 24, 12), 1, im2col.joined_strip_forward, im2col.cotangent_patch_kernel_gradient,
+        (8, 32, 32, 24),
+        (3, 3, 24, 12),
+        1,
+        im2col.joined_strip_forward,
+        im2col.cotangent_patch_kernel_gradient,
     ),
     "three channels": ((32, 24, 24, 3), (3, 3, 3, 16), 1, im2col.patch_forward, im2col.patch_kernel_gradient),
     "one channel": ((32, 28, 28, 1), (3, 3, 1, 32), 1, im2col.fused_forward, im2col.patch_kernel_gradient),

@@ -105,6 +105,19 @@ def kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec
     return jnp.moveaxis(gradient, 0, -2)
 
 
+def swapped_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
+    """With input and cotangent swapped, that of a strided convolution (input dilation, strides 1)."""
+    pads = []
+    for n, o, w, a, d, (low, _) in zip(
+        x.shape[1:-1], dy.shape[1:-1], window, spec.input_dilation, spec.dilation, spec.pads
+    ):
+        before = effective(w, d) - 1 - low
+        pads.append((before, effective(n, a) + effective(w, d) - 1 - o - before))
+    back = ConvSpec(spec.input_dilation, tuple(pads), spec.dilation, spec.strides, 1, False)
+    gradient = kernel_gradient.on("cpu", dy, x, window, back)
+    return jnp.swapaxes(jnp.flip(gradient, range(spec.rank)), -1, -2)
+
+
 @Operation
 def depthwise_input_gradient(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> Array:
     back = back_to_input(sizes, dy.shape[1:-1], kernel.shape[:-1], spec)

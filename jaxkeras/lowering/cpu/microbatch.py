@@ -18,8 +18,9 @@ WHOLE, PIECE, LIMIT = 10 * 2**20, 5 * 2**20, 16 * 2**20
 
 
 def rows_of_a_piece(batch: int, size: int) -> int:
-    """How many of `batch` images to take at a time if all of them together need `size` bytes of copies."""
-    if size <= WHOLE or batch <= 1:
+    """How many of `batch` images to take at a time if all of them together need `size` bytes of copies: all where
+    `batch` is a symbolic dimension."""
+    if not isinstance(batch, int) or size <= WHOLE or batch <= 1:
         return batch
     pieces = min(batch, math.ceil(size / PIECE))
     return math.ceil(batch / pieces)

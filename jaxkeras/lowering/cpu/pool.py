@@ -19,6 +19,7 @@ from jax import lax
 
 from jaxkeras.lowering import reference
 from jaxkeras.lowering.cpu.fusion import end_fusion
+from jaxkeras.lowering.cpu.interleave import interleave
 from jaxkeras.lowering.custom_transpose import linear_call
 from jaxkeras.lowering.geometry import PoolSpec
 
@@ -136,11 +137,7 @@ def _phases(a: Along, parts: list[Array]) -> list[Array]:
 
 def _interleave(step: Step, shape: tuple[int, ...], parts: list[Array]) -> Array:
     """Interleave the positions of windows that do not overlap; nothing has to be added."""
-    for a in reversed(step):
-        groups = [parts[i : i + a.window] for i in range(0, len(parts), a.window)]
-        parts = [jnp.stack(group, a.axis + 1) for group in groups]
-        parts = [p.reshape(*p.shape[: a.axis], -1, *p.shape[a.axis + 2 :]) for p in parts]
-    (whole,) = parts
+    whole = interleave(parts, [a.axis for a in step], [a.window for a in step])
     ends = {a.axis: (-a.low, shape[a.axis] + a.low - whole.shape[a.axis], 0) for a in step}
     return _pad(whole, np.zeros((), whole.dtype), ends)
 
