@@ -57,6 +57,30 @@ def _transposed(batch: int, sizes: Sequence[int], channels: int, filters: int, w
     return _conv(batch, sizes, channels, filters, window, operation=lowering.conv_transpose, strides=strides)
 
 
+def _first_layer(batch: int, sizes: Sequence[int], filters: int, **options: Any) -> Case:
+    """A first layer, ReLU and the padding of a depthwise convolution, which XLA may fuse."""
+
+    def layers(x: Any, kernel: Any, depthwise: Any) -> Any:
+        y = jnp.maximum(lowering.conv(x, kernel, padding="same", **options), 0)
+        return lowering.depthwise_conv(y, depthwise, padding="same")
+
+    shapes = ((batch, *sizes, 3), (3, 3, 3, filters), (3, 3, filters, 1))
+    notes = "".join(f", {name} {value}" for name, value in options.items())
+    return Case(f"first layer {'x'.join(map(str, shapes[0]))} to {filters}{notes}, depthwise", layers, shapes)
+
+
+def _mixer(batch: int, sizes: Sequence[int], channels: int) -> Case:
+    """A depthwise convolution, layer normalisation and a mean, as at the end of ConvNeXt."""
+
+    def layers(x: Any, kernel: Any, gamma: Any, beta: Any) -> Any:
+        y = lowering.layer_norm(lowering.depthwise_conv(x, kernel, padding="same"), gamma, beta)
+        return lowering.global_average_pool(x + y, (1, 2))
+
+    shape = (batch, *sizes, channels)
+    shapes = (shape, (7, 7, channels, 1), (channels,), (channels,))
+    return Case(f"depthwise by 7, layer norm, global pool {'x'.join(map(str, shape))}", layers, shapes)
+
+
 def _pool(kind: str, shape: tuple[int, ...], size: int, strides: int) -> Case:
     operation = {"max": lowering.max_pool, "average": lowering.average_pool}[kind]
     name = f"{kind} pool {'x'.join(map(str, shape))}, {size} by {strides}"
@@ -145,13 +169,16 @@ CASES: list[Case] = [
     # Depthwise.
     _depthwise(32, (32, 32), 64), _depthwise(32, (32, 32), 64, strides=2), _depthwise(32, (16, 16), 128, 5),
     _depthwise(4, (56, 56), 96), _depthwise(4, (28, 28), 192, 7), _depthwise(1, (32, 32), 64),
-    _depthwise(32, (128,), 64, 5),
+    _depthwise(32, (128,), 64, 5), _depthwise(32, (16, 16), 24, 7), _depthwise(32, (8, 8), 48, 7),
+    _depthwise(32, (32, 32), 24), _depthwise(4, (14, 14), 384, 7),
     # Other operations.
     _pool("max", (32, 28, 28, 32), 2, 2), _pool("max", (32, 28, 28, 32), 3, 2), _pool("max", (64, 24, 24, 24), 3, 2),
     _pool("max", (32, 128, 64), 2, 2),
     _pool("average", (32, 28, 28, 32), 2, 2), _pool("average", (32, 28, 28, 32), 3, 1),
     _batch_norm(32, 28, 28, 32), _batch_norm(32, 7, 7, 128), _batch_norm(64, 24, 24, 24), _batch_norm(64, 6, 6, 48),
      _batch_norm(32, 64),
+    _first_layer(64, (24, 24), 24), _first_layer(32, (32, 32), 12, strides=2),
+    _mixer(32, (16, 16), 24), _mixer(32, (8, 8), 48),
     _layer_norm(32, 80, 64), _layer_norm(32, 64, 96), _layer_norm(256, 12, 32), _layer_norm(32, 256),
     _dense(32, 784, units=300), _dense(32, 80, 64, units=64), _dense(32, 80, 64, units=256),
     _attention(32, 80, 4, 16), _attention(16, 256, 4, 32), _attention(4, 512, 8, 64),

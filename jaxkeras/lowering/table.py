@@ -175,7 +175,7 @@ def _row_by_row(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) ->
 
 
 def _cell_by_cell(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
-    """Large windows, and few channels, whose rows XLA does not vectorize; one term for each cell of the last axis."""
+    """Large windows, and few channels, where steps row by row are slow; one term for each cell of the last axis."""
     return _exact(x) and (math.prod(window) >= 25 or x.shape[-1] <= 32) and dy.shape[-2] <= 64
 
 
