@@ -106,8 +106,9 @@ class Placement:
         self.mesh = distribution.device_mesh.backend_mesh
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
         self._rows: dict[tuple[int, ...], NamedSharding] = {}
+        self._padded_rows: dict[tuple[int, ...], NamedSharding] = {}
         self.shards = self._parts(self.rows((1,)).spec)
-        self._splits_any = self.shards == self.mesh.size
+        self._has_copies = self.shards < self.mesh.size  # of batches, along other axes of the mesh
         self.places_outputs = getattr(distribution, "places_outputs", True)
         self.own_data = not getattr(distribution, "auto_shard_dataset", True)
         self.processes = len({device.process_index for device in self.mesh.devices.flat})
@@ -189,7 +190,7 @@ class Placement:
 
     def batch_sharding(self, shape: tuple[int, ...]) -> NamedSharding:
         """The sharding of a batch at rest: split where it divides, else whole."""
-        if not shape or shape[0] % self.shards:
+        if not shape or not self._divides(shape):
             return self.replicated
         return self.rows(shape)
 
@@ -197,12 +198,23 @@ class Placement:
         """The sharding of a batch within a step. If it does not divide, the compiler pads the parts and masks the
         padding wherever rows meet, so that every result is that of the real rows.
 
-        On a mesh with further axes it gets the gradient of an embedding wrong (XLA of jax 0.10.2: it also scatters the
-        padding), so there every device computes the whole batch.
+        Such rows are split over all axes of the mesh: where an axis holds copies of them, the compiler (XLA of jax
+        0.10.2) adds the padding to gradients of `x[ids]`, since it moves the ids, padded by zeros, to other devices.
         """
-        if not shape or local.eager or not self._splits_any:  # without jit there is no compiler to pad
+        if not shape or local.eager:  # without jit there is no compiler to pad
             return self.batch_sharding(shape)
-        return self.rows(shape)
+        return self.rows(shape) if self._divides(shape) else self._over_all_axes(shape)
+
+    def _divides(self, shape: tuple[int, ...]) -> bool:
+        return shape[0] % self.shards == 0
+
+    def _over_all_axes(self, shape: tuple[int, ...]) -> NamedSharding:
+        """The sharding of a batch, with its rows split over the axes that hold copies, too."""
+        if shape not in self._padded_rows:
+            first, *rest = self.rows(shape).spec
+            copies = [name for name in self.mesh.axis_names if name not in _flat([first, *rest])]
+            self._padded_rows[shape] = NamedSharding(self.mesh, PartitionSpec((*_flat([first]), *copies), *rest))
+        return self._padded_rows[shape]
 
     def steps_sharding(self, shape: tuple[int, ...]) -> NamedSharding:
         """The sharding of several batches, `[steps, rows, ...]`."""
@@ -233,12 +245,6 @@ class Placement:
             raise ValueError(
                 f"batch_size={size} is smaller than the {self.shards} parts that {self.distribution!r} splits a batch "
                 f"into. Write batch_size={self.shards}, or a multiple of it."
-            )
-        if size % self.shards and size <= rows and not self._splits_any:
-            warnings.warn(
-                f"batch_size={size} is no multiple of the {self.shards} parts of a batch, so every device computes "
-                f"whole batches, no faster than one: write batch_size={-(-size // self.shards) * self.shards}.",
-                stacklevel=2,
             )
 
     # -- the ways of a feed: see `OneDevice` ------------------------------------------------------------------------
@@ -302,11 +308,13 @@ class Placement:
         @functools.wraps(step)
         def run(ts: Any, batch: Any) -> Any:
             batch = jax.tree.map(lambda a: _constrain(a, self.step_sharding(a.shape)), batch)
-            rows = {a.shape[0] for a in jax.tree.leaves(batch) if a.ndim} if gathers else set()
+            shapes = [a.shape for a in jax.tree.leaves(batch) if a.ndim]
+            padded = self._has_copies and not all(map(self._divides, shapes))
+            rows = {shape[0] for shape in shapes} if gathers or padded else set()
             held, layouts = ts.state, shardings.state
             used = None if held is None else self.gather(held, layouts)
             place = functools.partial(self._constrain_output, rows)
-            placing = intercept_calls(place) if gathers or self.places_outputs else contextlib.nullcontext()
+            placing = intercept_calls(place) if rows or self.places_outputs else contextlib.nullcontext()
             with placing, setting(split_rows=self.shards > 1):
                 new, extras = step(ts._replace(state=used), batch)
             if held is not None and new.state is not None:
@@ -325,18 +333,18 @@ class Placement:
     def _constrain_output(self, rows: set[int], next_call: Any, layer: Any, args: Any, kwargs: Any) -> Any:
         """Give the output of a layer the layout that the distribution has for it.
 
-        Without one, arrays with as many rows as the batch are split as the batch is. If weights are split over the same
-        devices, the compiler might else split an output by features, and move activations between devices.
+        Without one, or for a batch that is padded, arrays with as many rows as the batch are split as the batch is. If
+        weights are split over the same devices, the compiler might else split an output by features, and move
+        activations between devices.
         """
         output = next_call(*args, **kwargs)
         layout = self.distribution.get_tensor_layout(f"{layer.path}/output")
 
         def place(array: Any) -> Any:
-            if layout is not None:
+            of_batch = isinstance(array, jax.Array) and array.ndim and array.shape[0] in rows
+            if layout is not None and not (of_batch and self._has_copies and not self._divides(array.shape)):
                 return _with_mask(_constrain(array, layout.backend_layout), array)
-            if isinstance(array, jax.Array) and array.ndim and array.shape[0] in rows:
-                return _with_mask(_constrain(array, self.step_sharding(array.shape)), array)
-            return array
+            return _with_mask(_constrain(array, self.step_sharding(array.shape)), array) if of_batch else array
 
         return jax.tree.map(place, output)
 

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core.deferred import make_in_parts
 from jaxkeras.core.functional import is_variable, layer_variables, metric_variables
 from jaxkeras.core.names import unique
 from jaxkeras.core.tracking import variable_paths
@@ -75,6 +76,11 @@ class StateSpec:
     def values(self, *fields: str) -> TrainState:
         """The arrays at rest; with `fields`, those alone, and None for the others."""
         if self.shardings is not None:
+            wanted = [i for i, name in enumerate(TrainState._fields) if not fields or name in fields]
+            make_in_parts(
+                [v for i in wanted for v in self._flat[i][0]],
+                [sharding for i in wanted for sharding in jax.tree.leaves(self.shardings[i])],
+            )
             return TrainState(*(
                 jax.tree.map(Variable.place, variables, shardings, is_leaf=is_variable)
                 if not fields or name in fields else None

@@ -1,4 +1,6 @@
-"""On eight devices: the memory of each, and what they exchange in a step."""
+"""On eight devices: the memory of each, what they exchange in a step, and how many rows of a batch each computes."""
+
+import re
 
 import jax
 import numpy as np
@@ -15,9 +17,14 @@ def mlp():
     return model, x, x[:, :8], None
 
 
+def programs(model):
+    """The texts of the programs for full batches."""
+    return [p.result().as_text() for key, p in model._session.train._compiled._made.items() if "loop" in str(key)]
+
+
 def of_step(way, make=mlp):
     model, _, _ = train(make, way)
-    (text,) = [p.result().as_text() for key, p in model._session.train._compiled._made.items() if "loop" in str(key)]
+    (text,) = programs(model)
     # The loss and the check bits are scalars.
     return model, [c for c in collectives(text) if c.nbytes > 64]
 
@@ -60,4 +67,14 @@ parameters = sum(v.value.nbytes for v in model.trainable_variables)
 print("data, recurrent", [(c.kind, c.nbytes) for c in found], parameters)
 assert {c.kind for c in found} == {"all-reduce"}
 assert parameters <= sum(c.nbytes for c in found) <= parameters + 64
+
+# Of 54 rows every device computes 7, on a mesh with copies of the batch, too, and all layers but those of the input.
+for way in ("data", "fsdp", {"data": 4, "model": 2}):
+    jk.distribution.set_distribution(way)
+    model, x, y, _ = mlp()
+    model.fit(x[:54], y[:54], batch_size=54, verbose=0)
+    (text,) = programs(model)
+    rows = {int(n) for n in re.findall(r"f32\[(\d+),256\]", text)}
+    print(way, "rows", rows)
+    assert 7 in rows and not rows & {54, 56}
 print("ok", jax.device_count())

@@ -98,47 +98,6 @@ def test_variables_take_their_layout():
         assert isinstance(variable.value.sharding, jax.sharding.NamedSharding) and variable.numpy().sum() == 24
 
 
-SLURM = {
-    "SLURM_JOB_ID": "77", "SLURM_STEP_NODELIST": "node[07-10]", "SLURM_NTASKS": "8", "SLURM_PROCID": "5",
-    "SLURM_LOCALID": "1",
-}  # fmt: skip
-OPEN_MPI = {
-    "OMPI_MCA_orte_hnp_uri": "1531576320.0;tcp://10.96.0.1,10.148.0.1:34911", "OMPI_COMM_WORLD_SIZE": "4",
-    "OMPI_COMM_WORLD_RANK": "2", "OMPI_COMM_WORLD_LOCAL_RANK": "0",
-}  # fmt: skip
-KERAS = {
-    "KERAS_DISTRIBUTION_JOB_ADDRESSES": "10.0.0.1:1234,10.0.0.2:2345", "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
-    "KERAS_DISTRIBUTION_PROCESS_ID": "1",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("environ", "arguments", "place"), [
-    (SLURM, (), ("node07:61517", 8, 5)),
-    (OPEN_MPI, (), ("10.96.0.1:62624", 4, 2)),
-    (KERAS, (), ("10.0.0.1:1234", 2, 1)),
-    (SLURM | KERAS, (), ("10.0.0.1:1234", 2, 1)),
-    (SLURM | KERAS, ("host:1", 3, 0), ("host:1", 3, 0)),
-], ids=["slurm", "open-mpi", "keras", "keras-within-slurm", "arguments"])  # fmt: skip
-def test_initialize_finds_its_place(environ, arguments, place, monkeypatch):
-    from jax._src.clusters import ClusterEnv  # what JAX itself asks
-
-    def initialize(coordinator_address, num_processes, process_id):
-        given = (coordinator_address, num_processes, process_id)
-        found.extend(ClusterEnv.auto_detect_unset_distributed_params(*given, None, None, 1)[:3])
-
-    found: list = []
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(jax.distributed, "initialize", initialize)
-    ours.initialize(*arguments)
-    assert tuple(found) == place
-
-
-def test_initialize_refuses_other_counts():
-    with pytest.raises(ValueError, match="2 jobs, but num_processes is 3"):
-        ours.initialize("a:1,b:1", 3, 0)
-
-
 def test_alias():
     import jaxkeras.alias.finder as finder
 

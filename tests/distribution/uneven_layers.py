@@ -2,6 +2,9 @@
 
 The compiler pads the parts, and masks the padding wherever rows meet. Padding that is not masked would change a number
 by a share of the order of one; rounding changes the least of them (a gradient that cancels) by one in ten thousand.
+
+`1` takes a mesh of one axis, over which weights and gradients are split, too, as in fully sharded training; `2` one of
+two axes, with weights split over the second, and rows over both.
 """
 
 import sys
@@ -14,8 +17,10 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from tests.contract.computed import DEVICE, arrays, is_float, keywords, randomize, weighed
 from tests.distribution.models import difference
 
-ROWS = 6
-MESH = Mesh(np.array(jax.devices()), ("rows",), axis_types=(AxisType.Auto,))
+AXES, ROWS = int(sys.argv[1]), 5
+DEVICES = np.array(jax.devices()).reshape([-1, 2][:AXES])
+MESH = Mesh(DEVICES, ("rows", "model")[:AXES], axis_types=(AxisType.Auto,) * AXES)
+WEIGHTS = MESH.axis_names[-1]
 assert ROWS % MESH.size
 
 
@@ -25,15 +30,15 @@ def sharding(*axes):
 
 def split(value):
     """Rows split over the devices, with padding by the compiler."""
-    return jax.lax.with_sharding_constraint(value, sharding("rows"))
+    return jax.lax.with_sharding_constraint(value, sharding(MESH.axis_names))
 
 
 def scattered(value):
-    """A gradient of which every device keeps a part, as fully sharded training does."""
+    """A weight, or its gradient, of which every device keeps a part."""
     axes = [None] * value.ndim
-    fitting = [i for i, n in enumerate(value.shape) if n and n % MESH.size == 0]
+    fitting = [i for i, n in enumerate(value.shape) if n and n % MESH.shape[WEIGHTS] == 0]
     if fitting:
-        axes[fitting[0]] = "rows"
+        axes[fitting[0 if AXES == 1 else -1]] = WEIGHTS
     return jax.lax.with_sharding_constraint(value, sharding(*axes))
 
 
@@ -42,6 +47,7 @@ def program(row, layer, place, keep):
 
     def everything(params, state, x):
         x = jax.tree.map(place, x)
+        params = jax.tree.map(keep, params) if AXES == 2 else params
         leaves, treedef = jax.tree.flatten(x)
 
         def loss(params, floats):
@@ -76,7 +82,7 @@ def numbers(leaves):
 
 
 for row in DEVICE:
-    if len(sys.argv) < 2 or str(row) in sys.argv[1:]:
+    if len(sys.argv) < 3 or str(row) in sys.argv[2:]:
         found = check(row)
         print(row, found, flush=True)
         assert found < 1e-3, (row, found)
