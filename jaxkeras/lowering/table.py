@@ -53,7 +53,8 @@ def _spread_out(x: Array, kernel: Array, spec: ConvSpec) -> bool:
     """In three dimensions XLA multiplies the zeros one by one, so any form is faster."""
     if max(spec.input_dilation) == 1 or max(spec.strides) > 1:
         return False
-    return spec.rank == 3 or (_exact(x) and _fits(tap_products.product_bytes(x, kernel, spec), x))
+    overlapping = math.prod(kernel.shape[:-2]) > math.prod(spec.input_dilation)
+    return spec.rank == 3 or (overlapping and _exact(x) and _fits(tap_products.product_bytes(x, kernel, spec), x))
 
 
 def _spread_out_input(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
@@ -143,7 +144,7 @@ def _few_outputs(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -
 
 
 def _few_outputs_to_input(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> bool:
-    x = jax.ShapeDtypeStruct((dy.shape[0], *sizes, kernel.shape[-2]), dy.dtype)
+    x: Any = jax.ShapeDtypeStruct((dy.shape[0], *sizes, kernel.shape[-2]), dy.dtype)
     return _few_outputs(x, dy, kernel.shape[:-2], spec)
 
 
