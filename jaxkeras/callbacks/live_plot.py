@@ -11,7 +11,8 @@ import numpy as np
 from jaxkeras.callbacks.callback import Callback
 from jaxkeras.callbacks.history import mark_drawn
 from jaxkeras.callbacks.member_logs import is_population
-from jaxkeras.display.curves import history_figure, picture
+from jaxkeras.display.curves import history_figure
+from jaxkeras.display.figures import picture, write
 from jaxkeras.display.notebook import in_notebook
 
 
@@ -70,7 +71,7 @@ class LivePlot(Callback):
         else:
             figure = history_figure(self._logs)
         if self.to_file:
-            figure.savefig(self.to_file, dpi=150)
+            write(figure, self.to_file)
         if in_notebook():
             from IPython.display import display
 

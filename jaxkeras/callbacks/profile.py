@@ -86,7 +86,7 @@ class Profile(Callback):
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self._scopes is None and self._done + self._stride() >= self.first:
             # One step earlier than the trace, which then holds no compilation.
-            self._scopes = LayerScopes(self.model)
+            self._scopes = LayerScopes(self.model._session.model)
             self._open.enter_context(intercept_calls(self._scopes))
         elif self._scopes is not None and self._done == max(self.first, self._stride()):
             self._start()

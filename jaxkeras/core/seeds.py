@@ -49,17 +49,18 @@ def set_random_seed(seed: int) -> None:
 @contextlib.contextmanager
 def preserved_random_state() -> Iterator[None]:
     """Set the generators of Python, NumPy and this library back at the end of a `with` block."""
+    global _global
     states = python_random.getstate(), np.random.get_state()
-    ours = global_seed_generator()
-    value = ours.state.cell()
+    ours = _global
+    value = None if ours is None else ours.state.cell()
     try:
         yield
     finally:
-        global _global
         python_random.setstate(states[0])
         np.random.set_state(states[1])
         _global = ours
-        ours.state.set_cell(value)
+        if ours is not None:
+            ours.state.set_cell(value)
 
 
 class SeedGenerator:

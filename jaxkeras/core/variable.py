@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.core
@@ -12,93 +12,13 @@ import numpy as np
 
 from jaxkeras.core import hooks, placement
 from jaxkeras.core.array_like import ArrayLike, as_array, as_array_on_host
-from jaxkeras.core.context import local, setting
+from jaxkeras.core.context import local
+from jaxkeras.core.deferred import Pending
 from jaxkeras.core.dtypes import is_float_dtype, standardize_dtype, stored_dtype
 from jaxkeras.core.names import auto_name, current_path
 
 _AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
 _SYNCHRONIZATIONS = ("none", "auto", "on_read", "on_write")
-_LARGE = 2**20  # elements, from which on an initializer that runs alone is compiled to make its value in parts
-
-
-class Deferred(Protocol):
-    """Held by a cell in place of an array that is elsewhere, or not made yet."""
-
-    def read(self, variable: Variable) -> jax.Array:
-        """The current value of `variable`, safe to keep."""
-        ...
-
-    def write(self, variable: Variable, value: jax.Array) -> None:
-        """Replace the current value of `variable`."""
-        ...
-
-
-class _Pending:
-    """A weight whose initializer has not run yet; it runs on the first read.
-
-    Layers are built while shapes are inferred. Most weights are then overwritten by `load_weights`, drawn again by
-    `init`, or read all together when training starts, so that eager initialization would be wasted work.
-    """
-
-    def __init__(self, initializer: Callable[..., Any]):
-        self.initializer = initializer
-        self.distribution = placement.current()  # as in Keras, a variable created in a scope lies as the scope says
-
-    def read(self, variable: Variable) -> jax.Array:
-        return self.make(variable, placement.sharding_at_rest(variable, self.distribution))
-
-    def make(self, variable: Variable, sharding: jax.sharding.Sharding | None) -> jax.Array:
-        """Run the initializer. Of a large value under a sharding every device computes only its own part."""
-        # An initializer reads no variables of the functional call in progress.
-        with setting(frame=None, autocast=None), jax.ensure_compile_time_eval():
-            if sharding is not None and variable.size >= _LARGE and not sharding.is_fully_replicated:
-                value = jax.jit(lambda: self.initial(variable), out_shardings=sharding)()
-            else:
-                value = self.initial(variable)
-                value = value if sharding is None else placement.put(value, sharding)
-        variable.set_cell(value)
-        return value
-
-    def initial(self, variable: Variable) -> jax.Array:
-        """What the initializer returns, which may be traced."""
-        value = as_array(self.initializer(variable.shape, dtype=variable._dtype), variable._dtype)
-        if value.shape != variable.shape:
-            raise ValueError(
-                f"The initializer of variable '{variable.path}' returned shape {value.shape}, not {variable.shape}."
-            )
-        return value
-
-    def write(self, variable: Variable, value: jax.Array) -> None:
-        variable.set_cell(value)
-
-
-def make_in_parts(variables: Sequence[Variable], shardings: Sequence[jax.sharding.Sharding]) -> None:
-    """Run the initializers of variables that are split over devices, each of which computes its own part only.
-
-    All of them are one program, since a program for each would take most of the time to compile. If an initializer
-    cannot be traced, each of them runs on the first read.
-
-    Args:
-        variables: those that have a value are left alone.
-        shardings: one for each.
-    """
-    split = [
-        (v, v._cell, sharding)
-        for v, sharding in zip(variables, shardings)
-        if isinstance(v._cell, _Pending) and not sharding.is_fully_replicated
-    ]
-    if not split:
-        return
-    program = jax.jit(
-        lambda: [pending.initial(v) for v, pending, _ in split], out_shardings=[sharding for *_, sharding in split]
-    )
-    with setting(frame=None, autocast=None), jax.ensure_compile_time_eval():
-        try:
-            lowered = program.lower()
-        except Exception:  # of an initializer, which raises it again when it runs alone
-            return
-        for (v, *_), value in zip(split, lowered.compile()()):
-            v.set_cell(value)
 
 
 def standardize_shape(shape: Any) -> tuple[int | None, ...]:
@@ -221,7 +141,7 @@ class Variable(ArrayLike):
                 raise ValueError(f"Variable '{self.path}' needs a fully known shape; got {self._shape}.")
             self._dtype = stored_dtype(standardize_dtype(dtype))
             self.initializer: Any = initializer
-            self._cell: Any = _Pending(initializer)
+            self._cell: Any = Pending(initializer)
         else:
             if getattr(local.frame, "scope", None) is not None:
                 raise ValueError(
@@ -256,7 +176,7 @@ class Variable(ArrayLike):
     def place(self, sharding: jax.sharding.Sharding) -> jax.Array:
         """The array at rest, moved to a sharding; an initializer that has not run runs there."""
         held = self._cell
-        if isinstance(held, _Pending):
+        if isinstance(held, Pending):
             return held.make(self, sharding)
         value = placement.put(self.cell(), sharding)
         if isinstance(self._cell, jax.Array):
@@ -285,7 +205,7 @@ class Variable(ArrayLike):
         held = self._cell
         if self.layout is not None:
             return
-        if isinstance(held, _Pending):
+        if isinstance(held, Pending):
             held.distribution = None
         elif isinstance(held, jax.Array) and isinstance(held.sharding, jax.sharding.NamedSharding):
             self._cell = jax.device_put(np.asarray(held))
@@ -293,7 +213,7 @@ class Variable(ArrayLike):
     @property
     def materialized(self) -> bool:
         """Whether the cell holds an array (rather than an initializer that has not run)."""
-        return not isinstance(self._cell, _Pending)
+        return not isinstance(self._cell, Pending)
 
     # -- Keras's interface ---------------------------------------------------------------------------------------
     @property

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxkeras.display.html import figure_png
-from jaxkeras.display.notebook import in_notebook
+from jaxkeras.display.figures import new_grid, shown
 from jaxkeras.display.text import format_value, text_width
 
 _TRAINING, _VALIDATION, _INK, _GRID = "#2b6cb0", "#dd6b20", "#1a202c", "#e5e9f0"
@@ -38,10 +36,7 @@ def plot_history(history: Any, to_file: str | os.PathLike[str] | None = None) ->
     >>> import jaxkeras as jk
     >>> figure = jk.utils.plot_history({"loss": [0.9, 0.5], "val_loss": [0.8, 0.6]})
     """
-    figure = history_figure(history)
-    if to_file is not None:
-        figure.savefig(to_file, format=Path(to_file).suffix[1:].lower() or "png", dpi=150)
-    return picture(figure) if in_notebook() else figure
+    return shown(history_figure(history), to_file)
 
 
 def history_figure(history: Any) -> Any:
@@ -70,18 +65,9 @@ def panel_grid(count: int) -> tuple[Any, list[Any]]:
     Raises:
         ImportError: without matplotlib.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise ImportError('plot_history needs matplotlib: pip install "jaxkeras[plot]"') from None
-    columns = min(count, _COLUMNS)
-    rows = -(-count // columns)
-    figure = Figure(figsize=(columns * _PANEL[0], rows * _PANEL[1]), facecolor="white")
+    figure, panels = new_grid("plot_history", count, _COLUMNS, _PANEL)
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
-    panels = figure.subplots(rows, columns, squeeze=False)
-    for axes in panels.flat[count:]:
-        axes.remove()
-    return figure, list(panels.flat[:count])
+    return figure, panels
 
 
 def _draw_panel(
@@ -135,10 +121,3 @@ def finish_panel(axes: Any, name: str, values: np.ndarray, first: int, epochs: i
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color("#a0aab8")
-
-
-def picture(figure: Any) -> Any:
-    """A figure as an object that a notebook displays, once."""
-    from IPython.display import Image
-
-    return Image(data=figure_png(figure))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxkeras.display.curves import finish_panel, panel_grid, picture
-from jaxkeras.display.notebook import in_notebook
+from jaxkeras.display.curves import finish_panel, panel_grid
+from jaxkeras.display.figures import shown
 
 
 def plot_members(
@@ -28,10 +27,7 @@ def plot_members(
     Returns:
         In a notebook an object that displays the plot, elsewhere the `matplotlib.figure.Figure`.
     """
-    figure = members_figure(logs, colored_by)
-    if to_file is not None:
-        figure.savefig(to_file, format=Path(to_file).suffix[1:].lower() or "png", dpi=150)
-    return picture(figure) if in_notebook() else figure
+    return shown(members_figure(logs, colored_by), to_file)
 
 
 def members_figure(logs: Mapping[str, np.ndarray], colored_by: tuple[str, np.ndarray] | None) -> Any:

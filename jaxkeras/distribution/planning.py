@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,23 +73,21 @@ class Plan:
         ]
         return "\n".join(f"{name:<18} {value}" for name, value in rows)
 
-    def plot(self, path: Any = None) -> Any:
-        """A bar of what each device holds, and one of what it exchanges.
+    def plot(self, to_file: str | os.PathLike[str] | None = None) -> Any:
+        """Plot what each device holds, and what it exchanges.
 
         Args:
-            path: a file to write the picture to.
+            to_file: path of a `.png`, `.svg` or `.pdf` file to write, or None.
 
         Returns:
-            The figure.
-        """
-        from jaxkeras.display.curves import picture
-        from jaxkeras.display.notebook import in_notebook
+            In a notebook an object that displays the plot, elsewhere the `matplotlib.figure.Figure`.
 
-        try:
-            from matplotlib.figure import Figure
-        except ModuleNotFoundError:
-            raise ImportError('Plan.plot needs matplotlib: pip install "jaxkeras[plot]"') from None
-        figure = Figure(figsize=(7, 3), facecolor="white", layout="constrained")
+        Raises:
+            ImportError: without matplotlib.
+        """
+        from jaxkeras.display.figures import new_figure, shown
+
+        figure = new_figure("Plan.plot", (7, 3))
         held, exchanged = figure.subplots(1, 2)
         parts = {
             "parameters": self.parameter_bytes, "optimizer": self.optimizer_bytes, "activations": self.activation_bytes
@@ -97,9 +96,7 @@ class Plan:
             axes.barh(list(sizes), [size / 2**20 for size in sizes.values()])
             axes.set(title=title, xlabel="MB a device")
             axes.invert_yaxis()
-        if path is not None:
-            figure.savefig(path, dpi=150)
-        return picture(figure) if in_notebook() else figure
+        return shown(figure, to_file)
 
 
 def plan(

@@ -109,6 +109,24 @@ def window_output(
     )
 
 
+def back_to_input(sizes: Sequence[int], out: Sequence[int], windows: Sequence[int], spec: ConvSpec) -> ConvSpec:
+    """The convolution of an output's cotangent, with the kernel flipped, that gives the input's.
+
+    Args:
+        sizes: spatial sizes of the input.
+        out: those of the output.
+        windows: those of the kernel.
+        spec: the convolution, without groups and with channels last.
+    """
+    pads = []
+    for n, o, w, s, d, a, (low, _) in zip(
+        sizes, out, windows, spec.strides, spec.dilation, spec.input_dilation, spec.pads
+    ):
+        first = effective(w, d) - 1 - low
+        pads.append((first, (n - 1) * a + effective(w, d) - effective(o, s) - first))
+    return ConvSpec(spec.input_dilation, tuple(pads), spec.dilation, spec.strides, 1, False)
+
+
 def transpose_pads(
     windows: Sequence[int],
     strides: Sequence[int],

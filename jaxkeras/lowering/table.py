@@ -124,6 +124,19 @@ def _few_inputs(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) ->
     return _exact(x) and few and _fits(im2col.patch_bytes(x, window, spec), x)
 
 
+def _few_outputs(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    """Where patches of the cotangent are smaller than copies of the input, and serve both gradients."""
+    channels, filters = x.shape[-1], dy.shape[-1]
+    plain = max(spec.strides) == max(spec.input_dilation) == 1 < math.prod(window)
+    few = _exact(x) and plain and filters < 24 and channels >= 2 * filters
+    return few and _fits(im2col.cotangent_patch_bytes(x, dy, window, spec), x)
+
+
+def _few_outputs_to_input(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> bool:
+    x = jax.ShapeDtypeStruct((dy.shape[0], *sizes, kernel.shape[-2]), dy.dtype)
+    return _few_outputs(x, dy, kernel.shape[:-2], spec)
+
+
 def _winograd_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
     wide = _exact(x) and x.shape[-1] >= 8 and dy.shape[-1] >= 8
     return wide and _threes(window, spec) and _fits(winograd.tile_bytes(x, window, spec), x)
@@ -219,8 +232,10 @@ CPU: tuple[Row, ...] = tuple(
         (conv.forward, _winograd, winograd.forward),
         (conv.forward, _strips, im2col.strip_forward),
         (conv.input_gradient, _small_images, im2col.tap_input_gradient),
+        (conv.input_gradient, _few_outputs_to_input, im2col.patch_input_gradient),
         (conv.kernel_gradient, _spread_out_input, subpixel_conv.kernel_gradient),
         (conv.kernel_gradient, _few_inputs, im2col.patch_kernel_gradient),
+        (conv.kernel_gradient, _few_outputs, im2col.cotangent_patch_kernel_gradient),
         (conv.kernel_gradient, _winograd_gradient, winograd.kernel_gradient),
         (conv.kernel_gradient, _strip_gradient, im2col.strip_kernel_gradient),
         (conv.kernel_gradient, _wide_gradient, im2col.tap_kernel_gradient),
@@ -306,6 +321,11 @@ def _patch_gradient_can(x: Array, dy: Array, window: tuple[int, ...], spec: Conv
     return _undilated(window, spec) and _copies_for_gradient(im2col.patch_bytes)(x, dy, window, spec)
 
 
+def _cotangent_patches_can(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    plain = max(spec.strides) == 1 < math.prod(window) <= 49
+    return plain and _exact(x) and _fits(im2col.cotangent_patch_bytes(x, dy, window, spec), x)
+
+
 def _tap_gradient_can(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
     return _exact(x) and math.prod(window) <= 49
 
@@ -325,6 +345,7 @@ CANDIDATES: tuple[Candidate, ...] = tuple(
         (conv.kernel_gradient, _winograd_gradient_can, winograd.kernel_gradient),
         (conv.kernel_gradient, _strip_gradient_can, im2col.strip_kernel_gradient),
         (conv.kernel_gradient, _patch_gradient_can, im2col.patch_kernel_gradient),
+        (conv.kernel_gradient, _cotangent_patches_can, im2col.cotangent_patch_kernel_gradient),
         (conv.kernel_gradient, _tap_gradient_can, im2col.tap_kernel_gradient),
         (conv.depthwise_kernel_gradient, _row_by_row, im2col.depthwise_kernel_gradient_by_row),
     )

@@ -12,10 +12,11 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,23 +35,52 @@ _found: dict[str, str] = {}  # forms by operation and arguments
 _loaded_from: Any = ()  # the folder that `_found` was read from
 
 
+class TunedForm(NamedTuple):
+    """A form that was chosen by measurement.
+
+    Attributes:
+        form: its name.
+        usual: the form that the table chooses.
+        speedup: how many times faster than that it is.
+    """
+
+    form: str
+    usual: str
+    speedup: float
+
+
+class TunedForms(dict[str, TunedForm]):
+    """Forms that were chosen, by operation and arguments; shown with a line each."""
+
+    def __repr__(self) -> str:
+        lines = []
+        for key, (form, usual, speedup) in self.items():
+            change = "as before" if form == usual else f"{speedup:.2f} times as fast as {usual}"
+            lines.append(f"{key.split(' on ')[0]}({', '.join(_ARRAY.findall(key))}): {form}, {change}")
+        return "\n".join(lines) or "no operation was measured"
+
+
+_ARRAY = re.compile(r"(?:bool|[a-z]+\d+)\[[\d, ]*\]")
+_measured = TunedForms()  # in this process
+
+
 @contextlib.contextmanager
-def measuring(seconds: float) -> Iterator[dict[str, str]]:
+def measuring(seconds: float) -> Iterator[TunedForms]:
     """Measure operations that are lowered within, for so many seconds in all.
 
     Yields:
-        The forms that are found, by operation and arguments.
+        The forms that are found.
     """
     global _left
     before, _left = _left, seconds
     _load()
     known = set(_found)
-    new: dict[str, str] = {}
+    new = TunedForms()
     try:
         yield new
     finally:
         _left = before
-        new.update({key: form for key, form in _found.items() if key not in known})
+        new.update({key: _measured[key] for key in _found if key not in known})
 
 
 def _may_measure() -> bool:
@@ -84,7 +114,7 @@ def choose(
         raced = {name: _with_gradients(form) for name, form in forms.items()} if gradients else forms
         fastest = _measure(raced, _name(usual), platform, args)
         if fastest is not None:
-            _found[key] = fastest
+            _found[key], _measured[key] = fastest.form, fastest
             _store()
     return forms.get(_found.get(key, ""), usual)
 
@@ -172,8 +202,8 @@ def _with_gradients(form: Form) -> Form:
     return run
 
 
-def _measure(forms: dict[str, Form], usual: str, platform: str, args: Sequence[Any]) -> str | None:
-    """The name of the fastest, or None if the time was not enough."""
+def _measure(forms: dict[str, Form], usual: str, platform: str, args: Sequence[Any]) -> TunedForm | None:
+    """The fastest, or None if the time was not enough."""
     global _left
     since = time.perf_counter()
     assert _left is not None
@@ -186,7 +216,9 @@ def _measure(forms: dict[str, Form], usual: str, platform: str, args: Sequence[A
     return found[0] if found else None
 
 
-def _race(forms: dict[str, Form], usual: str, platform: str, args: Sequence[Any], until: float) -> str | None:
+def _race(
+    forms: dict[str, Form], usual: str, platform: str, args: Sequence[Any], until: float
+) -> TunedForm | None:
     runs = {}
     with jax.default_device(jax.devices(platform)[0]):
         for name, form in forms.items():
@@ -197,7 +229,9 @@ def _race(forms: dict[str, Form], usual: str, platform: str, args: Sequence[Any]
         for _ in range(ROUNDS):
             times = {name: min(seconds, runs[name]()) for name, seconds in times.items()}
     fastest = min(times, key=lambda name: times[name])
-    return fastest if times[fastest] < GAIN * times[usual] else usual
+    if times[fastest] >= GAIN * times[usual]:
+        fastest = usual
+    return TunedForm(fastest, usual, times[usual] / times[fastest])
 
 
 def _prepared(form: Form, args: Sequence[Any]) -> Callable[[], float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import jax
 import numpy as np
 
 from jaxkeras import registry
-from jaxkeras.callbacks.monitor import MonitorCallback
 from jaxkeras.core import seeds as core_seeds
 from jaxkeras.core.functional import cells, is_variable, layer_variables
 from jaxkeras.core.tracebacks import hide_library_frames
@@ -22,8 +20,9 @@ from jaxkeras.layers._base.layer import Layer
 from jaxkeras.models import folds as fold_sources
 from jaxkeras.models.cloning import another_argument, copy_layers
 from jaxkeras.models.hyperparameters import find, one_each, parts_of
+from jaxkeras.models.member_store import MemberStore
 from jaxkeras.models.population_callbacks import PopulationHistory, for_members, import_pandas
-from jaxkeras.models.population_session import MemberStore, PopulationSession
+from jaxkeras.models.population_session import PopulationSession
 from jaxkeras.saving import in_memory, snapshot
 from jaxkeras.saving.atomic import replacing
 from jaxkeras.training.state import StateSpec
@@ -76,7 +75,7 @@ class Population:
         self._make: Callable[[], Any]
         self.template: Any
         if isinstance(model, Layer):
-            with _same_generators():
+            with core_seeds.preserved_random_state():
                 self.template = template = _copy_with_weights(model)
             self._make = lambda: copy_layers(template)
         elif callable(model):
@@ -142,7 +141,7 @@ class Population:
         if self.seeds is None:
             members = [cells(layer_variables(self.template))] * self.count
         else:
-            with _same_generators():
+            with core_seeds.preserved_random_state():
                 members = [self._fresh_weights(seed) for seed in self.seeds]
         return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *members)
 
@@ -229,6 +228,10 @@ class Population:
     def __len__(self) -> int:
         return self.count
 
+    def __repr__(self) -> str:
+        differ = [*(["seeds"] if self.seeds is not None else []), *self.hyperparameters]
+        return f"<Population of {self.count} models {self.template.name!r}, differing in: {', '.join(differ)}>"
+
     def member(self, index: int) -> Any:
         """A copy of a member as an ordinary compiled model, with its weights, optimizer state and hyperparameters.
 
@@ -243,7 +246,7 @@ class Population:
         index %= self.count
         store = self._store()
         state = store.member(index)
-        with _same_generators():
+        with core_seeds.preserved_random_state():
             model = self._built(self._make())
         arguments = jax.tree.map(another_argument, self.template._session.arguments)
         model.compile(**{**arguments, "optimizer": another_argument(self.template.optimizer)})
@@ -293,7 +296,7 @@ class Population:
             raise ValueError("There is no history to rank members by: call `fit` first.")
         if monitor not in self.history.history:
             raise registry.unknown("metric in the history", monitor, self.history.history)
-        return rank(self.history.last(monitor), direction(self, monitor, mode))
+        return self.history.ranking(monitor, mode)
 
     def best(self, monitor: str = "val_loss", mode: str = "auto") -> Any:
         """The best member as an ordinary compiled model; see `ranking` and `member`."""
@@ -425,7 +428,6 @@ class Population:
         tree = snapshot.read(filepath)
         model = in_memory.from_bytes(tree["model"].tobytes(), custom_objects or {})
         population = cls(model, tree["seeds"], **tree["hyperparameters"])
-        population.compile(**{**model._session.arguments, "optimizer": model.optimizer})
         session = population._require_compiled("load")
         spec = StateSpec(population.template, [])
         session.known = dict(zip(spec.leaves(), tree["numbers"]))
@@ -481,32 +483,8 @@ class Population:
         return self._require_compiled("fit")
 
 
-def rank(values: np.ndarray, mode: str) -> np.ndarray:
-    """Indices from the best to the worst value; those that are not finite come last."""
-    return np.argsort(np.where(np.isfinite(values), values if mode == "min" else -values, np.inf), kind="stable")
-
-
-def direction(population: Any, monitor: str, mode: str) -> str:
-    """`"min"` or `"max"`: whether less or more of a metric is better."""
-    asking = MonitorCallback(monitor, mode)
-    asking.set_model(population)
-    return asking._find_mode({monitor: None})
-
-
 def _copy_with_weights(model: Any) -> Any:
     copy = copy_layers(model)
     if model.built and copy.built:
         copy.set_weights(model.get_weights())
     return copy
-
-
-@contextlib.contextmanager
-def _same_generators() -> Iterator[None]:
-    """Leave the generators of random numbers as they are."""
-    python, numpy, own = random.getstate(), np.random.get_state(), core_seeds._global
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
-        core_seeds._global = own

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxkeras.callbacks import Callback, CallbackList, History
 from jaxkeras.callbacks.callback_list import HOOKS
+from jaxkeras.callbacks.monitor import MonitorCallback
 
 
 def for_members(callbacks: Any, history: History) -> list[Any]:
@@ -162,6 +163,14 @@ class PopulationHistory(History):
         values = np.asarray(self.history[name], float)
         rows = np.where(np.isfinite(values), np.arange(len(values))[:, None], -1).max(axis=0)
         return np.where(rows >= 0, values[rows, np.arange(values.shape[1])], np.nan)
+
+    def ranking(self, monitor: str, mode: str) -> np.ndarray:
+        """The members from the best to the worst last value; those whose value is not finite come last."""
+        asking = MonitorCallback(monitor, mode)
+        asking.set_model(self.population)
+        values = self.last(monitor)
+        loss = values if asking._find_mode({monitor: None}) == "min" else -values
+        return np.argsort(np.where(np.isfinite(values), loss, np.inf), kind="stable")
 
     def of_member(self, index: int, model: Any) -> History:
         """The history of one member, as `Model.fit` would return it."""

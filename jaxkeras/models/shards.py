@@ -130,6 +130,9 @@ class GroupedStep:
         order = jnp.take(ref.order, np.asarray(ts.state["members"]["index"]), axis=1, mode="clip")
         return ref._replace(order=order if self.mesh is None else jax.device_put(order, self.mesh.columns))
 
+    def take_compiled_under(self, interceptor: Any) -> list[Any]:
+        return self.step.take_compiled_under(interceptor)
+
     @property
     def count(self) -> int:
         return self.step.count

@@ -16,10 +16,11 @@ from jaxkeras.training.agreement import agree_on_run, facts_of_data
 from jaxkeras.training.collect import Collector
 from jaxkeras.training.fault_watch import Call, FaultWatch
 from jaxkeras.training.feed import Feed
+from jaxkeras.training.fit_progress import FitProgress
 from jaxkeras.training.interrupt import DeferSigint
 from jaxkeras.training.logs import Logs
 from jaxkeras.training.program import BatchRef, CompiledStep, with_written
-from jaxkeras.training.session import FitProgress, Session
+from jaxkeras.training.session import Session
 from jaxkeras.training.state import StateStore, StateView, TrainState
 
 _LOST = (

@@ -30,34 +30,11 @@ from jaxkeras.training.compiled_function import CompiledFunction, trace_context
 from jaxkeras.training.eager import eager_step
 from jaxkeras.training.fault_watch import skipping
 from jaxkeras.training.feed import Feed
+from jaxkeras.training.fit_progress import FitProgress
 from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement
 from jaxkeras.training.program import NO_CHECKS, BatchRef, CompiledStep
 from jaxkeras.training.spec import CompileSpec
 from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState, copied
-
-
-class FitProgress:
-    """The position of a running `fit`. A callback that resumes an interrupted run changes it in `on_train_begin`.
-
-    Args:
-        sources: the training data, and the validation data if there is any.
-        epoch: the first epoch.
-        epochs: the one after the last.
-
-    Attributes:
-        step: finished steps of `epoch`.
-        logs: those of the epoch before.
-        extras: those of the last step.
-        validate: validates within an epoch and returns logs; None without validation data.
-    """
-
-    def __init__(self, sources: list[Any], epoch: int, epochs: int):
-        self.sources, self.epoch, self.epochs = sources, epoch, epochs
-        self.step = 0
-        self.logs: dict[str, Any] = {}
-        self.extras: dict[str, Any] | None = None
-        self.validate: Callable[[], dict[str, Any]] | None = None
-
 
 _numbers = itertools.count()
 

@@ -12,10 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkeras.core.deferred import make_in_parts
 from jaxkeras.core.functional import is_variable, layer_variables, metric_variables
 from jaxkeras.core.names import unique
 from jaxkeras.core.tracking import variable_paths
-from jaxkeras.core.variable import Variable, make_in_parts
+from jaxkeras.core.variable import Variable
 from jaxkeras.training.logs import Logs
 from jaxkeras.training.placement import Placement, put
 

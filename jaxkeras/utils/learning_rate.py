@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ import numpy as np
 
 from jaxkeras.core.variable import Variable
 from jaxkeras.data import adapt
+from jaxkeras.display.figures import new_figure, shown, write
 from jaxkeras.optimizers.options import cond
 from jaxkeras.training import step as steps
 from jaxkeras.training.feed import feed_for
@@ -43,24 +45,22 @@ class LearningRateSweep(NamedTuple):
     def __repr__(self) -> str:
         return f"LearningRateSweep(suggestion={self.suggestion:.3g}, rates {self.rates[0]:.2g} to {self.rates[-1]:.2g})"
 
-    def plot(self, axes: Any = None) -> Any:
+    def plot(self, to_file: str | os.PathLike[str] | None = None, *, axes: Any = None) -> Any:
         """Plot the loss against the learning rate, and mark the suggestion.
 
         Args:
+            to_file: path of a `.png`, `.svg` or `.pdf` file to write, or None.
             axes: axes of matplotlib to draw on; by default those of a new figure.
 
         Returns:
-            The `matplotlib.figure.Figure`; a notebook shows it.
+            The `matplotlib.figure.Figure`; in a notebook an object that displays it, unless `axes` are given.
 
         Raises:
             ImportError: without matplotlib.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ModuleNotFoundError:
-            raise ImportError('LearningRateSweep.plot needs matplotlib: pip install "jaxkeras[plot]"') from None
-        if axes is None:
-            axes = Figure(figsize=(6, 3.6), layout="constrained").subplots()
+        own = axes is None
+        if own:
+            axes = new_figure("LearningRateSweep.plot", (6, 3.6)).subplots()
         axes.plot(self.rates, self.losses, color="#2b6cb0", alpha=0.3, lw=1, label="loss of each batch")
         axes.plot(self.rates, self.smoothed, color="#2b6cb0", lw=2, label="smoothed")
         axes.axvline(self.suggestion, color="#dd6b20", lw=1.5, label=f"suggestion: {self.suggestion:.2g}")
@@ -68,6 +68,10 @@ class LearningRateSweep(NamedTuple):
         margin = 0.1 * max(first - low, 1e-12)
         axes.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(low - margin, first + 5 * margin))
         axes.legend(frameon=False)
+        if own:
+            return shown(axes.figure, to_file)
+        if to_file is not None:
+            write(axes.figure, to_file)
         return axes.figure
 
 

@@ -8,9 +8,10 @@ import jax
 import numpy as np
 
 from jaxkeras.lowering import tuning
+from jaxkeras.lowering.tuning import TunedForms
 
 
-def tune(model: Any, x: Any, y: Any = None, batch_size: int = 32, seconds: float = 60.0) -> dict[str, str]:
+def tune(model: Any, x: Any, y: Any = None, batch_size: int = 32, seconds: float = 60.0) -> TunedForms:
     """Time the forms of a model's operations on this machine once, and use the fastest from then on.
 
     Convolutions, pooling, normalization, attention and recurrent layers, and their gradients, have several forms, which
@@ -29,7 +30,8 @@ def tune(model: Any, x: Any, y: Any = None, batch_size: int = 32, seconds: float
         seconds: a limit on the time that the measurements take; what is left over keeps the form of the table.
 
     Returns:
-        The forms that were chosen now, by operation and shapes.
+        The forms that were chosen now: a dict by operation and arguments, of `(form, usual, speedup)`, that is shown
+        with a line for each operation.
 
     Example:
 
@@ -38,7 +40,7 @@ def tune(model: Any, x: Any, y: Any = None, batch_size: int = 32, seconds: float
     >>> model.compile("sgd", "mse")
     >>> chosen = jk.utils.tune(model, np.ones((16, 8, 8, 4), "float32"), np.ones((16, 1), "float32"), seconds=0)
     >>> chosen  # there was no time
-    {}
+    no operation was measured
     """
 
     def spec(array: Any) -> jax.ShapeDtypeStruct:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxkeras.visualization.figures import new_grid, shown
+from jaxkeras.display.figures import new_grid, shown
 
 
 def plot_feature_maps(model: Any, image: Any, layer: str | None = None, count: int = 16, path: Any = None) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxkeras.visualization.figures import new_figure, new_grid, shown
+from jaxkeras.display.figures import new_figure, new_grid, shown
 
 
 def _classes(y_pred: Any) -> np.ndarray:

@@ -34,12 +34,15 @@ def test_trace_and_table(tmp_path, capsys):
     assert not any(f for key in model._session.train._compiled._made for f in key[0][-1])
 
 
-def test_a_short_run_is_traced_to_its_end(tmp_path):
-    model = jk.Sequential([L.Dense(8)])
+@pytest.mark.parametrize("members", [None, 3])
+def test_a_short_run_is_traced_to_its_end(tmp_path, members):
+    model = jk.Sequential([L.Dense(8, name="layer")])
     model.compile("sgd", "mse")
+    if members:
+        model = jk.Population(model, seeds=range(members))
     profile = jk.callbacks.Profile(steps=(1, 100), log_dir=tmp_path, rows=0)
     model.fit(X, Y, batch_size=10, verbose=0, callbacks=[profile])
-    assert profile.operations
+    assert "layer" in {o.layer for o in profile.operations}
 
 
 def test_names():

@@ -152,6 +152,15 @@ FORMS = {
         im2col.strip_kernel_gradient,
     ),
     "strip gradient, pieces": (("strided",), cpu_conv.kernel_gradient, im2col.strip_kernel_gradient),
+    "cotangent patches": (
+        ("same", "strided and dilated", "transposed"),
+        cpu_conv.kernel_gradient,
+        im2col.cotangent_patch_kernel_gradient,
+    ),
+    "cotangent patches, pieces": (
+        ("one dimension",), cpu_conv.kernel_gradient, im2col.cotangent_patch_kernel_gradient,
+    ),
+    "patch input gradient": (("strided",), cpu_conv.input_gradient, im2col.patch_input_gradient),
     "fused": (("few channels",), cpu_conv.forward, im2col.fused_forward),
     "tap input gradient": (("dilated",), cpu_conv.input_gradient, im2col.tap_input_gradient),
 }
@@ -228,6 +237,9 @@ LARGE = {
     "winograd": ((32, 16, 16, 64), (3, 3, 64, 64), 1, winograd.forward, winograd.kernel_gradient),
     "strided": ((32, 16, 16, 64), (3, 3, 64, 128), 2, im2col.strip_forward, im2col.strip_kernel_gradient),
     "few filters": ((8, 32, 32, 12), (3, 3, 12, 12), 1, im2col.joined_strip_forward, winograd.kernel_gradient),
+    "fewer filters": (
+        (8, 32, 32, 24), (3, 3, 24, 12), 1, im2col.joined_strip_forward, im2col.cotangent_patch_kernel_gradient,
+    ),
     "three channels": ((32, 24, 24, 3), (3, 3, 3, 16), 1, im2col.patch_forward, im2col.patch_kernel_gradient),
     "one channel": ((32, 28, 28, 1), (3, 3, 1, 32), 1, im2col.fused_forward, im2col.patch_kernel_gradient),
     "few images of many channels": ((16, 4, 4, 512), (3, 3, 512, 512), 1, reference.conv, winograd.kernel_gradient),
@@ -378,7 +390,7 @@ def test_recurrent(operation, masked):
 ATTENTIONS = {
     "plain": {},
     "masked": {"mask": (2, 1, 3, 4)},
-    "biased": {"bias": (1, 2, 3, 4)},
+    "biased": {"bias": (1, 2, 3, 4), "mask": (1, 1, 3, 4)},
     "dropped": {"drop": True, "mask": (1, 1, 3, 4)},
 }
 

@@ -40,7 +40,7 @@ def test_the_fastest_form_is_kept_and_used(cache, monkeypatch):
 
     def other(forms, usual, platform, args):
         raced.append(list(forms))
-        return next(name for name in forms if name != usual)
+        return tuning.TunedForm(next(name for name in forms if name != usual), usual, 2.0)
 
     monkeypatch.setattr(tuning, "_measure", other)
     model = small()
@@ -55,7 +55,9 @@ def test_the_fastest_form_is_kept_and_used(cache, monkeypatch):
 
     tuning._loaded_from = ()  # as in another process
     assert tuning.choose("none", "cpu", (), min, ()) is min
-    assert tuning._found == chosen == json.loads(program_cache.load(tuning._file()))
+    assert "2.00 times as fast as" in repr(chosen) and "PyTreeDef" not in repr(chosen)
+    kept = {key: choice.form for key, choice in chosen.items()}
+    assert tuning._found == kept == json.loads(program_cache.load(tuning._file()))
 
 
 def test_a_race_measures_all_forms_in_time(cache, monkeypatch):
@@ -64,7 +66,7 @@ def test_a_race_measures_all_forms_in_time(cache, monkeypatch):
     model.compile("sgd", "mse")
     (key,) = (chosen := jk.utils.tune(model, X, batch_size=4))
     assert key.startswith("conv on cpu: float32[4, 5, 4, 2], float32[1, 1, 2, 3], ")
-    assert chosen[key] in ("reference.conv", "im2col.pointwise_forward", "im2col.fused_forward")
+    assert chosen[key].form in ("reference.conv", "im2col.pointwise_forward", "im2col.fused_forward")
     assert jk.utils.tune(model, X, batch_size=2, seconds=0) == {}
 
 

@@ -27,10 +27,10 @@ def line():
     return jk.Sequential([jk.Input((4,)), jk.layers.Dense(1)])
 
 
-def lines(count=4, seeds=True, compiled=True, **hyperparameters):
+def lines(count=4, seeds=True, compiled=True, optimizer="sgd", **hyperparameters):
     population = jk.Population(line(), seeds=range(count) if seeds else None, **hyperparameters)
     if compiled:
-        population.compile("sgd", "mse")
+        population.compile(optimizer, "mse")
     return population
 
 
@@ -153,7 +153,7 @@ def test_a_fold_is_a_model_trained_on_its_rows():
         scores.population.fit(X, Y, folds=3, validation_split=0.1, verbose=0)
 
 
-def test_an_interrupted_run_and_a_saved_one_continue_exactly(tmp_path):
+def test_an_interrupted_run_continues_exactly(tmp_path):
     class Crash(jk.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 2:
@@ -168,13 +168,19 @@ def test_an_interrupted_run_and_a_saved_one_continue_exactly(tmp_path):
         lines().fit(X, Y, epochs=4, callbacks=[copy.deepcopy(stop), backup, Crash()], **STEP)
     resumed = lines()
     np.testing.assert_array_equal(resumed.fit(X, Y, epochs=4, callbacks=[stop, backup], **STEP).history["loss"], whole)
-    resumed.save(tmp_path / "lines.population")
+
+
+def test_a_saved_population_continues_exactly(tmp_path):
+    population = lines(optimizer=jk.optimizers.Adam(0.1, weight_decay=0.1), weight_decay=[0.0, 0.1, 0.2, 0.3])
+    history = population.fit(X, Y, epochs=2, **STEP).history
+    population.save(tmp_path / "lines.population")
     loaded = jk.Population.load(tmp_path / "lines.population")
-    np.testing.assert_array_equal(loaded.history.history["loss"], whole)
+    assert "4 models" in repr(loaded) and "weight_decay" in repr(loaded)
+    np.testing.assert_array_equal(loaded.history.history["loss"], history["loss"])
     losses = []
-    for population in (resumed, loaded):
+    for each in (population, loaded):
         jk.utils.set_random_seed(3)
-        losses.append(population.fit(X, Y, **STEP).history["loss"])
+        losses.append(each.fit(X, Y, **STEP).history["loss"])
     np.testing.assert_array_equal(*losses)
 
 

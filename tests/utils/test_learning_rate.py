@@ -95,4 +95,4 @@ def test_errors_and_the_plot():
         jk.utils.find_learning_rate(linear(optax.sgd(0.1)), X, Y)
     figure = sweep.plot()
     assert figure.axes[0].get_xscale() == "log"
-    assert sweep.plot(figure.axes[0]) is figure
+    assert sweep.plot(axes=figure.axes[0]) is figure

@@ -108,7 +108,7 @@ def test_live_plot_writes_the_curves(tmp_path, monkeypatch):
     monkeypatch.setattr("jaxkeras.callbacks.live_plot.history_figure", draw)
 
     class Figure:
-        def savefig(self, path, dpi):
+        def savefig(self, path, **how):
             path.write_text("drawn")
 
     model = jk.Sequential([jk.layers.Dense(1)])

@@ -27,7 +27,7 @@ from jaxkeras.lowering import reference
 from jaxkeras.lowering.cpu import im2col
 from jaxkeras.lowering.custom_transpose import linear_call
 from jaxkeras.lowering.dispatch import Operation
-from jaxkeras.lowering.geometry import ConvSpec, effective
+from jaxkeras.lowering.geometry import ConvSpec, back_to_input, effective
 
 Array = jax.Array
 Zero = jax.custom_derivatives.SymbolicZero
@@ -84,20 +84,10 @@ def _bilinear(forward: Operation, input_gradient: Operation, kernel_gradient: Op
     return run
 
 
-def _back_to_input(sizes: tuple[int, ...], out: tuple[int, ...], window: tuple[int, ...], spec: ConvSpec) -> ConvSpec:
-    pads = []
-    for n, o, w, s, d, a, (low, _) in zip(
-        sizes, out, window, spec.strides, spec.dilation, spec.input_dilation, spec.pads
-    ):
-        first = effective(w, d) - 1 - low
-        pads.append((first, (n - 1) * a + effective(w, d) - effective(o, s) - first))
-    return ConvSpec(spec.input_dilation, tuple(pads), spec.dilation, spec.strides, 1, False)
-
-
 @Operation
 def input_gradient(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> Array:
     """Cotangent of the input, (batch, *sizes, channels)."""
-    back = _back_to_input(sizes, dy.shape[1:-1], kernel.shape[:-2], spec)
+    back = back_to_input(sizes, dy.shape[1:-1], kernel.shape[:-2], spec)
     return ungrouped(dy, jnp.swapaxes(jnp.flip(kernel, range(spec.rank)), -1, -2), back)
 
 
@@ -117,7 +107,7 @@ def kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec
 
 @Operation
 def depthwise_input_gradient(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> Array:
-    back = _back_to_input(sizes, dy.shape[1:-1], kernel.shape[:-1], spec)
+    back = back_to_input(sizes, dy.shape[1:-1], kernel.shape[:-1], spec)
     return depthwise(dy, jnp.flip(kernel, range(spec.rank)), back)
 
 

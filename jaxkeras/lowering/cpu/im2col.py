@@ -17,12 +17,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxkeras.lowering.cpu.fusion import end_fusion
 from jaxkeras.lowering.cpu.microbatch import mapped, rows_of_a_piece, summed
-from jaxkeras.lowering.geometry import ConvSpec, effective, window_output
+from jaxkeras.lowering.geometry import ConvSpec, back_to_input, effective, window_output
 
 Array = jax.Array
 
-TAPS = 14  # of a depthwise window, summed in one loop: more do not stay in registers
+# A depthwise convolution adds up so many taps one after another (each addition waits for the one before), and takes so
+# many channels at a time that their part of the kernel has so many bytes.
+TAPS, BLOCK = 10, 2**14
 
 
 def patch_bytes(x: Array, window: Sequence[int], spec: ConvSpec) -> int:
@@ -84,6 +87,28 @@ def patch_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: Co
 
     gradient = summed(piece, x, dy, rows_of_a_piece(x.shape[0], patch_bytes(x, window, spec)))
     return gradient.T.reshape(*window, x.shape[-1], dy.shape[-1])
+
+
+def cotangent_patch_bytes(x: Array, dy: Array, window: Sequence[int], spec: ConvSpec) -> int:
+    """Size of the patches of dy that the input gradient reads."""
+    return patch_bytes(dy, window, back_to_input(x.shape[1:-1], dy.shape[1:-1], window, spec))
+
+
+def cotangent_patch_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:
+    """The patches are those of dy, by which `patch_input_gradient` multiplies the kernel: XLA makes them once."""
+    back = back_to_input(x.shape[1:-1], dy.shape[1:-1], window, spec)
+
+    def piece(dy: Array, x: Array) -> Array:
+        return flat(x).T @ flat(patches(dy, window, back))
+
+    gradient = summed(piece, dy, x, rows_of_a_piece(dy.shape[0], patch_bytes(dy, window, back)))
+    by_tap = jnp.moveaxis(gradient.reshape(x.shape[-1], *window, dy.shape[-1]), 0, -2)
+    return jnp.flip(by_tap, range(spec.rank))
+
+
+def patch_input_gradient(dy: Array, kernel: Array, sizes: tuple[int, ...], spec: ConvSpec) -> Array:
+    back = back_to_input(sizes, dy.shape[1:-1], kernel.shape[:-2], spec)
+    return patch_forward(dy, jnp.swapaxes(jnp.flip(kernel, range(spec.rank)), -1, -2), back)
 
 
 def strip_bytes(x: Array, window: Sequence[int], spec: ConvSpec) -> int:
@@ -205,21 +230,27 @@ def pointwise_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
 
 
 def depthwise_forward(x: Array, kernel: Array, spec: ConvSpec) -> Array:
-    """kernel: (*window, channels). Shift, multiply, add: XLA fuses the sum into a loop for every `TAPS` taps.
+    """kernel: (*window, channels). Shift, multiply, add: XLA fuses the whole sum into one loop.
 
     The padded array is written to memory first. Fused into the sum, it would be computed anew for every tap, together
-    with what comes before it.
+    with what comes before it. The channels are taken in blocks, so that the kernel stays in the first cache.
     """
-    window, weights = kernel.shape[:-1], kernel.reshape(-1, kernel.shape[-1])
+    window, channels = kernel.shape[:-1], kernel.shape[-1]
     out = output_sizes(x.shape[1:-1], window, spec)
     x = lax.optimization_barrier(padded(x, spec))
     inside = spec._replace(pads=((0, 0),) * spec.rank, input_dilation=(1,) * spec.rank)
-    shape = (1,) * (x.ndim - 1) + (x.shape[-1],)
-    terms = [view * weight.reshape(shape) for weight, view in zip(weights, views(x, window, out, inside))]
-    total = functools.reduce(jnp.add, terms[:TAPS])
-    for start in range(TAPS, len(terms), TAPS):
-        total = functools.reduce(jnp.add, terms[start : start + TAPS], lax.optimization_barrier(total))
-    return total
+
+    def block(start: int, stop: int) -> Array:
+        weights = lax.slice_in_dim(kernel, start, stop, 1, -1).reshape(-1, *(1,) * (x.ndim - 1), stop - start)
+        shifted = views(lax.slice_in_dim(x, start, stop, 1, -1), window, out, inside)
+        terms = [view * weight for weight, view in zip(weights, shifted)]
+        count = -(-len(terms) // TAPS)  # independent sums, which the processor computes at the same time
+        return end_fusion(functools.reduce(jnp.add, [functools.reduce(jnp.add, terms[i::count]) for i in range(count)]))
+
+    blocks = -(-kernel.size * kernel.dtype.itemsize // BLOCK)
+    width = -(-channels // (16 * blocks)) * 16
+    starts = range(0, channels, width)
+    return jnp.concatenate([block(start, min(start + width, channels)) for start in starts], -1)
 
 
 def depthwise_kernel_gradient(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> Array:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxkeras.lowering.cpu.fusion import end_fusion
 from jaxkeras.lowering.custom_transpose import linear_call
 from jaxkeras.lowering.reference import batch_moments
 
@@ -35,15 +36,19 @@ def _moments(x: Array, epsilon: float) -> tuple[Array, Array]:
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _normalised(epsilon: float, x: Array, gamma: Array, beta: Array) -> Array:
-    mean, inverse = _moments(x, epsilon)
-    return (x - mean) * inverse * gamma + beta
+    return _value(x, gamma, beta, *_moments(x, epsilon))
+
+
+def _value(x: Array, gamma: Array, beta: Array, mean: Array, inverse: Array) -> Array:
+    """Ends the fusion: with a product behind it in the same call of YNNPACK, both are slower."""
+    return end_fusion((x - mean) * inverse * gamma + beta)
 
 
 @_normalised.defjvp
 def _(epsilon: float, primals: Sequence[Array], tangents: Sequence[Array]) -> tuple[Array, Array]:
     x, gamma, beta = primals
     mean, inverse = _moments(x, epsilon)
-    out = (x - mean) * inverse * gamma + beta
+    out = _value(x, gamma, beta, mean, inverse)
     return out, linear_call(_tangent, _cotangent, (x, gamma, mean, inverse), tuple(tangents), out)
 
 

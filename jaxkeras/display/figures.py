@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
-from jaxkeras.display.curves import picture
+from jaxkeras.display.html import figure_png
 from jaxkeras.display.notebook import in_notebook
 
 
@@ -45,12 +47,29 @@ def new_grid(
     figure = new_figure(user, (cell[0] * columns + margin[0], cell[1] * rows + margin[1]))
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in grid[count:]:
-        axes.axis("off")
+        axes.remove()
     return figure, grid[:count]
 
 
-def shown(figure: Any, path: Any) -> Any:
-    """Write a figure to `path`, if that is not None, and return what displays it."""
-    if path is not None:
-        figure.savefig(path, dpi=150)
+def write(figure: Any, to_file: str | os.PathLike[str]) -> None:
+    """Write a figure to a file of the format that its ending names, or else a PNG file."""
+    figure.savefig(to_file, format=Path(to_file).suffix[1:].lower() or "png", dpi=150)
+
+
+def shown(figure: Any, to_file: str | os.PathLike[str] | None = None) -> Any:
+    """What a function that plots returns: in a notebook an object that displays the figure, elsewhere the figure.
+
+    Args:
+        figure: the figure.
+        to_file: path of a `.png`, `.svg` or `.pdf` file to write first, or None.
+    """
+    if to_file is not None:
+        write(figure, to_file)
     return picture(figure) if in_notebook() else figure
+
+
+def picture(figure: Any) -> Any:
+    """A figure as an object that a notebook displays, once."""
+    from IPython.display import Image
+
+    return Image(data=figure_png(figure))
