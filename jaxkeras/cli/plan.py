@@ -15,13 +15,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="module:function or file.py:function that returns a compiled model, or a file")
     parser.add_argument("--topology", help="v5e:4x4, h100:8, cpu:8, ...; the devices of this machine by default")
     parser.add_argument("--distribution", default="data", help="data, fsdp, auto, or data=2,model=4")
-    parser.add_argument("--batch-size", type=int, default=32, help="rows of a batch, over all devices")
+    parser.add_argument("--batch-size", type=int, help="rows of a batch, over all devices; 32, or one for each")
     parser.add_argument("--x", help="shape of a row of the inputs, such as 28,28,1; that of the model by default")
     parser.add_argument("--y", help="shape of a row of the targets, such as 10; that of the outputs by default")
 
 
 def run(options: argparse.Namespace) -> Report:
     """Plan a training step."""
+    from jaxkeras.distribution.chips import describe_tpu
+
+    describe_tpu(options.topology)
     from jaxkeras.distribution.planning import plan
     from jaxkeras.distribution.presets import axes_from_text
 

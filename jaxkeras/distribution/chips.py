@@ -8,8 +8,6 @@ import os
 import re
 from typing import Any, NamedTuple
 
-import jax
-
 
 class Chip(NamedTuple):
     """Published figures of a chip.
@@ -39,6 +37,7 @@ CHIPS = {
     "h200": Chip(989e12, 141 * GB, 4800 * GB, 900 * GB),
 }
 _TPU_NAMES = {"v4": "v4", "v5e": "v5litepod", "v5p": "v5p", "v6e": "v6e"}
+_SHAPE = r"\d+(x\d+)*"
 _CORES_PER_CHIP = {"v4": 2, "v5p": 2}  # by which accelerator types are named
 
 
@@ -70,25 +69,60 @@ def topology(name: str | None) -> Topology:
         ImportError: for TPUs without libtpu.
     """
     if name is None:
+        import jax
+
         devices = jax.devices()
         kind = devices[0].device_kind.lower()
         chip = next((figures for key, figures in CHIPS.items() if key in kind), None)
         return Topology(f"{devices[0].platform}:{len(devices)}", devices, chip, devices[0].platform.upper())
-    kind, _, shape = name.partition(":")
-    if not re.fullmatch(r"\d+(x\d+)*", shape) or kind not in (*CHIPS, "cpu"):
+    kind, shape = _parts(name)
+    if not re.fullmatch(_SHAPE, shape) or kind not in (*CHIPS, "cpu"):
         raise ValueError(
             f"Unknown topology {name!r}; write a chip ({', '.join(CHIPS)} or cpu) and the shape or number of them, as "
             "in 'v5e:4x4' or 'h100:8'."
         )
-    count = math.prod(int(n) for n in shape.split("x"))
     if kind in _TPU_NAMES:
-        return Topology(name, _tpu_devices(kind, shape, count), CHIPS[kind], "TPU")
-    return Topology(name, _cpu_devices(count), CHIPS.get(kind), "CPU")
+        describe_tpu(name)
+        return Topology(name, _tpu_devices(kind, shape), CHIPS[kind], "TPU")
+    return Topology(name, _cpu_devices(_count(shape)), CHIPS.get(kind), "CPU")
+
+
+def describe_tpu(name: str | None) -> None:
+    """Say in environment variables what TPUs a topology has, for libtpu, which else looks for those of the machine.
+
+    Before JAX is imported this also saves libtpu's messages about not finding any.
+
+    Args:
+        name: see `topology`; nothing is said for others than TPUs.
+    """
+    kind, shape = _parts(name or "")
+    if kind not in _TPU_NAMES or not re.fullmatch(_SHAPE, shape):
+        return
+    wanted = {
+        "TPU_ACCELERATOR_TYPE": f"{_TPU_NAMES[kind]}-{_count(shape) * _CORES_PER_CHIP.get(kind, 1)}",
+        "TPU_WORKER_HOSTNAMES": "localhost",
+        "TPU_SKIP_MDS_QUERY": "1",
+    }
+    for key, value in wanted.items():
+        if os.environ.get(key, "WARNING").startswith("WARNING"):  # which libtpu sets where it finds none
+            os.environ[key] = value
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """The chip and the shape of a topology."""
+    kind, _, shape = name.partition(":")
+    return kind, shape
+
+
+def _count(shape: str) -> int:
+    return math.prod(int(n) for n in shape.split("x"))
 
 
 @functools.cache
 def _cpu_devices(count: int) -> list[Any]:
     """CPU devices of a client of their own, whatever devices this process has."""
+    import jax
+
     if jax.device_count("cpu") >= count:
         return jax.devices("cpu")[:count]
     from jaxlib import xla_client
@@ -98,7 +132,7 @@ def _cpu_devices(count: int) -> list[Any]:
 
 
 @functools.cache
-def _tpu_devices(kind: str, shape: str, count: int) -> list[Any]:
+def _tpu_devices(kind: str, shape: str) -> list[Any]:
     from jax.experimental import topologies
 
     try:
@@ -107,12 +141,4 @@ def _tpu_devices(kind: str, shape: str, count: int) -> list[Any]:
         raise ImportError(
             f'A plan for {kind} needs the TPU compiler, which runs without a TPU: pip install "jaxkeras[tpu]"'
         ) from None
-    number = count * _CORES_PER_CHIP.get(kind, 1)
-    wanted = {
-        "TPU_ACCELERATOR_TYPE": f"{_TPU_NAMES[kind]}-{number}",
-        "TPU_WORKER_HOSTNAMES": "localhost",
-        "TPU_SKIP_MDS_QUERY": "1",
-    }
-    for key, value in wanted.items():
-        os.environ.setdefault(key, value)
     return list(topologies.get_topology_desc(f"{kind}:{shape}", platform="tpu").devices)

@@ -100,8 +100,9 @@ class Plan:
 
 
 def plan(
-    model: Any, x: Any, y: Any = None, batch_size: int = 32, distribution: Any = None, topology: str | None = None
-) -> Plan:
+    model: Any, x: Any, y: Any = None, batch_size: int | None = None, distribution: Any = None,
+    topology: str | None = None,
+) -> Plan:  # fmt: skip
     """Compile a training step for devices that need not be there, and say what it needs.
 
     Nothing is run, and no weight is made: a model that fits on no device of this machine can be planned on it.
@@ -109,7 +110,7 @@ def plan(
     Args:
         model: a compiled model.
         x, y: data as for `fit`, or their shapes: `(rows, features)`, a `jax.ShapeDtypeStruct`, or structures of them.
-        batch_size: rows of a batch, over all devices.
+        batch_size: rows of a batch, over all devices; by default 32, or one for each part of a batch if that is more.
         distribution: what `set_distribution` takes, for all devices of the topology; `"data"` by default.
         topology: `"v5e:4x4"` (by the TPU compiler: `pip install "jaxkeras[tpu]"`), `"h100:8"`, `"a100:8"` or `"cpu:8"`
             (by the compiler for CPUs, whose memory differs in workspace); the devices of this process by default.
@@ -118,7 +119,8 @@ def plan(
         A `Plan`.
 
     Raises:
-        ValueError: for a model that is not compiled, an unknown topology, or a distribution that does not fit to it.
+        ValueError: for a model that is not compiled, an unknown topology, a distribution that does not fit to it, or a
+            batch with fewer rows than it has parts.
 
     Example:
 
@@ -132,10 +134,12 @@ def plan(
     where = _topology(topology)
     chosen = resolve("data" if distribution is None else distribution, where.devices)
     model._require_compiled("plan")
+    placement = Placement(chosen)
+    batch_size = max(32, placement.shards) if batch_size is None else batch_size
+    placement.check_batch(batch_size, max(batch_size, placement.shards))
     batch = _abstract(x, batch_size), _abstract(y, batch_size)
     zeros = jax.tree.map(lambda s: np.broadcast_to(np.zeros((), s.dtype), s.shape), batch)
     source, _ = model._ready(adapt(*zeros, batch_size=batch_size))
-    placement = Placement(chosen)
     spec = StateSpec(model, model._all_metrics(), placement)
     step = placement.constrain(steps.train_step(model, spec), spec.shardings)
     rows = placement.batch_spec(jax.tree.map(_spec, source.arrays))

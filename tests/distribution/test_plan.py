@@ -53,6 +53,8 @@ def test_plans_that_cannot_be_made_say_why():
         planned("data", "v9:2")
     with pytest.raises(ValueError, match="multiply to 4, but there are 8 devices"):
         planned({"data": 4})
+    with pytest.raises(ValueError, match="batch_size=4 is smaller than the 8 parts"):
+        jk.distribution.plan(model(), (64, 16), (64, 16), 4, "data", "cpu:8")
 
 
 def test_a_model_larger_than_this_machine():
@@ -74,6 +76,8 @@ def test_command(tmp_path, capsys, monkeypatch):
     )
     assert main(["plan", "made.py:build", "--topology", "cpu:2", "--distribution", "fsdp"]) == 0
     assert "FullySharded over {'batch': 2}" in capsys.readouterr().out
+    assert main(["plan", "made.py:build", "--topology", "h100:48"]) == 0
+    assert "48 rows" in capsys.readouterr().out
 
 
 def test_exchanges_of_a_tpu_program():
