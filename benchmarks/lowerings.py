@@ -78,9 +78,16 @@ def _dense(*shape: int, units: int) -> Case:
     return Case(f"dense {'x'.join(map(str, shape))} to {units}", lowering.dense, (shape, (shape[-1], units)))
 
 
-def _attention(batch: int, time: int, heads: int, size: int) -> Case:
+def _attention(batch: int, time: int, heads: int, size: int, masked: str = "") -> Case:
     shape = (batch, time, heads, size)
-    return Case(f"attention {batch}x{time}, {heads} heads of {size}", lowering.dot_product_attention, (shape,) * 3)
+
+    def attention(query: Any, key: Any, value: Any) -> Any:
+        # Signs of the query, so that the mask changes with the arguments.
+        mask = query[:, :, 0, 0][:, None, None] > 0 if masked == "padding" else None
+        return lowering.dot_product_attention(query, key, value, mask=mask, is_causal=masked == "causal")
+
+    name = f"attention {batch}x{time}, {heads} heads of {size}" + (masked and f", {masked}")
+    return Case(name, attention, (shape,) * 3)
 
 
 def _gelu(*shape: int) -> Case:
@@ -147,6 +154,7 @@ CASES: list[Case] = [
     _layer_norm(32, 80, 64), _layer_norm(32, 64, 96), _layer_norm(256, 12, 32), _layer_norm(32, 256),
     _dense(32, 784, units=300), _dense(32, 80, 64, units=64), _dense(32, 80, 64, units=256),
     _attention(32, 80, 4, 16), _attention(16, 256, 4, 32), _attention(4, 512, 8, 64),
+    _attention(32, 80, 4, 16, "padding"), _attention(32, 64, 4, 24, "causal"),
     _gelu(2048, 384), _gelu(32, 300), _argmax(32, 64, 256), _argmax(32, 1000),
     _recurrent("lstm", 32, 80, 64), _recurrent("lstm", 32, 20, 256), _recurrent("gru", 32, 80, 64),
     _recurrent("simple rnn", 32, 80, 64),

@@ -13,6 +13,7 @@ from jaxkeras.distribution.strategies import DataParallel, Distribution
 from jaxkeras.distribution.tensor_parallel import TensorParallel
 
 _WORDS = ("data", "fsdp", "auto")
+_last: tuple[Any, Any] = (None, None)  # what was asked for last, and the distribution made of it
 
 
 def distribution() -> Distribution | None:
@@ -30,7 +31,8 @@ def distribution() -> Distribution | None:
 def set_distribution(value: Any) -> None:
     """Put a distribution in force for the whole process: models run on more than one device from then on.
 
-    Models may be created before or after; they are moved when they run next.
+    Models may be created before or after; they are moved when they run next. To ask again for what is in force changes
+    nothing.
 
     Args:
         value: `"data"` (each device computes a part of the batch), `"fsdp"` (parameters, gradients and optimizer state
@@ -50,7 +52,11 @@ def set_distribution(value: Any) -> None:
     <TensorParallel device_mesh=<DeviceMesh shape=(1, 1), axis_names=['data', 'model']>>
     >>> jk.distribution.set_distribution(None)
     """
-    placement.set_current(resolve(value))
+    global _last
+    asked = dict(value) if isinstance(value, Mapping) else value
+    if value is None or asked != _last[0] or placement.current() is not _last[1]:
+        _last = asked, resolve(value)
+        placement.set_current(_last[1])
 
 
 def resolve(value: Any, devices: Any = None) -> Any:

@@ -188,7 +188,7 @@ def trip_count(eqn: Any) -> int | None:
 _FREE = frozenset(
     """all_gather all_to_all bitcast_convert_type broadcast_in_dim concatenate convert_element_type copy device_put
     dynamic_slice dynamic_update_slice gather imag is_finite layout_constraint optimization_barrier pad ppermute real
-    reduce_precision reshape rev scatter select_n sharding_constraint slice split squeeze stop_gradient
+    reduce_precision reshape reshard rev scatter select_n sharding_constraint slice split squeeze stop_gradient
     transpose""".split()
 )
 _BY_INPUT = frozenset(

@@ -2,6 +2,8 @@
 
 import functools
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,6 +205,16 @@ def test_the_accelerator_script_runs_with_tiny_sizes(tmp_path: Path):
 
 def test_a_run_on_an_accelerator_that_takes_too_long_says_so():
     assert accelerator.in_process(accelerator.Clock(0), "predict", True) == {"failed": "no time left"}
+
+
+@pytest.mark.exhaustive
+def test_the_comparison_on_eight_devices_runs(tmp_path: Path):
+    command = [sys.executable, "-m", "benchmarks.devices", "--rows", "512", "--width", "16", "--rounds", "1"]
+    subprocess.run([*command, "--output", tmp_path / "tiny"], cwd=ROOT, check=True, capture_output=True, timeout=200)
+    results = json.loads((tmp_path / "tiny.json").read_text())
+    for way in ("data", "fsdp"):
+        losses = results["ways"][way]["loss"]
+        assert losses["jaxkeras"] == pytest.approx(losses["by hand"], rel=0.05)  # each draws its own order of rows
 
 
 @pytest.mark.exhaustive

@@ -73,6 +73,21 @@ def test_distributions_on_one_device():
         assert (d.num_model_replicas, d.num_data_shards, d.data_shard_id, d.batch_dim_name) == (1, 1, 0, "batch")
 
 
+@pytest.mark.parametrize("way", ["data", "fsdp", {"data": 1, "model": 1}], ids=str)
+def test_to_set_a_distribution_again_changes_nothing(way):
+    try:
+        jk.distribution.set_distribution(way)
+        first = jk.distribution.distribution()
+        jk.distribution.set_distribution(dict(way) if isinstance(way, dict) else way)
+        assert jk.distribution.distribution() is first
+        jk.distribution.set_distribution(None)
+        jk.distribution.set_distribution(way)
+        assert type(jk.distribution.distribution()) is type(first)
+    finally:
+        jk.distribution.set_distribution(None)
+    assert jk.distribution.distribution() is None
+
+
 def test_a_mesh_of_one_device_changes_nothing():
     def weights(way):
         jk.distribution.set_distribution(way)
@@ -81,6 +96,7 @@ def test_a_mesh_of_one_device_changes_nothing():
             model = jk.Sequential([jk.Input((4,)), jk.layers.Dense(3), jk.layers.Dropout(0.5)])
             model.compile("adam", "mse")
             model.fit(np.ones((10, 4)), np.ones((10, 3)), batch_size=4, epochs=2, verbose=0)
+            assert model._session.placement is None  # so the programs are those of one device
             return model.get_weights()
         finally:
             jk.distribution.set_distribution(None)

@@ -390,7 +390,7 @@ def test_recurrent(operation, masked):
 ATTENTIONS = {
     "plain": {},
     "masked": {"mask": (2, 1, 3, 4)},
-    "biased": {"bias": (1, 2, 3, 4)},
+    "biased": {"bias": (1, 2, 3, 4), "mask": (1, 1, 3, 4)},
     "dropped": {"drop": True, "mask": (1, 1, 3, 4)},
 }
 

@@ -5,6 +5,9 @@ in the gradient of the softmax. Here only the unnormalised exponentials are kept
 (targets by size) instead of its weights (targets by sources). The term that the gradient of the softmax subtracts,
 sum_s p_s dp_s, is the product of a row's output and its cotangent (as in FlashAttention, Dao et al., 2022, section
 3.1).
+
+Masks are added to the logits as a very low number: XLA:CPU runs products, sums, maxima and exponentials as one program,
+block by block, which a selection would divide.
 """
 
 from __future__ import annotations
@@ -43,10 +46,12 @@ def _product(a: Array, a_axis: int, b: Array, b_axis: int) -> Array:
 
 
 def _forward(
-    query: Array, key: Array, value: Array, bias: Array | None, mask: Array | None, drop: Drop | None
+    query: Array, key: Array, value: Array, bias: Array | None, low: Array | None, drop: Drop | None
 ) -> tuple[Array, Array, Array]:
     """The output, the exponentials, and one over their sums."""
-    logits = masked_logits(_product(query, 3, key, 3), bias, mask)
+    logits = _product(query, 3, key, 3)
+    for term in (bias, low):
+        logits = logits if term is None else logits + term.astype(logits.dtype)
     powers = jnp.exp(logits - lax.stop_gradient(jnp.max(logits, -1, keepdims=True)))
     inverse = 1.0 / jnp.sum(powers, -1, keepdims=True)
     return _product(_dropped(powers, drop), 3, value, 2) * inverse, powers, inverse
@@ -56,30 +61,26 @@ def _dropped(x: Array, drop: Drop | None) -> Array:
     return x if drop is None else drop.apply(x)
 
 
-def _allowed(x: Array, mask: Array | None) -> Array:
-    return x if mask is None else jnp.where(mask, x, jnp.zeros_like(x))
-
-
 def _tangent(rate: float, residuals: tuple, tangents: tuple) -> Array:
-    query, key, value, powers, inverse, _, mask, seed = residuals
+    query, key, value, powers, inverse, _, seed = residuals
     d_query, d_key, d_value, d_bias = tangents
     drop = None if seed is None else Drop(rate, seed)
     weights = powers * inverse
     d_logits = _product(d_query, 3, key, 3) + _product(query, 3, d_key, 3)
-    d_logits = _allowed(d_logits if d_bias is None else d_logits + d_bias, mask)
+    d_logits = d_logits if d_bias is None else d_logits + d_bias
     d_weights = weights * (d_logits - jnp.sum(weights * d_logits, -1, keepdims=True))
     moved = _product(_dropped(d_weights, drop), 3, value, 2)
     return moved + _product(_dropped(weights, drop), 3, d_value, 2)
 
 
 def _cotangents(bias_shape: tuple[int, ...] | None, rate: float, residuals: tuple, cotangent: Array) -> tuple:
-    query, key, value, powers, inverse, output, mask, seed = residuals
+    query, key, value, powers, inverse, output, seed = residuals
     drop = None if seed is None else Drop(rate, seed)
     shared = jnp.sum(cotangent * output, -1, keepdims=True) * inverse
     cotangent = cotangent * inverse
     g_value = transposed_product(_dropped(powers, drop), cotangent)
     g_weights = _dropped(_product(cotangent, 3, value, 3), drop)
-    g_logits = _allowed(powers * (g_weights - shared), mask)
+    g_logits = powers * (g_weights - shared)
     g_query = _product(g_logits, 3, key, 2)
     g_key = transposed_product(g_logits, query)
     g_bias = None
@@ -96,18 +97,21 @@ def _heads_first(
     key: Array,
     value: Array,
     bias: Array | None,
-    mask: Array | None,
+    low: Array | None,
     seed: Array | None,
 ) -> Array:
-    """Attention of (batch, heads, time, size), logits unscaled; weights are dropped where there is a seed."""
-    return _forward(query, key, value, bias, mask, None if seed is None else Drop(rate, seed))[0]
+    """Attention of (batch, heads, time, size), logits unscaled; weights are dropped where there is a seed.
+
+    low: added to the logits as the bias is, without a gradient.
+    """
+    return _forward(query, key, value, bias, low, None if seed is None else Drop(rate, seed))[0]
 
 
 @_heads_first.defjvp
 def _(rate: float, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    query, key, value, bias, mask, seed = primals
-    output, powers, inverse = _forward(query, key, value, bias, mask, None if seed is None else Drop(rate, seed))
-    residuals = (query, key, value, powers, inverse, output, mask, seed)
+    query, key, value, bias, low, seed = primals
+    output, powers, inverse = _forward(query, key, value, bias, low, None if seed is None else Drop(rate, seed))
+    residuals = (query, key, value, powers, inverse, output, seed)
     forth = functools.partial(_tangent, rate)
     back = functools.partial(_cotangents, None if bias is None else bias.shape, rate)
     return output, linear_call(forth, back, residuals, tangents[:4], output)
@@ -124,7 +128,13 @@ def attention(
     is_causal: bool = False,
 ) -> Array:
     """As `reference.attention`."""
-    mask = whole_mask(mask, is_causal, query, key)
+    whole = whole_mask(mask, is_causal, query, key)
+    low = None if whole is None else masked_logits(jnp.zeros(whole.shape, query.dtype), None, whole)
+    query, key, value = (jnp.swapaxes(x, 1, 2) for x in (query * jnp.asarray(scale, query.dtype), key, value))
+    if mask is not None:  # else each target has a source
+        # The weights of a target without sources are equal whatever its logits are.
+        some = jnp.any(whole, -1, keepdims=True)
+        query = jnp.where(some, query, jnp.zeros_like(query))
+        bias = bias if bias is None else jnp.where(some, bias, jnp.zeros_like(bias))
     rate, seed = (0.0, None) if drop is None else (drop.rate, drop.key)
-    turned = (jnp.swapaxes(x, 1, 2) for x in (query * jnp.asarray(scale, query.dtype), key, value))
-    return jnp.swapaxes(_heads_first(rate, *turned, bias, mask, seed), 1, 2)
+    return jnp.swapaxes(_heads_first(rate, query, key, value, bias, low, seed), 1, 2)
