@@ -65,6 +65,8 @@ def _run(calls: Sequence[Callable[[], Any]]) -> list[Any]:
 class MemberStep(CompiledStep):
     """The step of a group of members as an executable. Its checks are one a member."""
 
+    leading_axes = 1
+
     def _zeros(self, ts: TrainState, ref: BatchRef) -> dict[str, Any]:
         return {**super()._zeros(ts, ref), "checks": np.zeros(len(ts.state["members"]["index"]), np.uint32)}
 

@@ -39,7 +39,8 @@ def adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool = False) ->
             v = new["velocity_hat"] = jnp.maximum(slots["velocity_hat"], v)
         return p - m * scalars["alpha"] / (jnp.sqrt(v) + epsilon), new
 
-    return Rule(slots_like_parameter(**_MOMENTS, **({"velocity_hat": 0.0} if amsgrad else {})), step, scalars)
+    slots = slots_like_parameter(**_MOMENTS, **({"velocity_hat": 0.0} if amsgrad else {}))
+    return Rule(slots, step, scalars, elementwise=True)
 
 
 @register("keras.optimizers")
@@ -151,7 +152,7 @@ def adamax(beta_1: float, beta_2: float, epsilon: float) -> Rule:
         u = jnp.maximum(beta_2 * slots["norm"], jnp.abs(g))
         return p - scalars["lr"] * m / (scalars["correction"] * (u + epsilon)), {"momentum": m, "norm": u}
 
-    return Rule(slots_like_parameter(momentum=0.0, norm=0.0), step, scalars)
+    return Rule(slots_like_parameter(momentum=0.0, norm=0.0), step, scalars, elementwise=True)
 
 
 @register("keras.optimizers")
@@ -225,7 +226,7 @@ def nadam(beta_1: float, beta_2: float, epsilon: float) -> Rule:
         scale = jnp.sqrt(v / scalars["correction"]) + epsilon
         return p - direction * scalars["lr"] / scale, {"momentum": m, "velocity": v}
 
-    return Rule(slots_like_parameter(**_MOMENTS), step, scalars, {"u_product": 1.0})
+    return Rule(slots_like_parameter(**_MOMENTS), step, scalars, {"u_product": 1.0}, elementwise=True)
 
 
 @register("keras.optimizers")
@@ -366,7 +367,7 @@ def schedule_free_adamw(beta_1: float, beta_2: float, epsilon: float, warmup_ste
         x = (1 - scalars["weight"]) * x + scalars["weight"] * z
         return rest * z + beta_1 * x, {"momentum": z, "velocity": v}
 
-    return Rule(slots_like_parameter(momentum=None, velocity=0.0), step, scalars)
+    return Rule(slots_like_parameter(momentum=None, velocity=0.0), step, scalars, elementwise=True)
 
 
 @register("keras.optimizers")

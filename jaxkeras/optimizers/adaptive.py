@@ -28,7 +28,8 @@ def rmsprop(rho: float, momentum: float, epsilon: float, centered: bool) -> Rule
         return p - move, new
 
     used = {"velocity": True, "momentum": momentum > 0, "average_gradient": centered}
-    return Rule(slots_like_parameter(**{slot: 0.0 for slot, use in used.items() if use}), step)
+    slots = slots_like_parameter(**{slot: 0.0 for slot, use in used.items() if use})
+    return Rule(slots, step, elementwise=True)
 
 
 @register("keras.optimizers")
@@ -92,7 +93,7 @@ def adagrad(initial_accumulator_value: float, epsilon: float) -> Rule:
         a = slots["accumulator"] + jnp.square(g)
         return p - scalars["lr"] * g / jnp.sqrt(a + epsilon), {"accumulator": a}
 
-    return Rule(slots_like_parameter(accumulator=initial_accumulator_value), step)
+    return Rule(slots_like_parameter(accumulator=initial_accumulator_value), step, elementwise=True)
 
 
 @register("keras.optimizers")
@@ -150,7 +151,7 @@ def adadelta(rho: float, epsilon: float) -> Rule:
         moves = rho * moves + (1 - rho) * jnp.square(d)
         return p - scalars["lr"] * d, {"accumulated_grad": squares, "accumulated_delta_var": moves}
 
-    return Rule(slots_like_parameter(accumulated_grad=0.0, accumulated_delta_var=0.0), step)
+    return Rule(slots_like_parameter(accumulated_grad=0.0, accumulated_delta_var=0.0), step, elementwise=True)
 
 
 @register("keras.optimizers")
@@ -206,7 +207,8 @@ def ftrl(power: float, initial_accumulator_value: float, l1: float, l2: float, s
         quadratic = root / lr + 2 * (l2 + beta / (2.0 * lr))
         return (jnp.clip(z, -l1, l1) - z) / quadratic, {"accumulator": grown, "linear": z}
 
-    return Rule(slots_like_parameter(accumulator=initial_accumulator_value, linear=0.0), step)
+    slots = slots_like_parameter(accumulator=initial_accumulator_value, linear=0.0)
+    return Rule(slots, step, elementwise=True)
 
 
 @register("keras.optimizers")

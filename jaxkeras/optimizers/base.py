@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from jaxkeras.core import config as global_config
 from jaxkeras.core.functional import key_name
 from jaxkeras.core.variable import Variable
+from jaxkeras.lowering.flat import flattened, restored, updates_flat
 from jaxkeras.optimizers import functionalize, options
 from jaxkeras.optimizers.keras_api import KerasAPI, Tree
 from jaxkeras.optimizers.rule import Array, Rule, Slot, cast, scalar
@@ -273,7 +274,7 @@ class Optimizer(KerasAPI):
         if self.gradient_accumulation_steps:
             ps, direct, state = self._accumulate(ps, gs, direct, state, leaves, count, extra)
         else:
-            ps, state = self._descend(ps, gs, state, leaves, count, extra)
+            ps, state = self._descend_in_loop(ps, gs, state, leaves, count, extra)
         ps = [p if g is None else cast(g, p.dtype) for p, g in zip(ps, direct)]
         if averages is not None:
             averages = options.moving_averages(leaves.flatten(averages), ps, self.ema_momentum, count)
@@ -312,6 +313,23 @@ class Optimizer(KerasAPI):
         peaks = [None if g is None else jnp.where(due, jnp.zeros_like(g), g) for g in peaks]
         sums = [next((x for x in new if x is not None), old) for old, *new in zip(sums, added, peaks)]
         return ps, direct, {**state, "gradient_accumulator": leaves.treedef.unflatten(sums)}
+
+    def _elementwise(self, infos: Sequence[Any]) -> bool:
+        """Whether each element of these parameters is updated by its own gradient and moments, and by scalars."""
+        own = any(map(self._overrides, ("apply", "update", "update_step", "_descend")))
+        if own or not self._overrides("rule") or self.use_ema or self.gradient_accumulation_steps:
+            return False
+        return all(rule is not None and rule.elementwise for rule in self._rules(infos))
+
+    def _descend_in_loop(
+        self, ps: list[Any], gs: list[Any], state: State, leaves: Leaves, count: Array, extra: Any
+    ) -> tuple[list[Any], State]:
+        """`_descend` in the shapes in which the loop around it keeps parameters and moments."""
+        if not (updates_flat() and self._elementwise(leaves.infos)):
+            return self._descend(ps, gs, state, leaves, count, extra)
+        flat, flat_state = flattened((ps, state))
+        new = self._descend(flat, flattened(gs), flat_state, leaves, count, extra)
+        return restored(new, (ps, state))
 
     def _descend(
         self, ps: list[Any], gs: list[Any], state: State, leaves: Leaves, count: Array, extra: Any

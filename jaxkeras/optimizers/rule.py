@@ -60,12 +60,15 @@ class Rule(NamedTuple):
             is the number of steps taken before this one.
         shared: the initial values of scalars that are part of the state; `scalars` returns the new values under the
             same names.
+        elementwise: whether an element of the results depends on the same element of `p`, `g` and the slots only, which
+            all have one shape, so that `step` may be given vectors.
     """
 
     slots: Callable[[Any], dict[str, Slot]]
     step: Callable[[Array, Array, Slots, Scalars], tuple[Array, Slots]]
     scalars: Callable[[Array, Array, Scalars], Scalars] = _rate_only
     shared: Mapping[str, float] = {}
+    elementwise: bool = False
 
 
 def slots_like_parameter(**fills: float | None) -> Callable[[Any], dict[str, Slot]]:

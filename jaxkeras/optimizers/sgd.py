@@ -27,8 +27,8 @@ def sgd(momentum: float = 0.0, nesterov: bool = False) -> Rule:
         return p + (m * momentum - move if nesterov else m), {"momentum": m}
 
     if momentum == 0:
-        return Rule(slots_like_parameter(), plain)
-    return Rule(slots_like_parameter(momentum=0.0), with_momentum)
+        return Rule(slots_like_parameter(), plain, elementwise=True)
+    return Rule(slots_like_parameter(momentum=0.0), with_momentum, elementwise=True)
 
 
 @register("keras.optimizers")
@@ -85,7 +85,7 @@ def lion(beta_1: float, beta_2: float) -> Rule:
         direction = jnp.sign(m * beta_1 + g * one_minus(beta_1, p.dtype))
         return p - scalars["lr"] * direction, {"momentum": m * beta_2 + g * one_minus(beta_2, p.dtype)}
 
-    return Rule(slots_like_parameter(momentum=0.0), step)
+    return Rule(slots_like_parameter(momentum=0.0), step, elementwise=True)
 
 
 @register("keras.optimizers")

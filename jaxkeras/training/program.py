@@ -11,6 +11,8 @@ import numpy as np
 from jax import lax
 
 from jaxkeras.core.abstract_signature import signature
+from jaxkeras.core.context import setting
+from jaxkeras.lowering.flat import flattened, restored
 from jaxkeras.training.compilations import data_facts
 from jaxkeras.training.compiled_function import CompiledFunction, trace_context, traced_anew
 from jaxkeras.training.eager import eager_step
@@ -100,9 +102,13 @@ class CompiledStep:
         eager: run without jit, so that `print` and `pdb` see values.
         unroll: whether loops within an eager step run op by op too.
         own_logs: whether the step returns logs, whose names only a trace tells.
+        flat: whether loops keep narrow parameters and moments as vectors, for an optimizer that works element by
+            element (see `lowering.flat`).
         note: called with the facts that a new program depends on; see `CompilationLog.note`. Or None.
         out_shardings: those of the changing fields and of the extras; None to let the compiler choose.
     """
+
+    leading_axes = 0  # of every array of the state, such as one of members
 
     def __init__(
         self,
@@ -114,11 +120,12 @@ class CompiledStep:
         eager: bool = False,
         unroll: bool = True,
         own_logs: bool = False,
+        flat: bool = False,
         note: Callable[[dict[str, Any]], Any] | None = None,
         out_shardings: Any = None,
     ):
         self.step, self.changes, self.reads = step, changes, reads
-        self.stack, self.eager, self.unroll, self.own_logs = stack, eager, unroll, own_logs
+        self.stack, self.eager, self.unroll, self.own_logs, self.flat = stack, eager, unroll, own_logs, flat
         donate = (0,) if changes == TrainState._fields else ()
         self._note = note
         self._compiled = CompiledFunction(
@@ -243,12 +250,18 @@ class CompiledStep:
             return changing, _merge(extras, new)
 
         def body(i: Any, carry: Any) -> Any:
-            changing, extras = carry
+            kept, extras = carry
             first = start + i if form == "steps" else start + i * size
-            changing, new = step(changing, _cut(form, data, order, first, size))
-            return changing, _merge(extras, new)
+            new, more = step(restored(kept, changing), _cut(form, data, order, first, size))
+            return self._kept(new), _merge(extras, more)
 
-        return lax.fori_loop(0, steps, body, (changing, extras))
+        with setting(flat_updates=self.flat):
+            kept, extras = lax.fori_loop(0, steps, body, (self._kept(changing), extras))
+        return restored(kept, changing), extras
+
+    def _kept(self, changing: Any) -> Any:
+        """What changes, as loops keep it."""
+        return flattened(changing, self.leading_axes) if self.flat else changing
 
     def _outputs(self, ts: TrainState, batches: Any, repeat: int) -> Any:
         """The outputs of `repeat` batches `[steps, rows, ...]` (of one without the first axis), and what their steps

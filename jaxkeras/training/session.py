@@ -244,7 +244,10 @@ class Session:
 
         train_out, test_out = self._outs(*TrainState._fields), self._outs(*fields[0])
         own_test = own or model.overrides("test_step")
-        self.train = make("fit", train, **train_out, own_logs=own_train)
+        on_cpu = self.placement is None and placement.default_device().platform == "cpu"
+        optimizer = model._optimizer
+        flat = on_cpu and optimizer is not None and optimizer._elementwise(optimizer._trainable_variables)
+        self.train = make("fit", train, **train_out, own_logs=own_train, flat=flat)
         self.train_skipping = make("fit", skipping(train), **train_out, own_logs=True)
         self.test = make("evaluate", test, *fields, **test_out, own_logs=own_test)
         self._train_alone = make("train_on_batch", steps.alone(model, spec, train), **train_out)
