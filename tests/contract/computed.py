@@ -20,7 +20,11 @@ from tests.leaks import checking_leaks
 TABLES = sorted(p.stem for p in pathlib.Path(__file__).parent.glob("*_table.py"))
 ROWS: list[Row] = [row for table in TABLES for row in importlib.import_module(f"tests.contract.{table}").ROWS]
 DEVICE = [row for row in ROWS if not row.host]
-SLOW = ("AugMix", "ContrastLimitedAdaptiveHistogramEqualization", "ConvLSTM2D", "ConvLSTM3D", "CutMix", "RandAugment")
+SLOW = (
+    "AugMix", "ContrastLimitedAdaptiveHistogramEqualization", "ConvLSTM2D", "ConvLSTM3D", "CutMix", "MixUp", "Mosaic",
+    "RandAugment", "RandomColorJitter", "RandomElasticTransform", "RandomErasing", "RandomGaussianBlur", "RandomHue",
+    "RandomPerspective", "RandomPosterization", "RandomSharpness", "RandomShear",
+)
 
 
 def computed_rows(chosen: Callable[[Row], bool] = lambda row: True) -> list[Any]:
