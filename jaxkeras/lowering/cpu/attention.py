@@ -131,7 +131,7 @@ def attention(
     whole = whole_mask(mask, is_causal, query, key)
     low = None if whole is None else masked_logits(jnp.zeros(whole.shape, query.dtype), None, whole)
     query, key, value = (jnp.swapaxes(x, 1, 2) for x in (query * jnp.asarray(scale, query.dtype), key, value))
-    if mask is not None:  # else each target has a source
+    if mask is not None and whole is not None:  # else each target has a source
         # The weights of a target without sources are equal whatever its logits are.
         some = jnp.any(whole, -1, keepdims=True)
         query = jnp.where(some, query, jnp.zeros_like(query))
