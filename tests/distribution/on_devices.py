@@ -16,13 +16,17 @@ def start(program, *args, devices=8, **env):
     return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def run(program, *args, devices=8, timeout=300, **env):
+def run(program, *args, devices=8, timeout=900, **env):
     """Run a module of this folder with a number of CPU devices; returns what it prints.
 
     Raises:
         AssertionError: if it fails, with its output.
+        subprocess.TimeoutExpired: if it hangs; it is ended then.
     """
     process = start(program, *args, devices=devices, **env)
-    output, _ = process.communicate(timeout=timeout)
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    finally:
+        process.kill()
     assert process.returncode == 0, output
     return output
