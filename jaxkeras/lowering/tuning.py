@@ -80,7 +80,7 @@ def measuring(seconds: float) -> Iterator[TunedForms]:
         yield new
     finally:
         _left = before
-        new.update({key: _measured[key] for key in _found if key not in known})
+        new.update({key: choice for key, choice in _measured.items() if key in _found and key not in known})
 
 
 def _may_measure() -> bool:
