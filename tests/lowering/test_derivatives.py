@@ -153,6 +153,7 @@ FORMS = {
         im2col.strip_kernel_gradient,
     ),
     "strip gradient, pieces": (("strided",), cpu_conv.kernel_gradient, im2col.strip_kernel_gradient),
+    "tap gradient": (("strided",), cpu_conv.kernel_gradient, im2col.tap_kernel_gradient),
     "cotangent patches": (
         ("same", "strided and dilated", "transposed"),
         cpu_conv.kernel_gradient,
@@ -246,6 +247,7 @@ def test_depthwise_gradient_by_another_form(name, form, monkeypatch):
 LARGE = {
     "winograd": ((32, 16, 16, 64), (3, 3, 64, 64), 1, winograd.forward, winograd.kernel_gradient),
     "strided": ((32, 16, 16, 64), (3, 3, 64, 128), 2, im2col.strip_forward, im2col.strip_kernel_gradient),
+    "windows side by side": ((32, 16, 16, 64), (2, 2, 64, 64), 2, im2col.strip_forward, im2col.tap_kernel_gradient),
     "few filters": ((8, 32, 32, 12), (3, 3, 12, 12), 1, im2col.joined_strip_forward, winograd.kernel_gradient),
     "one filter": (
         (64, 28, 28, 16),
