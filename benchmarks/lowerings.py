@@ -107,8 +107,10 @@ def _attention(batch: int, time: int, heads: int, size: int, masked: str = "") -
 
     def attention(query: Any, key: Any, value: Any) -> Any:
         # Signs of the query, so that the mask changes with the arguments.
-        mask = query[:, :, 0, 0][:, None, None] > 0 if masked == "padding" else None
-        return lowering.dot_product_attention(query, key, value, mask=mask, is_causal=masked == "causal")
+        there = query[:, :, 0, 0] > 0 if masked == "padding" else None
+        mask = None if there is None else there[:, None, None]
+        causal = masked == "causal"
+        return lowering.dot_product_attention(query, key, value, mask=mask, is_causal=causal, query_mask=there)
 
     name = f"attention {batch}x{time}, {heads} heads of {size}" + (masked and f", {masked}")
     return Case(name, attention, (shape,) * 3)

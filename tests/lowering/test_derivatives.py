@@ -444,6 +444,9 @@ ATTENTIONS = {
     "masked": {"mask": (2, 1, 3, 4)},
     "biased": {"bias": (1, 2, 3, 4), "mask": (1, 1, 3, 4)},
     "dropped": {"drop": True, "mask": (1, 1, 3, 4)},
+    "targets": {"query_mask": True},
+    "padded": {"query_mask": True, "bias": (1, 2, 3, 4), "mask": (2, 1, 1, 4)},
+    "padded, causal": {"query_mask": True, "mask": (2, 1, 1, 4), "is_causal": True},
 }
 
 
@@ -456,12 +459,14 @@ def test_attention(name):
     mask = jnp.asarray(RNG.random(options["mask"]) > 0.4).at[0, 0, 0].set(False) if "mask" in options else None
     drop = Drop(0.3, jax.random.key(1)) if "drop" in options else None
 
+    query_mask = jnp.asarray([[1, 1, 0], [0, 1, 1]], bool) if "query_mask" in options else None
+
     def arguments(query, key, value, bias=None):
-        return query, key, value, bias, mask, 0.7, drop
+        return query, key, value, bias, mask, 0.7, drop, options.get("is_causal", False), query_mask
 
     assert operations.attention.choose("cpu", *arguments(query, key, value)) is cpu_attention.attention
     tuned, plain = (lambda *a, f=f: f(*arguments(*a)) for f in (operations.attention, reference.attention))
-    check(tuned, plain, query, key, value, *rest, second_order=name != "masked")
+    check(tuned, plain, query, key, value, *rest, second_order=name in ("plain", "biased", "dropped", "padded"))
 
 
 @CPU
