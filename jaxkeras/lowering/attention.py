@@ -89,11 +89,10 @@ def dot_product_attention(
     if return_scores:
         mask = reference.whole_mask(mask, is_causal, query, key, query_mask)
         return reference.attention_with_weights(query, key, value, bias, mask, scale, drop)
-    arguments = query, key, value, bias, mask, scale, drop, is_causal, query_mask
     if drop is None:
         flash = config.is_flash_attention_enabled() if flash is None else flash
         if flash:
-            return operations.blockwise_attention(*arguments)
+            return operations.blockwise_attention(query, key, value, bias, mask, scale, None, is_causal, query_mask)
         if flash is None:
-            return operations.attention_of_any_length(*arguments)
-    return operations.attention(*arguments)
+            return operations.attention_of_any_length(query, key, value, bias, mask, scale, None, is_causal, query_mask)
+    return operations.attention(query, key, value, bias, mask, scale, drop, is_causal, query_mask)

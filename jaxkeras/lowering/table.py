@@ -135,6 +135,12 @@ def _few_inputs(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) ->
     return _exact(x) and few and _fits(im2col.patch_bytes(x, window, spec), x)
 
 
+def _few_cells(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    """Where one small product takes less time than the many loops of other forms."""
+    few = dy.shape[0] * math.prod(dy.shape[1:-1]) <= 128 and 1 < math.prod(window) <= 49
+    return _exact(x) and few and max(spec.input_dilation) == 1
+
+
 def _few_outputs(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
     """Where patches of the cotangent are smaller than copies of the input, and serve both gradients."""
     channels, filters = x.shape[-1], dy.shape[-1]
@@ -252,6 +258,7 @@ CPU: tuple[Row, ...] = tuple(
         (conv.input_gradient, _few_outputs_to_input, im2col.patch_input_gradient),
         (conv.kernel_gradient, _spread_out_input, conv.swapped_kernel_gradient),
         (conv.kernel_gradient, _few_inputs, im2col.patch_kernel_gradient),
+        (conv.kernel_gradient, _few_cells, im2col.patch_kernel_gradient),
         (conv.kernel_gradient, _few_outputs, im2col.cotangent_patch_kernel_gradient),
         (conv.kernel_gradient, _winograd_gradient, winograd.kernel_gradient),
         (conv.kernel_gradient, _strip_gradient, im2col.strip_kernel_gradient),

@@ -264,6 +264,7 @@ LARGE = {
     "three channels": ((32, 24, 24, 3), (3, 3, 3, 16), 1, im2col.patch_forward, im2col.patch_kernel_gradient),
     "one channel": ((32, 28, 28, 1), (3, 3, 1, 32), 1, im2col.fused_forward, im2col.patch_kernel_gradient),
     "few images of many channels": ((16, 4, 4, 512), (3, 3, 512, 512), 1, reference.conv, winograd.kernel_gradient),
+    "one small image": ((1, 6, 6, 48), (3, 3, 48, 48), 1, reference.conv, im2col.patch_kernel_gradient),
     "huge image": ((1, 512, 512, 64), (3, 3, 64, 64), 1, reference.conv, cpu_conv.kernel_gradient.reference),
 }
 
