@@ -46,7 +46,7 @@ class StepsPerCallTuner:
 
     def record(self, steps: int, seconds: float) -> None:
         """Learn from a finished call. Growth is bounded, since short calls mostly measure their own overhead."""
-        if self.fixed is None and (steps >= self._steps or seconds > CALL_SECONDS):
+        if self.fixed is None and steps >= self._steps:
             wanted = int(steps * CALL_SECONDS / max(seconds, 1e-6))
             self._steps = max(1, min(wanted, 16 * self._steps))
 
@@ -66,19 +66,16 @@ class Runner:
         callbacks: a callback list.
         mode: `"train"` or `"test"`.
         watch: looks for values that are not finite, or None.
-        data: what the length of calls that was found good depends on, besides the step: the key of a feed. Or None.
     """
 
     def __init__(
         self, session: Session, step: CompiledStep, store: StateStore | StateView, defer_sigint: DeferSigint,
-        callbacks: Any, mode: str, watch: FaultWatch | None = None, data: Any = None,
+        callbacks: Any, mode: str, watch: FaultWatch | None = None,
     ):  # fmt: skip
         self.session, self.step, self.store, self.defer_sigint = session, step, store, defer_sigint
         self.callbacks, self.mode, self.watch = callbacks, mode, watch
         self.collector = Collector(session, store) if session.collects else None
         self.tuner = StepsPerCallTuner(steps_per_call(session.model, callbacks, mode))
-        if data is not None and self.tuner.fixed is None:
-            self.tuner = session.tuners.setdefault((step, data), self.tuner)
         if session.where.processes > 1 and self.tuner.fixed is None:
             self.tuner.fixed = _unbounded()  # all processes must run the same calls, whatever their clocks say
         self.watched = callbacks.sees_batches(mode)
@@ -255,7 +252,7 @@ def fit(
     with DeferSigint() as defer_sigint:
         try:
             with store.running():
-                runner = Runner(session, watch.step, store, defer_sigint, callbacks, "train", watch, feed.key())
+                runner = Runner(session, watch.step, store, defer_sigint, callbacks, "train", watch)
                 session.prepare(feed, watch.step, store.current, initial_epoch)
                 if validate is not None:
                     progress.validate = lambda: _validate_within_epoch(validate, store, defer_sigint)
@@ -330,7 +327,7 @@ def evaluate(
     defer_sigint: DeferSigint,
 ) -> dict[str, Any]:  # fmt: skip
     """Evaluate; returns logs."""
-    runner = Runner(session, session.test, store, defer_sigint, callbacks, "test", data=feed.key())
+    runner = Runner(session, session.test, store, defer_sigint, callbacks, "test")
     agree_on_run("evaluate", session, source, steps_per_call=steps_per_call(session.model, callbacks, "test"))
     source.on_epoch_begin()
     callbacks.on_test_begin()

@@ -71,7 +71,6 @@ class Session:
         reported: the names of those that the callbacks of this `fit` asked for.
         state_size: bytes and leaves of the state, once somebody has counted them.
         copied: copies a state.
-        tuners: of calls of a step on data of one kind, kept from one `fit` to the next.
     """
 
     collects: bool
@@ -109,7 +108,6 @@ class Session:
         self.reported: set[str] = set()
         self.state_size: Any = None
         self.copied = StateCopies()
-        self.tuners: dict[Any, Any] = {}
         self.store: StateStore | None = None
         self.placement: Placement | None = None
         self._output_specs: dict[Any, Any] = {}
@@ -228,7 +226,6 @@ class Session:
         self.known_batches.clear()
         self.intermediates.clear()
         self._futures.clear()
-        self.tuners.clear()
         self.state_size = None
         self.copied = StateCopies()
         distribution = self._distribution()
