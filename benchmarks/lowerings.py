@@ -81,6 +81,15 @@ def _mixer(batch: int, sizes: Sequence[int], channels: int) -> Case:
     return Case(f"depthwise by 7, layer norm, global pool {'x'.join(map(str, shape))}", layers, shapes)
 
 
+def _last_pool(*shape: int) -> Case:
+    """A normalisation with known moments, ReLU, and the mean of an image, as at the end of ResNet."""
+
+    def layers(x: Any, gamma: Any, beta: Any) -> Any:
+        return lowering.global_average_pool(jnp.maximum(x * gamma + beta, 0), (1, 2))
+
+    return Case(f"global pooling {'x'.join(map(str, shape))}", layers, (shape, shape[-1:], shape[-1:]))
+
+
 def _pool(kind: str, shape: tuple[int, ...], size: int, strides: int) -> Case:
     operation = {"max": lowering.max_pool, "average": lowering.average_pool}[kind]
     name = f"{kind} pool {'x'.join(map(str, shape))}, {size} by {strides}"
@@ -181,7 +190,7 @@ CASES: list[Case] = [
     _batch_norm(32, 28, 28, 32), _batch_norm(32, 7, 7, 128), _batch_norm(64, 24, 24, 24), _batch_norm(64, 6, 6, 48),
      _batch_norm(32, 64),
     _first_layer(64, (24, 24), 24), _first_layer(32, (32, 32), 12, strides=2),
-    _mixer(32, (16, 16), 24), _mixer(32, (8, 8), 48),
+    _mixer(32, (16, 16), 24), _mixer(32, (8, 8), 48), _last_pool(1, 6, 6, 48),
     _layer_norm(32, 80, 64), _layer_norm(32, 64, 96), _layer_norm(256, 12, 32), _layer_norm(32, 256),
     _dense(32, 784, units=300), _dense(32, 80, 64, units=64), _dense(32, 80, 64, units=256),
     _attention(32, 80, 4, 16), _attention(16, 256, 4, 32), _attention(4, 512, 8, 64),

@@ -198,6 +198,11 @@ def _many_classes(x: Array) -> bool:
     return jnp.issubdtype(x.dtype, jnp.floating) and 32 <= x.shape[-1] < 2**31
 
 
+def _few_numbers(x: Array, axes: tuple[int, ...], keepdims: bool) -> bool:
+    """So few that XLA makes no call of YNNPACK of their sum."""
+    return _real(x) and x.size < 4096
+
+
 def _real(x: Array, *rest: Any) -> bool:
     return jnp.issubdtype(x.dtype, jnp.floating) and _exact(x)
 
@@ -267,6 +272,7 @@ CPU: tuple[Row, ...] = tuple(
         (conv.depthwise_kernel_gradient, _row_by_row, im2col.depthwise_kernel_gradient_by_row),
         (operations.max_pool, _short_windows, pool.max_pool),
         (operations.average_pool, _overlapping, pool.average_pool),
+        (operations.global_average_pool, _few_numbers, pool.global_average_by_product),
         (operations.global_average_pool, _real, pool.global_average_pool),
         (operations.argmax, _many_classes, argmax.argmax),
         (operations.batch_norm, _real, batch_norm.batch_norm),

@@ -13,7 +13,7 @@ from jaxkeras import lowering
 from jaxkeras.lowering import dispatch, matmul, operations, reference, table
 from jaxkeras.lowering.cpu import attention as cpu_attention
 from jaxkeras.lowering.cpu import conv as cpu_conv
-from jaxkeras.lowering.cpu import im2col, microbatch, tap_products, winograd
+from jaxkeras.lowering.cpu import im2col, microbatch, pool, tap_products, winograd
 from jaxkeras.lowering.cpu.fusion import end_fusion
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, window_pads
 from jaxkeras.lowering.hash_rng import Drop
@@ -370,10 +370,12 @@ def test_gelu():
 
 @CPU
 def test_global_average_pool():
-    x = normal(2, 3, 4, 5)
     run = operations.global_average_pool
-    assert run.choose("cpu", x, (1, 2), True) is not run.reference
-    check(lambda x: run(x, (1, 2), False), lambda x: run.reference(x, (1, 2), False), x)
+    for shape, form in (((2, 3, 4, 5), pool.global_average_by_product), ((2, 64, 8, 5), pool.global_average_pool)):
+        x = normal(*shape)
+        assert run.choose("cpu", x, (1, 2), True) is form
+        check(lambda x: run(x, (1, 2), False), lambda x: run.reference(x, (1, 2), False), x)
+        close(run(x, (1, 2), True), run.reference(x, (1, 2), True))
     ours, theirs = (f(jnp.arange(12).reshape(2, 3, 2), (1,), True) for f in (run, run.reference))  # integers
     assert ours.dtype == theirs.dtype
     close(ours, theirs)
