@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxkeras.core.context import local
