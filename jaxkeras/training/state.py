@@ -18,7 +18,7 @@ from jaxkeras.core.functional import is_variable, layer_variables, metric_variab
 from jaxkeras.core.names import unique
 from jaxkeras.core.tracking import variable_paths
 from jaxkeras.core.variable import Variable
-from jaxkeras.training.compiled_function import CompiledFunction
+from jaxkeras.training.compiled_function import CompiledFunction, runs_op_by_op
 from jaxkeras.training.logs import Logs
 from jaxkeras.training.placement import Placement, put
 
@@ -301,7 +301,8 @@ class StateCopies:
 
     def __call__(self, ts: TrainState) -> TrainState:
         self._count += 1
-        if self._count > 1 and jax.process_count() == 1 and not any(leaf.committed for leaf in jax.tree.leaves(ts)):
+        free = not any(getattr(leaf, "committed", True) for leaf in jax.tree.leaves(ts))  # whose copies are, too
+        if self._count > 1 and free and jax.process_count() == 1 and not runs_op_by_op():
             if self._compiled is None:
                 self._compiled = self._program.prepare(ts)
             elif self._compiled.done():
