@@ -290,9 +290,11 @@ class StateView:
 class StateCopies:
     """Copies of the states of a session, as `copied` makes them.
 
-    Array by array, a copy takes 20 us for each. When a second copy is needed, a program that copies all of them is
+    Array by array, a copy takes 20 us for each. Once `OFTEN` copies were needed, a program that copies all of them is
     compiled in the background.
     """
+
+    OFTEN = 3
 
     def __init__(self) -> None:
         self._program = CompiledFunction(lambda ts: jax.tree.map(jnp.copy, ts))
@@ -302,7 +304,7 @@ class StateCopies:
     def __call__(self, ts: TrainState) -> TrainState:
         self._count += 1
         free = not any(getattr(leaf, "committed", True) for leaf in jax.tree.leaves(ts))  # whose copies are, too
-        if self._count > 1 and free and jax.process_count() == 1 and not runs_op_by_op():
+        if self._count > self.OFTEN and free and jax.process_count() == 1 and not runs_op_by_op():
             if self._compiled is None:
                 self._compiled = self._program.prepare(ts)
             elif self._compiled.done():

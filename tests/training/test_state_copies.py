@@ -1,4 +1,4 @@
-"""Copies of a state, which a second call of `fit` makes by one program."""
+"""Copies of a state, which are made by one program once `fit` is called often."""
 
 import concurrent.futures
 
@@ -13,7 +13,8 @@ def test_copies_are_of_equal_numbers_elsewhere():
     copies = StateCopies()
     ts = TrainState({"w": jnp.arange(6.0)}, {}, {"m": jnp.ones((2, 3)), "step": jnp.int32(3)}, {})
     other = ts._replace(opt_state={})
-    copies(ts), copies(ts)
+    for _ in range(copies.OFTEN + 1):
+        copies(ts)
     concurrent.futures.wait([copies._compiled])
     for state in (ts, other, ts):
         copied = copies(state)
