@@ -142,13 +142,14 @@ def _whole(eqn: Any, ins: list[Any], outs: list[Any]) -> bool:
 
 def _update_slice(eqn: Any, ins: list[Any], outs: list[Any]) -> bool:
     operand, update = ins[:2]
-    same = operand is not None and operand == update
-    return same and _shape(eqn.invars[0])[operand] == _shape(eqn.invars[1])[update] and set(ins[2:]) <= {None}
+    if operand is None or operand != update or set(ins[2:]) != {None}:
+        return False
+    return _shape(eqn.invars[0])[operand] == _shape(eqn.invars[1])[operand]
 
 
 def _broadcast(eqn: Any, ins: list[Any], outs: list[Any]) -> bool:
     places = eqn.params["broadcast_dimensions"]
-    return outs[0] is not None and (ins[0] is None or places[ins[0]] == outs[0])
+    return outs[0] is not None and all(places[a] == outs[0] for a in ins if a is not None)
 
 
 def _reshape(eqn: Any, ins: list[Any], outs: list[Any]) -> bool:
@@ -161,8 +162,9 @@ def _reshape(eqn: Any, ins: list[Any], outs: list[Any]) -> bool:
         return product
 
     (axis,), (out,) = ins, outs
-    kept = axis is not None and out is not None and not eqn.params.get("dimensions")
-    return kept and before(eqn.invars[0], axis) == before(eqn.outvars[0], out)
+    if axis is None or out is None or eqn.params.get("dimensions"):
+        return False
+    return before(eqn.invars[0], axis) == before(eqn.outvars[0], out)
 
 
 def _transpose(eqn: Any, ins: list[Any], outs: list[Any]) -> bool:
