@@ -10,7 +10,6 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from jaxkeras.core import cpu_client as cpu_client  # before anything creates JAX's client
 from jaxkeras.core import hooks
 
 settings: Any = jax.config  # which declares none of its attributes

@@ -16,7 +16,7 @@ from jaxkeras.core.abstract_signature import signature
 from jaxkeras.core.context import local
 from jaxkeras.core.placement import default_device
 from jaxkeras.training.agreement import agree_on_program
-from jaxkeras.training.memory import compiler_options, keep_temporaries, return_freed_memory
+from jaxkeras.training.memory import keep_temporaries, return_freed_memory
 
 settings: Any = jax.config  # which declares none of its attributes
 LONG_COMPILE_SECONDS = 1.0  # the compiler of a program that takes longer leaves much freed memory behind
@@ -197,25 +197,22 @@ def _compile(lowered: Any, devices: list[Any], noted: Any = None, traced: float 
         fresh: whether to leave the disk alone, whose programs may carry other names of the same operations.
     """
     since = time.perf_counter()
-    on_one_cpu = len(devices) == 1 and devices[0].platform == "cpu" and jax.process_count() == 1
-    text = lowered.as_text()
-    options = compiler_options(text) if on_one_cpu else {}
-    key = None if fresh else _key(lowered, text, options, devices)
-    compiled, from_disk = _compiled_or_loaded(lowered, options, devices, key)
+    compiled, from_disk = (lowered.compile(), False) if fresh else _compiled_or_loaded(lowered, devices)
     if not from_disk and time.perf_counter() - since >= LONG_COMPILE_SECONDS:
         return_freed_memory()
-    if on_one_cpu:
-        compiled = keep_temporaries(compiled)
+    if devices[0].platform == "cpu":
+        keep_temporaries(compiled)
     if noted is not None:
         noted.seconds, noted.from_disk = traced + time.perf_counter() - since, from_disk
     return compiled
 
 
-def _compiled_or_loaded(lowered: Any, options: dict[str, Any], devices: list[Any], key: str | None) -> tuple[Any, bool]:
-    if key is None:
-        return lowered.compile(options), False
+def _compiled_or_loaded(lowered: Any, devices: list[Any]) -> tuple[Any, bool]:
     from jax.experimental import serialize_executable
 
+    key = None if jax.process_count() > 1 else _key(lowered, devices)
+    if key is None:
+        return lowered.compile(), False
     kept = program_cache.load(key)
     if kept is not None:
         try:
@@ -226,7 +223,7 @@ def _compiled_or_loaded(lowered: Any, options: dict[str, Any], devices: list[Any
         except Exception:  # from another build of the compiler, or for another machine
             program_cache.discard(key)
     since = time.perf_counter()
-    compiled = lowered.compile(options)
+    compiled = lowered.compile()
     if time.perf_counter() - since >= MIN_COMPILE_SECONDS:
         try:
             content, _, _ = serialize_executable.serialize(compiled)
@@ -236,14 +233,15 @@ def _compiled_or_loaded(lowered: Any, options: dict[str, Any], devices: list[Any
     return compiled, False
 
 
-def _key(lowered: Any, text: str, options: dict[str, Any], devices: list[Any]) -> str | None:
+def _key(lowered: Any, devices: list[Any]) -> str | None:
     """A name for a program, equal only for equal operations, compiler, flags and machine; None for a program that is
-    not stored, since JAX's own cache is in use or the program calls back into this process, or calls others."""
+    not stored, since JAX's own cache is in use or the program calls back into this process."""
     if settings.jax_compilation_cache_dir or program_cache.program_cache() is None:
         return None
-    if "callback" in text or jax.process_count() > 1:
+    text = lowered.as_text()
+    if "callback" in text:
         return None
     # The text leaves out arguments that nothing is computed from.
     trees = str(lowered.in_tree), str(lowered.in_avals), str(lowered.out_tree)
-    parts = (text, *trees, str(options), str([device.id for device in devices]), program_cache.machine())
+    parts = (text, *trees, str([device.id for device in devices]), program_cache.machine())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
