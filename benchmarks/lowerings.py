@@ -81,6 +81,15 @@ def _mixer(batch: int, sizes: Sequence[int], channels: int) -> Case:
     return Case(f"depthwise by 7, layer norm, global pool {'x'.join(map(str, shape))}", layers, shapes)
 
 
+def _last_pool(*shape: int) -> Case:
+    """A normalisation with known moments, ReLU, and the mean of an image, as at the end of ResNet."""
+
+    def layers(x: Any, gamma: Any, beta: Any) -> Any:
+        return lowering.global_average_pool(jnp.maximum(x * gamma + beta, 0), (1, 2))
+
+    return Case(f"global pooling {'x'.join(map(str, shape))}", layers, (shape, shape[-1:], shape[-1:]))
+
+
 def _pool(kind: str, shape: tuple[int, ...], size: int, strides: int) -> Case:
     operation = {"max": lowering.max_pool, "average": lowering.average_pool}[kind]
     name = f"{kind} pool {'x'.join(map(str, shape))}, {size} by {strides}"
@@ -107,8 +116,10 @@ def _attention(batch: int, time: int, heads: int, size: int, masked: str = "") -
 
     def attention(query: Any, key: Any, value: Any) -> Any:
         # Signs of the query, so that the mask changes with the arguments.
-        mask = query[:, :, 0, 0][:, None, None] > 0 if masked == "padding" else None
-        return lowering.dot_product_attention(query, key, value, mask=mask, is_causal=masked == "causal")
+        there = query[:, :, 0, 0] > 0 if masked == "padding" else None
+        mask = None if there is None else there[:, None, None]
+        causal = masked == "causal"
+        return lowering.dot_product_attention(query, key, value, mask=mask, is_causal=causal, query_mask=there)
 
     name = f"attention {batch}x{time}, {heads} heads of {size}" + (masked and f", {masked}")
     return Case(name, attention, (shape,) * 3)
@@ -145,7 +156,8 @@ CASES: list[Case] = [
     _conv(32, (13, 13), 32, 64, padding="valid"), _conv(32, (5, 5), 64, 64, padding="valid"),
     _conv(32, (28, 28), 8, 8), _conv(32, (32, 32), 16, 16), _conv(32, (16, 16), 32, 32), _conv(32, (8, 8), 64, 64),
     _conv(32, (32, 32), 64, 64), _conv(32, (16, 16), 128, 128), _conv(32, (8, 8), 256, 256),
-    _conv(32, (4, 4), 512, 512), _conv(1, (32, 32), 64, 64), _conv(1, (8, 8), 256, 256), _conv(256, (8, 8), 32, 32),
+    _conv(32, (4, 4), 512, 512), _conv(1, (32, 32), 64, 64), _conv(1, (8, 8), 256, 256), _conv(1, (6, 6), 48, 48),
+    _conv(256, (8, 8), 32, 32),
     _conv(256, (16, 16), 16, 32), _conv(8, (32, 32), 12, 12), _conv(8, (32, 32), 24, 12),
     _conv(32, (16, 16), 48, 12), _conv(64, (28, 28), 16, 1),
     _conv(4, (56, 56), 64, 64), _conv(4, (28, 28), 128, 128),
@@ -179,7 +191,7 @@ CASES: list[Case] = [
     _batch_norm(32, 28, 28, 32), _batch_norm(32, 7, 7, 128), _batch_norm(64, 24, 24, 24), _batch_norm(64, 6, 6, 48),
      _batch_norm(32, 64),
     _first_layer(64, (24, 24), 24), _first_layer(32, (32, 32), 12, strides=2),
-    _mixer(32, (16, 16), 24), _mixer(32, (8, 8), 48),
+    _mixer(32, (16, 16), 24), _mixer(32, (8, 8), 48), _last_pool(1, 6, 6, 48),
     _layer_norm(32, 80, 64), _layer_norm(32, 64, 96), _layer_norm(256, 12, 32), _layer_norm(32, 256),
     _dense(32, 784, units=300), _dense(32, 80, 64, units=64), _dense(32, 80, 64, units=256),
     _attention(32, 80, 4, 16), _attention(16, 256, 4, 32), _attention(4, 512, 8, 64),

@@ -43,6 +43,7 @@ def dot_product_attention(
     dropout_key: Array | None = None,
     return_scores: bool = False,
     flash: bool | None = None,
+    query_mask: Array | None = None,
 ) -> Array | tuple[Array, Array]:
     """softmax(scale * query key^T + bias) value (Vaswani et al., 2017). The softmax runs in at least float32.
 
@@ -61,6 +62,8 @@ def dot_product_attention(
         flash: Whether to process the targets block by block, if nothing is dropped and no weights are returned:
             True or False, or None for the setting of `config.enable_flash_attention` or `disable_flash_attention`,
             or without a setting where it is faster.
+        query_mask: (batch, targets), False for a target that attends to everything equally: for masks of padding, which
+            the CPU need not spread over all pairs.
 
     Returns:
         (batch, targets, heads, value_size), or that and the weights.
@@ -79,17 +82,17 @@ def dot_product_attention(
     if repeats > 1:
         key, value = jnp.repeat(key, repeats, axis=2), jnp.repeat(value, repeats, axis=2)
     bias, mask = _rank4(bias), _rank4(mask)
-    mask = mask if mask is None else mask.astype(bool)
+    mask, query_mask = (m if m is None else m.astype(bool) for m in (mask, query_mask))
     scale = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
 
     drop = Drop(dropout_rate, dropout_key) if dropout_rate and dropout_key is not None else None
     if return_scores:
-        mask = reference.whole_mask(mask, is_causal, query, key)
+        mask = reference.whole_mask(mask, is_causal, query, key, query_mask)
         return reference.attention_with_weights(query, key, value, bias, mask, scale, drop)
     if drop is None:
         flash = config.is_flash_attention_enabled() if flash is None else flash
         if flash:
-            return operations.blockwise_attention(query, key, value, bias, mask, scale, None, is_causal)
+            return operations.blockwise_attention(query, key, value, bias, mask, scale, None, is_causal, query_mask)
         if flash is None:
-            return operations.attention_of_any_length(query, key, value, bias, mask, scale, None, is_causal)
-    return operations.attention(query, key, value, bias, mask, scale, drop, is_causal)
+            return operations.attention_of_any_length(query, key, value, bias, mask, scale, None, is_causal, query_mask)
+    return operations.attention(query, key, value, bias, mask, scale, drop, is_causal, query_mask)

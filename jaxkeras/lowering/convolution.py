@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxkeras.lowering import operations
+from jaxkeras.core.context import local
+from jaxkeras.lowering import dispatch, operations
 from jaxkeras.lowering.geometry import (
     ConvSpec,
     channel_count,
@@ -42,6 +44,18 @@ def _check_output(x: Array, kernel: Array, spec: ConvSpec) -> None:
             f'{spec.dilation} does not fit into an input of shape {x.shape}. Use padding="same", a smaller kernel or '
             "a larger input."
         )
+
+
+def _convolve(x: Array, kernel: Array, spec: ConvSpec) -> Array:
+    """The convolution, in the kernel's dtype.
+
+    Where a mesh splits the window of the kernel, it is gathered: the compiler (XLA of jax 0.10.2) divides some
+    convolutions and gradients over the window wrongly, such as those of four taps within a loop.
+    """
+    if local.mesh is not None and not dispatch.has_sharded_types():
+        window, free = [None] * (kernel.ndim - 2), [PartitionSpec.UNCONSTRAINED] * 2
+        kernel = jax.lax.with_sharding_constraint(kernel, NamedSharding(local.mesh, PartitionSpec(*window, *free)))
+    return operations.conv(x.astype(kernel.dtype), kernel, spec)
 
 
 def conv(
@@ -91,7 +105,7 @@ def conv(
     pads = window_pads(padding, spatial_shape(x.shape, first), kernel.shape[:-2], strides, dilation, allow_causal=True)
     spec = ConvSpec(strides, pads, dilation, (1,) * rank, inferred, first)
     _check_output(x, kernel, spec)
-    return operations.conv(x.astype(kernel.dtype), kernel, spec)
+    return _convolve(x, kernel, spec)
 
 
 def depthwise_conv(
@@ -189,4 +203,4 @@ def conv_transpose(
     spec = ConvSpec((1,) * rank, pads, dilation, strides, 1, first)
     kernel = jnp.swapaxes(jnp.flip(kernel, range(rank)), -1, -2)
     _check_output(x, kernel, spec)
-    return operations.conv(x.astype(kernel.dtype), kernel, spec)
+    return _convolve(x, kernel, spec)

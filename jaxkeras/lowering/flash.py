@@ -32,10 +32,11 @@ def attention(
     scale: float,
     drop: None = None,
     is_causal: bool = False,
+    query_mask: Array | None = None,
 ) -> Array:
     """As `reference.attention`, in blocks of targets."""
     targets = query.shape[1]
-    mask = reference.whole_mask(mask, is_causal, query, key)
+    mask = reference.whole_mask(mask, is_causal, query, key, query_mask)
     if targets <= BLOCK:
         return reference.attention(query, key, value, bias, mask, scale, None)
     rows = {name: x for name, x in (("bias", bias), ("mask", mask)) if x is not None}

@@ -121,12 +121,16 @@ def attention_weights(query: Array, key: Array, bias: Array | None, mask: Array 
     return jax.nn.softmax(masked_logits(logits * jnp.asarray(scale, dtype), bias, mask), axis=-1)
 
 
-def whole_mask(mask: Array | None, is_causal: bool, query: Array, key: Array) -> Array | None:
-    """The mask, and if causal, that no target sees a later source; None if all is allowed."""
-    if not is_causal:
-        return mask
-    causal = jnp.tril(jnp.ones((query.shape[1], key.shape[1]), bool))[None, None]
-    return causal if mask is None else jnp.logical_and(mask, causal)
+def whole_mask(
+    mask: Array | None, is_causal: bool, query: Array, key: Array, query_mask: Array | None = None
+) -> Array | None:
+    """The mask, that of the targets, and if causal, that no target sees a later source; None if all is allowed."""
+    masks = [] if mask is None else [mask]
+    if is_causal:
+        masks.append(jnp.tril(jnp.ones((query.shape[1], key.shape[1]), bool))[None, None])
+    if query_mask is not None:
+        masks.append(query_mask[:, None, :, None])
+    return functools.reduce(jnp.logical_and, masks) if masks else None
 
 
 def masked_logits(logits: Array, bias: Array | None, mask: Array | None) -> Array:
@@ -163,8 +167,9 @@ def attention(
     scale: float,
     drop: Drop | None,
     is_causal: bool = False,
+    query_mask: Array | None = None,
 ) -> Array:
-    mask = whole_mask(mask, is_causal, query, key)
+    mask = whole_mask(mask, is_causal, query, key, query_mask)
     return attention_with_weights(query, key, value, bias, mask, scale, drop)[0]
 
 

@@ -141,6 +141,12 @@ def _apart(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool
     return _exact(x) and apart and max(spec.dilation) == max(spec.input_dilation) == 1
 
 
+def _few_cells(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
+    """Where one small product takes less time than the many loops of other forms."""
+    few = dy.shape[0] * math.prod(dy.shape[1:-1]) <= 128 and 1 < math.prod(window) <= 49
+    return _exact(x) and few and max(spec.input_dilation) == 1
+
+
 def _few_outputs(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> bool:
     """Where patches of the cotangent are smaller than copies of the input, and serve both gradients."""
     channels, filters = x.shape[-1], dy.shape[-1]
@@ -196,6 +202,11 @@ def _overlapping(x: Array, spec: PoolSpec) -> bool:
 
 def _many_classes(x: Array) -> bool:
     return jnp.issubdtype(x.dtype, jnp.floating) and 32 <= x.shape[-1] < 2**31
+
+
+def _few_numbers(x: Array, axes: tuple[int, ...], keepdims: bool) -> bool:
+    """So few that XLA makes no call of YNNPACK of their sum."""
+    return _real(x) and x.size < 4096
 
 
 def _real(x: Array, *rest: Any) -> bool:
@@ -258,6 +269,7 @@ CPU: tuple[Row, ...] = tuple(
         (conv.input_gradient, _few_outputs_to_input, im2col.patch_input_gradient),
         (conv.kernel_gradient, _spread_out_input, conv.swapped_kernel_gradient),
         (conv.kernel_gradient, _few_inputs, im2col.patch_kernel_gradient),
+        (conv.kernel_gradient, _few_cells, im2col.patch_kernel_gradient),
         (conv.kernel_gradient, _apart, im2col.tap_kernel_gradient),
         (conv.kernel_gradient, _few_outputs, im2col.cotangent_patch_kernel_gradient),
         (conv.kernel_gradient, _winograd_gradient, winograd.kernel_gradient),
@@ -267,6 +279,7 @@ CPU: tuple[Row, ...] = tuple(
         (conv.depthwise_kernel_gradient, _row_by_row, im2col.depthwise_kernel_gradient_by_row),
         (operations.max_pool, _short_windows, pool.max_pool),
         (operations.average_pool, _overlapping, pool.average_pool),
+        (operations.global_average_pool, _few_numbers, pool.global_average_by_product),
         (operations.global_average_pool, _real, pool.global_average_pool),
         (operations.argmax, _many_classes, argmax.argmax),
         (operations.batch_norm, _real, batch_norm.batch_norm),

@@ -56,7 +56,7 @@ class CompiledFunction:
         self._last: dict[Any, Any] = {}
 
     def __call__(self, *args: Any, **static: Any) -> Any:
-        if _runs_op_by_op():
+        if runs_op_by_op():
             # These modes run the function again op by op, on the same arguments.
             return jax.jit(self._function, static_argnames=self._settings["static_argnames"])(*args, **static)
         context = _context(static)
@@ -75,7 +75,7 @@ class CompiledFunction:
 
     def bind(self, *args: Any, **static: Any) -> Callable[[], Any]:
         """The call as a function without arguments, for another thread, whose settings then do not matter."""
-        if _runs_op_by_op():
+        if runs_op_by_op():
             output = self(*args, **static)
             return lambda: output
         program = self._find(_context(static), args) or self.prepare(*args, **static).result()
@@ -130,7 +130,8 @@ class CompiledFunction:
         return None if future is None else future.result()
 
 
-def _runs_op_by_op() -> bool:
+def runs_op_by_op() -> bool:
+    """Whether JAX is in a mode that runs functions op by op, or looks for NaN in what programs return."""
     return settings.jax_debug_nans or settings.jax_debug_infs or settings.jax_disable_jit
 
 

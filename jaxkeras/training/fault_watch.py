@@ -157,7 +157,7 @@ class FaultWatch:
         return store
 
     def _new(self, ts: TrainState) -> Window:
-        return Window(copied(ts) if self._keeps else None, ts)
+        return Window(self.session.copied(ts) if self._keeps else None, ts)
 
     def begin(self, ts: TrainState) -> None:
         """A call is about to replace this state, whose arrays may be gone after it."""

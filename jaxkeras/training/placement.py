@@ -315,7 +315,7 @@ class Placement:
             used = None if held is None else self.gather(held, layouts)
             place = functools.partial(self._constrain_output, rows)
             placing = intercept_calls(place) if rows or self.places_outputs else contextlib.nullcontext()
-            with placing, setting(split_rows=self.shards > 1):
+            with placing, setting(split_rows=self.shards > 1, mesh=self.mesh):
                 new, extras = step(ts._replace(state=used), batch)
             if held is not None and new.state is not None:
                 new = new._replace(state=jax.tree.map(self._scatter, held, used, new.state, layouts))

@@ -34,7 +34,7 @@ from jaxkeras.training.fit_progress import FitProgress
 from jaxkeras.training.placement import ONE_DEVICE, OneDevice, Placement
 from jaxkeras.training.program import NO_CHECKS, BatchRef, CompiledStep
 from jaxkeras.training.spec import CompileSpec
-from jaxkeras.training.state import StateSpec, StateStore, StateView, TrainState, copied
+from jaxkeras.training.state import StateCopies, StateSpec, StateStore, StateView, TrainState
 
 _numbers = itertools.count()
 
@@ -70,6 +70,7 @@ class Session:
         probes: functions of `StepValues` that the train step evaluates, with their means over the epoch, by name.
         reported: the names of those that the callbacks of this `fit` asked for.
         state_size: bytes and leaves of the state, once somebody has counted them.
+        copied: copies a state.
     """
 
     collects: bool
@@ -106,6 +107,7 @@ class Session:
         self.probes: dict[str, tuple[Mean, Callable[..., Any]]] = {}
         self.reported: set[str] = set()
         self.state_size: Any = None
+        self.copied = StateCopies()
         self.store: StateStore | None = None
         self.placement: Placement | None = None
         self._output_specs: dict[Any, Any] = {}
@@ -225,6 +227,7 @@ class Session:
         self.intermediates.clear()
         self._futures.clear()
         self.state_size = None
+        self.copied = StateCopies()
         distribution = self._distribution()
         self.placement = None if distribution is None else Placement(distribution)
         self.state_spec = spec = StateSpec(model, model._all_metrics(), self.placement)
@@ -386,7 +389,7 @@ class Session:
     def acquire(self, at_rest: TrainState | None = None) -> StateStore:
         """Take the numbers of the model out of its cells, to run on; what `at_rest` returned saves reading them."""
         if self.store is None or self.store.released:
-            self.store = StateStore(self.state_spec, None if at_rest is None else copied(at_rest))
+            self.store = StateStore(self.state_spec, self.copied(at_rest or self.state_spec.values()))
         return self.store
 
     def view(self, *fields: str) -> StateView:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxkeras.core.context import local, setting
 from jaxkeras.core.functional import functional_call
 from jaxkeras.data.utils import pack_x_y_sample_weight
+from jaxkeras.training.pieces import call_in_pieces
 from jaxkeras.training.state import StateSpec, TrainState, check_optimizer
 
 Batch = tuple[Any, Any, Any]
@@ -171,6 +172,12 @@ def test_on(model: Any, spec: StateSpec, ts: TrainState, batch: Batch) -> Steppe
 
 def forward(model: Any, x: Any, training: bool) -> Any:
     """Call a model, or the part of it that runs on the device."""
+    if training:
+        return _forward(model, x, training)
+    return call_in_pieces(model, lambda x: _forward(model, x, training), x)
+
+
+def _forward(model: Any, x: Any, training: bool) -> Any:
     host = model._session.host
     if host is not None:
         with setting(stage="call", training=training):

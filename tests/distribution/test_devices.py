@@ -33,3 +33,8 @@ def test_files_are_never_whole_on_a_device(tmp_path):
 @pytest.mark.exhaustive
 def test_weights_are_made_in_parts():
     on_devices.run("made_in_parts")
+
+
+@pytest.mark.exhaustive
+def test_kernels_split_along_their_window():
+    on_devices.run("split_windows", devices=4)

@@ -171,6 +171,8 @@ def test_input_masks_are_used_and_the_query_mask_is_propagated():
     layer = L.MultiHeadAttention(**HEADS)
     q, v = jax.numpy.asarray(make_input(Q)), jax.numpy.asarray(make_input(V))
     expected = layer(q, v, query_mask=PADDED, value_mask=MASK)
+    pairs = PADDED[:, :, None] & MASK[:, None]
+    np.testing.assert_allclose(expected, layer(q, v, attention_mask=pairs), atol=1e-6)
     free = layer(q, v)
     set_mask(q, jax.numpy.asarray(PADDED))
     set_mask(v, jax.numpy.asarray(MASK))

@@ -13,7 +13,7 @@ from jaxkeras import lowering
 from jaxkeras.lowering import dispatch, matmul, operations, reference, table
 from jaxkeras.lowering.cpu import attention as cpu_attention
 from jaxkeras.lowering.cpu import conv as cpu_conv
-from jaxkeras.lowering.cpu import im2col, microbatch, tap_products, winograd
+from jaxkeras.lowering.cpu import im2col, microbatch, pool, tap_products, winograd
 from jaxkeras.lowering.cpu.fusion import end_fusion
 from jaxkeras.lowering.geometry import ConvSpec, PoolSpec, window_pads
 from jaxkeras.lowering.hash_rng import Drop
@@ -266,6 +266,7 @@ LARGE = {
     "three channels": ((32, 24, 24, 3), (3, 3, 3, 16), 1, im2col.patch_forward, im2col.patch_kernel_gradient),
     "one channel": ((32, 28, 28, 1), (3, 3, 1, 32), 1, im2col.fused_forward, im2col.patch_kernel_gradient),
     "few images of many channels": ((16, 4, 4, 512), (3, 3, 512, 512), 1, reference.conv, winograd.kernel_gradient),
+    "one small image": ((1, 6, 6, 48), (3, 3, 48, 48), 1, reference.conv, im2col.patch_kernel_gradient),
     "huge image": ((1, 512, 512, 64), (3, 3, 64, 64), 1, reference.conv, cpu_conv.kernel_gradient.reference),
 }
 
@@ -371,10 +372,12 @@ def test_gelu():
 
 @CPU
 def test_global_average_pool():
-    x = normal(2, 3, 4, 5)
     run = operations.global_average_pool
-    assert run.choose("cpu", x, (1, 2), True) is not run.reference
-    check(lambda x: run(x, (1, 2), False), lambda x: run.reference(x, (1, 2), False), x)
+    for shape, form in (((2, 3, 4, 5), pool.global_average_by_product), ((2, 64, 8, 5), pool.global_average_pool)):
+        x = normal(*shape)
+        assert run.choose("cpu", x, (1, 2), True) is form
+        check(lambda x: run(x, (1, 2), False), lambda x: run.reference(x, (1, 2), False), x)
+        close(run(x, (1, 2), True), run.reference(x, (1, 2), True))
     ours, theirs = (f(jnp.arange(12).reshape(2, 3, 2), (1,), True) for f in (run, run.reference))  # integers
     assert ours.dtype == theirs.dtype
     close(ours, theirs)
@@ -446,6 +449,9 @@ ATTENTIONS = {
     "masked": {"mask": (2, 1, 3, 4)},
     "biased": {"bias": (1, 2, 3, 4), "mask": (1, 1, 3, 4)},
     "dropped": {"drop": True, "mask": (1, 1, 3, 4)},
+    "targets": {"query_mask": True},
+    "padded": {"query_mask": True, "bias": (1, 2, 3, 4), "mask": (2, 1, 1, 4)},
+    "padded, causal": {"query_mask": True, "mask": (2, 1, 1, 4), "is_causal": True},
 }
 
 
@@ -458,12 +464,14 @@ def test_attention(name):
     mask = jnp.asarray(RNG.random(options["mask"]) > 0.4).at[0, 0, 0].set(False) if "mask" in options else None
     drop = Drop(0.3, jax.random.key(1)) if "drop" in options else None
 
+    query_mask = jnp.asarray([[1, 1, 0], [0, 1, 1]], bool) if "query_mask" in options else None
+
     def arguments(query, key, value, bias=None):
-        return query, key, value, bias, mask, 0.7, drop
+        return query, key, value, bias, mask, 0.7, drop, options.get("is_causal", False), query_mask
 
     assert operations.attention.choose("cpu", *arguments(query, key, value)) is cpu_attention.attention
     tuned, plain = (lambda *a, f=f: f(*arguments(*a)) for f in (operations.attention, reference.attention))
-    check(tuned, plain, query, key, value, *rest, second_order=name != "masked")
+    check(tuned, plain, query, key, value, *rest, second_order=name in ("plain", "biased", "dropped", "padded"))
 
 
 @CPU

@@ -17,9 +17,9 @@ def normal(*shape, dtype="bfloat16"):
     return jnp.asarray(RNG.normal(size=shape), dtype)
 
 
-def arguments(time=4, size=8, value_size=8, dtype="bfloat16", bias=None, mask=None, drop=None):
+def arguments(time=4, size=8, value_size=8, dtype="bfloat16", bias=None, mask=None, drop=None, query_mask=None):
     query, key = normal(2, time, 2, size, dtype=dtype), normal(2, 6, 2, size, dtype=dtype)
-    return query, key, normal(2, 6, 2, value_size, dtype=dtype), bias, mask, 0.5, drop, True
+    return query, key, normal(2, 6, 2, value_size, dtype=dtype), bias, mask, 0.5, drop, True, query_mask
 
 
 WHAT_FITS = {
@@ -32,6 +32,7 @@ WHAT_FITS = {
     "dropout": ({"drop": object()}, False),
     "odd length": ({"time": 3}, True),
     "odd length with a mask": ({"time": 3, "mask": jnp.ones((1, 1, 3, 6), bool)}, False),
+    "odd length with hidden targets": ({"time": 3, "query_mask": jnp.ones((2, 3), bool)}, False),
 }
 
 
@@ -52,11 +53,13 @@ def test_programs_for_other_machines_keep_the_plain_form():
 @pytest.mark.parametrize("is_causal", [False, True])
 @pytest.mark.parametrize("has_bias", [False, True])
 @pytest.mark.parametrize("has_mask", [False, True])
-def test_the_arguments_for_cudnn_mean_the_same(is_causal, has_bias, has_mask):
+@pytest.mark.parametrize("has_query_mask", [False, True])
+def test_the_arguments_for_cudnn_mean_the_same(is_causal, has_bias, has_mask, has_query_mask):
     """The same call with JAX's other implementation, which every platform runs, gives what the reference gives."""
     bias = normal(1, 2, 4, 6) if has_bias else None
     mask = jnp.asarray(RNG.random((2, 1, 4, 6)) > 0.4) if has_mask else None
-    args = (*arguments(bias=bias, mask=mask)[:-1], is_causal)
+    query_mask = jnp.asarray([[1, 0, 1, 1], [1, 1, 0, 0]], bool) if has_query_mask else None
+    args = (*arguments(bias=bias, mask=mask)[:-2], is_causal, query_mask)
     original = jax.nn.dot_product_attention
 
     def elsewhere(*a, implementation, **options):

@@ -160,10 +160,11 @@ def test_attention_in_blocks(monkeypatch):
 
     monkeypatch.setattr(flash, "BLOCK", 4)
     query, key, value = normal(2, 10, 3, 4), normal(2, 6, 3, 4), normal(2, 6, 3, 5)
-    bias, mask = normal(3, 10, 6), RNG.random((2, 1, 1, 6)) < 0.7
+    bias, mask, query_mask = normal(3, 10, 6), RNG.random((2, 1, 1, 6)) < 0.7, RNG.random((2, 10)) < 0.7
 
     def total(flash, query, bias):
-        y = lowering.dot_product_attention(query, key, value, bias, mask, is_causal=True, flash=flash)
+        options = {"is_causal": True, "flash": flash, "query_mask": query_mask}
+        y = lowering.dot_product_attention(query, key, value, bias, mask, **options)
         return jnp.sum(jnp.sin(y)), y
 
     (_, plain), plain_gradients = jax.value_and_grad(total, (1, 2), has_aux=True)(False, query, bias)

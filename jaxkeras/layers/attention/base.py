@@ -167,31 +167,33 @@ class HeadAttention(Layer):
         use_causal_mask: bool = False,
     ) -> Any:
         key = value if key is None else key
-        only_causal = (
-            use_causal_mask
-            and all(m is None for m in (query_mask, value_mask, key_mask, attention_mask, self.sliding_window))
-            and type(self)._compute_attention is HeadAttention._compute_attention
-        )
+        others = query_mask, value_mask, key_mask, attention_mask, self.sliding_window
+        own = type(self)._compute_attention is HeadAttention._compute_attention
+        only_causal = use_causal_mask and own and all(m is None for m in others)
+        # The mask of the targets stays apart, so that masks of padding are not spread over all pairs.
+        own_mask = type(self)._compute_attention_mask is HeadAttention._compute_attention_mask
+        apart = query_mask is not None and own and own_mask
         mask = self._compute_attention_mask(
-            query, value, query_mask=query_mask, value_mask=value_mask, key_mask=key_mask,
+            query, value, query_mask=None if apart else query_mask, value_mask=value_mask, key_mask=key_mask,
             attention_mask=attention_mask, use_causal_mask=use_causal_mask and not only_causal,
         )  # fmt: skip
         project_query, project_key, project_value, project_output = self._projections()
         projected: Any = project_query(query), project_key(key), project_value(value)
         if type(self)._compute_attention is not HeadAttention._compute_attention:
             projected = _with_equal_heads(*projected)
-        # Subclasses may have the signatures of earlier versions, without the last argument.
-        causal = {"use_causal_mask": True} if only_causal else {}
-        output, scores = self._run_attention(projected, mask, training, return_attention_scores, causal)
+        # Subclasses may have the signatures of earlier versions, without the last arguments.
+        options: dict[str, Any] = {"use_causal_mask": True} if only_causal else {}
+        options |= {"query_mask": query_mask} if apart else {}
+        output, scores = self._run_attention(projected, mask, training, return_attention_scores, options)
         if self.use_gate:
             output = output * self._gate_dense(query)
         output = project_output(output)
         return (output, scores) if return_attention_scores else output
 
     def _run_attention(
-        self, projected: tuple[Any, Any, Any], mask: Mask, training: bool | None, scores: bool, causal: dict[str, bool]
+        self, projected: tuple[Any, Any, Any], mask: Mask, training: bool | None, scores: bool, options: dict[str, Any]
     ) -> tuple[jax.Array, jax.Array | None]:
-        return self._compute_attention(*projected, mask, training, scores, **causal)
+        return self._compute_attention(*projected, mask, training, scores, **options)
 
     def _compute_attention_mask(
         self,
@@ -241,6 +243,7 @@ class HeadAttention(Layer):
         training: bool | None = None,
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
+        query_mask: Mask = None,
     ) -> tuple[jax.Array, jax.Array | None]:
         """Attention between projected arrays, and its weights with `return_attention_scores`.
 
@@ -250,6 +253,7 @@ class HeadAttention(Layer):
             training: whether to drop weights.
             return_attention_scores: whether to return the weights too.
             use_causal_mask: whether to mask later sources as well.
+            query_mask: `(batch, targets)`, False for a target that may attend to none.
         """
         if self._flash_attention and return_attention_scores:
             raise ValueError(
@@ -260,6 +264,11 @@ class HeadAttention(Layer):
         attention_mask = None if attention_mask is None else jnp.asarray(attention_mask, bool)
         # As in Keras on JAX: a target without any source gets zeros in these cases, else the mean of the values.
         by_scores = self.dropout > 0 or return_attention_scores or query.ndim != 4
+        query_mask = None if query_mask is None else jnp.asarray(query_mask, bool)
+        if by_scores and query_mask is not None:
+            targets = query_mask[:, :, None]
+            attention_mask = targets if attention_mask is None else jnp.logical_and(attention_mask, targets)
+            query_mask = None
         if by_scores and type(self)._masked_softmax is not HeadAttention._masked_softmax:
             return self._attend_by_scores(query, key, value, attention_mask, training, use_causal_mask)
         if use_causal_mask and attention_mask is not None:
@@ -269,7 +278,7 @@ class HeadAttention(Layer):
             query, key, value, attention_mask, is_causal=use_causal_mask and attention_mask is None,
             dropout_rate=self.dropout if drops else 0.0,
             dropout_key=draw_key(self._dropout_layer.seed_generator) if drops else None,
-            zeros=by_scores, scores=return_attention_scores,
+            zeros=by_scores, scores=return_attention_scores, query_mask=query_mask,
         )  # fmt: skip
 
     def _attend_by_scores(

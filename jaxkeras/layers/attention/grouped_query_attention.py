@@ -88,10 +88,10 @@ class GroupedQueryAttention(HeadAttention):
         self._add_projection("output", "bquh,uhm->bqm", (query_shape[-1],), made, name="attention_output")
 
     def _run_attention(
-        self, projected: tuple[jax.Array, ...], mask: Mask, training: bool | None, scores: bool, causal: dict[str, bool]
+        self, projected: tuple[jax.Array, ...], mask: Mask, training: bool | None, scores: bool, options: dict[str, Any]
     ) -> tuple[jax.Array, jax.Array | None]:
         # As in Keras, whose subclasses need not take `return_attention_scores`.
-        options = {**({"return_attention_scores": True} if scores else {}), **causal}
+        options |= {"return_attention_scores": True} if scores else {}
         return self._compute_attention(*projected, attention_mask=mask, training=training, **options)
 
 

@@ -126,14 +126,20 @@ def attention(
     scale: float,
     drop: Drop | None,
     is_causal: bool = False,
+    query_mask: Array | None = None,
 ) -> Array:
     """As `reference.attention`."""
     whole = whole_mask(mask, is_causal, query, key)
     low = None if whole is None else masked_logits(jnp.zeros(whole.shape, query.dtype), None, whole)
     query, key, value = (jnp.swapaxes(x, 1, 2) for x in (query * jnp.asarray(scale, query.dtype), key, value))
-    if mask is not None and whole is not None:  # else each target has a source
+    some = None if mask is None or whole is None else jnp.any(whole, -1, keepdims=True)
+    if query_mask is not None:
+        # As numbers and apart from the mask: of bools, each pair of target and source would be a step of a scalar loop.
+        attends = query_mask[:, None, :, None]
+        low = low if low is None else low * attends.astype(low.dtype)
+        some = attends if some is None else jnp.logical_and(some, attends)
+    if some is not None:  # else each target has a source
         # The weights of a target without sources are equal whatever its logits are.
-        some = jnp.any(whole, -1, keepdims=True)
         query = jnp.where(some, query, jnp.zeros_like(query))
         bias = bias if bias is None else jnp.where(some, bias, jnp.zeros_like(bias))
     rate, seed = (0.0, None) if drop is None else (drop.rate, drop.key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,14 +33,16 @@ def _cut(x: Array, rows: int) -> tuple[Array, Array]:
     return x[: count * rows].reshape(count, rows, *x.shape[1:]), x[count * rows :]
 
 
-def mapped(form: Callable[[Array], Array], x: Array, rows: int) -> Array:
-    """form(x), `rows` of the batch at a time."""
-    if rows >= x.shape[0]:
+def mapped(form: Callable[[Any], Any], x: Any, rows: int) -> Any:
+    """form(x), `rows` of the batch at a time; of arrays, or of trees of them."""
+    leaves, treedef = jax.tree.flatten(x)
+    if rows >= leaves[0].shape[0]:
         return form(x)
-    pieces, rest = _cut(x, rows)
-    y = lax.map(form, pieces)
-    y = y.reshape(-1, *y.shape[2:])
-    return jnp.concatenate([y, form(rest)]) if rest.shape[0] else y
+    pieces, rests = zip(*(_cut(leaf, rows) for leaf in leaves))
+    y = jax.tree.map(lambda y: y.reshape(-1, *y.shape[2:]), lax.map(form, treedef.unflatten(pieces)))
+    if not rests[0].shape[0]:
+        return y
+    return jax.tree.map(lambda *parts: jnp.concatenate(parts), y, form(treedef.unflatten(rests)))
 
 
 def summed(form: Callable[[Array, Array], Array], x: Array, dy: Array, rows: int) -> Array:

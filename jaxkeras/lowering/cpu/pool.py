@@ -158,3 +158,10 @@ def average_pool(x: Array, spec: PoolSpec) -> Array:
 def global_average_pool(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
     """The sum does not take what is before it into its fusion, such as whole dense layers."""
     return jnp.mean(end_fusion(x), axes, keepdims=keepdims)
+
+
+def global_average_by_product(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """Of few numbers, XLA makes the sum and what is before it one scalar loop; a product ends its fusions."""
+    ones = jnp.ones([x.shape[axis] for axis in axes], x.dtype)
+    mean = jnp.tensordot(ones, x, (tuple(range(len(axes))), axes)) / ones.size
+    return jnp.expand_dims(mean, axes) if keepdims else mean

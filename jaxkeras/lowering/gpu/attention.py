@@ -8,6 +8,8 @@ from typing import Any
 
 import jax
 
+from jaxkeras.lowering.reference import whole_mask
+
 Array = jax.Array
 
 MAX_SIZE = 128  # of a head; later GPUs take 256
@@ -36,11 +38,12 @@ def fits(
     scale: float,
     drop: Any,
     is_causal: bool = False,
+    query_mask: Array | None = None,
 ) -> bool:
     """What cuDNN computes: 16-bit numbers, heads of a multiple of 8, no dropout; with a bias or mask, even lengths."""
     size = query.shape[-1]
     sized = size == value.shape[-1] and size % 8 == 0 and size <= MAX_SIZE
-    even = (bias is None and mask is None) or query.shape[1] % 2 == key.shape[1] % 2 == 0
+    even = all(x is None for x in (bias, mask, query_mask)) or query.shape[1] % 2 == key.shape[1] % 2 == 0
     return drop is None and query.dtype.itemsize == 2 and sized and even and is_available()
 
 
@@ -53,8 +56,10 @@ def attention(
     scale: float,
     drop: None = None,
     is_causal: bool = False,
+    query_mask: Array | None = None,
 ) -> Array:
     """As `reference.attention`; the softmax and its sums are in 32 bits."""
+    mask = whole_mask(mask, False, query, key, query_mask)
     bias = bias if bias is None else bias.astype(query.dtype)
     return jax.nn.dot_product_attention(
         query, key, value, bias, mask, scale=scale, is_causal=is_causal, implementation="cudnn"
