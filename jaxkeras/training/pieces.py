@@ -44,9 +44,16 @@ def call_in_pieces(model: Any, function: Callable[[Any], Any], x: Any) -> Any:
 
     with setting(reference_forms=True):
         size = row_bytes(of_rows, x)
-    if size is None or any(isinstance(v, Tracer) for layer in model._flatten_layers() for v in vars(layer).values()):
+    if size is None or any(_keeps_tracer(v) for layer in model._flatten_layers() for v in vars(layer).values()):
         return function(x)
     return mapped(of_rows, x, _rows_of_a_piece(count, count * size))
+
+
+def _keeps_tracer(value: Any) -> bool:
+    """Whether an attribute of a layer is an array of the call, or a collection with one."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return any(map(_keeps_tracer, value)) if isinstance(value, (list, tuple)) else isinstance(value, Tracer)
 
 
 def _can_be_split(x: Any) -> bool:

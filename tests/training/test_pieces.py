@@ -113,6 +113,12 @@ class _Keeps(jk.layers.Layer):
         return x
 
 
+class _Collects(jk.layers.Layer):
+    def call(self, x):
+        self.seen = {"inputs": [x]}
+        return x
+
+
 class _Centres(jk.layers.Layer):
     def call(self, x):
         return x - jk.ops.mean(x, axis=0)
@@ -124,7 +130,7 @@ class _AddsLoss(jk.layers.Layer):
         return x
 
 
-@pytest.mark.parametrize("layer", [_Keeps, _Centres, _AddsLoss])
+@pytest.mark.parametrize("layer", [_Keeps, _Collects, _Centres, _AddsLoss])
 def test_layers_that_need_the_whole_batch_get_it(small_pieces, layer):
     assert _model(layer()).predict(np.zeros((64, 8, 8, 2), "f4"), batch_size=64, verbose=0).shape == (64, 3)
     assert not small_pieces
