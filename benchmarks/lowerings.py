@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks import machine, report
 from benchmarks.run import RESULTS
 from jaxkeras import lowering
+from jaxkeras.core.context import setting
 
 SECONDS = 0.03  # per measurement
 Function = Callable[..., Any]
@@ -203,9 +204,12 @@ CASES: list[Case] = [
 
 
 def _forward(function: Function) -> Function:
+    """As `predict` runs it."""
+
     def turn(i: Any, carry: Any) -> Any:
         arrays, y = carry
-        return arrays, function(*_moved(arrays, y))
+        with setting(ephemeral=True):
+            return arrays, function(*_moved(arrays, y))
 
     return turn
 

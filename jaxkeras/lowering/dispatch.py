@@ -7,6 +7,7 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 import jax
 import numpy as np
+from jax.extend.core import InconclusiveDimensionOperation
 
 from jaxkeras.core.context import local
 from jaxkeras.lowering import tuning
@@ -116,7 +117,7 @@ def has_sharded_types() -> bool:
 def _holds(condition: Callable[..., bool], args: Sequence[Any]) -> bool:
     try:
         return condition(*args)
-    except jax.errors.InconclusiveDimensionOperation:  # it depends on the size of a symbolic dimension
+    except InconclusiveDimensionOperation:  # it depends on the size of a symbolic dimension
         return False
 
 
@@ -140,5 +141,5 @@ def _call(reference: Callable[..., R], special: dict[str, Callable[..., R]], lin
         return run
 
     forms = Forms(flat(reference), tuple((name, flat(form)) for name, form in special.items()))
-    out = by_platform(forms, *arrays, linear=range(len(arrays)) if linear else ())
+    out = by_platform(forms, *arrays, linear=range(len(arrays)) if linear else (), ephemeral=local.ephemeral)
     return jax.tree.unflatten(trees[0], out)
