@@ -21,7 +21,6 @@ import numpy as np
 from benchmarks import machine, report
 from benchmarks.run import RESULTS
 from jaxkeras import lowering
-from jaxkeras.core.context import setting
 
 SECONDS = 0.03  # per measurement
 Function = Callable[..., Any]
@@ -204,12 +203,9 @@ CASES: list[Case] = [
 
 
 def _forward(function: Function) -> Function:
-    """As `predict` runs it."""
-
     def turn(i: Any, carry: Any) -> Any:
         arrays, y = carry
-        with setting(ephemeral=True):
-            return arrays, function(*_moved(arrays, y))
+        return arrays, function(*_moved(arrays, y))
 
     return turn
 

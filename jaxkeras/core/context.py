@@ -22,7 +22,6 @@ class _Local(threading.local):
     sharing: Any = None  # objects and configs of an open `ObjectSharingScope`
     reference_forms: bool = False  # heavy operations in terms of JAX's own, for programs that are read and not run
     differentiated: bool = False  # the form that is traced is part of a derivative
-    ephemeral: bool = False  # the program that is traced evaluates a model on one CPU, and is not stored or exported
     split_rows: bool = False  # rows of a batch are split over devices: no other axis may be merged with theirs
     mesh: Any = None  # the one over which the step that is traced is split
     flat_updates: bool = False  # the loop that is traced keeps narrow weights and moments as vectors: `lowering.flat`

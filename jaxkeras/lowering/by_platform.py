@@ -47,11 +47,7 @@ by_platform_p.multiple_results = True
 
 
 def by_platform(
-    forms: Forms,
-    *args: Any,
-    linear: Sequence[int] = (),
-    avals: Sequence[Any] | None = None,
-    ephemeral: bool = False,
+    forms: Forms, *args: Any, linear: Sequence[int] = (), avals: Sequence[Any] | None = None
 ) -> list[Array]:
     """Call the form of the platform that the program is lowered for, or of the default backend when not traced.
 
@@ -60,13 +56,11 @@ def by_platform(
         *args: Arrays.
         linear: Indices of arguments in each of which the function is linear while the others are fixed.
         avals: Shapes and dtypes of the results; found by tracing the default form where None.
-        ephemeral: Value of `local.ephemeral` for the form, but where its derivatives or a batch of it are asked for.
 
     Returns:
         The results.
     """
-    params = {"forms": forms, "linear": tuple(linear), "avals": avals and tuple(avals), "ephemeral": ephemeral}
-    return list(by_platform_p.bind(*args, **params))
+    return list(by_platform_p.bind(*args, forms=forms, linear=tuple(linear), avals=avals and tuple(avals)))
 
 
 def register_platform(platform: str) -> None:
@@ -75,20 +69,7 @@ def register_platform(platform: str) -> None:
     def run(*args: Array, forms: Forms, **_: Any) -> Sequence[Array]:
         return forms.on(platform)(*args)
 
-    rule = mlir.lower_fun(run, multiple_results=True)
-
-    def lower(context: Any, *args: Any, ephemeral: bool, **params: Any) -> Any:
-        with setting(ephemeral=ephemeral and not _is_stored(context.module_context)):
-            return rule(context, *args, **params)
-
-    mlir.register_lowering(by_platform_p, lower, platform=platform)
-
-
-def _is_stored(module: Any) -> bool:
-    """Whether a program that is lowered may be written to a file, or is for several devices."""
-    settings: Any = jax.config
-    stored = module.lowering_parameters.for_export or settings.jax_compilation_cache_dir is not None
-    return stored or getattr(module.axis_context, "num_devices", 0) != 1
+    mlir.register_lowering(by_platform_p, mlir.lower_fun(run, multiple_results=True), platform=platform)
 
 
 @by_platform_p.def_impl
@@ -108,9 +89,7 @@ def _batch(args: Sequence[Any], dims: Sequence[Any], *, forms: Forms, linear: Se
     return out, [0] * len(out)
 
 
-def _jvp(
-    primals: Sequence[Any], tangents: Sequence[Any], *, forms: Forms, linear: Sequence[int], avals: Any, **_: Any
-) -> tuple:
+def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, forms: Forms, linear: Sequence[int], avals: Any) -> tuple:
     moving = [i for i, t in enumerate(tangents) if type(t) is not ad.Zero]
     if not set(moving) <= set(linear):
         return _linearized_jvp(primals, moving, [tangents[i] for i in moving], forms)

@@ -141,5 +141,5 @@ def _call(reference: Callable[..., R], special: dict[str, Callable[..., R]], lin
         return run
 
     forms = Forms(flat(reference), tuple((name, flat(form)) for name, form in special.items()))
-    out = by_platform(forms, *arrays, linear=range(len(arrays)) if linear else (), ephemeral=local.ephemeral)
+    out = by_platform(forms, *arrays, linear=range(len(arrays)) if linear else ())
     return jax.tree.unflatten(trees[0], out)

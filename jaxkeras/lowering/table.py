@@ -25,7 +25,6 @@ from jaxkeras.lowering.cpu import (
     im2col,
     layer_norm,
     microbatch,
-    onednn,
     pool,
     recurrent,
     tap_products,
@@ -123,28 +122,6 @@ def _joined_strips(x: Array, kernel: Array, spec: ConvSpec) -> bool:
         return False
     tall = im2col.output_sizes(x.shape[1:-1], kernel.shape[:-2], spec)[0] >= 8
     return tall and _work(x, kernel, spec) >= 2**22 and _fits(im2col.joined_strip_bytes(x, kernel, spec), x)
-
-
-def _direct(x: Array, kernel: Array, spec: ConvSpec) -> bool:
-    """Where oneDNN's convolution without copies gains more than a call of it costs: not for short sums, which fuse,
-    very few filters, and many channels, of which Winograd multiplies fewer."""
-    if not _by_onednn(x, kernel, spec):
-        return False
-    window, (channels, filters) = kernel.shape[:-2], kernel.shape[-2:]
-    terms, work = _terms(channels, window), _work(x, kernel, spec)
-    wide = min(channels, filters) >= 64 and _threes(window, spec) and work >= 2**26.5
-    few = filters < 8 <= channels
-    return work > (2**20 if terms <= 36 else 2**22) and terms > 16 and not (wide or few)
-
-
-def _direct_depthwise(x: Array, kernel: Array, spec: ConvSpec) -> bool:
-    large = math.prod(kernel.shape[:-1]) >= 25 and _work(x, jnp.expand_dims(kernel, -2), spec) > 2**20
-    return large and _by_onednn(x, kernel, spec)
-
-
-def _by_onednn(x: Array, kernel: Array, spec: ConvSpec) -> bool:
-    alone = local.ephemeral and not local.differentiated
-    return alone and onednn.can_run(x, kernel, spec) and onednn.available()
 
 
 def _strips(x: Array, kernel: Array, spec: ConvSpec) -> bool:
@@ -280,8 +257,6 @@ CPU: tuple[Row, ...] = tuple(
     Row(operation, "cpu", condition, form)
     for operation, condition, form in (
         (operations.conv, _splits, conv.conv),
-        (conv.forward, _direct, onednn.forward),
-        (conv.depthwise_forward, _direct_depthwise, onednn.depthwise_forward),
         (conv.forward, _pointwise, im2col.pointwise_forward),
         (conv.forward, _spread_out, tap_products.spread_forward),
         (conv.forward, _short_sums_alone, im2col.patch_forward),
@@ -407,7 +382,6 @@ def _cells_can(x: Array, dy: Array, window: tuple[int, ...], spec: ConvSpec) -> 
 CANDIDATES: tuple[Candidate, ...] = tuple(
     Candidate(operation, "cpu", can, form)
     for operation, can, form in (
-        (conv.forward, _by_onednn, onednn.forward),
         (conv.forward, _pointwise, im2col.pointwise_forward),
         (conv.forward, _sums, im2col.fused_forward),
         (conv.forward, _patches_can, im2col.patch_forward),
@@ -416,7 +390,6 @@ CANDIDATES: tuple[Candidate, ...] = tuple(
         (conv.forward, _joined_strips_can, im2col.joined_strip_forward),
         (conv.forward, _planes_can, tap_products.plane_forward),
         (conv.forward, _phases_can, tap_products.spread_forward),
-        (conv.depthwise_forward, _by_onednn, onednn.depthwise_forward),
         (conv.input_gradient, _taps_can, im2col.tap_input_gradient),
         (conv.kernel_gradient, _winograd_gradient_can, winograd.kernel_gradient),
         (conv.kernel_gradient, _strip_gradient_can, im2col.strip_kernel_gradient),

@@ -23,7 +23,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkeras.core import program_cache
-from jaxkeras.core.context import local
 
 Form = Callable[..., Any]
 
@@ -110,9 +109,7 @@ def choose(
     forms = {_name(form): form for form in (*others, usual)}
     if len(forms) == 1:
         return usual
-    # Without gradients, there are forms that only programs which evaluate a model may run.
-    evaluated = local.ephemeral and not gradients
-    key = _key(f"{operation} in evaluation" if evaluated else operation, platform, args)
+    key = _key(operation, platform, args)
     if key not in _found and _may_measure() and _is_measurable(platform, args):
         raced = {name: _with_gradients(form) for name, form in forms.items()} if gradients else forms
         fastest = _measure(raced, _name(usual), platform, args)

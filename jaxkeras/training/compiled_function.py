@@ -236,11 +236,11 @@ def _compiled_or_loaded(lowered: Any, devices: list[Any]) -> tuple[Any, bool]:
 
 def _key(lowered: Any, devices: list[Any]) -> str | None:
     """A name for a program, equal only for equal operations, compiler, flags and machine; None for a program that is
-    not stored, since JAX's own cache is in use, or the program calls back into this process or calls oneDNN."""
+    not stored, since JAX's own cache is in use or the program calls back into this process."""
     if settings.jax_compilation_cache_dir or program_cache.program_cache() is None:
         return None
     text = lowered.as_text()
-    if "callback" in text or "__onednn" in text:
+    if "callback" in text:
         return None
     # The text leaves out arguments that nothing is computed from.
     trees = str(lowered.in_tree), str(lowered.in_avals), str(lowered.out_tree)

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 from jax.core import Tracer
 
+from jaxkeras.core import placement
 from jaxkeras.core.context import local, setting
 from jaxkeras.core.functional import functional_call
 from jaxkeras.core.masks import get_mask
@@ -22,14 +23,16 @@ WHOLE, PIECE = 10 * 2**20, 6.5 * 2**20
 
 def call_in_pieces(model: Any, function: Callable[[Any], Any], x: Any) -> Any:
     """`function(x)`, the call of a model without training, by pieces of the batch where rows do not depend on each
-    other and the program is for one CPU (`local.ephemeral`).
+    other and the program is for one CPU.
 
     Args:
         model: the model, whose layers must not keep anything of the call.
         function: calls it.
         x: its inputs.
     """
-    if not (local.ephemeral and _can_be_split(x)):
+    if not (_can_be_split(x) and model._session.placement is None and not local.interceptors):
+        return function(x)
+    if local.reference_forms or placement.default_device().platform != "cpu":
         return function(x)
     count = jax.tree.leaves(x)[0].shape[0]
 

@@ -15,7 +15,6 @@ import jax.numpy as jnp
 
 from jaxkeras.core.context import local, setting
 from jaxkeras.core.functional import functional_call
-from jaxkeras.core.placement import default_device
 from jaxkeras.data.utils import pack_x_y_sample_weight
 from jaxkeras.training.pieces import call_in_pieces
 from jaxkeras.training.state import StateSpec, TrainState, check_optimizer
@@ -175,14 +174,7 @@ def forward(model: Any, x: Any, training: bool) -> Any:
     """Call a model, or the part of it that runs on the device."""
     if training:
         return _forward(model, x, training)
-    with setting(ephemeral=_runs_on_one_cpu(model)):
-        return call_in_pieces(model, lambda x: _forward(model, x, training), x)
-
-
-def _runs_on_one_cpu(model: Any) -> bool:
-    """Whether the step that is traced is a program for one CPU, and not a description of one."""
-    described = local.reference_forms or local.interceptors or local.eager
-    return model._session.placement is None and not described and default_device().platform == "cpu"
+    return call_in_pieces(model, lambda x: _forward(model, x, training), x)
 
 
 def _forward(model: Any, x: Any, training: bool) -> Any:

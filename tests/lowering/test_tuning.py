@@ -65,7 +65,7 @@ def test_a_race_measures_all_forms_in_time(cache, monkeypatch):
     model = jk.Sequential([jk.Input((5, 4, 2)), jk.layers.Conv2D(3, 1)])
     model.compile("sgd", "mse")
     (key,) = (chosen := jk.utils.tune(model, X, batch_size=4))
-    assert key.startswith("conv in evaluation on cpu: float32[4, 5, 4, 2], float32[1, 1, 2, 3], ")
+    assert key.startswith("conv on cpu: float32[4, 5, 4, 2], float32[1, 1, 2, 3], ")
     forms = {f"im2col.{name}_forward" for name in ("pointwise", "fused", "patch")}
     assert chosen[key].form in {"reference.conv", *forms}
     assert jk.utils.tune(model, X, batch_size=2, seconds=0) == {}
